@@ -1,0 +1,254 @@
+"""The layer graph that ``infoflow.trace`` returns."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import networkx as nx
+import torch
+from torch import Tensor, fx
+
+from infoflow.graph.modes import evaluation_mode
+from infoflow.graph.program import Program, first_tensor, per_sample
+from infoflow.graph.table import graph_table
+from infoflow.interface import InfoflowError, Layer, LayerNotFoundError, Merge, Skip
+
+
+class LayerGraph:
+    """Layers, streams and merges of one net.
+
+    Made by :func:`infoflow.trace`. A graph that was read from a file has all names and numbers, but
+    no program, so :meth:`values` is not available there.
+
+    Attributes
+    ----------
+    model
+        Class name of the model.
+    inputs
+        Names of the model's tensor inputs.
+    layers
+        The layers, in the order of computation.
+    merges
+        The merges, in the order in which their streams meet.
+    outputs
+        Names of the layers that the model's output is made of.
+    dominators
+        For each layer the nearest layer that every path from the inputs to it goes through, or
+        None. Only along this tree does the data processing inequality hold.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        inputs: tuple[str, ...],
+        layers: tuple[Layer, ...],
+        merges: tuple[Merge, ...],
+        outputs: tuple[str, ...],
+        dominators: Mapping[str, str | None],
+        program: Program | None = None,
+        value_nodes: Mapping[str, fx.Node] | None = None,
+    ) -> None:
+        self.model = model
+        self.inputs = inputs
+        self.layers = layers
+        self.merges = merges
+        self.outputs = outputs
+        self.dominators = dict(dominators)
+        self._by_name = {layer.name: layer for layer in layers}
+        self._program = program
+        self._value_nodes = dict(value_nodes or {})
+
+    @property
+    def skips(self) -> tuple[Skip, ...]:
+        """All skip connections, merge by merge."""
+        return tuple(skip for merge in self.merges for skip in merge.skips)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __getitem__(self, key: str | int) -> Layer:
+        """Return a layer by name or index; a LayerNotFoundError shows the nearest names."""
+        if isinstance(key, int):
+            if -len(self.layers) <= key < len(self.layers):
+                return self.layers[key]
+        elif key in self._by_name:
+            return self._by_name[key]
+        raise LayerNotFoundError(self._not_found(key))
+
+    def select(self, layers: str | int | Sequence[str | int] = "all") -> tuple[Layer, ...]:
+        """Return layers by ``"all"``, ``"merges"``, names, globs or indices.
+
+        Parameters
+        ----------
+        layers
+            ``"merges"`` takes the layers in which streams have met, and the sources of their
+            streams. Every other string is a name or a pattern, such as ``"encoder.*"``.
+
+        Returns
+        -------
+        tuple of Layer
+            In the order of computation, without repeats.
+        """
+        keys = [layers] if isinstance(layers, (str, int)) else list(layers)
+        chosen: set[str] = set()
+        for key in keys:
+            chosen |= self._match(key)
+        return tuple(layer for layer in self.layers if layer.name in chosen)
+
+    def _match(self, key: str | int) -> set[str]:
+        if key == "all":
+            return set(self._by_name)
+        if key == "merges":
+            met = {name for merge in self.merges for name in merge.layers}
+            return met | {s for m in self.merges for s in m.streams if s in self._by_name}
+        if isinstance(key, int) or key in self._by_name:
+            return {self[key].name}
+        if not isinstance(key, str):
+            raise TypeError(f"layers must be names, patterns or indices, got {key!r}.")
+        names = set(fnmatch.filter(self._by_name, key))
+        if not names:
+            raise LayerNotFoundError(self._not_found(key))
+        return names
+
+    def _not_found(self, key: str | int) -> str:
+        if isinstance(key, int):
+            return f"There is no layer {key}: {self.model} has layers 0 to {len(self) - 1}."
+        near = difflib.get_close_matches(key, self._by_name, n=3, cutoff=0.3)
+        hint = f"The nearest names are {', '.join(near)}." if near else "print(graph) lists them."
+        return f"No layer of {self.model} is named or matches {key!r}. {hint}"
+
+    # ------------------------------------------------------------------------------ values
+
+    def values(self, *inputs: Any) -> dict[str, Tensor]:
+        """Compute every layer's value for one batch.
+
+        Parameters
+        ----------
+        *inputs
+            The model's positional arguments, as in the example that was traced.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Layer name to a tensor of shape ``(batch, *layer.shape)``.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from infoflow.testing import UNet
+        >>> graph = infoflow.trace(UNet(base_channels=4), torch.zeros(1, 3, 32, 32))
+        >>> graph.values(torch.zeros(2, 3, 32, 32))["output"].shape
+        torch.Size([2, 1, 32, 32])
+        """
+        with evaluation_mode(self.program.module), torch.no_grad():
+            return {layer.name: value.clone() for layer, value in self.iterate(inputs, self.layers)}
+
+    def iterate(
+        self, inputs: Sequence[Any], layers: Sequence[Layer]
+    ) -> Iterator[tuple[Layer, Tensor]]:
+        """Compute one batch and yield the value of each of ``layers`` as soon as it is there.
+
+        The computation stops after the last of them. A later operation may overwrite a value in
+        place: use it at once, or copy it. Gradients and training flags are the caller's business.
+
+        Yields
+        ------
+        Layer, Tensor
+            The value has shape ``(batch, *layer.shape)``.
+        """
+        if not layers:
+            return
+        wanted = {self._value_nodes[layer.name]: layer for layer in layers}
+        first = first_tensor(inputs)
+        samples = 0 if first is None else first.shape[0]
+        for node, value in self.program.run(inputs, self.program.latest(list(wanted))):
+            layer = wanted.get(node)
+            if layer is not None:
+                tensor = first_tensor(value)
+                assert tensor is not None, f"the value of {layer.name} holds no tensor"
+                yield layer, per_sample(tensor, samples)
+
+    def output(self, inputs: Sequence[Any]) -> Tensor:
+        """Compute the model's own output for one batch; of several tensors, the first."""
+        value: Any = None
+        for _, value in self.program.run(inputs):
+            pass
+        tensor = first_tensor(value)
+        assert tensor is not None, "the program's output holds no tensor"
+        return tensor
+
+    @property
+    def program(self) -> Program:
+        """The recorded program; an InfoflowError for a graph that was read from a file."""
+        if self._program is None:
+            raise InfoflowError(
+                f"This graph of {self.model} was read from a file and has no program to run. "
+                "Trace the model again with infoflow.trace(model, example)."
+            )
+        return self._program
+
+    # ------------------------------------------------------------------------------ other forms
+
+    def to_networkx(self) -> nx.DiGraph:
+        """Return inputs and layers as nodes, streams as edges.
+
+        Nodes carry the fields of :class:`Layer`; inputs have ``kind="input"``. Edges into a place
+        where streams meet carry ``merge`` (its name) and ``skip`` (True or False).
+        """
+        graph = nx.DiGraph(model=self.model)
+        graph.add_nodes_from((name, {"kind": "input", "index": None}) for name in self.inputs)
+        for layer in self.layers:
+            graph.add_node(layer.name, **asdict(layer))
+            graph.add_edges_from((source, layer.name) for source in layer.streams)
+        for merge in self.merges:
+            for source in merge.streams:
+                for reader in merge.layers:
+                    graph.add_edge(source, reader, merge=merge.name, skip=source != merge.main)
+        return graph
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, strings and numbers, from which :meth:`from_dict` makes it again."""
+        return {
+            "model": self.model,
+            "inputs": list(self.inputs),
+            "layers": [asdict(layer) for layer in self.layers],
+            "merges": [asdict(merge) for merge in self.merges],
+            "outputs": list(self.outputs),
+            "dominators": self.dominators,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LayerGraph:
+        """Make a graph, without its program, from what :meth:`to_dict` returned."""
+        return cls(
+            model=data["model"],
+            inputs=tuple(data["inputs"]),
+            layers=tuple(Layer(**_tuples(layer)) for layer in data["layers"]),
+            merges=tuple(
+                Merge(**_tuples({**merge, "skips": [Skip(**skip) for skip in merge["skips"]]}))
+                for merge in data["merges"]
+            ),
+            outputs=tuple(data["outputs"]),
+            dominators=data["dominators"],
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"LayerGraph({self.model}: {len(self.layers)} layers, {len(self.merges)} merges, "
+            f"{len(self.skips)} skips)"
+        )
+
+    def __str__(self) -> str:
+        return graph_table(self.model, self.layers, self.merges)
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}

@@ -1,0 +1,126 @@
+"""Merges, their main streams and their skip connections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from torch import nn
+
+from infoflow.graph.paths import Paths, merge_place
+from infoflow.graph.program import Program
+from infoflow.graph.streams import OUTPUT, BundleDraft, LayerDraft, Streams
+from infoflow.interface import Layer, Merge, Skip
+
+#: Kernel layers whose weights fall in proportion to the width of the bundle that they read.
+_DENSE = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+
+
+def find_merges(
+    streams: Streams, paths: Paths, layers: Mapping[str, Layer], program: Program
+) -> tuple[Merge, ...]:
+    """Return the merges in the order in which their streams meet."""
+    found: list[LayerDraft | BundleDraft] = [
+        *(layer for layer in streams.layers if layer.is_joint),
+        *(bundle for bundle in streams.bundles if bundle.readers),
+    ]
+    found.sort(key=lambda merge: _order(merge, layers, len(streams.layers)))
+    cost = _Savings(streams, paths, layers, program)
+    names: Counter[str] = Counter()
+    merges = []
+    for merge in found:
+        name = _readers(merge)[0] or "output"
+        names[name] += 1
+        unique_name = name if names[name] == 1 else f"{name}:{names[name]}"
+        merges.append(_finish(merge, unique_name, paths, layers, cost))
+    return tuple(merges)
+
+
+def _finish(
+    merge: LayerDraft | BundleDraft,
+    name: str,
+    paths: Paths,
+    layers: Mapping[str, Layer],
+    cost: _Savings,
+) -> Merge:
+    main = paths.main_stream(merge_place(merge), merge.streams)
+    met_in = tuple(reader for reader in _readers(merge) if reader != OUTPUT)
+    index = layers[met_in[0]].index if met_in else None
+    skips = tuple(
+        Skip(
+            source=source,
+            merge=name,
+            source_index=layers[source].index if source in layers else None,
+            merge_index=index,
+            parameters=cost.of(merge, source, "parameters"),
+            multiply_adds=cost.of(merge, source, "multiply_adds"),
+        )
+        for source in merge.streams
+        if source != main
+    )
+    return Merge(name, _kind(merge), merge.streams, met_in, main, skips, index)
+
+
+def _readers(merge: LayerDraft | BundleDraft) -> list[str]:
+    return [merge.name] if isinstance(merge, LayerDraft) else merge.readers
+
+
+def _order(merge: LayerDraft | BundleDraft, layers: Mapping[str, Layer], end: int) -> int:
+    return min(layers[name].index if name in layers else end for name in _readers(merge))
+
+
+def _kind(merge: LayerDraft | BundleDraft) -> str:
+    return "attention" if merge.kind == "MultiheadAttention" else merge.kind
+
+
+class _Savings:
+    """What a net without one stream would save."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        paths: Paths,
+        layers: Mapping[str, Layer],
+        program: Program,
+    ) -> None:
+        self._paths = paths
+        self._layers = layers
+        self._drafts = {draft.name: draft for draft in streams.layers}
+        self._program = program
+
+    def of(self, merge: LayerDraft | BundleDraft, source: str, what: str) -> int | None:
+        """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
+        useless = self._paths.useless_without(source, merge_place(merge))
+        saved = sum(getattr(self._layers[name], what) for name in useless)
+        if isinstance(merge, LayerDraft):
+            return saved if not isinstance(self._module(merge), nn.Module) else None
+        for reader in merge.readers:
+            if reader == OUTPUT:
+                continue
+            share = self._share_of_reader(merge, source, self._drafts[reader], what)
+            if share is None:
+                return None
+            saved += share
+        return saved
+
+    def _share_of_reader(
+        self, bundle: BundleDraft, source: str, reader: LayerDraft, what: str
+    ) -> int | None:
+        module = self._module(reader)
+        if bundle.widths is None or not isinstance(module, _DENSE):
+            return None
+        if getattr(module, "groups", 1) != 1:
+            return None
+        width, total = bundle.widths[bundle.streams.index(source)], sum(bundle.widths)
+        if what == "multiply_adds":
+            return self._layers[reader.name].multiply_adds * width // total
+        norms = sum(flow.norm_weights for flow in reader.arguments if flow.bundle is bundle)
+        return (module.weight.numel() + norms) * width // total
+
+    def _module(self, draft: LayerDraft) -> nn.Module | None:
+        if draft.node.op != "call_module":
+            return None
+        return self._program.module.get_submodule(str(draft.node.target))

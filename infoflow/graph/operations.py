@@ -1,0 +1,121 @@
+"""What an operation means for the flow of information: a layer, a part of one, or an edge."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from torch import fx, nn
+
+
+class Role(Enum):
+    """The part that an operation plays in a layer graph."""
+
+    KERNEL = "a learned map with weights of two or more dimensions"
+    CONCAT = "puts streams side by side and loses nothing"
+    FOLLOW = "belongs to the layer before it, where it is the only reader"
+    SHAPE = "depends on the shape of its argument only"
+    EDGE = "passes its streams on; a merge, where they come from different layers"
+
+
+_FOLLOWING_MODULES = {
+    f"torch.nn.modules.{file}"
+    for file in (
+        *("activation", "batchnorm", "channelshuffle", "dropout", "flatten", "instancenorm"),
+        *("normalization", "pixelshuffle"),
+    )
+}
+_CONCAT = {
+    *("cat", "concat", "concatenate", "stack"),
+    *("hstack", "vstack", "dstack", "column_stack", "row_stack"),
+}
+_SHAPE = {
+    *("size", "dim", "ndimension", "numel", "stride", "is_floating_point", "assert"),
+    *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like"),
+    *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
+}
+_SHAPE_ATTRIBUTES = {"shape", "dtype", "device", "ndim", "requires_grad", "is_cuda", "layout"}
+_KERNEL = {
+    *("linear", "bilinear", "embedding", "embedding_bag", "multi_head_attention_forward"),
+    *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+    *("matmul", "mm", "mv", "bmm", "addmm", "baddbmm", "einsum", "tensordot"),
+    *("deform_conv2d", "shifted_window_attention"),
+}
+_FOLLOW = {
+    # activations
+    *("relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu"),
+    *("mish", "glu", "sigmoid", "logsigmoid", "tanh", "softmax", "log_softmax", "softmin"),
+    *("softplus", "softsign", "tanhshrink", "hardtanh", "hardswish", "hardsigmoid", "hardshrink"),
+    *("softshrink", "threshold", "clamp", "clip", "exp", "log", "log1p", "sqrt", "rsqrt"),
+    *("square", "pow", "abs", "neg", "sin", "cos", "erf", "reciprocal"),
+    # norms and dropout
+    *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "normalize"),
+    *("local_response_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
+    *("feature_alpha_dropout", "stochastic_depth"),
+    # arithmetic with what is no stream: scalars, parameters, masks made from shapes
+    *("add", "sub", "rsub", "mul", "div", "addcmul", "masked_fill", "where"),
+    # reshapes
+    *("view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "permute", "transpose"),
+    *("swapaxes", "swapdims", "movedim", "moveaxis", "t", "contiguous", "squeeze", "unsqueeze"),
+    *("roll", "flip", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
+    *("to", "type", "type_as", "float", "half", "double", "bfloat16", "clone", "detach"),
+}
+_SYNONYMS = {
+    **{"iadd": "add", "radd": "add", "isub": "sub", "imul": "mul", "rmul": "mul"},
+    **{"truediv": "div", "itruediv": "div", "rtruediv": "div", "true_divide": "div"},
+    **{"multiply": "mul", "subtract": "sub", "divide": "div", "rpow": "pow", "imatmul": "matmul"},
+    **{"concatenate": "concat", "cat": "concat", "absolute": "abs", "negative": "neg"},
+    "scaled_dot_product_attention": "attention",
+}
+
+
+def operation_name(node: fx.Node) -> str:
+    """Return the field's usual name of a node's operation: ``operator.iadd`` is ``add``."""
+    if node.op == "call_module":
+        return type(_module(node)).__name__
+    name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
+    name = name.strip("_") or str(node.target)
+    return _SYNONYMS.get(name, name)
+
+
+def role_of(node: fx.Node, constants: list[fx.Node], value_of_argument: Any) -> Role:
+    """Return the role of a node that has at least one stream among its arguments.
+
+    Parameters
+    ----------
+    node
+        A ``call_module``, ``call_function`` or ``call_method`` node.
+    constants
+        Its tensor arguments of two or more dimensions that do not depend on the model's inputs.
+    value_of_argument
+        Type of its first argument's value: taking an item of a tuple is no slicing.
+    """
+    if node.op == "call_module":
+        return _role_of_module(_module(node))
+    name = operation_name(node)
+    if name in _SHAPE or (name == "getattr" and node.args[1] in _SHAPE_ATTRIBUTES):
+        return Role.SHAPE
+    if name in _CONCAT:
+        return Role.CONCAT
+    if name in _KERNEL and constants:
+        return Role.KERNEL
+    if name in _FOLLOW or (name == "getitem" and issubclass(value_of_argument, (tuple, list))):
+        return Role.FOLLOW
+    return Role.EDGE
+
+
+def _role_of_module(module: nn.Module) -> Role:
+    if isinstance(module, nn.MultiheadAttention):
+        return Role.KERNEL
+    files = {kind.__module__ for kind in type(module).__mro__}
+    if isinstance(module, nn.Identity) or files & _FOLLOWING_MODULES:
+        return Role.FOLLOW
+    if any(parameter.ndim >= 2 for parameter in module.parameters()):
+        return Role.KERNEL
+    return Role.EDGE
+
+
+def _module(node: fx.Node) -> nn.Module:
+    owner = node.graph.owning_module
+    assert owner is not None, "a node of a graph without a module cannot be classified"
+    return owner.get_submodule(str(node.target))

@@ -1,0 +1,87 @@
+"""Dominators and longest paths in the graph of inputs, layers and bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import networkx as nx
+
+from infoflow.graph.streams import BundleDraft, LayerDraft, Streams
+
+Place = Hashable
+ROOT: Place = "(root)"
+END: Place = "(end)"
+
+
+class Paths:
+    """Questions about the ways from a model's inputs to its output.
+
+    The places are inputs and layers, by name, and bundles, by identity. Several inputs hang on one
+    virtual root, all outputs on one virtual end.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self.graph = nx.DiGraph()
+        self.graph.add_nodes_from([ROOT, END])
+        self.graph.add_edges_from((ROOT, name) for name in streams.inputs)
+        self._layers = {layer.name for layer in streams.layers}
+        for layer in streams.layers:
+            for flow in layer.arguments:
+                for place in _entrances(flow.bundle, flow.sources):
+                    self.graph.add_edge(place, layer.name)
+        for bundle in streams.bundles:
+            self.graph.add_edges_from((source, bundle) for source in bundle.streams)
+        for flow in streams.outputs:
+            self.graph.add_edges_from((p, END) for p in _entrances(flow.bundle, flow.sources))
+        self._dominators: dict[Place, Place] = dict(nx.immediate_dominators(self.graph, ROOT))
+
+    def immediate_dominator(self, place: Place) -> Place:
+        """Return the place next above ``place`` that every path from the inputs goes through."""
+        return self._dominators.get(place, ROOT)
+
+    def dominating_layer(self, name: str) -> str | None:
+        """Return the nearest layer that dominates the layer ``name``, or None."""
+        place = self.immediate_dominator(name)
+        while place != ROOT and place not in self._layers:
+            place = self.immediate_dominator(place)
+        return None if place == ROOT else str(place)
+
+    def main_stream(self, merge: Place, streams: tuple[str, ...]) -> str:
+        """Return the stream with the longest path behind it, counted in layers.
+
+        The path starts at the merge's immediate dominator; of equals, the last argument wins.
+        """
+        lengths = self._longest_paths(self.immediate_dominator(merge))
+        return max(reversed(streams), key=lambda name: lengths.get(name, -1))
+
+    def _longest_paths(self, start: Place) -> dict[Place, int]:
+        lengths: dict[Place, int] = {start: 0}
+        for place in nx.topological_sort(self.graph):
+            behind = [lengths[p] for p in self.graph.predecessors(place) if p in lengths]
+            if behind and place != start:
+                lengths[place] = max(behind) + (place in self._layers)
+        return lengths
+
+    def useless_without(self, source: str, merge: Place) -> set[str]:
+        """Return the layers whose every path to the output uses the stream ``source -> merge``."""
+        useless: set[Place] = set()
+        waiting = [source] if list(self.graph.successors(source)) == [merge] else []
+        while waiting:
+            place = waiting.pop()
+            useless.add(place)
+            waiting += [
+                before
+                for before in self.graph.predecessors(place)
+                if before != ROOT and useless.issuperset(self.graph.successors(before))
+            ]
+        return {str(place) for place in useless & self._layers}
+
+
+def merge_place(merge: LayerDraft | BundleDraft) -> Place:
+    """Return the place of a merge layer or of a bundle."""
+    return merge.name if isinstance(merge, LayerDraft) else merge
+
+
+def _entrances(bundle: BundleDraft | None, sources: tuple[str, ...]) -> tuple[Place, ...]:
+    return sources if bundle is None else (bundle,)
+

@@ -1,0 +1,253 @@
+"""From a program's nodes to layers, and to the streams and bundles of streams between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from torch import Tensor, fx, nn
+
+from infoflow.graph.facts import Fact
+from infoflow.graph.operations import Role, operation_name, role_of
+from infoflow.graph.program import Program
+
+_Item = TypeVar("_Item")
+
+#: The name under which the model's output reads a bundle.
+OUTPUT = ""
+
+
+@dataclass(eq=False)
+class BundleDraft:
+    """Streams put side by side: a concatenation with two or more sources."""
+
+    kind: str
+    streams: tuple[str, ...]
+    widths: tuple[int, ...] | None
+    readers: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Where a value comes from: one source, or the sources of a bundle.
+
+    ``norm_weights`` counts the learned numbers that norms have put on a bundle on its way.
+    """
+
+    sources: tuple[str, ...]
+    bundle: BundleDraft | None = None
+    norm_weights: int = 0
+
+
+@dataclass(eq=False)
+class LayerDraft:
+    """A layer while it is being found; ``value`` moves down as what follows is absorbed."""
+
+    name: str
+    kind: str
+    node: fx.Node
+    value: fx.Node
+    arguments: tuple[Flow, ...]
+    followed_by: list[str] = field(default_factory=list)
+    parameters: int = 0
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of all sources, in the order of the arguments."""
+        return unique(source for flow in self.arguments for source in flow.sources)
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether different streams meet in the operation itself, not in a bundle before it."""
+        return len({flow.sources for flow in self.arguments}) > 1
+
+    @property
+    def bundles(self) -> list[BundleDraft]:
+        """The bundles among the arguments."""
+        return list(unique(flow.bundle for flow in self.arguments if flow.bundle is not None))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """All that was found: inputs, layers, bundles and the flows that reach the output."""
+
+    inputs: tuple[str, ...]
+    layers: tuple[LayerDraft, ...]
+    bundles: tuple[BundleDraft, ...]
+    outputs: tuple[Flow, ...]
+
+
+def find_streams(program: Program, facts: Mapping[fx.Node, Fact]) -> Streams:
+    """Follow the data through ``program``, node by node."""
+    return _Sweep(program, facts).run()
+
+
+def unique(items: Iterable[_Item]) -> tuple[_Item, ...]:
+    """Return the items without repeats, in order."""
+    return tuple(dict.fromkeys(items))
+
+
+class _Sweep:
+    """One walk over a program in the order of computation."""
+
+    def __init__(self, program: Program, facts: Mapping[fx.Node, Fact]) -> None:
+        self.program = program
+        self.facts = facts
+        self.flows: dict[fx.Node, Flow] = {}
+        self.layers: list[LayerDraft] = []
+        self.bundles: list[BundleDraft] = []
+        self.inputs: list[str] = []
+        self.outputs: tuple[Flow, ...] = ()
+        self._values: dict[fx.Node, LayerDraft] = {}
+        self._calls: Counter[str] = Counter()
+
+    def run(self) -> Streams:
+        for node in self.program.nodes:
+            self._visit(node)
+        return Streams(
+            tuple(self.inputs), tuple(self.layers), tuple(self.bundles), self.outputs
+        )
+
+    def _visit(self, node: fx.Node) -> None:
+        if node.op == "placeholder":
+            if self.facts[node].carries_tensor:
+                self.inputs.append(node.name)
+                self.flows[node] = Flow((node.name,))
+            return
+        arguments = [self.flows[a] for a in node.all_input_nodes if a in self.flows]
+        if node.op == "output":
+            self._finish(arguments)
+            return
+        if not arguments or not self.facts[node].carries_tensor:
+            return
+        role = self._role(node)
+        if role is Role.SHAPE:
+            return
+        if role is Role.CONCAT:
+            self._concatenate(node, arguments)
+        elif role is Role.KERNEL or len({flow.sources for flow in arguments}) > 1:
+            self._add_layer(node, role, arguments)
+        elif role is Role.FOLLOW and self._absorb(node):
+            pass
+        else:
+            self.flows[node] = self._pass_on(node, arguments[0])
+
+    def _role(self, node: fx.Node) -> Role:
+        constants = [
+            argument
+            for argument in node.all_input_nodes
+            if argument not in self.flows and len(self.facts[argument].shape) >= 2
+        ]
+        first = node.args[0] if node.args else None
+        kind = self.facts[first].kind if isinstance(first, fx.Node) else type(first)
+        return role_of(node, constants, kind)
+
+    def _concatenate(self, node: fx.Node, arguments: list[Flow]) -> None:
+        sources = unique(source for flow in arguments for source in flow.sources)
+        if len(sources) == 1:
+            if len(arguments) > 1 or not self._absorb(node):
+                self.flows[node] = arguments[0]
+            return
+        bundle = BundleDraft(operation_name(node), sources, self._widths(node, sources))
+        self.bundles.append(bundle)
+        self.flows[node] = Flow(sources, bundle, sum(flow.norm_weights for flow in arguments))
+
+    def _widths(self, node: fx.Node, sources: tuple[str, ...]) -> tuple[int, ...] | None:
+        """Return how much of the concatenated dimension each source fills, None if unknown."""
+        pieces = node.args[0] if node.args else node.kwargs.get("tensors")
+        axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        if operation_name(node) != "concat" or not isinstance(pieces, (list, tuple)):
+            return None
+        filled: Counter[str] = Counter()
+        for piece in pieces:
+            flow = self.flows.get(piece) if isinstance(piece, fx.Node) else None
+            if flow is None or not isinstance(axis, int):
+                return None
+            if flow.bundle is None:
+                shares = {flow.sources[0]: self.facts[piece].shape[axis]}  # type: ignore[index]
+            elif flow.bundle.widths is None:
+                return None
+            else:
+                shares = dict(zip(flow.bundle.streams, flow.bundle.widths, strict=True))
+            filled.update(shares)
+        return tuple(filled[source] for source in sources)
+
+    def _add_layer(self, node: fx.Node, role: Role, arguments: list[Flow]) -> None:
+        draft = LayerDraft(
+            name=self._name(node, role),
+            kind=operation_name(node),
+            node=node,
+            value=node,
+            arguments=tuple(arguments),
+            parameters=self._own_parameters(node),
+        )
+        self.layers.append(draft)
+        self.flows[node] = Flow((draft.name,))
+        self._values[node] = draft
+        for bundle in draft.bundles:
+            bundle.readers.append(draft.name)
+
+    def _name(self, node: fx.Node, role: Role) -> str:
+        if node.op == "call_module":
+            name = str(node.target)
+        else:
+            stack = list(node.meta.get("nn_module_stack", {}))
+            path = stack[-1].split("@")[0] if stack else ""
+            name = path if role is Role.KERNEL and path else f"{path}.{operation_name(node)}"
+        name = name.strip(".")
+        self._calls[name] += 1
+        return name if self._calls[name] == 1 else f"{name}:{self._calls[name]}"
+
+    def _absorb(self, node: fx.Node) -> bool:
+        """Let ``node`` belong to the layer whose value it alone reads; tell whether it does."""
+        sources = [a for a in node.all_input_nodes if a in self.flows]
+        draft = self._values.get(sources[0]) if len(sources) == 1 else None
+        if draft is None or self._readers(sources[0]) != [node]:
+            return False
+        del self._values[sources[0]]
+        self._values[node] = draft
+        self.flows[node] = self.flows[sources[0]]
+        draft.value = node
+        draft.followed_by.append(operation_name(node))
+        draft.parameters += self._own_parameters(node)
+        return True
+
+    def _readers(self, node: fx.Node) -> list[fx.Node]:
+        """Return the nodes that use the value of ``node``, not its shape alone."""
+        return [
+            user
+            for user in node.users
+            if user.op == "output"
+            or (self.facts[user].carries_tensor and self._role(user) is not Role.SHAPE)
+        ]
+
+    def _pass_on(self, node: fx.Node, flow: Flow) -> Flow:
+        if flow.bundle is None:
+            return flow
+        return Flow(flow.sources, flow.bundle, flow.norm_weights + self._own_parameters(node))
+
+    def _own_parameters(self, node: fx.Node) -> int:
+        """Count the learned numbers that a node reads itself."""
+        owner = self.program.module
+        if node.op == "call_module":
+            return sum(p.numel() for p in owner.get_submodule(str(node.target)).parameters())
+        direct = (a for a in node.all_input_nodes if a.op == "get_attr")
+        return sum(
+            value.numel() for a in direct if isinstance(value := attribute(a), nn.Parameter)
+        )
+
+    def _finish(self, arguments: list[Flow]) -> None:
+        self.outputs = unique(arguments)
+        for bundle in unique(flow.bundle for flow in arguments if flow.bundle is not None):
+            bundle.readers.append(OUTPUT)
+
+
+def attribute(node: fx.Node) -> Tensor | None:
+    """Return the tensor that a ``get_attr`` node reads."""
+    owner: object = node.graph.owning_module
+    for part in str(node.target).split("."):
+        owner = getattr(owner, part, None)
+    return owner if isinstance(owner, torch.Tensor) else None

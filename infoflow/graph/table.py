@@ -1,0 +1,51 @@
+"""A layer graph as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infoflow.interface import Layer, Merge
+
+
+def graph_table(model: str, layers: Sequence[Layer], merges: Sequence[Merge]) -> str:
+    """Return a title, one line per layer, and one line per merge."""
+    index = {layer.name: str(layer.index) for layer in layers}
+    header = ("", "layer", "kind", "shape", "reads", "parameters", "mult-adds")
+    rows = [header, *(_layer_row(layer, index) for layer in layers)]
+    skips = sum(len(merge.skips) for merge in merges)
+    title = f"{model}: {len(layers)} layers, {len(merges)} merges, {skips} skips"
+    lines = [title, "", *align(rows, right=(0, 5, 6))]
+    if merges:
+        lines += ["", *align([("", "merge", "main", "skips"), *(_merge_row(m) for m in merges)])]
+    return "\n".join(lines)
+
+
+def _layer_row(layer: Layer, index: dict[str, str]) -> tuple[str, ...]:
+    reads = "+".join(index.get(name, name) for name in layer.streams)
+    return (
+        str(layer.index),
+        layer.name,
+        "+".join((layer.kind, *layer.followed_by)),
+        "×".join(map(str, layer.shape)) or "1",
+        f"{reads} *" if layer.is_merge else reads,
+        f"{layer.parameters:,}",
+        f"{layer.multiply_adds:,}",
+    )
+
+
+def _merge_row(merge: Merge) -> tuple[str, ...]:
+    where = "output" if merge.index is None else str(merge.index)
+    return (f"* {where}", f"{merge.kind} in {merge.name}", merge.main, ", ".join(map(str, merge.skips)))
+
+
+def align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Return the rows as lines, with columns two spaces apart and a rule under the first row."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return [lines[0], "─" * max(len(line) for line in lines), *lines[1:]]

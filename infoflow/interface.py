@@ -1,0 +1,346 @@
+"""The words that all of infoflow shares: frozen results, protocols, errors and warnings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Unit = Literal["bits", "nats"]
+
+#: A layer is *saturated* when its estimate is above this share of the ceiling: from there on,
+#: the number says more about the number of samples than about the layer.
+SATURATION = 0.95
+
+
+# --------------------------------------------------------------------------- errors and warnings
+
+
+class InfoflowError(Exception):
+    """Base of every error that infoflow raises on purpose."""
+
+
+class UntraceableModelError(InfoflowError):
+    """The model could not be turned into a graph of layers."""
+
+
+class LayerNotFoundError(InfoflowError, LookupError):
+    """A layer name, index or pattern matches no layer of the graph."""
+
+
+class LoaderError(InfoflowError, ValueError):
+    """The loader gives no samples, samples that do not fit together, or another order each time."""
+
+
+class TargetError(InfoflowError, ValueError):
+    """Y cannot be made from what the loader or the caller gave."""
+
+
+class ActivationError(InfoflowError, ValueError):
+    """A layer's value cannot be measured: it is not finite, or not one value per sample."""
+
+
+class MemoryBudgetError(InfoflowError, ValueError):
+    """The memory budget does not hold even one unit of one layer for all samples."""
+
+
+class ResultFileError(InfoflowError, ValueError):
+    """A file is no infoflow result, is truncated, or has another schema."""
+
+
+class InfoflowWarning(UserWarning):
+    """Base of infoflow's warnings about doubtful numbers."""
+
+
+class SaturationWarning(InfoflowWarning):
+    """Estimates sit at their ceiling and would do so for almost any net."""
+
+
+class SingletonWarning(InfoflowWarning):
+    """Most classes of Y hold a single sample, so I(Y;M) counts samples, not knowledge."""
+
+
+# --------------------------------------------------------------------------- the layer graph
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node of a layer graph, with a value M per sample.
+
+    Parameters
+    ----------
+    index
+        Position in the order of computation, from 0.
+    name
+        The module's qualified name; a merge is named after the module in whose ``forward`` it
+        happens. A module's second call has ``:2`` appended.
+    kind
+        The class of a module (``"Conv2d"``), or the operation of a merge (``"add"``).
+    shape
+        Shape of one sample's value.
+    streams
+        Names of the layers (or model inputs) that this layer reads.
+    is_merge
+        Whether streams from two or more different layers have met here.
+    followed_by
+        Norms, activations, dropout and reshapes that belong to the layer: M is measured after them.
+    parameters
+        Learned numbers of the layer and of what follows it.
+    multiply_adds
+        Multiplications with an addition that one sample costs.
+    """
+
+    index: int
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    streams: tuple[str, ...]
+    is_merge: bool = False
+    followed_by: tuple[str, ...] = ()
+    parameters: int = 0
+    multiply_adds: int = 0
+
+    @property
+    def units(self) -> int:
+        """Number of real values that one sample's M has."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A skip connection: a stream into a merge that is not the merge's main stream.
+
+    Parameters
+    ----------
+    source, merge
+        Name of the source layer (or model input) and of the merge.
+    source_index, merge_index
+        Index of the source layer (None for a model input), and of the first layer in which the
+        streams have met (None where the model's output reads the bundle itself).
+    parameters, multiply_adds
+        What a net without this stream would save, multiply-adds per sample; None where that
+        cannot be said from the shapes (a grouped convolution that reads a bundle).
+    """
+
+    source: str
+    merge: str
+    source_index: int | None
+    merge_index: int | None
+    parameters: int | None = None
+    multiply_adds: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``source->merge``, as ``infoflow prune`` and ``infoflow.prune`` take it."""
+        return f"{self.source}->{self.merge}"
+
+    def __str__(self) -> str:
+        source = self.source if self.source_index is None else str(self.source_index)
+        merge = "output" if self.merge_index is None else str(self.merge_index)
+        return f"{source}→{merge}"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A place where streams from two or more different layers meet.
+
+    Parameters
+    ----------
+    name
+        Name of the merge layer, or of the first reader of the bundle.
+    kind
+        ``"concat"``, ``"stack"``, ``"add"``, ``"mul"``, ``"attention"``, …
+    streams
+        Names of the source layers (or model inputs), in the order of the operation's arguments.
+    layers
+        Names of the layers where the streams have met: the merge layer itself, or each reader of
+        the bundle. Empty where only the model's output reads the bundle.
+    main
+        The stream with the longest path behind it, from the merge's immediate dominator.
+    skips
+        Every other stream.
+    index
+        Index of the first of ``layers``, or None.
+    """
+
+    name: str
+    kind: str
+    streams: tuple[str, ...]
+    layers: tuple[str, ...]
+    main: str
+    skips: tuple[Skip, ...]
+    index: int | None
+
+
+# --------------------------------------------------------------------------- statistics, estimates
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Statistic: squared Euclidean distances between all samples, float64, shape (N, N)."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Statistic: which samples share a bin code, int64 class numbers, shape (N,).
+
+    Parameters
+    ----------
+    bin_size
+        Width of a bin, in the units of the activation.
+    """
+
+    bin_size: float
+
+
+Statistic = Distances | Codes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an estimator says of one layer.
+
+    Parameters
+    ----------
+    ixm, iym
+        I(X;M) and I(Y;M). ``iym`` is NaN where there are no labels.
+    ixm_lower, ixm_upper, iym_lower, iym_upper
+        Bounds on the same quantities *of the surrogate that* ``kind`` *names*; equal to the value
+        where it is exact for the sample.
+    ixm_ceiling, iym_ceiling
+        log N, and min(log N, H(Y)): no net can exceed them on these samples.
+    samples, singleton_classes
+        Number of samples, and of classes of Y that hold only one.
+    kind
+        What the number is of: deterministic nets have I(X;M) = H(X) or infinity, so it is always of
+        a noisy or quantised surrogate.
+    unit
+        ``"bits"`` or ``"nats"``.
+    """
+
+    ixm: float
+    iym: float
+    ixm_lower: float
+    ixm_upper: float
+    iym_lower: float
+    iym_upper: float
+    ixm_ceiling: float
+    iym_ceiling: float
+    samples: int
+    singleton_classes: int
+    kind: str
+    unit: Unit = "nats"
+
+    @property
+    def ixm_saturated(self) -> bool:
+        """Whether I(X;M) is above 95 % of its ceiling."""
+        return is_saturated(self.ixm, self.ixm_ceiling)
+
+    @property
+    def iym_saturated(self) -> bool:
+        """Whether I(Y;M) is above 95 % of its ceiling."""
+        return is_saturated(self.iym, self.iym_ceiling)
+
+    def to(self, unit: Unit) -> Estimate:
+        """Return the same estimate in ``unit``."""
+        factor = nats_per(self.unit) / nats_per(unit)
+        scaled = {
+            name: getattr(self, name) * factor
+            for name in (
+                *("ixm", "ixm_lower", "ixm_upper", "ixm_ceiling"),
+                *("iym", "iym_lower", "iym_upper", "iym_ceiling"),
+            )
+        }
+        return replace(self, unit=unit, **scaled)
+
+
+def is_saturated(value: float, ceiling: float) -> bool:
+    """Tell whether ``value`` is above 95 % of a positive ``ceiling``."""
+    return ceiling > 0 and value > SATURATION * ceiling
+
+
+def nats_per(unit: str) -> float:
+    """Return how many nats one ``unit`` is; a ValueError for other units than bits and nats."""
+    if unit == "nats":
+        return 1.0
+    if unit == "bits":
+        return math.log(2.0)
+    raise ValueError(f"unit must be 'bits' or 'nats', got {unit!r}.")
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """What ``estimator=`` accepts: an object that turns one layer's statistic into an Estimate.
+
+    Attributes
+    ----------
+    name
+        Short name, used in legends and files.
+    statistic
+        What the capture must collect: ``Distances()`` or ``Codes(bin_size)``.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def statistic(self) -> Statistic: ...
+
+    def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:
+        """Return the estimate in nats.
+
+        Parameters
+        ----------
+        statistic
+            (N, N) float64 squared distances, or (N,) int64 codes.
+        labels
+            (N,) int64 classes of Y, or None.
+        """
+        ...
+
+
+# --------------------------------------------------------------------------- targets
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Y reduced to one class per sample.
+
+    Parameters
+    ----------
+    classes
+        (N,) int64 tensor of class numbers.
+    description
+        How the classes were made, for titles and files.
+    entropy
+        H(Y) of the sample, in nats.
+    singleton_classes
+        Number of classes that hold one sample only.
+    """
+
+    classes: Tensor
+    description: str
+    entropy: float
+    singleton_classes: int
+
+
+@runtime_checkable
+class Target(Protocol):
+    """What ``target=`` accepts: an object that reduces the raw targets to one class per sample.
+
+    Attributes
+    ----------
+    of
+        ``"target"``: reduce what the loader gives as target; ``"output"``: reduce the model's own
+        output.
+    """
+
+    @property
+    def of(self) -> Literal["target", "output"]: ...
+
+    def reduce(self, raw: Tensor) -> Labels:
+        """Return classes for raw targets of shape (N, ...)."""
+        ...
