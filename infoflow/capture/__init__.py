@@ -1,0 +1,1 @@
+"""From a layer graph and a loader to the statistics that estimators ask for."""

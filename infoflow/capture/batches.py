@@ -1,0 +1,252 @@
+"""A loader as several equal passes over the same samples in the same order."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset
+
+from infoflow.capture.undisturbed import seed_everything
+from infoflow.graph.program import first_tensor
+from infoflow.interface import LoaderError
+
+#: Turns what a loader gives into ``(inputs, target)``; target may be None.
+Unpack = Callable[[Any], tuple[Any, Any]]
+
+_INPUT_KEYS = ("image", "images", "input", "inputs", "pixel_values", "x", "data")
+_TARGET_KEYS = ("label", "labels", "mask", "masks", "target", "targets", "y")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch: the model's arguments, Y as the loader gives it, and the rows that it fills."""
+
+    inputs: tuple[Any, ...]
+    target: Tensor | None
+    start: int
+    size: int
+
+
+class Samples:
+    """The samples of a loader, for as many passes as it takes.
+
+    Every pass starts from the same seed, so that loaders that shuffle or augment repeat
+    themselves; a checksum of every batch proves it.
+
+    Parameters
+    ----------
+    loader
+        Any iterable of batches that can be iterated again.
+    unpack
+        What to make of a batch; None for tensors, ``(x, y)`` pairs and dictionaries with the usual
+        keys.
+    device
+        Where the inputs are sent.
+    seed
+        Seed of every pass.
+    """
+
+    def __init__(
+        self,
+        loader: Iterable[Any],
+        *,
+        unpack: Unpack | None = None,
+        device: torch.device | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.loader = loader
+        self.device = device or torch.device("cpu")
+        self._unpack = unpack or unpack_batch
+        self._seed = seed
+        self._checksums: list[int] = []
+        self._count: int | None = None
+        self._shapes: list[tuple[int, ...]] = []
+        self._targets: list[Tensor | None] = []
+        self._passes = 0
+
+    @property
+    def count(self) -> int:
+        """Number of samples; found by a pass over the loader where it cannot be looked up."""
+        if self._count is None:
+            self._count = sized_samples(self.loader)
+        if self._count is None:
+            self._count = sum(batch.size for batch in self.batches())
+        return self._count
+
+    @property
+    def targets(self) -> Tensor | None:
+        """Y as the loader gives it, (N, ...), or None; kept from the first pass over the samples."""
+        if not self._passes:
+            for _ in self.batches():
+                pass
+        given = [target for target in self._targets if target is not None]
+        if len(given) < len(self._targets):
+            return None
+        if len({tuple(target.shape[1:]) for target in given}) > 1:
+            shapes = sorted({str(tuple(target.shape[1:])) for target in given})
+            raise LoaderError(
+                f"Targets must all have one shape, got {' and '.join(shapes)}. Resize them in the "
+                "dataset."
+            )
+        return torch.cat(given)
+
+    @property
+    def batches_per_pass(self) -> int | None:
+        """Number of batches, where the loader knows it."""
+        return len(self.loader) if hasattr(self.loader, "__len__") else None
+
+    def example(self) -> Batch:
+        """Return the first two samples."""
+        batch = next(iter(self._raw_batches()))
+        target = None if batch.target is None else batch.target[:2]
+        inputs = pytree.tree_map(lambda leaf: _head(leaf, batch.size), batch.inputs)
+        return Batch(inputs, target, 0, min(2, batch.size))
+
+    def batches(self) -> Iterator[Batch]:
+        """Go through all samples once; a LoaderError where they differ from the first pass."""
+        checksums: list[int] = []
+        targets: list[Tensor | None] = []
+        total = 0
+        for number, batch in enumerate(self._raw_batches()):
+            checksums.append(_checksum(batch.inputs))
+            if self._checksums and checksums != self._checksums[: number + 1]:
+                raise self._order_error(number)
+            total += batch.size
+            if not self._passes:
+                targets.append(batch.target)
+            yield batch
+        if self._checksums and len(checksums) != len(self._checksums):
+            raise self._order_error(len(checksums))
+        if not self._passes:
+            self._checksums, self._targets = checksums, targets
+        self._passes += 1
+        self._check_count(total)
+
+    def _raw_batches(self) -> Iterator[Batch]:
+        seed_everything(self._seed, self.loader)
+        start = 0
+        for number, raw in enumerate(self._checked_iteration()):
+            inputs, target = self._unpack(raw)
+            arguments = inputs if isinstance(inputs, tuple) else (inputs,)
+            first = first_tensor(arguments)
+            if first is None or first.ndim == 0:
+                raise LoaderError(
+                    f"Batch {number} holds no input tensor with a batch dimension, got "
+                    f"{type(raw).__name__}. Pass unpack=, a function from a batch to "
+                    "(inputs, target)."
+                )
+            self._check_shape(number, tuple(first.shape[1:]))
+            arguments = pytree.tree_map_only(Tensor, lambda t: t.to(self.device), arguments)
+            yield Batch(arguments, _as_target(target, len(first)), start, len(first))
+            start += len(first)
+        if start == 0:
+            raise LoaderError(
+                "The loader gives no batches; expected at least 2 samples. An iterator can be "
+                "read only once: pass a DataLoader or a list."
+            )
+
+    def _checked_iteration(self) -> Iterator[Any]:
+        number = 0
+        try:
+            for raw in self.loader:
+                yield raw
+                number += 1
+        except (LoaderError, GeneratorExit):
+            raise
+        except Exception as error:
+            raise LoaderError(
+                f"The loader failed after {number} batches with {type(error).__name__}: {error}. "
+                "Expected batches of samples that have the same shape."
+            ) from error
+
+    def _check_shape(self, number: int, shape: tuple[int, ...]) -> None:
+        if not self._shapes:
+            self._shapes.append(shape)
+        elif self._shapes[0] != shape:
+            raise LoaderError(
+                f"Samples must all have one shape, got {self._shapes[0]} in batch 0 and {shape} in "
+                f"batch {number}. Resize or crop them in the dataset."
+            )
+
+    def _check_count(self, total: int) -> None:
+        if self._count is not None and total != self._count:
+            raise LoaderError(
+                f"The loader gave {total} samples where its length promised {self._count}. Check "
+                "the dataset's __len__, or pass a list of batches."
+            )
+        if total < 2:
+            raise LoaderError(
+                f"The loader gives {total} sample; expected at least 2, since information is "
+                "measured by telling samples apart."
+            )
+
+    def _order_error(self, number: int) -> LoaderError:
+        return LoaderError(
+            f"The loader gave other samples, or another order, in pass {self._passes + 1} than in "
+            f"the first (seen in batch {number}). Expected the same each time. Switch off "
+            "shuffling and random augmentation, or raise memory_budget so that one pass is enough."
+        )
+
+
+def unpack_batch(batch: Any) -> tuple[Any, Any]:
+    """Split a batch into inputs and target: a tensor, a pair, or a dictionary with usual keys."""
+    if isinstance(batch, Tensor):
+        return batch, None
+    if isinstance(batch, Mapping):
+        inputs = next((batch[key] for key in _INPUT_KEYS if key in batch), None)
+        if inputs is None:
+            raise LoaderError(
+                f"A batch is a dictionary with keys {sorted(map(str, batch))}, expected one of "
+                f"{', '.join(_INPUT_KEYS)} for the input. Pass unpack=, a function from a batch to "
+                "(inputs, target)."
+            )
+        return inputs, next((batch[key] for key in _TARGET_KEYS if key in batch), None)
+    if isinstance(batch, Sequence) and 1 <= len(batch) <= 2:
+        return batch[0], batch[1] if len(batch) == 2 else None
+    size = f" of {len(batch)}" if isinstance(batch, Sequence) else ""
+    raise LoaderError(
+        f"A batch is a {type(batch).__name__}{size}, expected a tensor, an (inputs, target) pair "
+        "or a dictionary. Pass unpack=, a function from a batch to (inputs, target)."
+    )
+
+
+def sized_samples(loader: Iterable[Any]) -> int | None:
+    """Return how many samples a DataLoader will give, None where only a pass can tell."""
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        return None
+    if type(loader.batch_sampler) is not BatchSampler or not hasattr(loader.sampler, "__len__"):
+        return None
+    samples, size = len(loader.sampler), loader.batch_sampler.batch_size
+    return samples // size * size if loader.batch_sampler.drop_last else samples
+
+
+def _as_target(target: Any, size: int) -> Tensor | None:
+    if target is None:
+        return None
+    tensor = torch.as_tensor(target).detach().cpu()
+    if tensor.ndim == 0 or len(tensor) != size:
+        raise LoaderError(
+            f"A batch has {size} samples but a target of shape {tuple(tensor.shape)}; expected one "
+            "target per sample."
+        )
+    return tensor
+
+
+def _head(leaf: Any, size: int) -> Any:
+    is_batch = isinstance(leaf, Tensor) and leaf.ndim > 0 and len(leaf) == size
+    return leaf[:2] if is_batch else leaf
+
+
+def _checksum(inputs: tuple[Any, ...]) -> int:
+    code = 0
+    for leaf in pytree.tree_leaves(inputs):
+        if isinstance(leaf, Tensor):
+            flat = leaf.detach().cpu().contiguous().view(-1).view(torch.uint8)
+            code = zlib.crc32(flat.numpy(), code)
+    return code

@@ -1,0 +1,112 @@
+"""How much memory a capture may use, and how many passes that makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infoflow.estimators.distances import CHUNK_BYTES
+from infoflow.interface import Layer, MemoryBudgetError
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+#: N×N float64 matrices alive at once: a Gram matrix, and what an estimator makes of it.
+_MATRICES = 5
+
+
+def parse_bytes(budget: int | float | str) -> int:
+    """Return a memory budget in bytes: a number of bytes, or a string such as ``"2GB"``.
+
+    Examples
+    --------
+    >>> parse_bytes("1.5 GB"), parse_bytes(4096)
+    (1500000000, 4096)
+    """
+    if isinstance(budget, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B?)\s*", budget.upper())
+        if match is None or match[2] not in _UNITS:
+            raise ValueError(
+                f"memory_budget must be a number of bytes or a string such as '2GB', got {budget!r}."
+            )
+        budget = float(match[1]) * _UNITS[match[2]]
+    if not budget > 0:
+        raise ValueError(f"memory_budget must be greater than 0, got {budget}.")
+    return int(budget)
+
+
+def format_bytes(number: float) -> str:
+    """Return a number of bytes as people read it: ``"6.1 GB"``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Columns ``start`` to ``stop`` of a layer's units, collected in one pass."""
+
+    layer: Layer
+    start: int
+    stop: int
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.stop - self.start
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the layer is complete with this slice."""
+        return self.stop == self.layer.units
+
+
+def plan_passes(
+    layers: Sequence[Layer], samples: int, budget: int, bytes_per_value: int
+) -> list[list[Slice]]:
+    """Divide the layers' units over as few passes as the budget allows.
+
+    A pass holds its columns for all samples; beside them live a few N×N matrices and the chunk that
+    is being multiplied.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If not even one column fits; says how much would.
+    """
+    column = samples * bytes_per_value
+    fixed = fixed_bytes(samples)
+    columns = (budget - fixed) // column
+    if columns < 1:
+        raise MemoryBudgetError(
+            f"memory_budget of {format_bytes(budget)} does not hold one unit of one layer for "
+            f"{samples} samples. Expected at least {format_bytes(fixed + column)}, of which "
+            f"{format_bytes(fixed)} are for the {samples}×{samples} distances. Raise it, or use "
+            "fewer samples."
+        )
+    passes: list[list[Slice]] = []
+    room = 0
+    for layer in layers:
+        start = 0
+        while start < layer.units:
+            if room == 0:
+                passes.append([])
+                room = columns
+            stop = min(layer.units, start + room)
+            passes[-1].append(Slice(layer, start, stop))
+            room -= stop - start
+            start = stop
+    return passes
+
+
+def fixed_bytes(samples: int) -> int:
+    """Return what a capture needs beside its columns."""
+    return _MATRICES * 8 * samples**2 + 2 * CHUNK_BYTES
+
+
+def one_pass_bytes(layers: Sequence[Layer], samples: int, bytes_per_value: int) -> int:
+    """Return the budget at which one pass is enough."""
+    return fixed_bytes(samples) + samples * bytes_per_value * sum(layer.units for layer in layers)

@@ -1,0 +1,164 @@
+"""Exact statistics of every layer, in as many passes as the memory budget asks for.
+
+Gram matrices add up over slices of a layer's units, so a pass keeps only as many columns as the
+budget holds, for all samples, and drops them when their products are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from infoflow.capture.batches import Samples
+from infoflow.capture.budget import Slice, plan_passes
+from infoflow.estimators.binning import bin_digests, number_digests
+from infoflow.estimators.distances import add_products, distances_from_gram
+from infoflow.graph import LayerGraph
+from infoflow.interface import ActivationError, Codes, Distances, Layer, Statistic
+
+Step = Callable[[], object]
+
+
+def collect(
+    graph: LayerGraph,
+    samples: Samples,
+    layers: Sequence[Layer],
+    statistic: Statistic,
+    *,
+    budget: int,
+    step: Step = lambda: None,
+) -> Iterator[tuple[Layer, Tensor]]:
+    """Yield each layer with its statistic over all samples.
+
+    Parameters
+    ----------
+    graph
+        A traced graph; its model is in evaluation mode, on the device of ``samples``.
+    samples
+        The samples, as often as they are needed.
+    layers
+        The layers to measure, in the order of computation.
+    statistic
+        ``Distances()`` or ``Codes(bin_size)``.
+    budget
+        Bytes that may be used above the model's own.
+    step
+        Called after every batch.
+
+    Raises
+    ------
+    ActivationError
+        If a layer's value is not finite; names the layer.
+    MemoryBudgetError
+        If the budget does not hold one column.
+    """
+    if isinstance(statistic, Distances):
+        return _distances(graph, samples, layers, budget, step)
+    if isinstance(statistic, Codes):
+        return _codes(graph, samples, layers, statistic.bin_size, step)
+    raise TypeError(f"statistic must be Distances() or Codes(bin_size), got {statistic!r}.")
+
+
+def passes_needed(
+    graph: LayerGraph, samples: Samples, layers: Sequence[Layer], statistic: Statistic, budget: int
+) -> int:
+    """Return how many passes over the samples :func:`collect` will take."""
+    if isinstance(statistic, Codes):
+        return 1
+    return len(plan_passes(layers, samples.count, budget, value_dtype(graph).itemsize))
+
+
+def value_dtype(graph: LayerGraph) -> torch.dtype:
+    """Return the dtype in which a graph's values are kept: float64 for models in float64."""
+    kinds = {parameter.dtype for parameter in graph.program.module.parameters()}
+    return torch.float64 if torch.float64 in kinds else torch.float32
+
+
+def _distances(
+    graph: LayerGraph, samples: Samples, layers: Sequence[Layer], budget: int, step: Step
+) -> Iterator[tuple[Layer, Tensor]]:
+    dtype = value_dtype(graph)
+    passes = plan_passes(layers, samples.count, budget, dtype.itemsize)
+    columns = max(sum(piece.width for piece in slices) for slices in passes)
+    arena = torch.empty(columns * samples.count, dtype=dtype, device=samples.device)
+    gram: Tensor | None = None
+    for slices in passes:
+        values = _collect_columns(graph, samples, slices, arena, step)
+        for piece, columns_of_piece in zip(slices, values, strict=True):
+            if gram is None:
+                gram = torch.zeros(
+                    samples.count, samples.count, dtype=torch.float64, device=samples.device
+                )
+            add_products(gram, columns_of_piece)
+            if not bool(torch.isfinite(gram.diagonal()).all()):
+                raise _not_finite(piece.layer, columns_of_piece)
+            if piece.is_last:
+                yield piece.layer, distances_from_gram(gram)
+                gram = None
+
+
+def _collect_columns(
+    graph: LayerGraph, samples: Samples, slices: list[Slice], arena: Tensor, step: Step
+) -> list[Tensor]:
+    """Fill the arena with the columns of ``slices`` for all samples; return a view of each."""
+    rows = samples.count
+    views = []
+    offset = 0
+    for piece in slices:
+        views.append(arena[offset : offset + rows * piece.width].view(rows, piece.width))
+        offset += rows * piece.width
+    places = {piece.layer.name: (piece, view) for piece, view in zip(slices, views, strict=True)}
+    layers = [piece.layer for piece in slices]
+    for batch in samples.batches():
+        for layer, value in graph.iterate(batch.inputs, layers):
+            piece, view = places[layer.name]
+            flat = _flat_rows(layer, value, batch.size)
+            view[batch.start : batch.start + batch.size] = flat[:, piece.start : piece.stop]
+        step()
+    return views
+
+
+def _flat_rows(layer: Layer, value: Tensor, size: int) -> Tensor:
+    flat = value.reshape(size, -1)
+    if flat.shape[1] != layer.units:
+        raise ActivationError(
+            f"Layer {layer.name} has {flat.shape[1]} units for this batch and {layer.units} for "
+            "the example; expected one number for all samples. Bring the inputs to one shape."
+        )
+    return flat
+
+
+def _not_finite(layer: Layer, values: Tensor) -> ActivationError:
+    bad = (~torch.isfinite(values)).any(dim=1).nonzero().flatten().tolist()
+    where = f"first in sample {bad[0]}" if bad else "in an overflowing product"
+    return ActivationError(
+        f"Layer {layer.name} ({layer.index}) has NaN or infinite values, {where}, {len(bad)} of "
+        f"{len(values)} samples in all. Expected finite activations: check the weights, the inputs "
+        "and the learning rate."
+    )
+
+
+def _codes(
+    graph: LayerGraph, samples: Samples, layers: Sequence[Layer], bin_size: float, step: Step
+) -> Iterator[tuple[Layer, Tensor]]:
+    digests: dict[str, list[bytes]] = {layer.name: [] for layer in layers}
+    for batch in samples.batches():
+        for layer, value in graph.iterate(batch.inputs, layers):
+            flat = _flat_rows(layer, value, batch.size)
+            if not bool(torch.isfinite(flat).all()):
+                raise _not_finite(layer, flat)
+            digests[layer.name] += bin_digests(flat, bin_size)
+        step()
+    for layer in layers:
+        yield layer, number_digests(digests[layer.name]).to(samples.device)
+
+
+def collect_output(graph: LayerGraph, samples: Samples, *, step: Step = lambda: None) -> Tensor:
+    """Return the model's own output for all samples, (N, ...), on the CPU."""
+    outputs = []
+    for batch in samples.batches():
+        outputs.append(graph.output(batch.inputs).float().cpu())
+        step()
+    return torch.cat(outputs)

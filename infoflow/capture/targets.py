@@ -1,0 +1,202 @@
+"""Y: from what the loader or the model gives to one class per sample."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from numpy.typing import ArrayLike
+from sklearn.cluster import KMeans as _KMeans
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from infoflow.estimators.classes import label_entropy, singleton_classes
+from infoflow.estimators.make import as_classes
+from infoflow.interface import Labels, SingletonWarning, Target, TargetError
+
+Source = Literal["target", "output"]
+
+
+def make_labels(classes: Tensor, description: str) -> Labels:
+    """Describe (N,) class numbers; a TargetError where there is one class only."""
+    if len(torch.unique(classes)) < 2:
+        raise TargetError(
+            f"Y ({description}) has the same class for all {len(classes)} samples, so it holds no "
+            "information; expected at least 2 classes. Pass other samples, or another target=."
+        )
+    labels = Labels(classes, description, label_entropy(classes), singleton_classes(classes))
+    number = len(torch.unique(classes))
+    if labels.singleton_classes > number / 2:
+        warnings.warn(
+            f"{labels.singleton_classes} of the {number} classes of Y ({description}) hold one "
+            "sample only: I(Y;M) then mostly counts samples. Use fewer classes or more samples.",
+            SingletonWarning,
+            stacklevel=2,
+        )
+    return labels
+
+
+@dataclass(frozen=True)
+class ClassLabels:
+    """Y is the class that the loader gives with each sample.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ClassLabels().reduce(torch.tensor([3, 3, 7, 7])).classes
+    tensor([0, 0, 1, 1])
+    """
+
+    of: Source = "target"
+
+    def reduce(self, raw: Tensor) -> Labels:
+        """Return the classes, renumbered from 0; for ``of="output"`` the most likely one."""
+        if self.of == "output" and raw.ndim == 2 and raw.shape[1] > 1:
+            raw = raw.argmax(dim=1)
+        return make_labels(as_classes(raw, len(raw)), f"class of the {self.of}")
+
+
+@dataclass(frozen=True)
+class KMeans:
+    """Y is the K-means cluster of a dense target, such as a segmentation mask.
+
+    Parameters
+    ----------
+    clusters
+        Number of clusters; the paper has 64.
+    of
+        ``"target"``, or ``"output"`` for the model's own output.
+    seed
+        Seed of the cluster centres.
+    restarts
+        Number of starts, of which the tightest clustering is kept.
+
+    References
+    ----------
+    Lee and Bajić (2021), section 3.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> masks = torch.cat([torch.zeros(4, 1, 8, 8), torch.ones(4, 1, 8, 8)])
+    >>> labels = KMeans(clusters=2).reduce(masks)
+    >>> round(labels.entropy, 4), labels.singleton_classes
+    (0.6931, 0)
+    """
+
+    clusters: int = 64
+    of: Source = "target"
+    seed: int = 0
+    restarts: int = 4
+
+    def reduce(self, raw: Tensor) -> Labels:
+        """Return the cluster of each sample, for raw targets of shape (N, ...)."""
+        points = raw.reshape(len(raw), -1).to(torch.float32).numpy()
+        if self.clusters > len(points):
+            raise TargetError(
+                f"K-means needs at least as many samples as clusters, got {len(points)} samples "
+                f"for {self.clusters} clusters. Pass target=infoflow.KMeans(clusters=...) with "
+                f"at most {len(points)}, or more samples."
+            )
+        means = _KMeans(self.clusters, n_init=self.restarts, random_state=self.seed)
+        with warnings.catch_warnings():
+            # fewer distinct masks than clusters: the empty clusters simply do not occur in Y
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            classes = torch.from_numpy(means.fit_predict(points)).to(torch.int64)
+        return make_labels(classes, f"{self.clusters} K-means clusters of the {self.of}")
+
+
+@dataclass(frozen=True)
+class Coarsening:
+    """Y is which blocks of a binary mask hold more foreground than a threshold.
+
+    Parameters
+    ----------
+    blocks
+        Number of blocks down and across; the paper has (4, 4).
+    threshold
+        A block is 1 when more than this many of its pixels are foreground (above 0.5). The paper
+        has 64 pixels for blocks of 32×32.
+    of
+        ``"target"``, or ``"output"`` for the model's own output.
+
+    References
+    ----------
+    Lee and Bajić (2021), section 3.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> masks = torch.zeros(3, 1, 8, 8)
+    >>> masks[0, :, :4, :4] = 1.0
+    >>> Coarsening(blocks=(2, 2), threshold=4).reduce(masks).classes
+    tensor([1, 0, 0])
+    """
+
+    blocks: tuple[int, int] = (4, 4)
+    threshold: int = 64
+    of: Source = "target"
+
+    def reduce(self, raw: Tensor) -> Labels:
+        """Return the pattern of each mask, for raw targets of shape (N, H, W) or (N, 1, H, W)."""
+        masks = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
+        down, across = self.blocks
+        if masks.ndim != 3 or masks.shape[1] % down or masks.shape[2] % across:
+            raise TargetError(
+                f"Coarsening into {down}×{across} blocks needs masks of shape (N, H, W) whose sides "
+                f"are multiples of it, got {tuple(raw.shape)}. Choose other blocks."
+            )
+        tiles = masks.gt(0.5).unflatten(2, (across, -1)).unflatten(1, (down, -1))
+        patterns = tiles.sum(dim=(2, 4)).gt(self.threshold).flatten(1)
+        classes = torch.unique(patterns, dim=0, return_inverse=True)[1]
+        return make_labels(
+            classes, f"{down}×{across} blocks of the {self.of} above {self.threshold} pixels"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class GivenLabels:
+    """Y is an array that the caller gives, in the loader's order."""
+
+    classes: Tensor
+    of: Source = "target"
+
+    def reduce(self, raw: Tensor) -> Labels:
+        """Return the given classes; ``raw`` only tells how many samples there are."""
+        return make_labels(as_classes(self.classes, len(raw)), "labels given by the caller")
+
+
+_BY_NAME: dict[str, Target] = {
+    "labels": ClassLabels(),
+    "kmeans": KMeans(),
+    "coarsening": Coarsening(),
+    "output": KMeans(of="output"),
+}
+
+
+def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -> Target | None:
+    """Return the reducer that ``target=`` stands for.
+
+    Parameters
+    ----------
+    target
+        ``"auto"``, ``"none"``, another name, an object with ``.reduce``, or an array of classes.
+    raw
+        What the loader gives as target, by which ``"auto"`` chooses: classes as they are, K-means
+        for dense targets, and nothing where there is none.
+    """
+    if isinstance(target, str):
+        if target == "none" or (target == "auto" and raw is None):
+            return None
+        if target == "auto" and raw is not None:
+            return ClassLabels() if math.prod(raw.shape[1:]) == 1 else KMeans()
+        if target not in _BY_NAME:
+            names = ", ".join(("auto", "none", *_BY_NAME))
+            raise ValueError(f"target must be one of {names}, a reducer or labels, got {target!r}.")
+        return _BY_NAME[target]
+    if isinstance(target, Target):
+        return target
+    return GivenLabels(torch.as_tensor(target))

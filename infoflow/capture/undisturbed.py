@@ -1,0 +1,99 @@
+"""Measure a model and leave it, the loader and the random state as they were."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from infoflow.graph.modes import evaluation_mode
+
+
+@contextmanager
+def undisturbed(model: nn.Module, loader: Iterable[Any], device: str | None) -> Iterator[torch.device]:
+    """Put ``model`` in evaluation mode, without gradients, on ``device``; undo all of it after.
+
+    The random states of Python, NumPy, torch and the loader's own generator come back too, also
+    after an exception.
+
+    Yields
+    ------
+    torch.device
+        Where the model is.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(evaluation_mode(model))
+        stack.enter_context(_random_states_kept(loader))
+        stack.enter_context(torch.no_grad())
+        yield stack.enter_context(_on_device(model, device))
+
+
+def seed_everything(seed: int, loader: Iterable[Any]) -> None:
+    """Start every random state from ``seed``, so that a loader that shuffles repeats its order."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  the loader's own code may draw from the global state
+    torch.manual_seed(seed)
+    generator = getattr(loader, "generator", None)
+    if isinstance(generator, torch.Generator):
+        generator.manual_seed(seed)
+
+
+@contextmanager
+def _random_states_kept(loader: Iterable[Any]) -> Iterator[None]:
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    generator = getattr(loader, "generator", None)
+    own = generator.get_state() if isinstance(generator, torch.Generator) else None
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
+            if own is not None and isinstance(generator, torch.Generator):
+                generator.set_state(own)
+
+
+@contextmanager
+def _on_device(model: nn.Module, device: str | None) -> Iterator[torch.device]:
+    homes = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
+    home = next(iter(homes), torch.device("cpu"))
+    if device is None:
+        yield home
+        return
+    wanted = torch.empty(0, device=check_device(device)).device
+    if homes <= {wanted}:
+        yield wanted
+        return
+    if len(homes) > 1:
+        raise ValueError(
+            f"device={device!r} would move a model whose parameters lie on {len(homes)} devices. "
+            "Leave device out to measure the model where it is."
+        )
+    try:
+        yield _moved(model, wanted)
+    finally:
+        _moved(model, home)
+
+
+def _moved(model: nn.Module, device: torch.device) -> torch.device:
+    model.to(device)
+    return device
+
+
+def check_device(device: str) -> torch.device:
+    """Return a device that exists here; a ValueError lists what does."""
+    try:
+        wanted = torch.device(device)
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        raise ValueError(
+            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}). "
+            f"Available: {', '.join(here)}."
+        ) from error
+    return wanted

@@ -1,0 +1,7 @@
+"""From statistics of a layer's values to nats, and bounds on them."""
+
+from infoflow.estimators.binning import Binning
+from infoflow.estimators.kde import KDE
+from infoflow.estimators.make import estimate, make_estimator
+
+__all__ = ["KDE", "Binning", "estimate", "make_estimator"]

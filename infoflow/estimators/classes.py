@@ -1,0 +1,72 @@
+"""Counts and entropies of class labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from infoflow.interface import Estimate
+
+
+def entropy_of_counts(counts: Tensor) -> float:
+    """Return the entropy, in nats, of the empirical distribution with these counts.
+
+    H = log N − (1/N) Σ n log n.
+    """
+    counts = counts.to(torch.float64)
+    total = counts.sum()
+    return float(total.log() - (counts * counts.log()).sum() / total)
+
+
+def class_counts(classes: Tensor) -> Tensor:
+    """Return how many samples each class that occurs has, shape (classes,)."""
+    return torch.unique(classes, return_counts=True)[1]
+
+
+def label_entropy(classes: Tensor) -> float:
+    """Return H(Y), in nats, of (N,) class numbers."""
+    return entropy_of_counts(class_counts(classes))
+
+
+def singleton_classes(classes: Tensor) -> int:
+    """Return the number of classes that hold one sample only."""
+    return int((class_counts(classes) == 1).sum())
+
+
+def mean_within_classes(classes: Tensor, quantity: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return Σ_y p(y) quantity(indices of the samples of class y)."""
+    total = torch.zeros((), dtype=torch.float64, device=classes.device)
+    for label in torch.unique(classes):
+        members = (classes == label).nonzero().squeeze(1)
+        total = total + quantity(members) * (len(members) / len(classes))
+    return total
+
+
+def with_ceilings(
+    ixm: tuple[float, float, float],
+    iym: tuple[float, float, float],
+    samples: int,
+    classes: Tensor | None,
+    kind: str,
+) -> Estimate:
+    """Put values with their bounds, (value, lower, upper) in nats, beside their ceilings."""
+    ceiling = math.log(samples)
+    return Estimate(
+        ixm=ixm[0],
+        ixm_lower=ixm[1],
+        ixm_upper=ixm[2],
+        iym=iym[0],
+        iym_lower=iym[1],
+        iym_upper=iym[2],
+        ixm_ceiling=ceiling,
+        iym_ceiling=math.nan if classes is None else min(ceiling, label_entropy(classes)),
+        samples=samples,
+        singleton_classes=0 if classes is None else singleton_classes(classes),
+        kind=kind,
+    )
+
+
+NOT_KNOWN = (math.nan, math.nan, math.nan)

@@ -1,0 +1,74 @@
+"""Squared distances between samples, through Gram matrices of centred values in float64."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Row blocks of a symmetric product: with b blocks it costs (b + 1) / 2b of the full one.
+_BLOCKS = 8
+#: Values that are converted to float64 at a time.
+CHUNK_BYTES = 16 * 2**20
+
+
+def squared_distances(values: Tensor) -> Tensor:
+    """Return the squared Euclidean distances between the rows of ``values``.
+
+    Parameters
+    ----------
+    values
+        Tensor of shape (N, d), any floating dtype.
+
+    Returns
+    -------
+    Tensor
+        float64, shape (N, N), symmetric, zero on the diagonal.
+
+    Examples
+    --------
+    >>> import torch
+    >>> squared_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))
+    tensor([[ 0., 25.],
+            [25.,  0.]], dtype=torch.float64)
+    """
+    gram = torch.zeros(len(values), len(values), dtype=torch.float64, device=values.device)
+    add_products(gram, values)
+    return distances_from_gram(gram)
+
+
+def add_products(gram: Tensor, values: Tensor) -> None:
+    """Add the inner products of the centred rows of ``values`` to the upper part of ``gram``.
+
+    Gram matrices add up over slices of the columns. Without the centring, float32 loses the
+    distances between samples that are close to each other and far from zero.
+
+    Parameters
+    ----------
+    gram
+        float64, shape (N, N); blocks on and above the diagonal are changed in place.
+    values
+        Shape (N, d): all samples, any slice of the units.
+    """
+    rows = len(values)
+    step = -(-rows // _BLOCKS)
+    for chunk in values.split(columns_per_chunk(rows), dim=1):
+        centred = chunk.to(torch.float64, copy=True)
+        centred -= centred.mean(dim=0)
+        for start in range(0, rows, step):
+            gram[start : start + step, start:].addmm_(centred[start : start + step], centred[start:].T)
+
+
+def distances_from_gram(gram: Tensor) -> Tensor:
+    """Turn the upper part of a Gram matrix into squared distances, in place, and return it.
+
+    D_ij = G_ii + G_jj − 2 G_ij, not below 0 where rounding would have it so.
+    """
+    norms = gram.diagonal().clone()
+    gram.triu_().add_(gram.triu(1).T)
+    gram.mul_(-2.0).add_(norms).add_(norms[:, None]).clamp_(min=0.0)
+    return gram.fill_diagonal_(0.0)
+
+
+def columns_per_chunk(rows: int) -> int:
+    """Return how many columns of ``rows`` float64 values are converted at a time."""
+    return max(1, CHUNK_BYTES // (8 * max(rows, 1)))

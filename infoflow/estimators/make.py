@@ -1,0 +1,169 @@
+"""``infoflow.estimate`` on plain arrays, and estimators by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from infoflow.estimators.binning import Binning, bin_digests, number_digests
+from infoflow.estimators.distances import squared_distances
+from infoflow.estimators.kde import KDE
+from infoflow.interface import (
+    ActivationError,
+    Codes,
+    Distances,
+    Estimate,
+    Estimator,
+    TargetError,
+    Unit,
+    nats_per,
+)
+
+
+def make_estimator(
+    estimator: str | Estimator,
+    *,
+    noise_variance: float | None = None,
+    bin_size: float | None = None,
+) -> Estimator:
+    """Return the estimator that a name and its setting stand for; objects pass through.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or a setting that belongs to another estimator.
+    """
+    settings = {"noise_variance": noise_variance, "bin_size": bin_size}
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not isinstance(estimator, str):
+        return _checked_object(estimator, given)
+    known: dict[str, tuple[type[KDE] | type[Binning], str]] = {
+        "kde": (KDE, "noise_variance"),
+        "binning": (Binning, "bin_size"),
+    }
+    if estimator not in known:
+        raise ValueError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
+    kind, setting = known[estimator]
+    if set(given) - {setting}:
+        raise ValueError(
+            f"estimator {estimator!r} takes {setting}, got {', '.join(given)}. "
+            f"Leave out the other setting, or choose the estimator that it belongs to."
+        )
+    return kind(**given)  # type: ignore[arg-type]
+
+
+def _checked_object(estimator: Any, given: dict[str, float]) -> Estimator:
+    if not isinstance(estimator, Estimator):
+        raise TypeError(
+            f"estimator must be a name or an object with .name, .statistic and .estimate, got "
+            f"{type(estimator).__name__}. infoflow.KDE() is one."
+        )
+    if given:
+        raise ValueError(
+            f"{', '.join(given)} must be set on the estimator itself, got it beside "
+            f"{estimator!r}. Write for example infoflow.KDE(noise_variance=0.1)."
+        )
+    return estimator
+
+
+def estimate(
+    activations: ArrayLike | Tensor,
+    labels: ArrayLike | Tensor | None = None,
+    *,
+    estimator: str | Estimator = "kde",
+    noise_variance: float | None = None,
+    bin_size: float | None = None,
+    unit: Unit = "bits",
+) -> Estimate:
+    """Estimate I(X;M) and I(Y;M) of one layer from its values for N samples.
+
+    Parameters
+    ----------
+    activations
+        Array or tensor of shape (N, ...), one row per sample, N at least 2.
+    labels
+        (N,) class of each sample, any integers; without them I(Y;M) is NaN.
+    estimator
+        ``"kde"``, ``"binning"``, or an object such as ``infoflow.KDE(noise_variance=0.1)``.
+    noise_variance
+        Variance of the KDE's measurement noise, in squared units of the activations; default 1.0.
+    bin_size
+        Bin size of the binning estimator, in units of the activations; default 0.2.
+    unit
+        ``"bits"`` or ``"nats"``.
+
+    Returns
+    -------
+    Estimate
+        With ``.ixm``, ``.iym``, their bounds, their ceilings, and the ``.kind`` of quantity.
+
+    Raises
+    ------
+    ActivationError
+        If a value is NaN or infinite, or there are fewer than two samples.
+    TargetError
+        If the labels are not one class per sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.repeat([[0.0], [50.0]], 4, axis=0)
+    >>> numbers = estimate(values, [0, 0, 0, 0, 1, 1, 1, 1])
+    >>> round(numbers.ixm, 3), round(numbers.iym, 3), numbers.ixm_ceiling
+    (1.0, 1.0, 3.0)
+    """
+    nats_per(unit)
+    chosen = make_estimator(estimator, noise_variance=noise_variance, bin_size=bin_size)
+    values = _as_rows(activations)
+    classes = None if labels is None else as_classes(labels, len(values)).to(values.device)
+    return chosen.estimate(_statistic(values, chosen), classes).to(unit)
+
+
+def _statistic(values: Tensor, estimator: Estimator) -> Tensor:
+    wanted = estimator.statistic
+    if isinstance(wanted, Distances):
+        return squared_distances(values)
+    if isinstance(wanted, Codes):
+        return number_digests(bin_digests(values, wanted.bin_size)).to(values.device)
+    raise TypeError(f"estimator.statistic must be Distances() or Codes(bin_size), got {wanted!r}.")
+
+
+def _as_rows(activations: ArrayLike | Tensor) -> Tensor:
+    values = torch.as_tensor(activations).detach()
+    if values.ndim == 0 or len(values) < 2:
+        raise ActivationError(
+            f"activations must hold at least 2 samples, one per row, got shape "
+            f"{tuple(values.shape)}."
+        )
+    rows = values.reshape(len(values), -1)
+    if not rows.is_floating_point():
+        rows = rows.to(torch.float64)
+    bad = (~torch.isfinite(rows)).any(dim=1).nonzero()
+    if len(bad):
+        raise ActivationError(
+            f"activations must be finite, got NaN or infinity in sample {int(bad[0])}"
+            f"{f' and {len(bad) - 1} more' if len(bad) > 1 else ''}."
+        )
+    return rows
+
+
+def as_classes(labels: ArrayLike | Tensor, samples: int) -> Tensor:
+    """Return labels as (N,) int64 class numbers; a TargetError says what is wrong with them."""
+    classes = torch.as_tensor(labels).detach()
+    if classes.ndim == 2 and classes.shape[1] == 1:
+        classes = classes[:, 0]
+    if classes.shape != (samples,):
+        raise TargetError(
+            f"labels must be one class for each of the {samples} samples, got shape "
+            f"{tuple(classes.shape)}. Reduce dense targets first, for example with "
+            "infoflow.KMeans()."
+        )
+    if classes.is_floating_point() and not bool((classes == classes.round()).all()):
+        raise TargetError(
+            "labels must be classes, got numbers that are not whole. Cut a continuous Y into "
+            "classes first, for example with numpy.digitize."
+        )
+    return torch.unique(classes, return_inverse=True)[1]

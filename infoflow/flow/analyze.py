@@ -1,0 +1,105 @@
+"""``infoflow.analyze``: one look at a net."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+
+from infoflow.capture.batches import Unpack
+from infoflow.estimators import make_estimator
+from infoflow.flow.measure import Layers, Settings, TargetLike, measure
+from infoflow.flow.result import FlowResult, result_of
+from infoflow.interface import Estimator, Unit, nats_per
+
+
+def analyze(
+    model: nn.Module,
+    loader: Iterable[Any],
+    *,
+    target: TargetLike = "auto",
+    estimator: str | Estimator = "kde",
+    noise_variance: float | None = None,
+    bin_size: float | None = None,
+    layers: Layers = "all",
+    unit: Unit = "bits",
+    device: str | None = None,
+    memory_budget: int | float | str = "2GB",
+    unpack: Unpack | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> FlowResult:
+    """Estimate how many bits every layer keeps about the input and about the target.
+
+    The model is traced, run over the loader in evaluation mode without gradients, and left as it
+    was: training flags, parameters, device and random state.
+
+    Parameters
+    ----------
+    model
+        Any traceable module.
+    loader
+        Iterable of batches that can be read more than once: tensors, (inputs, target) pairs,
+        dictionaries, or whatever ``unpack`` understands.
+    target
+        Y. ``"auto"`` takes classes as they are and clusters dense targets; or ``"labels"``,
+        ``"kmeans"``, ``"coarsening"``, ``"output"`` (the model's own), ``"none"``, an object such
+        as ``infoflow.KMeans(clusters=32)``, or an array with a class for each sample.
+    estimator
+        ``"kde"``, ``"binning"``, or an object such as ``infoflow.KDE(noise_variance=0.1)``.
+    noise_variance, bin_size
+        Setting of the estimator that is given by name.
+    layers
+        ``"all"``, ``"merges"``, or names, patterns and indices.
+    unit
+        ``"bits"`` or ``"nats"``.
+    device
+        Where to measure, such as ``"cuda"``; None for where the model is.
+    memory_budget
+        What may be used above the model's own memory, in bytes or as ``"2GB"``. A smaller budget
+        takes more passes over the loader, and gives the same numbers.
+    unpack
+        Function from a batch to ``(inputs, target)``.
+    seed
+        Seed of every pass over the loader.
+    progress
+        Show a bar; None shows it on a terminal only.
+
+    Returns
+    -------
+    FlowResult
+        One epoch, all chosen layers; ``print`` shows it as a table.
+
+    Raises
+    ------
+    UntraceableModelError, LoaderError, TargetError, ActivationError, LayerNotFoundError,
+    MemoryBudgetError
+        Each says what was expected, what came, and what to do.
+
+    Warns
+    -----
+    SaturationWarning, SingletonWarning
+        Where the numbers cannot mean what they seem to mean.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from infoflow.testing import UNet, blob_images
+    >>> loader = torch.utils.data.DataLoader(blob_images(16, size=32)[0], batch_size=8)
+    >>> result = analyze(UNet(base_channels=4), loader, progress=False, noise_variance=100.0)
+    >>> result.ixm.sizes["layer"], result.ixm.attrs["units"]
+    (23, 'bits')
+    """
+    nats_per(unit)
+    settings = Settings(
+        target=target,
+        estimator=make_estimator(estimator, noise_variance=noise_variance, bin_size=bin_size),
+        layers=layers,
+        device=device,
+        memory_budget=memory_budget,
+        unpack=unpack,
+        seed=seed,
+        progress=progress,
+    )
+    return result_of(measure(model, loader, settings), settings.estimator, unit, epoch=0)

@@ -1,0 +1,150 @@
+"""One measurement: a model, a loader, and an estimate for each layer."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from infoflow.capture.batches import Samples, Unpack
+from infoflow.capture.budget import parse_bytes
+from infoflow.capture.collect import Step, collect, collect_output, passes_needed
+from infoflow.capture.targets import make_target
+from infoflow.capture.undisturbed import undisturbed
+from infoflow.graph import LayerGraph, trace
+from infoflow.interface import (
+    Estimate,
+    Estimator,
+    Labels,
+    Layer,
+    SaturationWarning,
+    Target,
+    TargetError,
+)
+
+TargetLike = str | Target | ArrayLike | Tensor
+Layers = str | int | Sequence[str | int]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a measurement is made with; the same for every epoch of a Tracker."""
+
+    target: TargetLike
+    estimator: Estimator
+    layers: Layers
+    device: str | None
+    memory_budget: int | float | str
+    unpack: Unpack | None
+    seed: int
+    progress: bool | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The graph, the reduced Y, and each measured layer with its estimate in nats."""
+
+    graph: LayerGraph
+    labels: Labels | None
+    layers: tuple[Layer, ...]
+    estimates: tuple[Estimate, ...]
+
+
+def measure(model: nn.Module, loader: Iterable[Any], settings: Settings) -> Measurement:
+    """Trace and measure ``model``; it, the loader and the random state stay as they were."""
+    budget = parse_bytes(settings.memory_budget)
+    with undisturbed(model, loader, settings.device) as device:
+        samples = Samples(loader, unpack=settings.unpack, device=device, seed=settings.seed)
+        example = samples.example()
+        graph = trace(model, example.inputs)
+        graph.program.module.to(device)
+        layers = graph.select(settings.layers)
+        labels = _Labels(settings.target, graph, samples, example.target)
+        statistic = settings.estimator.statistic
+        passes = passes_needed(graph, samples, layers, statistic, budget)
+        estimates = []
+        with _progress_bar(samples, passes, settings.progress) as step:
+            for _, value in collect(graph, samples, layers, statistic, budget=budget, step=step):
+                known = labels.get()
+                classes = None if known is None else known.classes.to(device)
+                estimates.append(settings.estimator.estimate(value, classes))
+    _warn_of_saturation(estimates)
+    return Measurement(graph, labels.get(), layers, tuple(estimates))
+
+
+class _Labels:
+    """Y, reduced before the first pass where it needs memory, after it where it does not."""
+
+    def __init__(
+        self, target: TargetLike, graph: LayerGraph, samples: Samples, example: Tensor | None
+    ) -> None:
+        self._target = target
+        self._graph = graph
+        self._samples = samples
+        self._known: Labels | None = None
+        self._asked = False
+        reducer = make_target(target, example)
+        if reducer is not None and reducer.of == "target" and example is None:
+            _raise_missing(reducer)
+        is_dense = example is not None and example[0].numel() > 1
+        if reducer is not None and (is_dense or reducer.of == "output"):
+            self.get()
+
+    def get(self) -> Labels | None:
+        """Return Y, or None where the caller wants none or the loader gives none."""
+        if not self._asked:
+            self._known = self._reduce()
+            self._asked = True
+        return self._known
+
+    def _reduce(self) -> Labels | None:
+        raw = self._samples.targets
+        reducer = make_target(self._target, raw)
+        if reducer is None:
+            return None
+        if reducer.of == "output":
+            raw = collect_output(self._graph, self._samples)
+        if raw is None:
+            _raise_missing(reducer)
+            return None
+        return reducer.reduce(raw)
+
+
+def _raise_missing(reducer: Target) -> None:
+    raise TargetError(
+        f"target={type(reducer).__name__} needs what the loader gives as target, but its batches "
+        "hold inputs only. Give (inputs, target) pairs, pass unpack= or an array of labels, or "
+        "target='output' for the model's own output."
+    )
+
+
+@contextmanager
+def _progress_bar(samples: Samples, passes: int, progress: bool | None) -> Iterator[Step]:
+    """Show a bar over all batches of all passes; None shows it on a terminal only."""
+    per_pass = samples.batches_per_pass
+    total = None if per_pass is None else per_pass * passes
+    title = "measuring" if passes == 1 else f"measuring in {passes} passes"
+    disable = None if progress is None else not progress
+    with tqdm(total=total, desc=title, unit="batch", disable=disable, leave=False) as bar:
+        yield bar.update
+
+
+def _warn_of_saturation(estimates: Sequence[Estimate]) -> None:
+    for symbol, saturated in (
+        ("I(X;M)", sum(e.ixm_saturated for e in estimates)),
+        ("I(Y;M)", sum(e.iym_saturated for e in estimates)),
+    ):
+        if saturated > len(estimates) / 2:
+            warnings.warn(
+                f"{symbol} is above 95 % of its ceiling in {saturated} of {len(estimates)} layers: "
+                "the samples are too far apart for this noise or bin size, and any net would show "
+                "the same there. Use more samples, or a larger noise_variance or bin_size.",
+                SaturationWarning,
+                stacklevel=4,
+            )

@@ -1,0 +1,233 @@
+"""``FlowResult``: estimates by epoch and layer, with the graph and every doubt, in one file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from infoflow.flow.measure import Measurement
+from infoflow.flow.table import result_table
+from infoflow.graph import LayerGraph
+from infoflow.interface import Estimate, Estimator, ResultFileError, Unit
+
+#: Version of the file's layout; raised when a file of before can no longer be read.
+SCHEMA = 1
+
+_PER_LAYER = {
+    "ixm": "I(X;M)",
+    "iym": "I(Y;M)",
+    "ixm_lower": "lower bound on I(X;M)",
+    "ixm_upper": "upper bound on I(X;M)",
+    "iym_lower": "lower bound on I(Y;M)",
+    "iym_upper": "upper bound on I(Y;M)",
+}
+_PER_EPOCH = {
+    "ixm_ceiling": "ceiling of I(X;M): log N",
+    "iym_ceiling": "ceiling of I(Y;M): min(log N, H(Y))",
+}
+_FLAGS = {
+    "ixm_saturated": "I(X;M) above 95 % of its ceiling",
+    "iym_saturated": "I(Y;M) above 95 % of its ceiling",
+}
+
+
+class FlowResult:
+    """What :func:`infoflow.analyze` and :class:`infoflow.Tracker` measured.
+
+    Attributes
+    ----------
+    dataset : xarray.Dataset
+        ``ixm``, ``iym``, their bounds and saturation flags by ``epoch`` and ``layer``; ceilings,
+        ``samples`` and ``singleton_classes`` by ``epoch``. Units are in each variable's attributes;
+        the kind of quantity, the estimator and Y are in the dataset's.
+    graph : LayerGraph
+        The net. After :func:`infoflow.load` it has no program to run.
+
+    Examples
+    --------
+    >>> import torch, infoflow
+    >>> from infoflow.testing import UNet, blob_images
+    >>> loader = torch.utils.data.DataLoader(blob_images(16, size=32)[0], batch_size=8)
+    >>> result = infoflow.analyze(UNet(base_channels=4), loader, progress=False, noise_variance=9.0)
+    >>> result.ixm.sel(epoch=0, layer="output").item() <= 4.0
+    True
+    """
+
+    def __init__(self, dataset: xr.Dataset, graph: LayerGraph) -> None:
+        self.dataset = dataset
+        self.graph = graph
+
+    @property
+    def ixm(self) -> xr.DataArray:
+        """I(X;M) by epoch and layer."""
+        return self.dataset["ixm"]
+
+    @property
+    def iym(self) -> xr.DataArray:
+        """I(Y;M) by epoch and layer; NaN where there was no Y."""
+        return self.dataset["iym"]
+
+    @property
+    def unit(self) -> str:
+        """``"bits"`` or ``"nats"``."""
+        return str(self.dataset["ixm"].attrs["units"])
+
+    @property
+    def epochs(self) -> list[int]:
+        """The epochs measured, ascending."""
+        return [int(epoch) for epoch in self.dataset["epoch"].values]
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers measured, in the order of computation."""
+        return [str(name) for name in self.dataset["layer"].values]
+
+    @property
+    def has_target(self) -> bool:
+        """Whether there was a Y."""
+        return bool(self.iym.notnull().any())
+
+    def joined(self, later: FlowResult) -> FlowResult:
+        """Return one result with the epochs of both; where both have one, ``later`` counts."""
+        keep = [epoch for epoch in self.epochs if epoch not in later.epochs]
+        parts = [self.dataset.sel(epoch=keep), later.dataset]
+        joined = xr.concat(parts, dim="epoch", combine_attrs="override", join="exact")
+        return FlowResult(joined.sortby("epoch"), later.graph)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write netCDF; a file that is there is replaced only when the new one is complete.
+
+        Raises
+        ------
+        ResultFileError
+            If the file cannot be written.
+        """
+        target = Path(path)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.dataset.to_netcdf(part, engine="h5netcdf")
+            part.replace(target)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise ResultFileError(
+                f"Cannot write the result to {target}: {error.strerror or error}. Choose a folder "
+                "that you may write to."
+            ) from error
+        return target
+
+    def to_dict(self, epoch: int | None = None) -> dict[str, Any]:
+        """Return one epoch (the last, unless said otherwise) as plain lists and numbers."""
+        moment = self.dataset.sel(epoch=self.epochs[-1] if epoch is None else epoch)
+        about = {key: self.dataset.attrs[key] for key in ("model", "estimator", "kind", "target")}
+        columns = {name: moment[name].values.tolist() for name in (*_PER_LAYER, *_FLAGS)}
+        rows = [
+            {"index": int(i), "layer": name, **{key: _plain(columns[key][row]) for key in columns}}
+            for row, (i, name) in enumerate(zip(moment["index"].values, self.layers, strict=True))
+        ]
+        numbers = (*_PER_EPOCH, "samples", "singleton_classes")
+        per_epoch = {name: _plain(moment[name].item()) for name in numbers}
+        return {**about, "unit": self.unit, "epoch": int(moment["epoch"]), **per_epoch, "layers": rows}
+
+    def __str__(self) -> str:
+        return result_table(self.to_dict(), self.epochs)
+
+    def __repr__(self) -> str:
+        return (
+            f"FlowResult({self.graph.model}: {len(self.layers)} layers, "
+            f"{len(self.epochs)} epochs, in {self.unit})"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a JSON value: NaN, which JSON lacks, becomes None."""
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def result_of(
+    measurement: Measurement, estimator: Estimator, unit: Unit, *, epoch: int
+) -> FlowResult:
+    """Label a measurement."""
+    estimates = [estimate.to(unit) for estimate in measurement.estimates]
+    variables = {
+        **{name: _per_layer(estimates, name, label, unit) for name, label in _PER_LAYER.items()},
+        **{name: _per_layer(estimates, name, label, None) for name, label in _FLAGS.items()},
+        **{name: _per_epoch(estimates, name, label, unit) for name, label in _PER_EPOCH.items()},
+        "samples": _per_epoch(estimates, "samples", "number of samples", None),
+        "singleton_classes": _per_epoch(
+            estimates, "singleton_classes", "classes of Y with one sample", None
+        ),
+    }
+    coordinates = {
+        "epoch": [epoch],
+        "layer": [layer.name for layer in measurement.layers],
+        "index": ("layer", [layer.index for layer in measurement.layers]),
+    }
+    labels = measurement.labels
+    attributes = {
+        "infoflow_schema": SCHEMA,
+        "model": measurement.graph.model,
+        "estimator": estimator.name,
+        "kind": estimates[0].kind,
+        "target": "none" if labels is None else labels.description,
+        "graph": json.dumps(measurement.graph.to_dict()),
+    }
+    return FlowResult(xr.Dataset(variables, coordinates, attributes), measurement.graph)
+
+
+def _per_layer(
+    estimates: Sequence[Estimate], name: str, label: str, unit: Unit | None
+) -> xr.Variable:
+    values = np.array([[getattr(estimate, name) for estimate in estimates]])
+    if values.dtype == bool:
+        values = values.astype(np.int8)
+    return xr.Variable(("epoch", "layer"), values, _attributes(label, unit))
+
+
+def _per_epoch(
+    estimates: Sequence[Estimate], name: str, label: str, unit: Unit | None
+) -> xr.Variable:
+    return xr.Variable(("epoch",), [getattr(estimates[0], name)], _attributes(label, unit))
+
+
+def _attributes(label: str, unit: Unit | None) -> dict[str, str]:
+    return {"long_name": label} if unit is None else {"long_name": label, "units": unit}
+
+
+def load(path: str | os.PathLike[str]) -> FlowResult:
+    """Read a result that :meth:`FlowResult.save` wrote.
+
+    Raises
+    ------
+    ResultFileError
+        If there is no such file, it is truncated, no infoflow result, or of another schema.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise ResultFileError(f"There is no file {source}. Expected a result that .save() wrote.")
+    try:
+        with xr.open_dataset(source, engine="h5netcdf") as stored:
+            dataset = stored.load()
+    except Exception as error:
+        raise ResultFileError(
+            f"{source} cannot be read as an infoflow result ({type(error).__name__}): it is "
+            "truncated or no netCDF file. Measure again, or take the file from a complete copy."
+        ) from error
+    schema = dataset.attrs.get("infoflow_schema")
+    if schema is None:
+        raise ResultFileError(
+            f"{source} is netCDF, but no infoflow result: it has no infoflow_schema. Expected a "
+            "file that FlowResult.save() wrote."
+        )
+    if int(schema) != SCHEMA:
+        raise ResultFileError(
+            f"{source} has schema {schema}, this version of infoflow reads schema {SCHEMA}. Use "
+            "the version that wrote it, or measure again."
+        )
+    return FlowResult(dataset, LayerGraph.from_dict(json.loads(dataset.attrs["graph"])))

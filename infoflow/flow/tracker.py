@@ -1,0 +1,157 @@
+"""``infoflow.Tracker``: the same measurement, epoch after epoch, in one resumable file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from infoflow.capture.batches import Unpack
+from infoflow.estimators import make_estimator
+from infoflow.flow.measure import Layers, Settings, TargetLike, measure
+from infoflow.flow.result import FlowResult, load, result_of
+from infoflow.interface import Estimator, InfoflowError, ResultFileError, Unit, nats_per
+
+Schedule = Callable[[int], bool] | Collection[int]
+
+
+def paper_schedule(epoch: int) -> bool:
+    """Tell whether Lee and Bajić's code measures at ``epoch``, counted from 0.
+
+    All of the first 20 epochs, every 5th to 100, every 10th to 200, then every 100th.
+
+    Examples
+    --------
+    >>> [epoch for epoch in range(15, 240) if paper_schedule(epoch)][:8]
+    [15, 16, 17, 18, 19, 20, 25, 30]
+    >>> sum(paper_schedule(epoch) for epoch in range(10_001))
+    145
+    """
+    if epoch < 20:
+        return True
+    if epoch < 100:
+        return epoch % 5 == 0
+    if epoch < 200:
+        return epoch % 10 == 0
+    return epoch % 100 == 0
+
+
+class Tracker:
+    """Measures a model while it is being trained.
+
+    Parameters
+    ----------
+    model, loader, target, estimator, noise_variance, bin_size, layers, unit, device, memory_budget,
+    unpack, seed, progress
+        As for :func:`infoflow.analyze`. The loader is the one to measure on; it may shuffle.
+    schedule
+        When to measure: a function from the epoch to True or False, or the epochs themselves.
+    path
+        File to which the result is saved after every measurement. Where it exists, the tracker goes
+        on from it; a file of another net or another estimator is refused.
+
+    Examples
+    --------
+    >>> import torch, infoflow
+    >>> from infoflow.testing import UNet, blob_images
+    >>> images, masks = blob_images(8, size=32)
+    >>> loader = torch.utils.data.DataLoader(list(zip(images, masks)), batch_size=4)
+    >>> tracker = infoflow.Tracker(
+    ...     UNet(base_channels=4), loader, schedule=[0, 2], target=infoflow.KMeans(2),
+    ...     noise_variance=100.0, progress=False,
+    ... )
+    >>> [tracker.record(epoch) for epoch in range(3)]
+    [True, False, True]
+    >>> tracker.result.epochs
+    [0, 2]
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loader: Iterable[Any],
+        *,
+        schedule: Schedule = paper_schedule,
+        path: str | os.PathLike[str] | None = None,
+        target: TargetLike = "auto",
+        estimator: str | Estimator = "kde",
+        noise_variance: float | None = None,
+        bin_size: float | None = None,
+        layers: Layers = "all",
+        unit: Unit = "bits",
+        device: str | None = None,
+        memory_budget: int | float | str = "2GB",
+        unpack: Unpack | None = None,
+        seed: int = 0,
+        progress: bool | None = None,
+    ) -> None:
+        nats_per(unit)
+        self.model = model
+        self.loader = loader
+        self.path = None if path is None else Path(path)
+        self._unit: Unit = unit
+        self._is_due = schedule if callable(schedule) else frozenset(schedule).__contains__
+        self._settings = Settings(
+            target=target,
+            estimator=make_estimator(estimator, noise_variance=noise_variance, bin_size=bin_size),
+            layers=layers,
+            device=device,
+            memory_budget=memory_budget,
+            unpack=unpack,
+            seed=seed,
+            progress=progress,
+        )
+        self._result = load(self.path) if self.path is not None and self.path.exists() else None
+
+    @property
+    def result(self) -> FlowResult:
+        """All that was measured so far; an InfoflowError before the first measurement."""
+        if self._result is None:
+            raise InfoflowError(
+                "This Tracker has measured nothing yet. Call .record(epoch) first, at an epoch "
+                "that its schedule holds."
+            )
+        return self._result
+
+    def is_due(self, epoch: int) -> bool:
+        """Tell whether the schedule holds ``epoch``."""
+        return bool(self._is_due(epoch))
+
+    def record(self, epoch: int) -> bool:
+        """Measure the model if the schedule holds ``epoch``; tell whether it did.
+
+        An epoch that was measured before is measured again and replaced, so that a training which
+        was resumed from an older checkpoint leaves no numbers of its first life.
+        """
+        if not self.is_due(epoch):
+            return False
+        measurement = measure(self.model, self.loader, self._settings)
+        latest = result_of(measurement, self._settings.estimator, self._unit, epoch=epoch)
+        if self._result is not None:
+            self._check_same(self._result, latest)
+            latest = self._result.joined(latest)
+        self._result = latest
+        if self.path is not None:
+            latest.save(self.path)
+        return True
+
+    def _check_same(self, earlier: FlowResult, latest: FlowResult) -> None:
+        for what, before, now in (
+            ("layers", earlier.layers, latest.layers),
+            ("unit", earlier.unit, latest.unit),
+            *((k, earlier.dataset.attrs[k], latest.dataset.attrs[k]) for k in ("kind", "target")),
+        ):
+            if before != now:
+                raise ResultFileError(
+                    f"{self.path or 'The result so far'} was measured with other {what} "
+                    f"({_short(before)}) than now ({_short(now)}). Give the Tracker another path, "
+                    "or the same settings as before."
+                )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) < 80 else f"{text[:77]}..."
