@@ -23,6 +23,10 @@ class InfoflowError(Exception):
     """Base of every error that infoflow raises on purpose."""
 
 
+class ArgumentError(InfoflowError, ValueError):
+    """An argument has a value that cannot be used."""
+
+
 class UntraceableModelError(InfoflowError):
     """The model could not be turned into a graph of layers."""
 
@@ -263,12 +267,12 @@ def is_saturated(value: float, ceiling: float) -> bool:
 
 
 def nats_per(unit: str) -> float:
-    """Return how many nats one ``unit`` is; a ValueError for other units than bits and nats."""
+    """Return how many nats one ``unit`` is; an ArgumentError for other units than bits and nats."""
     if unit == "nats":
         return 1.0
     if unit == "bits":
         return math.log(2.0)
-    raise ValueError(f"unit must be 'bits' or 'nats', got {unit!r}.")
+    raise ArgumentError(f"unit must be 'bits' or 'nats', got {unit!r}.")
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infoflow.estimators.distances import CHUNK_BYTES
-from infoflow.interface import Layer, MemoryBudgetError
+from infoflow.interface import ArgumentError, Layer, MemoryBudgetError
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -27,12 +27,12 @@ def parse_bytes(budget: int | float | str) -> int:
     if isinstance(budget, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B?)\s*", budget.upper())
         if match is None or match[2] not in _UNITS:
-            raise ValueError(
+            raise ArgumentError(
                 f"memory_budget must be a number of bytes or a string such as '2GB', got {budget!r}."
             )
         budget = float(match[1]) * _UNITS[match[2]]
     if not budget > 0:
-        raise ValueError(f"memory_budget must be greater than 0, got {budget}.")
+        raise ArgumentError(f"memory_budget must be greater than 0, got {budget}.")
     return int(budget)
 
 

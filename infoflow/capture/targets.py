@@ -15,7 +15,7 @@ from torch import Tensor
 
 from infoflow.estimators.classes import label_entropy, singleton_classes
 from infoflow.estimators.make import as_classes
-from infoflow.interface import Labels, SingletonWarning, Target, TargetError
+from infoflow.interface import ArgumentError, Labels, SingletonWarning, Target, TargetError
 
 Source = Literal["target", "output"]
 
@@ -195,7 +195,9 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
             return ClassLabels() if math.prod(raw.shape[1:]) == 1 else KMeans()
         if target not in _BY_NAME:
             names = ", ".join(("auto", "none", *_BY_NAME))
-            raise ValueError(f"target must be one of {names}, a reducer or labels, got {target!r}.")
+            raise ArgumentError(
+                f"target must be one of {names}, a reducer or labels, got {target!r}."
+            )
         return _BY_NAME[target]
     if isinstance(target, Target):
         return target

@@ -12,10 +12,13 @@ import torch
 from torch import nn
 
 from infoflow.graph.modes import evaluation_mode
+from infoflow.interface import ArgumentError
 
 
 @contextmanager
-def undisturbed(model: nn.Module, loader: Iterable[Any], device: str | None) -> Iterator[torch.device]:
+def undisturbed(
+    model: nn.Module, loader: Iterable[Any], device: str | None
+) -> Iterator[torch.device]:
     """Put ``model`` in evaluation mode, without gradients, on ``device``; undo all of it after.
 
     The random states of Python, NumPy, torch and the loader's own generator come back too, also
@@ -70,7 +73,7 @@ def _on_device(model: nn.Module, device: str | None) -> Iterator[torch.device]:
         yield wanted
         return
     if len(homes) > 1:
-        raise ValueError(
+        raise ArgumentError(
             f"device={device!r} would move a model whose parameters lie on {len(homes)} devices. "
             "Leave device out to measure the model where it is."
         )
@@ -92,7 +95,7 @@ def check_device(device: str) -> torch.device:
         torch.empty(0, device=wanted)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        raise ValueError(
+        raise ArgumentError(
             f"device {device!r} cannot be used here ({str(error).splitlines()[0]}). "
             f"Available: {', '.join(here)}."
         ) from error

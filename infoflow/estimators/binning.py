@@ -17,7 +17,7 @@ from infoflow.estimators.classes import (
     mean_within_classes,
     with_ceilings,
 )
-from infoflow.interface import Codes, Estimate
+from infoflow.interface import ArgumentError, Codes, Estimate
 
 #: 128 bits: for a million samples the chance that any two codes collide is below 1e-26.
 _DIGEST_BYTES = 16
@@ -36,7 +36,7 @@ def bin_digests(values: Tensor, bin_size: float) -> list[bytes]:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If a bin number does not fit into 32 bits.
     """
     digests = []
@@ -44,7 +44,7 @@ def bin_digests(values: Tensor, bin_size: float) -> list[bytes]:
         bins = torch.floor(row.to(torch.float64) / bin_size)
         largest = float(bins.abs().max()) if len(bins) else 0.0
         if largest > _LARGEST_BIN:
-            raise ValueError(
+            raise ArgumentError(
                 f"bin_size {bin_size:g} is too small for activations as large as "
                 f"{largest * bin_size:g}. Use a bin_size above {largest * bin_size / 2**31:.2g}."
             )
@@ -80,7 +80,7 @@ class Binning:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the bin size is not a positive number.
 
     Examples
@@ -95,7 +95,7 @@ class Binning:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.bin_size) and self.bin_size > 0):
-            raise ValueError(
+            raise ArgumentError(
                 f"bin_size must be a number greater than 0, got {self.bin_size}. "
                 "The paper uses 0.2."
             )

@@ -55,7 +55,9 @@ def add_products(gram: Tensor, values: Tensor) -> None:
         centred = chunk.to(torch.float64, copy=True)
         centred -= centred.mean(dim=0)
         for start in range(0, rows, step):
-            gram[start : start + step, start:].addmm_(centred[start : start + step], centred[start:].T)
+            gram[start : start + step, start:].addmm_(
+                centred[start : start + step], centred[start:].T
+            )
 
 
 def distances_from_gram(gram: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, label_entropy, mean_within_classes, with_ceilings
-from infoflow.interface import Distances, Estimate
+from infoflow.interface import ArgumentError, Distances, Estimate
 
 
 def kde_upper(distances: Tensor, noise_variance: float) -> Tensor:
@@ -65,7 +65,7 @@ class KDE:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If the noise variance is not a positive number, or the bound has another name.
 
     Examples
@@ -81,12 +81,12 @@ class KDE:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.noise_variance) and self.noise_variance > 0):
-            raise ValueError(
+            raise ArgumentError(
                 f"noise_variance must be a number greater than 0, got {self.noise_variance}. "
                 "The paper uses 1.0."
             )
         if self.bound not in ("upper", "lower"):
-            raise ValueError(f"bound must be 'upper' or 'lower', got {self.bound!r}.")
+            raise ArgumentError(f"bound must be 'upper' or 'lower', got {self.bound!r}.")
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from infoflow.estimators.binning import Binning, bin_digests, number_digests
 from infoflow.estimators.distances import squared_distances
 from infoflow.estimators.kde import KDE
 from infoflow.interface import (
+    ArgumentError,
     ActivationError,
     Codes,
     Distances,
@@ -33,7 +34,7 @@ def make_estimator(
 
     Raises
     ------
-    ValueError
+    ArgumentError
         For an unknown name, or a setting that belongs to another estimator.
     """
     settings = {"noise_variance": noise_variance, "bin_size": bin_size}
@@ -45,10 +46,10 @@ def make_estimator(
         "binning": (Binning, "bin_size"),
     }
     if estimator not in known:
-        raise ValueError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
+        raise ArgumentError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
     kind, setting = known[estimator]
     if set(given) - {setting}:
-        raise ValueError(
+        raise ArgumentError(
             f"estimator {estimator!r} takes {setting}, got {', '.join(given)}. "
             f"Leave out the other setting, or choose the estimator that it belongs to."
         )
@@ -62,7 +63,7 @@ def _checked_object(estimator: Any, given: dict[str, float]) -> Estimator:
             f"{type(estimator).__name__}. infoflow.KDE() is one."
         )
     if given:
-        raise ValueError(
+        raise ArgumentError(
             f"{', '.join(given)} must be set on the estimator itself, got it beside "
             f"{estimator!r}. Write for example infoflow.KDE(noise_variance=0.1)."
         )

@@ -112,7 +112,9 @@ class FlowResult:
         part = target.with_name(f".{target.name}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.dataset.to_netcdf(part, engine="h5netcdf")
+            # a variable, not an attribute: HDF5 attributes end at 64 kB, a DenseNet's graph does not
+            graph = json.dumps(self.graph.to_dict())
+            self.dataset.assign(graph=graph).to_netcdf(part, engine="h5netcdf")
             part.replace(target)
         except OSError as error:
             part.unlink(missing_ok=True)
@@ -133,7 +135,13 @@ class FlowResult:
         ]
         numbers = (*_PER_EPOCH, "samples", "singleton_classes")
         per_epoch = {name: _plain(moment[name].item()) for name in numbers}
-        return {**about, "unit": self.unit, "epoch": int(moment["epoch"]), **per_epoch, "layers": rows}
+        return {
+            **about,
+            "unit": self.unit,
+            "epoch": int(moment["epoch"]),
+            **per_epoch,
+            "layers": rows,
+        }
 
     def __str__(self) -> str:
         return result_table(self.to_dict(), self.epochs)
@@ -176,7 +184,6 @@ def result_of(
         "estimator": estimator.name,
         "kind": estimates[0].kind,
         "target": "none" if labels is None else labels.description,
-        "graph": json.dumps(measurement.graph.to_dict()),
     }
     return FlowResult(xr.Dataset(variables, coordinates, attributes), measurement.graph)
 
@@ -230,4 +237,5 @@ def load(path: str | os.PathLike[str]) -> FlowResult:
             f"{source} has schema {schema}, this version of infoflow reads schema {SCHEMA}. Use "
             "the version that wrote it, or measure again."
         )
-    return FlowResult(dataset, LayerGraph.from_dict(json.loads(dataset.attrs["graph"])))
+    graph = LayerGraph.from_dict(json.loads(dataset["graph"].item()))
+    return FlowResult(dataset.drop_vars("graph"), graph)

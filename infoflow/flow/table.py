@@ -15,7 +15,10 @@ def result_table(result: Mapping[str, Any], epochs: Sequence[int]) -> str:
     rows = [header, *(_row(row, has_target) for row in result["layers"])]
     lines = [*_title(result, epochs, has_target), "", *align(rows, right=(0, 2, 4))]
     if any("=" in row[column] for row in rows[1:] for column in range(3, len(row), 2)):
-        lines += ["", "= saturated: above 95 % of the ceiling, so it says more of N than of the net"]
+        lines += [
+            "",
+            "= saturated: above 95 % of the ceiling, so it says more of N than of the net",
+        ]
     return "\n".join(lines)
 
 

@@ -84,4 +84,3 @@ def merge_place(merge: LayerDraft | BundleDraft) -> Place:
 
 def _entrances(bundle: BundleDraft | None, sources: tuple[str, ...]) -> tuple[Place, ...]:
     return sources if bundle is None else (bundle,)
-

@@ -107,9 +107,7 @@ class _Sweep:
     def run(self) -> Streams:
         for node in self.program.nodes:
             self._visit(node)
-        return Streams(
-            tuple(self.inputs), tuple(self.layers), tuple(self.bundles), self.outputs
-        )
+        return Streams(tuple(self.inputs), tuple(self.layers), tuple(self.bundles), self.outputs)
 
     def _visit(self, node: fx.Node) -> None:
         if node.op == "placeholder":
@@ -235,9 +233,7 @@ class _Sweep:
         if node.op == "call_module":
             return sum(p.numel() for p in owner.get_submodule(str(node.target)).parameters())
         direct = (a for a in node.all_input_nodes if a.op == "get_attr")
-        return sum(
-            value.numel() for a in direct if isinstance(value := attribute(a), nn.Parameter)
-        )
+        return sum(value.numel() for a in direct if isinstance(value := attribute(a), nn.Parameter))
 
     def _finish(self, arguments: list[Flow]) -> None:
         self.outputs = unique(arguments)

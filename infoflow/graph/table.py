@@ -35,7 +35,12 @@ def _layer_row(layer: Layer, index: dict[str, str]) -> tuple[str, ...]:
 
 def _merge_row(merge: Merge) -> tuple[str, ...]:
     where = "output" if merge.index is None else str(merge.index)
-    return (f"* {where}", f"{merge.kind} in {merge.name}", merge.main, ", ".join(map(str, merge.skips)))
+    return (
+        f"* {where}",
+        f"{merge.kind} in {merge.name}",
+        merge.main,
+        ", ".join(map(str, merge.skips)),
+    )
 
 
 def align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

@@ -16,7 +16,14 @@ from infoflow.graph.paths import Paths
 from infoflow.graph.program import Program, first_tensor, per_sample
 from infoflow.graph.streams import LayerDraft, Streams, find_streams
 from infoflow.graph.symbolic import symbolic_trace
-from infoflow.interface import ActivationError, InfoflowError, Layer, Merge, UntraceableModelError
+from infoflow.interface import (
+    ActivationError,
+    ArgumentError,
+    InfoflowError,
+    Layer,
+    Merge,
+    UntraceableModelError,
+)
 
 
 def trace(model: nn.Module, example: Any) -> LayerGraph:
@@ -93,7 +100,7 @@ def _batch_size(arguments: tuple[Any, ...]) -> int:
             f"arguments, got {got}. Pass one batch, such as torch.zeros(1, 3, 128, 128)."
         )
     if tensor.shape[0] == 0:
-        raise ValueError("example must hold at least one sample, got a batch of size 0.")
+        raise ArgumentError("example must hold at least one sample, got a batch of size 0.")
     return tensor.shape[0]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
+from infoflow.interface import ArgumentError
+
 
 class UNet(nn.Module):
     """U-Net with 23 layers, numbered as in Fig. 1 of the paper.
@@ -49,7 +51,7 @@ class UNet(nn.Module):
         super().__init__()
         unknown = sorted(set(skips) - set(self.ALL_SKIPS))
         if unknown:
-            raise ValueError(f"skips must be among {', '.join(self.ALL_SKIPS)}, got {unknown}.")
+            raise ArgumentError(f"skips must be among {', '.join(self.ALL_SKIPS)}, got {unknown}.")
         self.skips = tuple(skip for skip in self.ALL_SKIPS if skip in skips)
         widths = [base_channels * 2**level for level in range(5)]
         self.encoder = nn.ModuleList(

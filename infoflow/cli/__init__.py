@@ -1,0 +1,5 @@
+"""The ``infoflow`` command."""
+
+from infoflow.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,219 @@
+"""``infoflow graph | analyze | prune-suggest | demo``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infoflow.interface import ArgumentError, InfoflowError, InfoflowWarning
+
+app = typer.Typer(
+    help="How many bits each layer of a net keeps, and which skip connections it needs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="package.module:factory, path/file.py:factory, torchvision:NAME or timm:NAME",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="Checkpoint with a state_dict (.pt, .pth or .safetensors).")
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(help="Shape of one sample, such as 3,128,128; else from the data or the library."),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="package.module:factory or path/file.py:factory of a loader, an image folder, an "
+        ".npz with x (and y), or demo."
+    ),
+]
+Target = Annotated[
+    str, typer.Option(help="auto, labels, kmeans, kmeans:CLUSTERS, coarsening, output or none.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def main() -> None:
+    """Run the command; exit with 0 when done, 2 on wrong use, 1 on anything else."""
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", InfoflowWarning)
+    try:
+        app()
+    except InfoflowError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    print(f"{category.__name__}: {message}", file=sys.stderr)
+
+
+def _print(value: Any, as_json: bool) -> None:
+    """Print what has ``__str__`` and ``to_dict`` in the form that was asked for."""
+    print(json.dumps(value.to_dict(), indent=2, ensure_ascii=False) if as_json else value)
+
+
+@app.command()
+def graph(
+    model: Model,
+    input_shape: Shape = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the layers, merges and skip connections of MODEL."""
+    from infoflow.cli.specs import example_input, load_loader, load_model
+    from infoflow.graph import trace
+
+    net = load_model(model)
+    loader = None if data is None else load_loader(data, input_shape)
+    _print(trace(net, example_input(model, input_shape, loader)), as_json)
+
+
+@app.command()
+def analyze(
+    model: Model,
+    data: Data = None,
+    weights: Weights = None,
+    target: Target = "auto",
+    estimator: Annotated[str, typer.Option(help="kde or binning.")] = "kde",
+    noise_variance: Annotated[float | None, typer.Option(help="Of the KDE; default 1.0.")] = None,
+    bin_size: Annotated[float | None, typer.Option(help="Of the binning; default 0.2.")] = None,
+    layers: Annotated[str, typer.Option(help="all, merges, or a name or pattern.")] = "all",
+    unit: Annotated[str, typer.Option(help="bits or nats.")] = "bits",
+    device: Annotated[str | None, typer.Option(help="Such as cuda; else the CPU.")] = None,
+    memory_budget: Annotated[str, typer.Option(help="Such as 2GB.")] = "2GB",
+    input_shape: Shape = None,
+    seed: Annotated[int, typer.Option(help="Of weights, loader and clusters.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Save the result here (netCDF).")] = None,
+    save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
+    from infoflow.cli.figures import check_folder, save_figures
+
+    for folder in (None if out is None else out.parent, save_plots):
+        if folder is not None:
+            check_folder(folder)
+    result = _measure(
+        model,
+        data,
+        weights,
+        input_shape,
+        seed,
+        target=target,
+        estimator=estimator,
+        noise_variance=noise_variance,
+        bin_size=bin_size,
+        layers=layers,
+        unit=unit,
+        device=device,
+        memory_budget=memory_budget,
+    )
+    if out is not None:
+        result.save(out)
+    if save_plots is not None:
+        save_figures(result, save_plots)
+    _print(result, as_json)
+
+
+@app.command()
+def prune_suggest(
+    model: Annotated[
+        str, typer.Argument(help="A saved result (.nc), or a MODEL to measure over --data.")
+    ],
+    data: Data = None,
+    weights: Weights = None,
+    target: Target = "auto",
+    noise_variance: Annotated[float | None, typer.Option(help="Of the KDE; default 1.0.")] = None,
+    device: Annotated[str | None, typer.Option(help="Such as cuda; else the CPU.")] = None,
+    memory_budget: Annotated[str, typer.Option(help="Such as 2GB.")] = "2GB",
+    input_shape: Shape = None,
+    tolerance: Annotated[
+        float, typer.Option(help="The gap counts as closed below this share of the maximum.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(help="Of weights, loader and clusters.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say which skip connections a redesigned net could do without."""
+    from infoflow.flow import load
+    from infoflow.prune import suggest_pruning
+
+    if model.endswith(".nc"):
+        if data is not None or weights is not None:
+            raise ArgumentError(
+                f"{model} is a saved result and is read as it is; --data and --weights are for a "
+                "MODEL. Leave them out."
+            )
+        result = load(model)
+    else:
+        result = _measure(
+            model,
+            data,
+            weights,
+            input_shape,
+            seed,
+            target=target,
+            noise_variance=noise_variance,
+            layers="merges",
+            device=device,
+            memory_budget=memory_budget,
+        )
+    _print(suggest_pruning(result, tolerance=tolerance), as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the figures and the result.")] = Path(
+        "infoflow-demo"
+    ),
+    epochs: Annotated[int, typer.Option(help="Epochs to train.", min=1)] = 60,
+    seed: Annotated[int, typer.Option(help="Of images, weights and batches.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train a small U-Net on made-up nuclei images, watch it learn, and advise on its skips."""
+    from infoflow.cli.demo import run_demo
+
+    run_demo(out, epochs=epochs, seed=seed, as_json=as_json)
+
+
+def _measure(
+    model: str,
+    data: str | None,
+    weights: Path | None,
+    input_shape: str | None,
+    seed: int,
+    *,
+    target: str,
+    **settings: Any,
+) -> Any:
+    import torch
+
+    from infoflow.cli.specs import load_loader, load_model, load_target
+    from infoflow.flow import analyze as measure
+
+    if data is None:
+        raise ArgumentError(
+            f"Measuring {model} needs samples, got no --data. Pass a loader factory, an image "
+            "folder, an .npz, or demo."
+        )
+    reducer = load_target(target)
+    torch.manual_seed(seed)
+    net = load_model(model, weights)
+    return measure(net, load_loader(data, input_shape), target=reducer, seed=seed, **settings)

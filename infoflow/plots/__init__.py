@@ -1,0 +1,7 @@
+"""Figures: functions that take a result and an Axes, draw on it, and return it."""
+
+from infoflow.plots.graph import layer_graph
+from infoflow.plots.plane import information_plane, information_planes
+from infoflow.plots.uplot import uplot
+
+__all__ = ["information_plane", "information_planes", "layer_graph", "uplot"]

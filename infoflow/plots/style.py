@@ -1,0 +1,57 @@
+"""What the figures share: axes, labels, and the colours of epochs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import SymLogNorm
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from infoflow.flow.result import FlowResult
+from infoflow.interface import ArgumentError
+
+Quantity = Literal["ixm", "iym"]
+
+LABELS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
+SKIP_COLOUR = "#3b6fb6"
+MERGE_COLOUR = "#c2410c"
+QUIET = "#8a8f98"
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return ``ax``, or the axes of a new figure of this size in inches."""
+    if ax is not None:
+        return ax
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def check_quantity(result: FlowResult, quantity: str) -> None:
+    """Raise an ArgumentError for an unknown quantity, or for I(Y;M) where there was no Y."""
+    if quantity not in LABELS:
+        raise ArgumentError(f"quantity must be 'ixm' or 'iym', got {quantity!r}.")
+    if quantity == "iym" and not result.has_target:
+        raise ArgumentError(
+            "quantity='iym' needs a result with a target, got one without. Plot quantity='ixm', or "
+            "measure with a target."
+        )
+
+
+def epoch_colours(epochs: list[int]) -> ScalarMappable:
+    """Return the colours of epochs: dark early, bright late, on a logarithmic scale."""
+    norm = SymLogNorm(linthresh=1, vmin=min(epochs), vmax=max(max(epochs), min(epochs) + 1))
+    return ScalarMappable(norm, "plasma")
+
+
+def add_epoch_bar(ax: Axes, colours: ScalarMappable, epochs: list[int]) -> None:
+    """Draw the colours of epochs beside ``ax``; nothing where there is one epoch."""
+    if len(epochs) < 2 or ax.figure is None:
+        return
+    bar = ax.figure.colorbar(colours, ax=ax, label="epoch", pad=0.02)
+    decades = [10**power for power in range(len(str(max(epochs))))]
+    ticks = sorted({min(epochs), max(epochs), *(d for d in decades if d < max(epochs) / 1.5)})
+    bar.ax.yaxis.set_major_locator(FixedLocator([t for t in ticks if t >= min(epochs)]))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")

@@ -1,0 +1,177 @@
+"""The U-Plot: information against depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
+
+from infoflow.flow.result import FlowResult
+from infoflow.interface import ArgumentError, Skip
+from infoflow.plots.style import (
+    LABELS,
+    MERGE_COLOUR,
+    QUIET,
+    SKIP_COLOUR,
+    Quantity,
+    add_epoch_bar,
+    axes_or_new,
+    check_quantity,
+    epoch_colours,
+)
+
+#: With more skip connections than this, arcs are drawn thin and without labels.
+_MOST_LABELS = 12
+_ARC_HEIGHT = 0.3
+
+
+def uplot(
+    result: FlowResult,
+    ax: Axes | None = None,
+    *,
+    quantity: Quantity = "iym",
+    epochs: Sequence[int] | None = None,
+) -> Axes:
+    """Draw I(Y;M) or I(X;M) against the layer index, one line per epoch.
+
+    Layers where streams have met are marked by vertical lines and bold numbers, skip connections by arcs above the
+    plot, the ceiling by a dashed line; points at or near the ceiling (saturated) are hollow.
+
+    Parameters
+    ----------
+    result
+        From :func:`infoflow.analyze` or :class:`infoflow.Tracker`.
+    ax
+        Axes to draw on; a new figure where None.
+    quantity
+        ``"iym"`` or ``"ixm"``.
+    epochs
+        Which measured epochs to draw; all where None.
+
+    Returns
+    -------
+    Axes
+
+    References
+    ----------
+    Lee and Bajić (2021), Fig. 4.
+    """
+    check_quantity(result, quantity)
+    chosen = _chosen_epochs(result, epochs)
+    ax = axes_or_new(ax, 8.0, 4.8)
+    colours = epoch_colours(chosen)
+    index = result.dataset["index"].values
+    for epoch in chosen:
+        moment = result.dataset.sel(epoch=epoch)
+        values = moment[quantity].values
+        saturated = moment[f"{quantity}_saturated"].values.astype(bool)
+        colour = colours.to_rgba(epoch)
+        ax.plot(index, values, color=colour, linewidth=1.2, label=f"epoch {epoch}")
+        for hollow, mask in ((False, ~saturated), (True, saturated)):
+            face = "white" if hollow else colour
+            ax.scatter(
+                index[mask], values[mask], 22, facecolors=[face], edgecolors=[colour], zorder=3
+            )
+    _draw_ceiling(result, ax, quantity)
+    _draw_merges(result, ax)
+    _draw_skips(result.graph.skips, ax)
+    _label(result, ax, quantity)
+    add_epoch_bar(ax, colours, chosen)
+    return ax
+
+
+def _chosen_epochs(result: FlowResult, epochs: Sequence[int] | None) -> list[int]:
+    if epochs is None:
+        return result.epochs
+    missing = sorted(set(epochs) - set(result.epochs))
+    if missing or not epochs:
+        raise ArgumentError(
+            f"epochs must be among the measured ones, {result.epochs}, got {list(epochs)}."
+        )
+    return sorted(epochs)
+
+
+def _draw_ceiling(result: FlowResult, ax: Axes, quantity: Quantity) -> None:
+    ceiling = float(result.dataset[f"{quantity}_ceiling"].max())
+    words = "log N" if quantity == "ixm" else "min(log N, H(Y))"
+    ax.axhline(ceiling, color=QUIET, linestyle="--", linewidth=1)
+    ax.annotate(
+        f"ceiling {words} = {ceiling:.2f} {result.unit}",
+        (1.0, ceiling),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, 3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=QUIET,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        zorder=1,
+    )
+    ax.set_ylim(-0.03 * ceiling, 1.1 * ceiling)
+
+
+def _draw_merges(result: FlowResult, ax: Axes) -> None:
+    met = sorted({layer.index for layer in result.graph.layers if layer.is_merge})
+    for index in met:
+        ax.axvline(index, color=MERGE_COLOUR, linewidth=0.8, linestyle=":", zorder=0)
+
+
+def _draw_skips(skips: Sequence[Skip], ax: Axes) -> None:
+    """Draw every skip connection as an arc above the axes, higher where it is longer."""
+    ends = [
+        (str(skip), -1 if skip.source_index is None else skip.source_index, skip.merge_index)
+        for skip in skips
+    ]
+    arcs = [(label, start, end) for label, start, end in ends if end is not None]
+    longest = max((end - start for _, start, end in arcs), default=1)
+    labelled = len(arcs) <= _MOST_LABELS
+    for label, start, end in arcs:
+        height = 1 + _ARC_HEIGHT * (end - start) / longest
+        corners = [(start, 1.0), (start, height), (end, height), (end, 1.0)]
+        path = Path(corners, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
+        arc = PathPatch(
+            path,
+            facecolor="none",
+            edgecolor=SKIP_COLOUR,
+            linewidth=1.3 if labelled else 0.4,
+            alpha=0.9 if labelled else 0.4,
+            transform=ax.get_xaxis_transform(),
+            clip_on=False,
+        )
+        ax.add_patch(arc)
+        if labelled:
+            # a cubic arc passes three quarters of the way up to its control points
+            top = 1 + 0.75 * (height - 1)
+            ax.text(
+                (start + end) / 2,
+                top,
+                label,
+                transform=ax.get_xaxis_transform(),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=SKIP_COLOUR,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+            )
+
+
+def _label(result: FlowResult, ax: Axes, quantity: Quantity) -> None:
+    ax.set_xlabel("layer index")
+    ax.set_ylabel(f"{LABELS[quantity]} ({result.unit})")
+    index = result.dataset["index"].values
+    if len(index) <= 30:
+        ax.set_xticks(index)
+        ax.tick_params(axis="x", labelsize=8)
+        met = {layer.index for layer in result.graph.layers if layer.is_merge}
+        for number, label in zip(index, ax.get_xticklabels(), strict=True):
+            if number in met:
+                label.set(color=MERGE_COLOUR, fontweight="bold")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(float(np.min(index)) - 0.7, float(np.max(index)) + 0.7)
+    ax.spines[["top", "right"]].set_visible(False)
