@@ -288,10 +288,12 @@ class Estimator(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:  # noqa: D102
+        ...
 
     @property
-    def statistic(self) -> Statistic: ...
+    def statistic(self) -> Statistic:  # noqa: D102
+        ...
 
     def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:
         """Return the estimate in nats.
@@ -343,7 +345,8 @@ class Target(Protocol):
     """
 
     @property
-    def of(self) -> Literal["target", "output"]: ...
+    def of(self) -> Literal["target", "output"]:  # noqa: D102
+        ...
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return classes for raw targets of shape (N, ...)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ class Samples:
 
     @property
     def targets(self) -> Tensor | None:
-        """Y as the loader gives it, (N, ...), or None; kept from the first pass over the samples."""
+        """Y as the loader gives it, (N, ...), or None; kept from the first pass."""
         if not self._passes:
             for _ in self.batches():
                 pass
@@ -99,7 +99,7 @@ class Samples:
     @property
     def batches_per_pass(self) -> int | None:
         """Number of batches, where the loader knows it."""
-        return len(self.loader) if hasattr(self.loader, "__len__") else None
+        return len(self.loader) if isinstance(self.loader, Sized) else None
 
     def example(self) -> Batch:
         """Return the first two samples."""
@@ -220,7 +220,7 @@ def sized_samples(loader: Iterable[Any]) -> int | None:
     """Return how many samples a DataLoader will give, None where only a pass can tell."""
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
         return None
-    if type(loader.batch_sampler) is not BatchSampler or not hasattr(loader.sampler, "__len__"):
+    if type(loader.batch_sampler) is not BatchSampler or not isinstance(loader.sampler, Sized):
         return None
     samples, size = len(loader.sampler), loader.batch_sampler.batch_size
     return samples // size * size if loader.batch_sampler.drop_last else samples
@@ -248,5 +248,5 @@ def _checksum(inputs: tuple[Any, ...]) -> int:
     for leaf in pytree.tree_leaves(inputs):
         if isinstance(leaf, Tensor):
             flat = leaf.detach().cpu().contiguous().view(-1).view(torch.uint8)
-            code = zlib.crc32(flat.numpy(), code)
+            code = zlib.crc32(flat.numpy().data, code)
     return code

@@ -28,7 +28,8 @@ def parse_bytes(budget: int | float | str) -> int:
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B?)\s*", budget.upper())
         if match is None or match[2] not in _UNITS:
             raise ArgumentError(
-                f"memory_budget must be a number of bytes or a string such as '2GB', got {budget!r}."
+                "memory_budget must be a number of bytes or a string such as '2GB', got "
+                f"{budget!r}."
             )
         budget = float(match[1]) * _UNITS[match[2]]
     if not budget > 0:

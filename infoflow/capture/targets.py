@@ -146,8 +146,8 @@ class Coarsening:
         down, across = self.blocks
         if masks.ndim != 3 or masks.shape[1] % down or masks.shape[2] % across:
             raise TargetError(
-                f"Coarsening into {down}×{across} blocks needs masks of shape (N, H, W) whose sides "
-                f"are multiples of it, got {tuple(raw.shape)}. Choose other blocks."
+                f"Coarsening into {down}×{across} blocks needs masks of shape (N, H, W) whose "
+                f"sides are multiples of it, got {tuple(raw.shape)}. Choose other blocks."
             )
         tiles = masks.gt(0.5).unflatten(2, (across, -1)).unflatten(1, (down, -1))
         patterns = tiles.sum(dim=(2, 4)).gt(self.threshold).flatten(1)

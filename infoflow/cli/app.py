@@ -61,7 +61,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     print(f"{category.__name__}: {message}", file=sys.stderr)
 
 

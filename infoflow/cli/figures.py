@@ -30,13 +30,15 @@ def save_figures(result: FlowResult, folder: Path) -> list[Path]:
 
     from infoflow import plots
 
-    figures = {"layer_graph": plots.layer_graph(result).figure}
-    for quantity in ("ixm", "iym") if result.has_target else ("ixm",):
-        figures[f"uplot_{quantity}"] = plots.uplot(result, quantity=quantity).figure
+    figures = {"layer_graph": plots.layer_graph(result).get_figure(root=True)}
+    quantities: tuple[plots.Quantity, ...] = ("ixm", "iym") if result.has_target else ("ixm",)
+    for quantity in quantities:
+        figures[f"uplot_{quantity}"] = plots.uplot(result, quantity=quantity).get_figure(root=True)
     if result.has_target:
         figures["information_planes"] = plots.information_planes(result)
     paths = []
     for name, figure in figures.items():
+        assert figure is not None, "a plot without axes of its own makes a figure"
         paths.append(folder / f"{name}.png")
         figure.savefig(paths[-1], dpi=120)
         plt.close(figure)

@@ -23,7 +23,8 @@ def entropy_of_counts(counts: Tensor) -> float:
 
 def class_counts(classes: Tensor) -> Tensor:
     """Return how many samples each class that occurs has, shape (classes,)."""
-    return torch.unique(classes, return_counts=True)[1]
+    counts: Tensor = torch.unique(classes, return_counts=True)[1]
+    return counts
 
 
 def label_entropy(classes: Tensor) -> float:

@@ -67,7 +67,7 @@ def distances_from_gram(gram: Tensor) -> Tensor:
     """
     norms = gram.diagonal().clone()
     gram.triu_().add_(gram.triu(1).T)
-    gram.mul_(-2.0).add_(norms).add_(norms[:, None]).clamp_(min=0.0)
+    gram.mul_(-2.0).add_(norms + norms[:, None]).clamp_(min=0.0)
     return gram.fill_diagonal_(0.0)
 
 

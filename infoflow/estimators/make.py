@@ -12,8 +12,8 @@ from infoflow.estimators.binning import Binning, bin_digests, number_digests
 from infoflow.estimators.distances import squared_distances
 from infoflow.estimators.kde import KDE
 from infoflow.interface import (
-    ArgumentError,
     ActivationError,
+    ArgumentError,
     Codes,
     Distances,
     Estimate,
@@ -113,7 +113,7 @@ def estimate(
     >>> import numpy as np
     >>> values = np.repeat([[0.0], [50.0]], 4, axis=0)
     >>> numbers = estimate(values, [0, 0, 0, 0, 1, 1, 1, 1])
-    >>> round(numbers.ixm, 3), round(numbers.iym, 3), numbers.ixm_ceiling
+    >>> round(numbers.ixm, 3), round(numbers.iym, 3), round(numbers.ixm_ceiling, 3)
     (1.0, 1.0, 3.0)
     """
     nats_per(unit)
@@ -167,4 +167,5 @@ def as_classes(labels: ArrayLike | Tensor, samples: int) -> Tensor:
             "labels must be classes, got numbers that are not whole. Cut a continuous Y into "
             "classes first, for example with numpy.digitize."
         )
-    return torch.unique(classes, return_inverse=True)[1]
+    numbered: Tensor = torch.unique(classes, return_inverse=True)[1]
+    return numbered

@@ -112,7 +112,7 @@ class FlowResult:
         part = target.with_name(f".{target.name}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            # a variable, not an attribute: HDF5 attributes end at 64 kB, a DenseNet's graph does not
+            # a variable, since an HDF5 attribute may not exceed 64 kB, and a DenseNet's graph does
             graph = json.dumps(self.graph.to_dict())
             self.dataset.assign(graph=graph).to_netcdf(part, engine="h5netcdf")
             part.replace(target)

@@ -178,9 +178,7 @@ class LayerGraph:
 
     def output(self, inputs: Sequence[Any]) -> Tensor:
         """Compute the model's own output for one batch; of several tensors, the first."""
-        value: Any = None
-        for _, value in self.program.run(inputs):
-            pass
+        *_, (_, value) = self.program.run(inputs)
         tensor = first_tensor(value)
         assert tensor is not None, "the program's output holds no tensor"
         return tensor

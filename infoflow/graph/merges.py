@@ -94,7 +94,7 @@ class _Savings:
     def of(self, merge: LayerDraft | BundleDraft, source: str, what: str) -> int | None:
         """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
         useless = self._paths.useless_without(source, merge_place(merge))
-        saved = sum(getattr(self._layers[name], what) for name in useless)
+        saved: int = sum(getattr(self._layers[name], what) for name in useless)
         if isinstance(merge, LayerDraft):
             return saved if not isinstance(self._module(merge), nn.Module) else None
         for reader in merge.readers:
@@ -118,7 +118,8 @@ class _Savings:
         if what == "multiply_adds":
             return self._layers[reader.name].multiply_adds * width // total
         norms = sum(flow.norm_weights for flow in reader.arguments if flow.bundle is bundle)
-        return (module.weight.numel() + norms) * width // total
+        weights: int = module.weight.numel()
+        return (weights + norms) * width // total
 
     def _module(self, draft: LayerDraft) -> nn.Module | None:
         if draft.node.op != "call_module":

@@ -26,7 +26,7 @@ _FOLLOWING_MODULES = {
     )
 }
 _CONCAT = {
-    *("cat", "concat", "concatenate", "stack"),
+    *("concat", "stack"),
     *("hstack", "vstack", "dstack", "column_stack", "row_stack"),
 }
 _SHAPE = {
@@ -61,11 +61,20 @@ _FOLLOW = {
     *("to", "type", "type_as", "float", "half", "double", "bfloat16", "clone", "detach"),
 }
 _SYNONYMS = {
-    **{"iadd": "add", "radd": "add", "isub": "sub", "imul": "mul", "rmul": "mul"},
-    **{"truediv": "div", "itruediv": "div", "rtruediv": "div", "true_divide": "div"},
-    **{"multiply": "mul", "subtract": "sub", "divide": "div", "rpow": "pow", "imatmul": "matmul"},
-    **{"concatenate": "concat", "cat": "concat", "absolute": "abs", "negative": "neg"},
-    "scaled_dot_product_attention": "attention",
+    name: usual
+    for usual, names in {
+        "add": ("iadd", "radd"),
+        "sub": ("isub", "subtract"),
+        "mul": ("imul", "rmul", "multiply"),
+        "div": ("truediv", "itruediv", "rtruediv", "true_divide", "divide"),
+        "pow": ("rpow",),
+        "matmul": ("imatmul",),
+        "concat": ("cat", "concatenate"),
+        "abs": ("absolute",),
+        "neg": ("negative",),
+        "attention": ("scaled_dot_product_attention",),
+    }.items()
+    for name in names
 }
 
 

@@ -165,7 +165,7 @@ class _Sweep:
             if flow is None or not isinstance(axis, int):
                 return None
             if flow.bundle is None:
-                shares = {flow.sources[0]: self.facts[piece].shape[axis]}  # type: ignore[index]
+                shares = {flow.sources[0]: self.facts[piece].shape[axis]}
             elif flow.bundle.widths is None:
                 return None
             else:

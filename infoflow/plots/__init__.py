@@ -2,6 +2,7 @@
 
 from infoflow.plots.graph import layer_graph
 from infoflow.plots.plane import information_plane, information_planes
+from infoflow.plots.style import Quantity
 from infoflow.plots.uplot import uplot
 
-__all__ = ["information_plane", "information_planes", "layer_graph", "uplot"]
+__all__ = ["Quantity", "information_plane", "information_planes", "layer_graph", "uplot"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
@@ -28,8 +29,8 @@ def information_plane(
 ) -> Axes:
     """Draw the information plane, of one layer or of all in one.
 
-    Every point is a layer at an epoch, coloured by the epoch; with several epochs, a thin line joins
-    the points of a layer, and with one, the layers in the order of computation.
+    Every point is a layer at an epoch, coloured by the epoch; with several epochs, a thin line
+    joins the points of a layer, and with one, the layers in the order of computation.
 
     Parameters
     ----------
@@ -110,9 +111,8 @@ def _draw_layer(result: FlowResult, ax: Axes, name: str, colours: ScalarMappable
     points = result.dataset.sel(layer=name)
     ax.plot(points["ixm"], points["iym"], color=QUIET, linewidth=0.5, zorder=1)
     ax.scatter(
-        points["ixm"], points["iym"], 16, c=result.epochs, cmap=colours.cmap, norm=colours.norm,
-        zorder=2,
-    )  # fmt: skip
+        points["ixm"], points["iym"], 16, c=colours.to_rgba(np.array(result.epochs)), zorder=2
+    )
 
 
 def _join_layers(result: FlowResult, ax: Axes) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
@@ -38,8 +39,8 @@ def uplot(
 ) -> Axes:
     """Draw I(Y;M) or I(X;M) against the layer index, one line per epoch.
 
-    Layers where streams have met are marked by vertical lines and bold numbers, skip connections by arcs above the
-    plot, the ceiling by a dashed line; points at or near the ceiling (saturated) are hollow.
+    Layers where streams have met are marked by vertical lines and bold numbers, skip connections
+    by arcs above the plot, the ceiling by a dashed line; saturated points are hollow.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def uplot(
         moment = result.dataset.sel(epoch=epoch)
         values = moment[quantity].values
         saturated = moment[f"{quantity}_saturated"].values.astype(bool)
-        colour = colours.to_rgba(epoch)
+        colour = to_hex(colours.to_rgba(np.array([epoch]))[0])
         ax.plot(index, values, color=colour, linewidth=1.2, label=f"epoch {epoch}")
         for hollow, mask in ((False, ~saturated), (True, saturated)):
             face = "white" if hollow else colour

@@ -1,0 +1,52 @@
+"""What all tests share: a quiet plotting backend, small nets and loaders, the real data's place."""
+
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from infoflow.testing import UNet, blob_images
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_figures_left():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.fixture
+def unet():
+    return UNet(base_channels=4)
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """20 images of 32×32 with masks: with batches of 6, the last one is ragged."""
+    return TensorDataset(*blob_images(20, size=32, seed=3))
+
+
+@pytest.fixture
+def loader(blobs):
+    return DataLoader(blobs, batch_size=6)
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder with the real data sets; skips where there is none."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    place = Path(os.environ.get("INFOFLOW_DATA", beside))
+    if not (place / "nuclei" / "stage1_train.zip").exists():
+        pytest.skip(f"no real data in {place}: set INFOFLOW_DATA to the folder that holds nuclei/")
+    return place

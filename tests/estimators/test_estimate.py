@@ -1,0 +1,82 @@
+"""``infoflow.estimate``: what it takes, what it refuses, what it says beside the number."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import infoflow
+from infoflow.estimators import make_estimator
+from infoflow.interface import Distances, Estimate
+
+
+def test_bits_are_nats_divided_by_log_2():
+    values = np.random.default_rng(0).normal(size=(30, 2))
+    bits, nats = infoflow.estimate(values), infoflow.estimate(values, unit="nats")
+    assert bits.ixm == pytest.approx(nats.ixm / math.log(2))
+    assert bits.to("nats").ixm == pytest.approx(nats.ixm)
+
+
+def test_says_ceilings_singletons_saturation_and_kind():
+    numbers = infoflow.estimate(100 * np.eye(6), [0, 0, 0, 1, 1, 2])
+    assert numbers.ixm_ceiling == pytest.approx(math.log2(6))
+    entropy = -(3 / 6 * math.log2(3 / 6) + 2 / 6 * math.log2(2 / 6) + 1 / 6 * math.log2(1 / 6))
+    assert numbers.iym_ceiling == pytest.approx(entropy)
+    assert numbers.singleton_classes == 1
+    assert numbers.ixm_saturated
+    assert numbers.iym_saturated
+    assert "Gaussian noise of variance 1" in numbers.kind
+
+
+def test_without_labels_iym_is_unknown():
+    numbers = infoflow.estimate(np.eye(4))
+    assert math.isnan(numbers.iym)
+    assert math.isnan(numbers.iym_ceiling)
+    assert not numbers.iym_saturated
+
+
+def test_takes_tensors_of_any_shape_and_dtype():
+    values = torch.randn(10, 2, 3)
+    expected = infoflow.estimate(values.reshape(10, 6).double().numpy()).ixm
+    assert infoflow.estimate(values).ixm == pytest.approx(expected, abs=1e-12)
+    assert infoflow.estimate(values.to(torch.bfloat16)).ixm == pytest.approx(expected, rel=0.05)
+    assert infoflow.estimate(torch.arange(8)).ixm > 0
+
+
+def test_own_estimator_is_used():
+    class Count:
+        name = "count"
+        statistic = Distances()
+
+        def estimate(self, statistic, labels):
+            number = float(statistic.shape[0])
+            return Estimate(*[number] * 8, samples=3, singleton_classes=0, kind="a count")
+
+    assert infoflow.estimate(np.eye(3), estimator=Count(), unit="nats").ixm == 3.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"activations": [[1.0], [math.nan], [math.inf]]}, "in sample 1 and 1 more"),
+        ({"activations": [[1.0]]}, "at least 2 samples"),
+        ({"activations": 3.0}, "at least 2 samples"),
+        ({"labels": [0, 1]}, "one class for each of the 3 samples, got shape"),
+        ({"labels": [[0, 1], [1, 0], [1, 1]]}, "one class for each of the 3 samples"),
+        ({"labels": [0.5, 1.2, 2.0]}, "Cut a continuous Y into classes"),
+        ({"estimator": "mine"}, "estimator must be one of kde, binning, got 'mine'"),
+        ({"estimator": "kde", "bin_size": 0.1}, "takes noise_variance, got bin_size"),
+        ({"estimator": infoflow.KDE(), "noise_variance": 0.1}, "must be set on the estimator"),
+        ({"unit": "bytes"}, "unit must be 'bits' or 'nats', got 'bytes'"),
+    ],
+)
+def test_wrong_input_gets_one_clear_sentence(arguments, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        infoflow.estimate(**{"activations": np.eye(3), **arguments})
+    assert "\n" not in str(caught.value)
+
+
+def test_object_that_is_no_estimator():
+    with pytest.raises(TypeError, match="object with .name, .statistic and .estimate, got int"):
+        make_estimator(3)

@@ -1,0 +1,63 @@
+"""Imports point one way only, and ``import infoflow`` stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import infoflow
+
+PACKAGE = Path(infoflow.__file__).parent
+
+#: For each room, the rooms that it may import from besides itself.
+ALLOWED = {
+    "interface": set(),
+    "graph": {"interface"},
+    "estimators": {"interface"},
+    "capture": {"interface", "graph", "estimators"},
+    "flow": {"interface", "graph", "estimators", "capture"},
+    "prune": {"interface", "graph", "estimators", "capture", "flow"},
+    "plots": {"interface", "graph", "estimators", "capture", "flow"},
+    "testing": {"interface"},
+    "cli": {"interface", "graph", "estimators", "capture", "flow", "prune", "plots", "testing"},
+}
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        yield from (name.split(".")[1] for name in names if name.startswith("infoflow."))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_imports_point_one_way(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    strangers = set(imported_rooms(path)) - ALLOWED[room] - {room}
+    assert not strangers, f"{path.name} in {room}/ imports from {strangers}"
+
+
+def test_import_infoflow_does_not_import_torch():
+    code = "import sys, infoflow; assert 'torch' not in sys.modules; infoflow.trace"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_public_name_can_be_reached():
+    for name in infoflow.__all__:
+        assert getattr(infoflow, name) is not None
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'analyse'"):
+        _ = infoflow.analyse
