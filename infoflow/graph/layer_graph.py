@@ -142,7 +142,7 @@ class LayerGraph:
 
         Examples
         --------
-        >>> import torch
+        >>> import infoflow, torch
         >>> from infoflow.testing import UNet
         >>> graph = infoflow.trace(UNet(base_channels=4), torch.zeros(1, 3, 32, 32))
         >>> graph.values(torch.zeros(2, 3, 32, 32))["output"].shape

@@ -205,6 +205,8 @@ class _Sweep:
         draft = self._values.get(sources[0]) if len(sources) == 1 else None
         if draft is None or self._readers(sources[0]) != [node]:
             return False
+        if self.facts[node].shape[:1] != self.facts[sources[0]].shape[:1]:
+            return False  # its first dimension no longer counts the samples
         del self._values[sources[0]]
         self._values[node] = draft
         self.flows[node] = self.flows[sources[0]]

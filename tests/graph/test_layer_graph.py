@@ -1,0 +1,181 @@
+"""The object that ``trace`` returns: values, selection, forms, and errors."""
+
+import json
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+import infoflow
+from infoflow.graph import LayerGraph
+from infoflow.interface import (
+    ActivationError,
+    InfoflowError,
+    LayerNotFoundError,
+    UntraceableModelError,
+)
+
+
+@pytest.fixture
+def graph(unet):
+    return infoflow.trace(unet, torch.rand(1, 3, 32, 32))
+
+
+def hooked_values(model, images):
+    """Values of all modules by forward hooks: the oracle for layers that nothing follows."""
+    values = {}
+    handles = [
+        module.register_forward_hook(lambda m, i, o, name=name: values.update({name: o}))
+        for name, module in model.named_modules()
+    ]
+    with torch.no_grad():
+        output = model(images)
+    for handle in handles:
+        handle.remove()
+    return values, output
+
+
+def test_values_equal_forward_hooks_bit_for_bit(graph, unet):
+    images = torch.rand(5, 3, 32, 32)
+    hooked, output = hooked_values(unet, images)
+    values = graph.values(images)
+    assert list(values) == [layer.name for layer in graph]
+    for layer in graph:
+        assert values[layer.name].shape == (5, *layer.shape)
+        if layer.followed_by == ("ReLU",):
+            stem, number = layer.name.rsplit(".", 1)
+            assert torch.equal(values[layer.name], hooked[f"{stem}.{int(number) + 1}"])
+    assert torch.equal(values["output"], output)
+
+
+def test_values_of_a_net_with_in_place_operations_are_not_overwritten():
+    model = torchvision.models.resnet18(weights=None).eval()
+    graph = infoflow.trace(model, torch.rand(2, 3, 64, 64))
+    values = graph.values(torch.rand(2, 3, 64, 64))
+    assert torch.equal(values["layer1.0.add"], values["layer1.0.add"].relu())
+    assert bool((values["layer1.0.conv2"] < 0).any())
+
+
+def test_training_flags_parameters_and_gradients_stay(unet):
+    unet.train()
+    unet.encoder[0].eval()
+    before = {name: module.training for name, module in unet.named_modules()}
+    weights = [p.clone() for p in unet.parameters()]
+    infoflow.trace(unet, torch.rand(2, 3, 32, 32)).values(torch.rand(2, 3, 32, 32))
+    assert {name: module.training for name, module in unet.named_modules()} == before
+    assert all(torch.equal(a, b) for a, b in zip(weights, unet.parameters(), strict=True))
+    assert all(p.grad is None for p in unet.parameters())
+
+
+def test_a_trained_model_shows_its_new_values_without_a_new_trace(graph, unet):
+    images = torch.rand(2, 3, 32, 32)
+    before = graph.values(images)["output"]
+    with torch.no_grad():
+        unet.output.bias += 1.0
+    assert not torch.equal(graph.values(images)["output"], before)
+
+
+def test_select(graph):
+    def names(selected):
+        return [layer.index for layer in selected]
+
+    assert names(graph.select("all")) == list(range(23))
+    assert names(graph.select("merges")) == [1, 3, 5, 7, 10, 11, 13, 14, 16, 17, 19, 20]
+    assert names(graph.select("upsample.*")) == [10, 13, 16, 19]
+    assert names(graph.select(["output", "encoder.0.*", 5])) == [0, 1, 5, 22]
+
+
+@pytest.mark.parametrize("key", ["decoder.9.9", 23, -24])
+def test_a_layer_that_is_not_there(graph, key):
+    with pytest.raises(LayerNotFoundError, match=r"nearest names are decoder|has layers 0 to 22"):
+        graph.select(key)
+
+
+def test_goes_through_json_and_back(graph):
+    again = LayerGraph.from_dict(json.loads(json.dumps(graph.to_dict())))
+    assert again.layers == graph.layers
+    assert again.merges == graph.merges
+    assert again.dominators == graph.dominators
+    assert str(again) == str(graph)
+    with pytest.raises(InfoflowError, match="read from a file and has no program"):
+        again.values(torch.rand(1, 3, 32, 32))
+
+
+def test_to_networkx_has_the_streams_as_edges(graph):
+    plain = graph.to_networkx()
+    assert plain.number_of_nodes() == 24
+    assert plain.edges["encoder.0.2", "decoder.3.0"] == {"merge": "decoder.3.0", "skip": True}
+    assert plain.nodes["image"]["kind"] == "input"
+
+
+def test_prints_layers_and_merges(graph):
+    lines = str(graph).splitlines()
+    assert lines[0] == "UNet: 23 layers, 4 merges, 4 skips"
+    assert any("decoder.3.0" in line and "1+19 *" in line for line in lines)
+
+
+def test_a_chain_has_no_merges():
+    graph = infoflow.trace(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.ones(2, 3))
+    assert (len(graph), graph.merges, graph.skips) == (2, (), ())
+    assert graph.dominators == {"0": None, "2": "0"}
+
+
+# --------------------------------------------------------------------------- wrong input
+
+
+class Branches(nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            return x
+        return -x
+
+
+class Lies(nn.Module):
+    """Loses its skip under symbolic tracing, as MONAI's BasicUNet does."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.layer(x) + x if torch.jit.isinstance(x, torch.Tensor) else self.layer(x)
+
+
+def test_untraceable_model_names_the_line():
+    with pytest.raises(UntraceableModelError, match=r"test_layer_graph.py:\d+, in forward: `if x"):
+        infoflow.trace(Branches(), torch.ones(2, 3))
+
+
+def test_a_trace_that_lost_a_part_is_refused():
+    with pytest.raises(UntraceableModelError, match="gives another output than the model"):
+        infoflow.trace(Lies(), torch.ones(2, 3))
+
+
+def test_model_that_fails_on_its_example(unet):
+    with pytest.raises(InfoflowError, match=r"UNet does not run on the example.*\(2, 5, 32, 32\)"):
+        infoflow.trace(unet, torch.rand(2, 5, 32, 32))
+
+
+@pytest.mark.parametrize("example", ["text", torch.tensor(3.0), ()])
+def test_example_that_is_no_batch(unet, example):
+    with pytest.raises(TypeError, match="example must be a tensor with a batch dimension"):
+        infoflow.trace(unet, example)
+
+
+def test_empty_batch(unet):
+    with pytest.raises(ValueError, match="at least one sample"):
+        infoflow.trace(unet, torch.rand(0, 3, 32, 32))
+
+
+def test_layer_without_a_row_per_sample():
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+
+        def forward(self, x):
+            return self.layer(x.sum(0, keepdim=True)[:, :1].expand(3, 3)).sum()
+
+    with pytest.raises(ActivationError, match=r"Layer layer cannot be measured.*shape \(3, 3\)"):
+        infoflow.trace(Mixed(), torch.rand(2, 3))
