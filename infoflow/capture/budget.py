@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from infoflow.estimators.distances import CHUNK_BYTES
 from infoflow.interface import ArgumentError, Layer, MemoryBudgetError
 
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_UNITS |= {"KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 #: N×N float64 matrices alive at once: a Gram matrix, and what an estimator makes of it.
 _MATRICES = 5
@@ -25,7 +25,7 @@ def parse_bytes(budget: int | float | str) -> int:
     (1500000000, 4096)
     """
     if isinstance(budget, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B?)\s*", budget.upper())
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?\s*", budget.upper())
         if match is None or match[2] not in _UNITS:
             raise ArgumentError(
                 "memory_budget must be a number of bytes or a string such as '2GB', got "

@@ -1,0 +1,142 @@
+"""Loaders as people have them: batches of all forms, order, and what is refused."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+from infoflow.capture.batches import Samples, sized_samples, unpack_batch
+from infoflow.interface import LoaderError
+
+IMAGES = torch.arange(24.0).reshape(12, 2)
+LABELS = torch.arange(12) % 3
+
+
+def contents(samples):
+    return torch.cat([batch.inputs[0] for batch in samples.batches()])
+
+
+@pytest.mark.parametrize(
+    ("batch", "target"),
+    [
+        (IMAGES, None),
+        ((IMAGES, LABELS), LABELS),
+        ([IMAGES], None),
+        ({"image": IMAGES, "mask": LABELS}, LABELS),
+        ({"pixel_values": IMAGES}, None),
+    ],
+)
+def test_unpack_batch(batch, target):
+    inputs, got = unpack_batch(batch)
+    assert inputs is IMAGES
+    assert got is target
+
+
+def test_own_unpack_and_several_inputs():
+    loader = [{"a": IMAGES, "b": LABELS, "class": LABELS}]
+    samples = Samples(loader, unpack=lambda d: ((d["a"], d["b"]), d["class"]))
+    (batch,) = samples.batches()
+    assert len(batch.inputs) == 2
+    assert torch.equal(samples.targets, LABELS)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 12, 100])
+def test_counts_samples_and_rows(batch_size):
+    samples = Samples(DataLoader(TensorDataset(IMAGES, LABELS), batch_size=batch_size))
+    assert samples.count == 12
+    starts = [(batch.start, batch.size) for batch in samples.batches()]
+    assert starts[-1][0] + starts[-1][1] == 12
+    assert torch.equal(samples.targets, LABELS)
+
+
+def test_sized_samples_knows_drop_last_and_leaves_streams_alone():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter(IMAGES)
+
+    assert sized_samples(DataLoader(IMAGES, batch_size=5, drop_last=True)) == 10
+    assert sized_samples(DataLoader(Stream(), batch_size=5)) is None
+    assert sized_samples([IMAGES]) is None
+    assert Samples(DataLoader(Stream(), batch_size=5)).count == 12
+
+
+def test_a_loader_that_shuffles_repeats_its_order():
+    samples = Samples(DataLoader(TensorDataset(IMAGES, LABELS), batch_size=5, shuffle=True))
+    first = contents(samples)
+    assert not torch.equal(first, IMAGES)
+    assert torch.equal(contents(samples), first)
+
+
+def test_a_loader_with_its_own_generator_and_random_augmentation_repeats_itself():
+    class Augmented(Dataset):
+        def __len__(self):
+            return 12
+
+        def __getitem__(self, i):
+            return IMAGES[i] + random.random() + np.random.rand() + torch.rand(1)
+
+    generator = torch.Generator().manual_seed(5)
+    samples = Samples(DataLoader(Augmented(), batch_size=5, shuffle=True, generator=generator))
+    assert torch.equal(contents(samples), contents(samples))
+
+
+def test_a_loader_with_another_order_each_time_is_refused():
+    class Restless:
+        def __init__(self):
+            self.order = torch.Generator().manual_seed(0)
+
+        def __iter__(self):
+            for rows in torch.randperm(12, generator=self.order).split(4):
+                yield IMAGES[rows]
+
+    samples = Samples(Restless())
+    contents(samples)
+    with pytest.raises(LoaderError, match=r"another order, in pass 2 .* raise memory_budget"):
+        contents(samples)
+
+
+def test_a_loader_that_ends_early_the_second_time_is_refused():
+    class Tired:
+        batches = 3
+
+        def __iter__(self):
+            yield from IMAGES.split(4)[: self.batches]
+
+    loader = Tired()
+    samples = Samples(loader)
+    contents(samples)
+    loader.batches = 2
+    with pytest.raises(LoaderError, match="in pass 2"):
+        contents(samples)
+
+
+@pytest.mark.parametrize(
+    ("loader", "message"),
+    [
+        ([], "The loader gives no batches; expected at least 2 samples"),
+        (iter([]), "The loader gives no batches"),
+        ([IMAGES[:1]], "gives 1 sample; expected at least 2"),
+        ([IMAGES, torch.zeros(3, 5)], r"one shape, got \(2,\) in batch 0 and \(5,\) in batch 1"),
+        ([{"picture": IMAGES}], r"dictionary with keys \['picture'\], expected one of image"),
+        ([(IMAGES, LABELS, LABELS)], "tuple of 3, expected a tensor, an"),
+        ([("name", LABELS)], "Batch 0 holds no input tensor"),
+        ([(IMAGES, LABELS[:5])], r"12 samples but a target of shape \(5,\)"),
+    ],
+)
+def test_wrong_loaders(loader, message):
+    with pytest.raises(LoaderError, match=message):
+        contents(Samples(loader))
+
+
+def test_samples_of_different_shapes_within_a_batch():
+    ragged = [torch.zeros(3), torch.zeros(4)]
+    with pytest.raises(LoaderError, match=r"failed after 0 batches with RuntimeError.*the same shape"):
+        contents(Samples(DataLoader(ragged, batch_size=2)))
+
+
+def test_targets_of_different_shapes():
+    loader = [(IMAGES, torch.zeros(12, 4)), (IMAGES, torch.zeros(12, 5))]
+    with pytest.raises(LoaderError, match=r"Targets must all have one shape, got \(4,\) and \(5,\)"):
+        _ = Samples(loader).targets

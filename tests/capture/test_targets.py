@@ -1,0 +1,79 @@
+"""Reducing Y to classes."""
+
+import math
+
+import pytest
+import torch
+from sklearn.cluster import KMeans as Oracle
+
+import infoflow
+from infoflow.capture.targets import GivenLabels, make_target
+from infoflow.interface import SingletonWarning, TargetError
+
+
+def test_class_labels_report_entropy_and_singletons():
+    with pytest.warns(SingletonWarning, match="2 of the 3 classes"):
+        labels = infoflow.ClassLabels().reduce(torch.tensor([5, 5, 5, 7, 9]))
+    probabilities = [3 / 5, 1 / 5, 1 / 5]
+    assert labels.entropy == pytest.approx(-sum(p * math.log(p) for p in probabilities))
+    assert labels.singleton_classes == 2
+
+
+def test_kmeans_is_scikit_learns():
+    masks = (torch.rand(40, 1, 6, 6) > 0.5).float()
+    labels = infoflow.KMeans(clusters=3, seed=1).reduce(masks)
+    expected = Oracle(3, n_init=4, random_state=1).fit_predict(masks.reshape(40, -1).numpy())
+    assert labels.classes.tolist() == expected.tolist()
+
+
+def test_kmeans_of_few_distinct_masks_has_fewer_classes():
+    masks = torch.zeros(10, 1, 4, 4)
+    masks[5:] = 1.0
+    labels = infoflow.KMeans(clusters=5).reduce(masks)
+    assert labels.entropy == pytest.approx(math.log(2))
+
+
+def test_coarsening_counts_pixels_above_the_threshold():
+    masks = torch.zeros(5, 128, 128)
+    masks[0, :8, :8] = 1  # 64 pixels: not more than the threshold
+    masks[1, :8, :9] = 1  # 72 pixels of the first block
+    masks[2, :8, -9:] = 1  # of the fourth block
+    masks[3, 31, -20:] = masks[3, 0:3, -20:] = 1  # 80 pixels, of the fourth block
+    first, second, third, fourth, last = infoflow.Coarsening().reduce(masks).classes.tolist()
+    assert len({first, second, third}) == 3
+    assert (fourth, last) == (third, first)
+
+
+def test_class_labels_of_the_output_are_the_most_likely_class():
+    logits = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.3, 0.4]])
+    assert infoflow.ClassLabels(of="output").reduce(logits).classes.tolist() == [1, 0, 1]
+
+
+def test_auto_takes_classes_as_they_are_and_clusters_masks():
+    assert make_target("auto", None) is None
+    assert make_target("none", torch.zeros(4)) is None
+    assert isinstance(make_target("auto", torch.zeros(4)), infoflow.ClassLabels)
+    assert isinstance(make_target("auto", torch.zeros(4, 1)), infoflow.ClassLabels)
+    assert isinstance(make_target("auto", torch.zeros(4, 1, 8, 8)), infoflow.KMeans)
+    assert isinstance(make_target([0, 1, 0, 1], None), GivenLabels)
+
+
+@pytest.mark.parametrize(
+    ("reduce", "message"),
+    [
+        (lambda: infoflow.KMeans().reduce(torch.rand(10, 4)), "10 samples for 64 clusters"),
+        (lambda: infoflow.ClassLabels().reduce(torch.zeros(4)), "same class for all 4 samples"),
+        (lambda: infoflow.ClassLabels().reduce(torch.rand(4)), "Cut a continuous Y into classes"),
+        (lambda: infoflow.ClassLabels().reduce(torch.zeros(4, 3)), "one class for each"),
+        (lambda: infoflow.Coarsening().reduce(torch.zeros(2, 1, 30, 30)), "sides are multiples"),
+        (lambda: GivenLabels(torch.tensor([0, 1])).reduce(torch.zeros(3)), "each of the 3 samples"),
+    ],
+)
+def test_wrong_targets(reduce, message):
+    with pytest.raises(TargetError, match=message):
+        reduce()
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="target must be one of auto, none, labels"):
+        make_target("cluster", None)
