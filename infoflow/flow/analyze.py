@@ -9,7 +9,13 @@ from torch import nn
 
 from infoflow.capture.batches import Unpack
 from infoflow.estimators import make_estimator
-from infoflow.flow.measure import Layers, Settings, TargetLike, measure
+from infoflow.flow.measure import (
+    Layers,
+    Settings,
+    TargetLike,
+    measure,
+    warn_of_saturation,
+)
 from infoflow.flow.result import FlowResult, result_of
 from infoflow.interface import Estimator, Unit, nats_per
 
@@ -102,4 +108,6 @@ def analyze(
         seed=seed,
         progress=progress,
     )
-    return result_of(measure(model, loader, settings), settings.estimator, unit, epoch=0)
+    measurement = measure(model, loader, settings)
+    warn_of_saturation(measurement.estimates)
+    return result_of(measurement, settings.estimator, unit, epoch=0)

@@ -74,7 +74,6 @@ def measure(model: nn.Module, loader: Iterable[Any], settings: Settings) -> Meas
                 known = labels.get()
                 classes = None if known is None else known.classes.to(device)
                 estimates.append(settings.estimator.estimate(value, classes))
-    _warn_of_saturation(estimates)
     return Measurement(graph, labels.get(), layers, tuple(estimates))
 
 
@@ -91,7 +90,7 @@ class _Labels:
         self._asked = False
         reducer = make_target(target, example)
         if reducer is not None and reducer.of == "target" and example is None:
-            _raise_missing(reducer)
+            raise _missing_target(reducer)
         is_dense = example is not None and example[0].numel() > 1
         if reducer is not None and (is_dense or reducer.of == "output"):
             self.get()
@@ -111,13 +110,12 @@ class _Labels:
         if reducer.of == "output":
             raw = collect_output(self._graph, self._samples)
         if raw is None:
-            _raise_missing(reducer)
-            return None
+            raise _missing_target(reducer)
         return reducer.reduce(raw)
 
 
-def _raise_missing(reducer: Target) -> None:
-    raise TargetError(
+def _missing_target(reducer: Target) -> TargetError:
+    return TargetError(
         f"target={type(reducer).__name__} needs what the loader gives as target, but its batches "
         "hold inputs only. Give (inputs, target) pairs, pass unpack= or an array of labels, or "
         "target='output' for the model's own output."
@@ -135,7 +133,8 @@ def _progress_bar(samples: Samples, passes: int, progress: bool | None) -> Itera
         yield bar.update
 
 
-def _warn_of_saturation(estimates: Sequence[Estimate]) -> None:
+def warn_of_saturation(estimates: Sequence[Estimate], stacklevel: int = 3) -> None:
+    """Warn where more than half of the layers sit at their ceiling."""
     for symbol, saturated in (
         ("I(X;M)", sum(e.ixm_saturated for e in estimates)),
         ("I(Y;M)", sum(e.iym_saturated for e in estimates)),
@@ -146,5 +145,5 @@ def _warn_of_saturation(estimates: Sequence[Estimate]) -> None:
                 "the samples are too far apart for this noise or bin size, and any net would show "
                 "the same there. Use more samples, or a larger noise_variance or bin_size.",
                 SaturationWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )

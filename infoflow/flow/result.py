@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,8 @@ class FlowResult:
             self.dataset.assign(graph=graph).to_netcdf(part, engine="h5netcdf")
             part.replace(target)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             raise ResultFileError(
                 f"Cannot write the result to {target}: {error.strerror or error}. Choose a folder "
                 "that you may write to."

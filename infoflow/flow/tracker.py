@@ -11,7 +11,13 @@ from torch import nn
 
 from infoflow.capture.batches import Unpack
 from infoflow.estimators import make_estimator
-from infoflow.flow.measure import Layers, Settings, TargetLike, measure
+from infoflow.flow.measure import (
+    Layers,
+    Settings,
+    TargetLike,
+    measure,
+    warn_of_saturation,
+)
 from infoflow.flow.result import FlowResult, load, result_of
 from infoflow.interface import Estimator, InfoflowError, ResultFileError, Unit, nats_per
 
@@ -124,13 +130,16 @@ class Tracker:
         """Measure the model if the schedule holds ``epoch``; tell whether it did.
 
         An epoch that was measured before is measured again and replaced, so that a training which
-        was resumed from an older checkpoint leaves no numbers of its first life.
+        was resumed from an older checkpoint leaves no numbers of its first life. A
+        SaturationWarning is given at the first measurement only; the flags are kept for all.
         """
         if not self.is_due(epoch):
             return False
         measurement = measure(self.model, self.loader, self._settings)
         latest = result_of(measurement, self._settings.estimator, self._unit, epoch=epoch)
-        if self._result is not None:
+        if self._result is None:
+            warn_of_saturation(measurement.estimates)
+        else:
             self._check_same(self._result, latest)
             latest = self._result.joined(latest)
         self._result = latest

@@ -1,0 +1,161 @@
+"""``infoflow.analyze`` end to end on small nets."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import infoflow
+from infoflow.capture.budget import fixed_bytes
+from infoflow.interface import (
+    ActivationError,
+    LayerNotFoundError,
+    LoaderError,
+    MemoryBudgetError,
+    SaturationWarning,
+    TargetError,
+)
+
+#: Noise that keeps the little U-Net's layers off their ceiling.
+QUIET = {"noise_variance": 100.0, "progress": False}
+CLUSTERS = infoflow.KMeans(clusters=3)
+
+
+def test_equals_estimate_on_the_layers_values(unet, loader, blobs):
+    result = infoflow.analyze(unet, loader, target=CLUSTERS, **QUIET)
+    labels = CLUSTERS.reduce(blobs.tensors[1]).classes
+    for name, values in result.graph.values(blobs.tensors[0]).items():
+        direct = infoflow.estimate(values, labels, noise_variance=100.0)
+        assert result.ixm.sel(epoch=0, layer=name).item() == pytest.approx(direct.ixm, abs=1e-5)
+        assert result.iym.sel(epoch=0, layer=name).item() == pytest.approx(direct.iym, abs=1e-5)
+
+
+def test_small_and_large_budgets_give_the_same_numbers(unet, loader):
+    small = fixed_bytes(20) + 4 * 20 * 1500
+    results = [
+        infoflow.analyze(unet, loader, target=CLUSTERS, memory_budget=budget, **QUIET)
+        for budget in (small, "1GB")
+    ]
+    for name in ("ixm", "iym"):
+        np.testing.assert_allclose(*(r.dataset[name].values for r in results), rtol=0, atol=1e-9)
+
+
+def test_shuffling_loader_with_several_passes(unet, blobs):
+    torch.manual_seed(4)
+    loader = DataLoader(blobs, 6, shuffle=True)
+    small = fixed_bytes(20) + 4 * 20 * 1500
+    shuffled = infoflow.analyze(unet, loader, target=CLUSTERS, memory_budget=small, **QUIET)
+    ordered = infoflow.analyze(unet, DataLoader(blobs, 6), target="none", **QUIET)
+    np.testing.assert_allclose(shuffled.ixm, ordered.ixm, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("batches", [[20], [7, 13], [6, 6, 6, 2]])
+def test_one_batch_or_a_ragged_last_one(unet, blobs, batches):
+    loader = list(blobs.tensors[0].split(batches))
+    result = infoflow.analyze(unet, loader, **QUIET)
+    whole = infoflow.analyze(unet, [blobs.tensors[0]], **QUIET)
+    np.testing.assert_allclose(result.ixm, whole.ixm, rtol=0, atol=1e-6)
+    assert not result.has_target
+
+
+def test_bits_and_nats(unet, loader):
+    bits = infoflow.analyze(unet, loader, target="none", **QUIET)
+    nats = infoflow.analyze(unet, loader, target="none", unit="nats", **QUIET)
+    np.testing.assert_allclose(bits.ixm * math.log(2), nats.ixm)
+    assert (bits.unit, nats.unit) == ("bits", "nats")
+
+
+def test_numbers_stay_below_their_ceilings_and_bounds_enclose_them(unet, loader):
+    for estimator in ("kde", "binning"):
+        data = infoflow.analyze(
+            unet, loader, target=CLUSTERS, estimator=estimator, progress=False, layers="decoder.*"
+        ).dataset
+        for name in ("ixm", "iym"):
+            assert bool((data[name] <= data[f"{name}_ceiling"] + 1e-9).all())
+            assert bool((data[f"{name}_lower"] <= data[name] + 1e-9).all())
+            assert bool((data[name] <= data[f"{name}_upper"] + 1e-9).all())
+
+
+def test_own_output_as_target_is_all_there_in_the_output(loader):
+    model = infoflow.testing.UNet(4)
+    nn.init.normal_(model.output.weight, std=30.0)
+    target = infoflow.KMeans(clusters=3, of="output")
+    data = infoflow.analyze(model, loader, target=target, **QUIET, layers="output").dataset
+    assert data.attrs["target"] == "3 K-means clusters of the output"
+    assert 0 < data["iym"].item() <= data["iym_ceiling"].item()
+
+
+def test_labels_of_a_classifier():
+    images, labels = torch.randn(60, 5), torch.arange(60) % 3
+    images[:, :3] += 8 * nn.functional.one_hot(labels)
+    model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
+    loader = DataLoader(TensorDataset(images, labels), 16)
+    result = infoflow.analyze(model, loader, noise_variance=3.0, progress=False)
+    assert result.dataset.attrs["target"] == "class of the target"
+    assert result.dataset["iym_ceiling"].item() == pytest.approx(math.log2(3))
+    given = infoflow.analyze(model, loader, target=labels, noise_variance=3.0, progress=False)
+    np.testing.assert_allclose(given.iym, result.iym)
+
+
+def test_a_chosen_part_of_the_layers(unet, loader):
+    result = infoflow.analyze(unet, loader, target="none", layers=["output", "upsample.*"], **QUIET)
+    assert result.layers == ["upsample.0", "upsample.1", "upsample.2", "upsample.3", "output"]
+    assert result.dataset["index"].values.tolist() == [10, 13, 16, 19, 22]
+
+
+def test_saturation_is_a_warning_and_a_field(unet, loader):
+    with pytest.warns(SaturationWarning, match=r"I\(X;M\) is above 95 % .* in 2 of 2 layers"):
+        result = infoflow.analyze(
+            unet, loader, target="none", noise_variance=1e-9, layers="encoder.0.*", progress=False
+        )
+    assert result.dataset["ixm_saturated"].values.tolist() == [[1, 1]]
+    assert "= saturated" in str(result)
+
+
+def test_prints_a_table(unet, loader):
+    lines = str(infoflow.analyze(unet, loader, target=CLUSTERS, **QUIET)).splitlines()
+    assert lines[0] == "UNet, 20 samples, in bits"
+    assert "ceiling log N = 4.322" in lines[1]
+    assert "3 K-means clusters of the target" in lines[2]
+    assert len(lines) >= 5 + 23
+
+
+def broken(model):
+    with torch.no_grad():
+        model.encoder[2][0].weight[0] = math.nan
+    return model
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"target": "labels"}, TargetError, "one class for each of the 20 samples"),
+        ({"target": [0, 1]}, TargetError, "each of the 20 samples, got shape"),
+        ({"target": [1] * 20}, TargetError, "same class for all 20 samples"),
+        ({"target": "kmeans"}, TargetError, "20 samples for 64 clusters"),
+        ({"target": "masks"}, ValueError, "target must be one of"),
+        ({"layers": "decodr.0.0"}, LayerNotFoundError, "nearest names are decoder"),
+        ({"memory_budget": "1kB"}, MemoryBudgetError, "Expected at least"),
+        ({"memory_budget": "lots"}, ValueError, "memory_budget must be a number of bytes"),
+        ({"estimator": "mine"}, ValueError, "estimator must be one of"),
+        ({"unit": "bytes"}, ValueError, "unit must be"),
+        ({"bin_size": 1.0}, ValueError, "takes noise_variance, got bin_size"),
+    ],
+)
+def test_wrong_input(unet, loader, options, error, message):
+    with pytest.raises(error, match=message):
+        infoflow.analyze(unet, loader, **{"target": CLUSTERS, "progress": False, **options})
+
+
+def test_wrong_model_or_loader(unet, loader, blobs):
+    with pytest.raises(ActivationError, match=r"Layer encoder.2.0 \(4\) has NaN"):
+        infoflow.analyze(broken(unet), loader, target="none", **QUIET)
+    with pytest.raises(LoaderError, match="no batches"):
+        infoflow.analyze(unet, [], **QUIET)
+    with pytest.raises(LoaderError, match="1 sample"):
+        infoflow.analyze(unet, [blobs.tensors[0][:1]], **QUIET)
+    with pytest.raises(TargetError, match="its batches hold inputs only"):
+        infoflow.analyze(unet, [blobs.tensors[0]], target="kmeans", **QUIET)

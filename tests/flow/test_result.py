@@ -1,0 +1,106 @@
+"""Results: labelled, saved whole or not at all, read back the same."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+import xarray as xr
+
+import infoflow
+from infoflow.interface import ResultFileError
+
+
+@pytest.fixture
+def result(unet, loader):
+    return infoflow.analyze(
+        unet, loader, target=infoflow.KMeans(3), noise_variance=100.0, progress=False
+    )
+
+
+def test_every_quantity_has_its_units(result):
+    for name in ("ixm", "iym", "ixm_lower", "iym_upper", "ixm_ceiling", "iym_ceiling"):
+        assert result.dataset[name].attrs["units"] == "bits"
+    assert result.dataset["iym"].dims == ("epoch", "layer")
+
+
+def test_save_and_load(result, tmp_path):
+    path = result.save(tmp_path / "new folder" / "result.nc")
+    again = infoflow.load(path)
+    xr.testing.assert_identical(again.dataset, result.dataset)
+    assert again.graph.layers == result.graph.layers
+    assert again.graph.merges == result.graph.merges
+    assert str(again) == str(result)
+    assert [p.name for p in path.parent.iterdir()] == ["result.nc"]
+
+
+def test_a_graph_beyond_64_kilobytes_can_be_saved(tmp_path):
+    model = torchvision.models.densenet121(weights=None).eval()
+    result = infoflow.analyze(
+        model, [torch.rand(3, 3, 32, 32)], layers="classifier", noise_variance=9.0, progress=False
+    )
+    again = infoflow.load(result.save(tmp_path / "dense.nc"))
+    assert len(again.graph.merges) == 58
+
+
+def test_to_dict_has_no_nan(unet, loader):
+    result = infoflow.analyze(unet, loader, target="none", noise_variance=100.0, progress=False)
+    about = result.to_dict()
+    assert about["iym_ceiling"] is None
+    assert about["layers"][22]["iym"] is None
+    assert about["layers"][22]["ixm"] == result.ixm.values[0, 22]
+
+
+def test_joined_keeps_order_and_replaces(result):
+    def at(epoch, shift):
+        moved = result.dataset.assign_coords(epoch=[epoch])
+        return infoflow.FlowResult(moved.assign(ixm=moved["ixm"] + shift), result.graph)
+
+    joined = at(5, 0.0).joined(at(2, 1.0)).joined(at(5, 3.0))
+    assert joined.epochs == [2, 5]
+    np.testing.assert_allclose(joined.ixm.sel(epoch=5), result.ixm.sel(epoch=0) + 3.0)
+    assert joined.ixm.attrs == result.ixm.attrs
+
+
+def test_truncated_file(result, tmp_path):
+    path = result.save(tmp_path / "result.nc")
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ResultFileError, match="truncated or no netCDF file"):
+        infoflow.load(path)
+
+
+def test_other_files(result, tmp_path):
+    with pytest.raises(ResultFileError, match="There is no file"):
+        infoflow.load(tmp_path / "missing.nc")
+    (tmp_path / "text.nc").write_text("not a result")
+    with pytest.raises(ResultFileError, match="no netCDF file"):
+        infoflow.load(tmp_path / "text.nc")
+    xr.Dataset({"a": 1}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    with pytest.raises(ResultFileError, match="no infoflow result"):
+        infoflow.load(tmp_path / "other.nc")
+    result.dataset.attrs["infoflow_schema"] = 99
+    path = result.save(tmp_path / "future.nc")
+    with pytest.raises(ResultFileError, match=r"has schema 99, this version .* reads schema 1"):
+        infoflow.load(path)
+
+
+def test_a_folder_that_cannot_be_written(result, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(ResultFileError, match="Cannot write the result"):
+        result.save(blocked / "result.nc")
+
+
+def test_a_failed_save_leaves_the_old_file(result, tmp_path, monkeypatch):
+    path = result.save(tmp_path / "result.nc")
+    before = path.read_bytes()
+
+    def fails(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", fails)
+    with pytest.raises(ResultFileError, match="No space left on device"):
+        result.save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["result.nc"]  # noqa: PTH208

@@ -1,0 +1,107 @@
+"""Tracking a training: schedule, resume, sameness."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+import infoflow
+from infoflow.interface import InfoflowError, ResultFileError, SaturationWarning
+
+SETTINGS = {"target": infoflow.KMeans(3), "noise_variance": 100.0, "progress": False}
+
+
+def test_paper_schedule_is_the_one_of_the_authors_code():
+    epochs = [epoch for epoch in range(401) if infoflow.paper_schedule(epoch)]
+    expected = [*range(20), *range(20, 100, 5), *range(100, 200, 10), 200, 300, 400]
+    assert epochs == expected
+
+
+def change(model, epoch):
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.001 * (epoch + 1))
+
+
+def test_records_what_analyze_measures_at_the_due_epochs(unet, loader):
+    tracker = infoflow.Tracker(unet, loader, schedule=[0, 2], **SETTINGS)
+    with pytest.raises(InfoflowError, match="has measured nothing yet"):
+        _ = tracker.result
+    for epoch in range(3):
+        assert tracker.record(epoch) == (epoch != 1)
+        if epoch < 2:
+            change(unet, epoch)
+    now = infoflow.analyze(unet, loader, **SETTINGS)
+    np.testing.assert_array_equal(tracker.result.ixm.sel(epoch=2), now.ixm.sel(epoch=0))
+    assert not tracker.result.ixm.sel(epoch=0).equals(tracker.result.ixm.sel(epoch=2))
+
+
+def test_resumes_from_its_file(unet, loader, tmp_path):
+    path = tmp_path / "flow.nc"
+    first = infoflow.Tracker(unet, loader, path=path, schedule=range(9), **SETTINGS)
+    first.record(0)
+    first.record(1)
+    again = infoflow.Tracker(unet, loader, path=path, schedule=range(9), **SETTINGS)
+    assert again.result.epochs == [0, 1]
+    change(unet, 3)
+    again.record(1)
+    again.record(2)
+    assert infoflow.load(path).epochs == [0, 1, 2]
+    np.testing.assert_array_equal(again.result.ixm.sel(epoch=1), again.result.ixm.sel(epoch=2))
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        ({"noise_variance": 50.0}, "kind"),
+        ({"unit": "nats"}, "unit"),
+        ({"layers": "merges"}, "layers"),
+        ({"target": infoflow.KMeans(4)}, "target"),
+    ],
+)
+def test_refuses_to_go_on_with_other_settings(unet, loader, tmp_path, other, what):
+    path = tmp_path / "flow.nc"
+    infoflow.Tracker(unet, loader, path=path, **SETTINGS).record(0)
+    before = path.read_bytes()
+    tracker = infoflow.Tracker(unet, loader, path=path, **{**SETTINGS, **other})
+    with pytest.raises(ResultFileError, match=f"measured with other {what}"):
+        tracker.record(1)
+    assert path.read_bytes() == before
+
+
+def test_classes_stay_the_same_though_the_loader_shuffles(unet, blobs):
+    tracker = infoflow.Tracker(
+        unet, DataLoader(blobs, 6, shuffle=True), schedule=[0, 1], **SETTINGS
+    )
+    tracker.record(0)
+    torch.rand(7)
+    tracker.record(1)
+    np.testing.assert_array_equal(*tracker.result.iym.values)
+
+
+def test_warns_of_saturation_once(unet, loader):
+    settings = {**SETTINGS, "noise_variance": 1e-9, "layers": "encoder.0.*"}
+    tracker = infoflow.Tracker(unet, loader, schedule=range(3), **settings)
+    with pytest.warns(SaturationWarning) as caught:
+        tracker.record(0)
+    assert {w.filename for w in caught} == {__file__}
+    tracker.record(1)
+
+
+def test_interrupted_measurement_leaves_the_file_and_the_model(unet, loader, tmp_path):
+    path = tmp_path / "flow.nc"
+    tracker = infoflow.Tracker(unet, loader, path=path, schedule=range(3), **SETTINGS)
+    tracker.record(0)
+    unet.train()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    handle = unet.output.register_forward_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        tracker.record(1)
+    handle.remove()
+    assert infoflow.load(path).epochs == [0]
+    assert unet.training
+    tracker.record(1)
+    assert tracker.result.epochs == [0, 1]

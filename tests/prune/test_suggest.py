@@ -1,0 +1,143 @@
+"""The paper's reading, on results whose numbers are made up so that the answer is known."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+
+import infoflow
+from infoflow.interface import LayerNotFoundError, TargetError
+
+CEILING = 3.0
+#: Index of the main stream of each merge of the U-Net.
+MAINS = {"7→11": 10, "5→14": 13, "3→17": 16, "1→20": 19}
+
+
+def made_up(history, *, skips=infoflow.testing.UNet.ALL_SKIPS, epochs=None):
+    """A U-Net result in which layer 0 has the maximum and main streams have what is given."""
+    graph = infoflow.trace(infoflow.testing.UNet(2, skips=skips), torch.rand(1, 3, 16, 16))
+    length = len(next(iter(history.values())))
+    iym = np.full((length, 23), 0.1)
+    iym[:, 0] = CEILING
+    for layer, values in history.items():
+        iym[:, layer] = values
+    epochs = epochs or list(range(length))
+    dataset = xr.Dataset(
+        {
+            "iym": (("epoch", "layer"), iym, {"units": "bits"}),
+            "ixm": (("epoch", "layer"), iym, {"units": "bits"}),
+            "iym_ceiling": ("epoch", np.full(length, CEILING)),
+        },
+        {"epoch": epochs, "layer": [layer.name for layer in graph]},
+    )
+    return infoflow.FlowResult(dataset, graph)
+
+
+def verdicts(advice):
+    return {str(row.skip): (row.verdict, row.closed_at) for row in advice}
+
+
+def test_verdicts_of_a_history():
+    advice = infoflow.suggest_pruning(
+        made_up(
+            {
+                10: [0.1, 0.2, 0.3, 0.4],  # never reaches the maximum
+                13: [0.1, 2.9, 1.0, 2.9],  # reaches it, loses it, and has it again at the end
+                16: [0.5, 2.0, 2.9, 3.0],  # reaches it at the third measurement
+                19: [2.95, 3.0, 3.0, 3.0],  # has it before any training
+            },
+            epochs=[0, 10, 100, 1000],
+        )
+    )
+    assert verdicts(advice) == {
+        "7→11": ("keep", None),
+        "5→14": ("prune if trained to epoch", 1000),
+        "3→17": ("prune if trained to epoch", 100),
+        "1→20": ("cannot tell", 0),
+    }
+    assert advice.prunable == ("encoder.2.2->decoder.1.0", "encoder.1.2->decoder.2.0")
+    row = advice[0]
+    assert (row.before, row.maximum) == (0.4, 3.0)
+    assert row.gap == pytest.approx(2.6)
+
+
+def test_a_single_look_prunes_only_below_saturation():
+    result = made_up({10: [2.9], 13: [2.0], 16: [2.0], 19: [1.98]})
+    assert set(verdicts(infoflow.suggest_pruning(result)).values()) == {
+        ("keep", None),
+        ("cannot tell", 0),
+    }
+    result.dataset["iym"][:, 0] = 2.0
+    result.dataset["iym"][:, 10] = 0.5
+    assert verdicts(infoflow.suggest_pruning(result)) == {
+        "7→11": ("keep", None),
+        "5→14": ("prune", 0),
+        "3→17": ("prune", 0),
+        "1→20": ("prune", 0),
+    }
+
+
+def test_tolerance_moves_the_border():
+    result = made_up({10: [0.1, 2.0]})
+    assert verdicts(infoflow.suggest_pruning(result))["7→11"] == ("keep", None)
+    generous = infoflow.suggest_pruning(result, tolerance=0.5)
+    assert verdicts(generous)["7→11"] == ("prune if trained to epoch", 1)
+    with pytest.raises(ValueError, match="tolerance must be between 0 and 1"):
+        infoflow.suggest_pruning(result, tolerance=1.0)
+
+
+def test_says_its_question_its_caution_and_what_is_saved():
+    text = str(infoflow.suggest_pruning(made_up({10: [0.5]})))
+    assert text.startswith("Redesign: would a net built without this stream, trained from scratch")
+    assert "does not say what happens when a stream is cut out of this trained net" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("7→11  keep")]
+    assert f"{16 * 16 * 3 * 3:,}" in line  # weights from 16 channels to 16, 3×3
+
+
+def test_savings_are_those_of_the_graph():
+    result = made_up({10: [0.5]})
+    rows = infoflow.suggest_pruning(result).to_dict()["streams"]
+    assert [row["parameters"] for row in rows] == [s.parameters for s in result.graph.skips]
+    assert [row["multiply_adds"] for row in rows] == [s.multiply_adds for s in result.graph.skips]
+    json.dumps(rows, allow_nan=False)
+
+
+def test_a_chain_has_nothing_to_prune():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    x = torch.randn(30, 4)
+    result = infoflow.analyze(model, [(x, (x[:, 0] > 0).long())], noise_variance=9.0)
+    advice = infoflow.suggest_pruning(result)
+    assert len(advice) == 0
+    assert advice.prunable == ()
+    assert "nothing to prune" in str(advice)
+
+
+def test_main_stream_that_is_the_input_cannot_be_judged():
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.side = nn.Linear(4, 4)
+
+        def forward(self, x, y):
+            return self.side(y) + x
+
+    x = torch.randn(30, 4)
+    loader = [((x, x), (x[:, 0] > 0).long())]
+    result = infoflow.analyze(Residual(), loader, noise_variance=9.0)
+    (row,) = infoflow.suggest_pruning(result)
+    assert row.skip.source == "x"
+    assert row.verdict == "keep"
+
+
+def test_wrong_results(unet, loader):
+    quiet = {"noise_variance": 100.0, "progress": False}
+    with pytest.raises(TargetError, match="measured without a target"):
+        infoflow.suggest_pruning(infoflow.analyze(unet, loader, target="none", **quiet))
+    some = infoflow.analyze(
+        unet, loader, target=infoflow.KMeans(3), layers="encoder.*", **quiet
+    )
+    with pytest.raises(LayerNotFoundError, match=r"7→11 needs I\(Y;M\) of its main stream upsample"):
+        infoflow.suggest_pruning(some)
