@@ -132,11 +132,15 @@ def test_wrong_loaders(loader, message):
 
 def test_samples_of_different_shapes_within_a_batch():
     ragged = [torch.zeros(3), torch.zeros(4)]
-    with pytest.raises(LoaderError, match=r"failed after 0 batches with RuntimeError.*the same shape"):
+    with pytest.raises(
+        LoaderError, match=r"failed after 0 batches with RuntimeError.*the same shape"
+    ):
         contents(Samples(DataLoader(ragged, batch_size=2)))
 
 
 def test_targets_of_different_shapes():
     loader = [(IMAGES, torch.zeros(12, 4)), (IMAGES, torch.zeros(12, 5))]
-    with pytest.raises(LoaderError, match=r"Targets must all have one shape, got \(4,\) and \(5,\)"):
+    with pytest.raises(
+        LoaderError, match=r"Targets must all have one shape, got \(4,\) and \(5,\)"
+    ):
         _ = Samples(loader).targets

@@ -1,5 +1,7 @@
 """Memory budgets and the passes that they make."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +39,7 @@ def test_every_unit_is_collected_once_and_no_pass_exceeds_the_budget(widths, sam
         own = [(p.start, p.stop) for p in pieces if p.layer is layer]
         assert own[0][0] == 0
         assert own[-1][1] == layer.units
-        assert all(a[1] == b[0] for a, b in zip(own, own[1:], strict=False))
+        assert all(a[1] == b[0] for a, b in itertools.pairwise(own))
     assert len(passes) == -(-sum(widths) // room)
 
 

@@ -40,9 +40,7 @@ def shuffling(blobs):
 
 
 def run(model, loader):
-    infoflow.analyze(
-        model, loader, target=infoflow.KMeans(3), noise_variance=100.0, progress=False
-    )
+    infoflow.analyze(model, loader, target=infoflow.KMeans(3), noise_variance=100.0, progress=False)
 
 
 def test_after_a_measurement(unet, shuffling):
@@ -96,7 +94,9 @@ def test_a_training_goes_on_as_if_nothing_had_been_measured(shuffling):
 
 @pytest.mark.parametrize("device", ["cuda:99", "gpu"])
 def test_a_device_that_is_not_there(unet, shuffling, device):
-    with pytest.raises(ValueError, match=f"device '{device}' cannot be used here .* Available: cpu"):
+    with pytest.raises(
+        ValueError, match=f"device '{device}' cannot be used here .* Available: cpu"
+    ):
         infoflow.analyze(unet, shuffling, device=device)
 
 

@@ -116,7 +116,9 @@ def test_prints_layers_and_merges(graph):
 
 
 def test_a_chain_has_no_merges():
-    graph = infoflow.trace(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.ones(2, 3))
+    graph = infoflow.trace(
+        nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.ones(2, 3)
+    )
     assert (len(graph), graph.merges, graph.skips) == (2, (), ())
     assert graph.dominators == {"0": None, "2": "0"}
 

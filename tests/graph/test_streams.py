@@ -241,9 +241,7 @@ def check_main_stream(graph, plain, merge):
         return max(lengths, default=0)
 
     shared = [
-        set.intersection(*({*p} for p in nx.all_simple_paths(plain, "x", s)))
-        if s != "x"
-        else {"x"}
+        set.intersection(*({*p} for p in nx.all_simple_paths(plain, "x", s))) if s != "x" else {"x"}
         for s in merge.streams
     ]
     common = set.intersection(*shared)

@@ -101,9 +101,13 @@ def test_layer_graph_draws_every_layer_and_stream(result):
 def test_layer_graphs_and_uplots_of_large_nets(name):
     model = torchvision.models.get_model(name, weights=None)
     shape = (3, 224, 224) if name == "vit_b_16" else (3, 64, 64)
-    result = infoflow.analyze(
-        model, [torch.rand(3, *shape)], noise_variance=1e4, progress=False, layers="merges"
-    ) if name == "resnet18" else None
+    result = (
+        infoflow.analyze(
+            model, [torch.rand(3, *shape)], noise_variance=1e4, progress=False, layers="merges"
+        )
+        if name == "resnet18"
+        else None
+    )
     graph = infoflow.trace(model, torch.rand(1, *shape)) if result is None else result.graph
     ax = plots.layer_graph(graph)
     assert ax.get_title().endswith("merges")

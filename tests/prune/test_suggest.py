@@ -136,8 +136,8 @@ def test_wrong_results(unet, loader):
     quiet = {"noise_variance": 100.0, "progress": False}
     with pytest.raises(TargetError, match="measured without a target"):
         infoflow.suggest_pruning(infoflow.analyze(unet, loader, target="none", **quiet))
-    some = infoflow.analyze(
-        unet, loader, target=infoflow.KMeans(3), layers="encoder.*", **quiet
-    )
-    with pytest.raises(LayerNotFoundError, match=r"7→11 needs I\(Y;M\) of its main stream upsample"):
+    some = infoflow.analyze(unet, loader, target=infoflow.KMeans(3), layers="encoder.*", **quiet)
+    with pytest.raises(
+        LayerNotFoundError, match=r"7→11 needs I\(Y;M\) of its main stream upsample"
+    ):
         infoflow.suggest_pruning(some)

@@ -1,0 +1,240 @@
+"""The command as a stranger types it: output, files, exit codes."""
+
+import json
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+import infoflow
+from infoflow.cli.app import main
+
+
+@pytest.fixture
+def infoflow_command(monkeypatch, capsys):
+    """Run the command in this process; return its exit code, output and errors."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["infoflow", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(
+        textwrap.dedent(
+            """
+            import torch
+            from infoflow.testing import UNet, blob_images
+
+            def make():
+                return UNet(base_channels=2)
+
+            def wrong():
+                return 3
+
+            def fails():
+                raise RuntimeError("no such file")
+
+            def data():
+                images, masks = blob_images(12, size=16)
+                return [(images[:7], masks[:7]), (images[7:], masks[7:])]
+            """
+        )
+    )
+    return path
+
+
+def test_graph_as_table_and_json(infoflow_command, model_file):
+    code, out, _ = infoflow_command("graph", f"{model_file}:make", "--input-shape", "3,32,32")
+    assert code == 0
+    assert out.startswith("UNet: 23 layers, 4 merges, 4 skips")
+    code, out, _ = infoflow_command(
+        "graph", f"{model_file}:make", "--input-shape", "3x32x32", "--json"
+    )
+    assert len(json.loads(out)["layers"]) == 23
+    code, out, _ = infoflow_command("graph", f"{model_file}:make", "--data", f"{model_file}:data")
+    assert code == 0
+
+
+def test_graph_of_torchvision_knows_its_input(infoflow_command):
+    code, out, _ = infoflow_command("graph", "torchvision:resnet18")
+    assert code == 0
+    assert out.startswith("ResNet: 29 layers, 8 merges")
+
+
+def test_analyze_then_prune_suggest_on_the_saved_result(infoflow_command, model_file, tmp_path):
+    out_file, figures = tmp_path / "r" / "result.nc", tmp_path / "figures"
+    code, out, err = infoflow_command(
+        *("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--target", "kmeans:3"),
+        *("--out", out_file, "--save-plots", figures, "--noise-variance", 100),
+    )
+    assert (code, err) == (0, "")
+    assert "UNet, 12 samples" in out
+    assert sorted(path.name for path in figures.iterdir()) == [
+        "information_planes.png",
+        "layer_graph.png",
+        "uplot_ixm.png",
+        "uplot_iym.png",
+    ]
+    code, out, _ = infoflow_command("prune-suggest", out_file)
+    assert code == 0
+    assert "1→20" in out
+    code, out, _ = infoflow_command("prune-suggest", out_file, "--json")
+    advice = json.loads(out)
+    assert [row["skip"] for row in advice["streams"]] == ["7→11", "5→14", "3→17", "1→20"]
+
+
+def test_prune_suggest_measures_a_model(infoflow_command, model_file):
+    code, out, _ = infoflow_command(
+        *("prune-suggest", f"{model_file}:make", "--data", f"{model_file}:data"),
+        *("--target", "kmeans:3", "--noise-variance", 100),
+    )
+    assert code == 0
+    assert out.startswith("Redesign:")
+
+
+def test_analyze_as_json_is_repeatable(infoflow_command, model_file):
+    arguments = ("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--json")
+    options = ("--target", "kmeans:3", "--noise-variance", "100", "--seed", "3")
+    first, second = (infoflow_command(*arguments, *options) for _ in range(2))
+    assert json.loads(first[1])["samples"] == 12
+    assert first[1] == second[1]
+
+
+def test_data_from_npz_and_image_folder(infoflow_command, model_file, tmp_path):
+    images, masks = infoflow.testing.blob_images(8, size=16)
+    np.savez(tmp_path / "data.npz", x=images.numpy(), y=masks.numpy())
+    code, out, _ = infoflow_command(
+        *("analyze", f"{model_file}:make", "--data", tmp_path / "data.npz"),
+        *("--target", "none", "--noise-variance", 100),
+    )
+    assert code == 0
+    from torchvision.utils import save_image
+
+    for number, image in enumerate(images):
+        folder = tmp_path / "images" / ("few" if number % 2 else "many")
+        folder.mkdir(parents=True, exist_ok=True)
+        save_image(image, folder / f"{number}.png")
+    code, out, _ = infoflow_command(
+        *("analyze", f"{model_file}:make", "--data", tmp_path / "images"),
+        *("--input-shape", "3,32,32", "--noise-variance", 100),
+    )
+    assert code == 0
+    assert "class of the target" in out
+
+
+def test_weights_are_loaded(infoflow_command, model_file, tmp_path):
+    model = infoflow.testing.UNet(2)
+    torch.nn.init.zeros_(model.encoder[0][0].weight)
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "weights.pt")
+    code, out, _ = infoflow_command(
+        *("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--json"),
+        *("--weights", tmp_path / "weights.pt", "--target", "none", "--noise-variance", 100),
+    )
+    assert code == 0
+    assert json.loads(out)["layers"][0]["ixm"] == 0.0
+
+
+class Rogue:
+    def __reduce__(self):
+        return print, ("this must never be printed",)
+
+
+def test_checkpoints_that_do_not_fit_or_hold_code(infoflow_command, model_file, tmp_path, capsys):
+    torch.save(infoflow.testing.UNet(4).state_dict(), tmp_path / "wide.pt")
+    (tmp_path / "rogue.pt").write_bytes(pickle.dumps({"a": Rogue()}))
+    torch.save(torch.zeros(3), tmp_path / "tensor.pt")
+    for name, message in (
+        ("wide.pt", "0 keys are missing, 0 are unexpected, 45 have another shape"),
+        ("rogue.pt", "holds pickled code, which is never run"),
+        ("tensor.pt", "holds a Tensor, expected a state_dict"),
+        ("nothing.pt", "There is no checkpoint"),
+    ):
+        code, out, err = infoflow_command(
+            *("analyze", f"{model_file}:make", "--data", f"{model_file}:data"),
+            *("--weights", tmp_path / name),
+        )
+        assert code == 2
+        assert message in err
+        assert "must never" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["graph", "nonsense"], "MODEL must be package.module:factory"),
+        (["graph", "torchvision:resnet19"], "The nearest names are"),
+        (["graph", "no.such.module:make"], "Cannot import 'no.such.module'"),
+        (["graph", "missing.py:make"], "There is no file missing.py"),
+        (["graph", "{net}:mak"], "The nearest names are make"),
+        (["graph", "{net}:wrong"], "gives a int, expected a torch.nn.Module"),
+        (["graph", "{net}:fails"], "failed with RuntimeError: no such file"),
+        (["graph", "{net}:make"], "Pass --input-shape, such as 3,128,128"),
+        (["graph", "{net}:make", "--input-shape", "3,a"], "--input-shape must be whole numbers"),
+        (["graph", "{net}:make", "--input-shape", "1,32,32"], "does not run on the example"),
+        (["analyze", "{net}:make"], "needs samples, got no --data"),
+        (["analyze", "{net}:make", "--data", "nowhere"], "which is none of them"),
+        (["analyze", "{net}:make", "--data", "x.npz"], "There is no file x.npz"),
+        (["analyze", "{net}:make", "--data", "{net}:wrong"], "gives a int, expected an iterable"),
+        (["analyze", "{net}:make", "--data", "demo", "--target", "kmeans:1"], "number from 2 on"),
+        (["analyze", "{net}:make", "--data", "demo", "--layers", "x"], "No layer of UNet"),
+        (["analyze", "{net}:make", "--data", "demo", "--device", "gpu"], "cannot be used here"),
+        (["prune-suggest", "missing.nc"], "There is no file missing.nc"),
+        (["prune-suggest", "a.nc", "--data", "demo"], "--data and --weights are for a MODEL"),
+        (["demo", "--out", "{net}/figures"], "Cannot make the output folder"),
+        (["analyze", "{net}:make", "--data", "demo", "--save-plots", "{net}"], "Cannot make"),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_exit_code_2(
+    infoflow_command, model_file, arguments, message
+):
+    code, out, err = infoflow_command(*(a.replace("{net}", str(model_file)) for a in arguments))
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_unknown_option_is_exit_code_2(infoflow_command):
+    assert infoflow_command("graph", "--nope")[0] == 2
+
+
+def test_anything_else_is_exit_code_1_with_its_traceback(model_file):
+    code = (
+        "import sys, infoflow\n"
+        "infoflow.LayerGraph.__str__ = lambda graph: 1 / 0\n"
+        f"sys.argv = ['infoflow', 'graph', '{model_file}:make', '--input-shape', '3,32,32']\n"
+        "from infoflow.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_demo_with_few_epochs(infoflow_command, tmp_path):
+    code, out, _ = infoflow_command("demo", "--out", tmp_path / "demo", "--epochs", 1, "--json")
+    assert code == 0
+    both = json.loads(out)
+    assert len(both["result"]["layers"]) == 23
+    assert len(both["advice"]["streams"]) == 4
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        "result.nc",
+        "layer_graph.png",
+        "uplot_ixm.png",
+        "uplot_iym.png",
+        "information_planes.png",
+    }
+    assert infoflow.load(tmp_path / "demo" / "result.nc").epochs == [0, 1]
