@@ -115,13 +115,13 @@ class Samples:
         total = 0
         for number, batch in enumerate(self._raw_batches()):
             checksums.append(_checksum(batch.inputs))
-            if self._checksums and checksums != self._checksums[: number + 1]:
+            if self._passes and checksums[-1:] != self._checksums[number : number + 1]:
                 raise self._order_error(number)
             total += batch.size
             if not self._passes:
                 targets.append(batch.target)
             yield batch
-        if self._checksums and len(checksums) != len(self._checksums):
+        if self._passes and len(checksums) != len(self._checksums):
             raise self._order_error(len(checksums))
         if not self._passes:
             self._checksums, self._targets = checksums, targets

@@ -17,7 +17,7 @@ from infoflow.flow import FlowResult, Tracker
 from infoflow.prune import suggest_pruning
 from infoflow.testing import UNet, blob_images
 
-_SAMPLES = 96
+_SAMPLES = 128
 _SIZE = 64
 _LEARNING_RATE = 0.5
 
@@ -45,7 +45,7 @@ def train_and_track(*, epochs: int, seed: int) -> FlowResult:
     model = UNet(base_channels=8)
     schedule = [0, *(d * 10**power for power in range(6) for d in (1, 2, 5)), epochs]
     tracker = Tracker(
-        model, loader, schedule=schedule, target=KMeans(12, seed=seed), seed=seed, progress=False
+        model, loader, schedule=schedule, target=KMeans(8, seed=seed), seed=seed, progress=False
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=_LEARNING_RATE)
     tracker.record(0)

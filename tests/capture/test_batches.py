@@ -75,7 +75,7 @@ def test_a_loader_with_its_own_generator_and_random_augmentation_repeats_itself(
             return 12
 
         def __getitem__(self, i):
-            return IMAGES[i] + random.random() + np.random.rand() + torch.rand(1)
+            return IMAGES[i] + random.random() + np.random.rand() + torch.rand(1)  # noqa: NPY002
 
     generator = torch.Generator().manual_seed(5)
     samples = Samples(DataLoader(Augmented(), batch_size=5, shuffle=True, generator=generator))

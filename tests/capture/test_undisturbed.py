@@ -14,7 +14,7 @@ from infoflow.interface import InfoflowError
 def random_states(loader):
     return (
         random.getstate(),
-        tuple(np.random.get_state()[1]),
+        tuple(np.random.get_state()[1]),  # noqa: NPY002
         torch.get_rng_state().tolist(),
         loader.generator.get_state().tolist(),
     )

@@ -78,5 +78,5 @@ def test_wrong_input_gets_one_clear_sentence(arguments, message):
 
 
 def test_object_that_is_no_estimator():
-    with pytest.raises(TypeError, match="object with .name, .statistic and .estimate, got int"):
+    with pytest.raises(TypeError, match=r"object with \.name, \.statistic and \.estimate, got int"):
         make_estimator(3)
