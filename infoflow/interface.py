@@ -341,11 +341,11 @@ class Target(Protocol):
     ----------
     of
         ``"target"``: reduce what the loader gives as target; ``"output"``: reduce the model's own
-        output.
+        output; ``"given"``: the classes are known, and ``raw`` has only as many rows as samples.
     """
 
     @property
-    def of(self) -> Literal["target", "output"]:  # noqa: D102
+    def of(self) -> Literal["target", "output", "given"]:  # noqa: D102
         ...
 
     def reduce(self, raw: Tensor) -> Labels:

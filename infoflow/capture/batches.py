@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
 from infoflow.capture.undisturbed import seed_everything
 from infoflow.graph.program import first_tensor
@@ -95,6 +95,20 @@ class Samples:
                 "dataset."
             )
         return torch.cat(given)
+
+    @property
+    def checksums(self) -> tuple[int, ...]:
+        """A checksum of each batch's inputs; empty before the first pass."""
+        return tuple(self._checksums)
+
+    @property
+    def may_shuffle(self) -> bool:
+        """Whether the loader is a DataLoader that does not keep the dataset's order."""
+        loader = self.loader
+        return isinstance(loader, DataLoader) and not (
+            isinstance(loader.dataset, IterableDataset)
+            or isinstance(loader.sampler, SequentialSampler)
+        )
 
     @property
     def batches_per_pass(self) -> int | None:

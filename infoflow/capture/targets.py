@@ -162,7 +162,7 @@ class GivenLabels:
     """Y is an array that the caller gives, in the loader's order."""
 
     classes: Tensor
-    of: Source = "target"
+    of: Literal["given"] = "given"
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the given classes; ``raw`` only tells how many samples there are."""

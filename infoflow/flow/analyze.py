@@ -8,11 +8,11 @@ from typing import Any
 from torch import nn
 
 from infoflow.capture.batches import Unpack
+from infoflow.capture.labels import TargetLike
 from infoflow.estimators import make_estimator
 from infoflow.flow.measure import (
     Layers,
     Settings,
-    TargetLike,
     measure,
     warn_of_saturation,
 )

@@ -8,27 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from infoflow.capture.batches import Samples, Unpack
 from infoflow.capture.budget import parse_bytes
-from infoflow.capture.collect import Step, collect, collect_output, passes_needed
-from infoflow.capture.targets import make_target
+from infoflow.capture.collect import Step, collect, passes_needed
+from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.graph import LayerGraph, trace
-from infoflow.interface import (
-    Estimate,
-    Estimator,
-    Labels,
-    Layer,
-    SaturationWarning,
-    Target,
-    TargetError,
-)
+from infoflow.interface import Estimate, Estimator, Layer, SaturationWarning
 
-TargetLike = str | Target | ArrayLike | Tensor
 Layers = str | int | Sequence[str | int]
 
 
@@ -51,13 +41,21 @@ class Measurement:
     """The graph, the reduced Y, and each measured layer with its estimate in nats."""
 
     graph: LayerGraph
-    labels: Labels | None
+    known: KnownLabels | None
     layers: tuple[Layer, ...]
     estimates: tuple[Estimate, ...]
 
 
-def measure(model: nn.Module, loader: Iterable[Any], settings: Settings) -> Measurement:
-    """Trace and measure ``model``; it, the loader and the random state stay as they were."""
+def measure(
+    model: nn.Module,
+    loader: Iterable[Any],
+    settings: Settings,
+    earlier: KnownLabels | None = None,
+) -> Measurement:
+    """Trace and measure ``model``; it, the loader and the random state stay as they were.
+
+    What an ``earlier`` measurement of the same samples found of Y is used again.
+    """
     budget = parse_bytes(settings.memory_budget)
     with undisturbed(model, loader, settings.device) as device:
         samples = Samples(loader, unpack=settings.unpack, device=device, seed=settings.seed)
@@ -65,61 +63,16 @@ def measure(model: nn.Module, loader: Iterable[Any], settings: Settings) -> Meas
         graph = trace(model, example.inputs)
         graph.program.module.to(device)
         layers = graph.select(settings.layers)
-        labels = _Labels(settings.target, graph, samples, example.target)
         statistic = settings.estimator.statistic
         passes = passes_needed(graph, samples, layers, statistic, budget)
+        labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
         estimates = []
         with _progress_bar(samples, passes, settings.progress) as step:
             for _, value in collect(graph, samples, layers, statistic, budget=budget, step=step):
                 known = labels.get()
                 classes = None if known is None else known.classes.to(device)
                 estimates.append(settings.estimator.estimate(value, classes))
-    return Measurement(graph, labels.get(), layers, tuple(estimates))
-
-
-class _Labels:
-    """Y, reduced before the first pass where it needs memory, after it where it does not."""
-
-    def __init__(
-        self, target: TargetLike, graph: LayerGraph, samples: Samples, example: Tensor | None
-    ) -> None:
-        self._target = target
-        self._graph = graph
-        self._samples = samples
-        self._known: Labels | None = None
-        self._asked = False
-        reducer = make_target(target, example)
-        if reducer is not None and reducer.of == "target" and example is None:
-            raise _missing_target(reducer)
-        is_dense = example is not None and example[0].numel() > 1
-        if reducer is not None and (is_dense or reducer.of == "output"):
-            self.get()
-
-    def get(self) -> Labels | None:
-        """Return Y, or None where the caller wants none or the loader gives none."""
-        if not self._asked:
-            self._known = self._reduce()
-            self._asked = True
-        return self._known
-
-    def _reduce(self) -> Labels | None:
-        raw = self._samples.targets
-        reducer = make_target(self._target, raw)
-        if reducer is None:
-            return None
-        if reducer.of == "output":
-            raw = collect_output(self._graph, self._samples)
-        if raw is None:
-            raise _missing_target(reducer)
-        return reducer.reduce(raw)
-
-
-def _missing_target(reducer: Target) -> TargetError:
-    return TargetError(
-        f"target={type(reducer).__name__} needs what the loader gives as target, but its batches "
-        "hold inputs only. Give (inputs, target) pairs, pass unpack= or an array of labels, or "
-        "target='output' for the model's own output."
-    )
+    return Measurement(graph, labels.known, layers, tuple(estimates))
 
 
 @contextmanager

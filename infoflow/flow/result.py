@@ -179,13 +179,13 @@ def result_of(
         "layer": [layer.name for layer in measurement.layers],
         "index": ("layer", [layer.index for layer in measurement.layers]),
     }
-    labels = measurement.labels
+    known = measurement.known
     attributes = {
         "infoflow_schema": SCHEMA,
         "model": measurement.graph.model,
         "estimator": estimator.name,
         "kind": estimates[0].kind,
-        "target": "none" if labels is None else labels.description,
+        "target": "none" if known is None else known.labels.description,
     }
     return FlowResult(xr.Dataset(variables, coordinates, attributes), measurement.graph)
 

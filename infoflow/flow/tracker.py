@@ -10,11 +10,11 @@ from typing import Any
 from torch import nn
 
 from infoflow.capture.batches import Unpack
+from infoflow.capture.labels import KnownLabels, TargetLike
 from infoflow.estimators import make_estimator
 from infoflow.flow.measure import (
     Layers,
     Settings,
-    TargetLike,
     measure,
     warn_of_saturation,
 )
@@ -110,6 +110,7 @@ class Tracker:
             seed=seed,
             progress=progress,
         )
+        self._known: KnownLabels | None = None
         self._result = load(self.path) if self.path is not None and self.path.exists() else None
 
     @property
@@ -135,7 +136,8 @@ class Tracker:
         """
         if not self.is_due(epoch):
             return False
-        measurement = measure(self.model, self.loader, self._settings)
+        measurement = measure(self.model, self.loader, self._settings, self._known)
+        self._known = measurement.known
         latest = result_of(measurement, self._settings.estimator, self._unit, epoch=epoch)
         if self._result is None:
             warn_of_saturation(measurement.estimates)

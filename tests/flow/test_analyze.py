@@ -100,6 +100,14 @@ def test_labels_of_a_classifier():
     np.testing.assert_allclose(given.iym, result.iym)
 
 
+def test_an_array_of_labels_needs_no_target_but_the_dataset_s_order(unet, blobs):
+    images, classes = blobs.tensors[0], torch.arange(20) % 2
+    bare = infoflow.analyze(unet, DataLoader(images, 6), target=classes, **QUIET)
+    assert bare.dataset["iym_ceiling"].item() == pytest.approx(1.0)
+    with pytest.raises(TargetError, match="but the loader may shuffle them"):
+        infoflow.analyze(unet, DataLoader(images, 6, shuffle=True), target=classes, **QUIET)
+
+
 def test_a_chosen_part_of_the_layers(unet, loader):
     result = infoflow.analyze(unet, loader, target="none", layers=["output", "upsample.*"], **QUIET)
     assert result.layers == ["upsample.0", "upsample.1", "upsample.2", "upsample.3", "output"]

@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import infoflow
+from infoflow.capture.targets import make_labels
 from infoflow.interface import InfoflowError, ResultFileError, SaturationWarning
 
 SETTINGS = {"target": infoflow.KMeans(3), "noise_variance": 100.0, "progress": False}
@@ -77,6 +78,29 @@ def test_classes_stay_the_same_though_the_loader_shuffles(unet, blobs):
     torch.rand(7)
     tracker.record(1)
     np.testing.assert_array_equal(*tracker.result.iym.values)
+
+
+def test_y_is_reduced_once_for_all_epochs_and_anew_for_other_samples(unet, blobs):
+    class Counting:
+        of = "target"
+        calls = 0
+
+        def reduce(self, raw):
+            self.calls += 1
+            return make_labels((raw.flatten(1).mean(1) > raw.mean()).long(), "above the mean")
+
+    target = Counting()
+    images, masks = blobs.tensors
+    loader = [(images[:10], masks[:10]), (images[10:], masks[10:])]
+    tracker = infoflow.Tracker(unet, loader, schedule=range(9), **{**SETTINGS, "target": target})
+    for epoch in range(3):
+        tracker.record(epoch)
+    assert target.calls == 1
+    np.testing.assert_array_equal(tracker.result.iym[0], tracker.result.iym[2])
+    loader.reverse()
+    tracker.record(3)
+    assert target.calls == 2
+    np.testing.assert_allclose(tracker.result.iym[0], tracker.result.iym[3], atol=1e-6)
 
 
 def test_warns_of_saturation_once(unet, loader):

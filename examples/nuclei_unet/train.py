@@ -1,0 +1,157 @@
+"""Train a U-Net of Lee and Bajić (2021) on nuclei and measure it: the command."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from data import load_nuclei
+from metrics import Row
+from run import Run, Settings, environment, make_repeatable
+from tqdm import tqdm
+
+from infoflow import InfoflowError
+from infoflow.capture.undisturbed import check_device
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder with stage1_train(.zip).", envvar="INFOFLOW_DATA"),
+    ] = None,
+    cache_dir: Annotated[Path, typer.Option(help="Where the resized images are kept.")] = Path(
+        "runs/nuclei_cache"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/nuclei"),
+    model: Annotated[int, typer.Option(min=1, max=4, help="The paper's Model 1 to 4.")] = 1,
+    size: Annotated[int, typer.Option(help="Side of the images, in pixels.")] = 128,
+    base_channels: Annotated[int, typer.Option(min=1)] = 16,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 0.001,
+    epochs: Annotated[int, typer.Option(min=0)] = 10_000,
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    clusters: Annotated[int, typer.Option(min=2, help="K-means clusters of the masks: Y.")] = 64,
+    noise_variance: Annotated[float, typer.Option(help="Of the KDE's noise.")] = 1.0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    memory_budget: Annotated[str, typer.Option(help="For the measurements.")] = "2GB",
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="In epochs.")] = 10,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from --out.")] = False,
+) -> None:
+    """Train one model by the authors' recipe and measure it on the paper's schedule."""
+    run = None
+    try:
+        kind = check_device(device).type
+        refuse_used(out, resume=resume)
+        make_repeatable(kind)
+        data = load_nuclei(data_dir, size=size, cache_dir=cache_dir)
+        settings = Settings(
+            data_fingerprint=data.fingerprint,
+            model=model,
+            size=size,
+            base_channels=base_channels,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            seed=seed,
+            clusters=clusters,
+            noise_variance=noise_variance,
+            device=kind,
+        )
+        run = Run(settings, data, out, memory_budget=memory_budget)
+        announce(run)
+        train(run, epochs, checkpoint_every)
+    except KeyboardInterrupt:
+        stop(run)
+    except (InfoflowError, ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def refuse_used(out: Path, *, resume: bool) -> None:
+    """Raise a ValueError where ``out`` has a run that the caller did not ask to go on with."""
+    if (out / "checkpoint.pt").exists() and not resume:
+        raise ValueError(
+            f"{out} already has a run with a checkpoint; expected a new folder. Pass --resume to "
+            "go on with it, or another --out."
+        )
+
+
+def announce(run: Run) -> None:
+    """Tell what is about to be trained, and what may differ from before."""
+    labels, images = run.labels, len(run.training[0])
+    typer.echo(
+        f"Model {run.settings.model} after {run.epoch} epochs, {images} training and "
+        f"{len(run.validation[0])} validation images. Y: {labels.description}, H(Y) "
+        f"{labels.entropy / math.log(2):.2f} bits, {labels.singleton_classes} with one image."
+    )
+    before, now = run.checkpoint.environment, environment(run.settings)
+    if before != now:
+        typer.echo(f"Note: begun with {before}, now {now}: the last digits may differ.", err=True)
+
+
+def train(run: Run, epochs: int, checkpoint_every: int) -> None:
+    """Go on to ``epochs``, with a checkpoint now and then and at the end."""
+    if run.epoch > epochs:
+        raise ValueError(
+            f"The run is at epoch {run.epoch} already, expected --epochs of at least that, got "
+            f"{epochs}. Raise --epochs."
+        )
+    with tqdm(initial=run.epoch, total=epochs, unit="epoch", disable=None) as bar:
+        if run.epoch == 0:
+            bar.write(describe(run, run.begin()))
+        while run.epoch < epochs:
+            row = run.advance()
+            if row.epoch % checkpoint_every == 0:
+                run.save()
+            bar.update()
+            bar.set_postfix(loss=row.training_loss, dice=row.validation_dice)
+            if row.training_dice is not None:
+                bar.write(describe(run, row))
+    summarise(run, *run.finish())
+
+
+def stop(run: Run | None) -> None:
+    """Save the last whole epoch, tell how to go on, and exit as an interrupted program does."""
+    if run is not None:
+        run.save()
+    where = "before the first epoch" if run is None else f"after epoch {run.epoch}"
+    command = [*sys.argv, *(() if "--resume" in sys.argv else ("--resume",))]
+    typer.echo(f"\nStopped {where}. Go on with:\n  python {shlex.join(command)}", err=True)
+    raise typer.Exit(130)
+
+
+def describe(run: Run, row: Row) -> str:
+    """Return a measured epoch as a line."""
+    trained = (
+        "untrained"
+        if row.training_loss is None
+        else f"loss {row.training_loss:.4f}, {run.clock.training[-1]:.2f} s"
+    )
+    return (
+        f"epoch {row.epoch}: {trained}; Dice {row.training_dice:.3f} training, "
+        f"{row.validation_dice:.3f} validation; {run.clock.measuring[-1]:.2f} s of measuring"
+    )
+
+
+def summarise(run: Run, training: float, validation: float) -> None:
+    """Print where the run ended, and what it cost."""
+    typer.echo(
+        f"Done: {run.epoch} epochs, Dice {training:.3f} training, {validation:.3f} validation; "
+        f"{mean(run.clock.training)} s an epoch, {mean(run.clock.measuring)} s a measurement. "
+        f"Results in {run.folder}."
+    )
+
+
+def mean(seconds: list[float]) -> str:
+    """Return the mean as text; a dash where there is none."""
+    return f"{sum(seconds) / len(seconds):.2f}" if seconds else "-"
+
+
+if __name__ == "__main__":
+    app()

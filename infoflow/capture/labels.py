@@ -1,0 +1,118 @@
+"""Y of a loader's samples, reduced when it costs least and once for all epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from infoflow.capture.batches import Samples
+from infoflow.capture.collect import collect_output
+from infoflow.capture.targets import make_target
+from infoflow.graph import LayerGraph
+from infoflow.interface import Labels, Target, TargetError
+
+TargetLike = str | Target | ArrayLike | Tensor
+
+
+@dataclass(frozen=True)
+class KnownLabels:
+    """Y of an earlier measurement, and the checksums of the batches that it belongs to."""
+
+    labels: Labels
+    checksums: tuple[int, ...]
+
+
+class LazyLabels:
+    """Y of the samples; reduced on demand, after a pass over them.
+
+    Dense targets, and the model's output, are reduced at once, so that their memory is free again
+    when the activations come. What an earlier measurement of the same samples found is used again.
+
+    Parameters
+    ----------
+    target
+        What ``target=`` was given.
+    graph, samples
+        The net and its samples.
+    example
+        The target of the first two samples, or None.
+    earlier
+        Y of an earlier measurement.
+
+    Raises
+    ------
+    TargetError
+        If the target is to be reduced and the loader gives none.
+    """
+
+    def __init__(
+        self,
+        target: TargetLike,
+        graph: LayerGraph,
+        samples: Samples,
+        example: Tensor | None,
+        earlier: KnownLabels | None = None,
+    ) -> None:
+        self._target = target
+        self._graph = graph
+        self._samples = samples
+        self._earlier = earlier
+        self._found: list[Labels | None] = []
+        reducer = make_target(target, example)
+        if reducer is None:
+            return
+        is_dense = example is not None and example[0].numel() > 1
+        if reducer.of == "target" and example is None:
+            raise _missing_target(reducer)
+        if reducer.of == "given" and samples.may_shuffle:
+            raise _shuffled_labels()
+        if reducer.of == "output":
+            self._earlier = None
+            self.get()
+        elif is_dense and earlier is None:
+            self.get()
+
+    def get(self) -> Labels | None:
+        """Return Y, or None where the caller wants none or the loader gives none."""
+        if not self._found:
+            self._found.append(self._reduce())
+        return self._found[0]
+
+    @property
+    def known(self) -> KnownLabels | None:
+        """What a later measurement of the same samples can use."""
+        labels = self.get()
+        return None if labels is None else KnownLabels(labels, self._samples.checksums)
+
+    def _reduce(self) -> Labels | None:
+        if self._earlier is not None and self._earlier.checksums == self._samples.checksums:
+            return self._earlier.labels
+        raw = self._samples.targets
+        reducer = make_target(self._target, raw)
+        if reducer is None:
+            return None
+        if reducer.of == "output":
+            raw = collect_output(self._graph, self._samples)
+        elif reducer.of == "given":
+            raw = torch.empty(self._samples.count, 0)
+        if raw is None:
+            raise _missing_target(reducer)
+        return reducer.reduce(raw)
+
+
+def _missing_target(reducer: Target) -> TargetError:
+    return TargetError(
+        f"target={type(reducer).__name__} needs what the loader gives as target, but its batches "
+        "hold inputs only. Give (inputs, target) pairs, pass unpack= or an array of labels, or "
+        "target='output' for the model's own output."
+    )
+
+
+def _shuffled_labels() -> TargetError:
+    return TargetError(
+        "An array of labels must be in the order of the samples, but the loader may shuffle them. "
+        "Pass a DataLoader with shuffle=False, or let the loader give the labels."
+    )
