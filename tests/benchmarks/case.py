@@ -47,7 +47,7 @@ def forward(net, batches):
             net(images)
 
 
-def measure(net, batches, budget):
+def measure(net, batches, target, budget):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfoflowWarning)
         return infoflow.analyze(net, batches, target=CLUSTERS, memory_budget=budget, progress=False)
@@ -59,7 +59,7 @@ def main(budget):
     if budget == "forward":
         forward(net, batches)
     else:
-        result = measure(net, batches, budget)
+        result = measure(net, batches, CLUSTERS, budget)
         numbers = [*result.ixm.values[0], *result.iym.values[0]]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"peak": peak, "numbers": numbers}))

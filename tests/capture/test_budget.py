@@ -51,7 +51,7 @@ def test_one_pass_bytes_is_enough_for_one_pass_and_no_less():
 
 
 def test_too_small_a_budget_says_how_much_would_do():
-    with pytest.raises(MemoryBudgetError, match=r"1 kB does not hold .* Expected at least 33.6 MB"):
+    with pytest.raises(MemoryBudgetError, match=r"1 kB does not hold .* Expected at least 16.8 MB"):
         plan_passes(layers_of([10]), 20, 1000, 4)
 
 
