@@ -50,7 +50,7 @@ def forward(net, batches):
 def measure(net, batches, target, budget):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfoflowWarning)
-        return infoflow.analyze(net, batches, target=CLUSTERS, memory_budget=budget, progress=False)
+        return infoflow.analyze(net, batches, target=target, memory_budget=budget, progress=False)
 
 
 def main(budget):
