@@ -36,7 +36,7 @@ class Checkpoint:
     settings
         What decides the numbers; a run is resumed with the same only.
     environment
-        What may change their last digits.
+        What may change their rounding, which training lets grow.
     """
 
     epoch: int

@@ -224,7 +224,7 @@ class Run:
 
 
 def environment(settings: Settings) -> Plain:
-    """Return what may change the last digits of a run: the versions and the hardware."""
+    """Return what may change the rounding in a run: the version, the threads, the hardware."""
     cpu, gpu = torch.backends.cpu.get_cpu_capability, torch.cuda.get_device_name
     return {
         "torch": str(torch.__version__),

@@ -92,7 +92,7 @@ def announce(run: Run) -> None:
     )
     before, now = run.checkpoint.environment, environment(run.settings)
     if before != now:
-        typer.echo(f"Note: begun with {before}, now {now}: the last digits may differ.", err=True)
+        typer.echo(f"Note: begun with {before}, now {now}: the numbers will differ.", err=True)
 
 
 def train(run: Run, epochs: int, checkpoint_every: int) -> None:
