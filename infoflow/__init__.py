@@ -2,10 +2,10 @@
 
 >>> import infoflow, torch
 >>> from infoflow.testing import UNet, blob_images
->>> images, masks = blob_images(12, size=32, seed=0)
+>>> images, masks = blob_images(16, size=32, seed=0)
 >>> loader = torch.utils.data.DataLoader(list(zip(images, masks)), batch_size=4)
 >>> result = infoflow.analyze(
-...     UNet(base_channels=4), loader, target=infoflow.KMeans(clusters=3), progress=False
+...     UNet(base_channels=4), loader, target=infoflow.KMeans(clusters=2), progress=False
 ... )
 >>> result.dataset.sizes["layer"]
 23

@@ -138,7 +138,7 @@ class Skip:
 
     @property
     def name(self) -> str:
-        """``source->merge``, as ``infoflow prune`` and ``infoflow.prune`` take it."""
+        """``source->merge``, as in ``PruningAdvice.prunable``."""
         return f"{self.source}->{self.merge}"
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
@@ -14,7 +15,7 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from infoflow.capture.undisturbed import seed_everything
 from infoflow.graph.program import first_tensor
-from infoflow.interface import LoaderError
+from infoflow.interface import InfoflowError, LoaderError
 
 #: Turns what a loader gives into ``(inputs, target)``; target may be None.
 Unpack = Callable[[Any], tuple[Any, Any]]
@@ -60,6 +61,12 @@ class Samples:
         device: torch.device | None = None,
         seed: int = 0,
     ) -> None:
+        if isinstance(loader, Iterator):
+            raise LoaderError(
+                f"The loader is an iterator ({type(loader).__name__}), which can be read only "
+                "once; expected something to read several times. Pass a DataLoader or a list of "
+                "batches."
+            )
         self.loader = loader
         self.device = device or torch.device("cpu")
         self._unpack = unpack or unpack_batch
@@ -86,8 +93,13 @@ class Samples:
             for _ in self.batches():
                 pass
         given = [target for target in self._targets if target is not None]
-        if len(given) < len(self._targets):
+        if not given:
             return None
+        if len(given) < len(self._targets):
+            raise LoaderError(
+                f"{len(self._targets) - len(given)} of {len(self._targets)} batches have no "
+                "target; expected one in each batch or in none."
+            )
         if len({tuple(target.shape[1:]) for target in given}) > 1:
             shapes = sorted({str(tuple(target.shape[1:])) for target in given})
             raise LoaderError(
@@ -95,6 +107,10 @@ class Samples:
                 "dataset."
             )
         return torch.cat(given)
+
+    def drop_targets(self) -> None:
+        """Let go of what the loader gave as target, once it is reduced."""
+        self._targets = []
 
     @property
     def checksums(self) -> tuple[int, ...]:
@@ -105,10 +121,9 @@ class Samples:
     def may_shuffle(self) -> bool:
         """Whether the loader is a DataLoader that does not keep the dataset's order."""
         loader = self.loader
-        return isinstance(loader, DataLoader) and not (
-            isinstance(loader.dataset, IterableDataset)
-            or isinstance(loader.sampler, SequentialSampler)
-        )
+        if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+            return False
+        return not isinstance(_sampler(loader), SequentialSampler)
 
     @property
     def batches_per_pass(self) -> int | None:
@@ -146,8 +161,7 @@ class Samples:
         seed_everything(self._seed, self.loader)
         start = 0
         for number, raw in enumerate(self._checked_iteration()):
-            inputs, target = self._unpack(raw)
-            arguments = inputs if isinstance(inputs, tuple) else (inputs,)
+            arguments, target = self._unpacked(number, raw)
             first = first_tensor(arguments)
             if first is None or first.ndim == 0:
                 raise LoaderError(
@@ -161,9 +175,23 @@ class Samples:
             start += len(first)
         if start == 0:
             raise LoaderError(
-                "The loader gives no batches; expected at least 2 samples. An iterator can be "
-                "read only once: pass a DataLoader or a list."
+                "The loader gives no batches; expected at least 2 samples. Check the dataset, its "
+                "filters and drop_last."
             )
+
+    def _unpacked(self, number: int, raw: Any) -> tuple[tuple[Any, ...], Any]:
+        try:
+            inputs, target = self._unpack(raw)
+        except InfoflowError:
+            raise
+        except Exception as error:
+            raise LoaderError(
+                f"unpack failed on batch {number}, a {type(raw).__name__}, with "
+                f"{type(error).__name__}: {error}. Expected a function that returns (inputs, "
+                "target)."
+            ) from error
+        inputs = pytree.tree_map_only(np.ndarray, torch.from_numpy, inputs)
+        return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), target
 
     def _checked_iteration(self) -> Iterator[Any]:
         number = 0
@@ -234,10 +262,16 @@ def sized_samples(loader: Iterable[Any]) -> int | None:
     """Return how many samples a DataLoader will give, None where only a pass can tell."""
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
         return None
-    if type(loader.batch_sampler) is not BatchSampler or not isinstance(loader.sampler, Sized):
+    sampler, batches = _sampler(loader), loader.batch_sampler
+    if type(batches) is not BatchSampler or not isinstance(sampler, Sized):
         return None
-    samples, size = len(loader.sampler), loader.batch_sampler.batch_size
-    return samples // size * size if loader.batch_sampler.drop_last else samples
+    samples, size = len(sampler), batches.batch_size
+    return samples // size * size if batches.drop_last else samples
+
+
+def _sampler(loader: DataLoader[Any]) -> Any:
+    """Return what decides the order: with a batch_sampler, ``loader.sampler`` is a dummy."""
+    return getattr(loader.batch_sampler, "sampler", None)
 
 
 def _as_target(target: Any, size: int) -> Tensor | None:
@@ -247,7 +281,7 @@ def _as_target(target: Any, size: int) -> Tensor | None:
     if tensor.ndim == 0 or len(tensor) != size:
         raise LoaderError(
             f"A batch has {size} samples but a target of shape {tuple(tensor.shape)}; expected one "
-            "target per sample."
+            "target per sample. Wrap a dataset in a torch.utils.data.DataLoader."
         )
     return tensor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,8 +33,11 @@ def parse_bytes(budget: int | float | str) -> int:
                 f"{budget!r}."
             )
         budget = float(match[1]) * _UNITS[match[2]]
-    if not budget > 0:
-        raise ArgumentError(f"memory_budget must be greater than 0, got {budget}.")
+    if not isinstance(budget, (int, float)) or not 0 < budget < math.inf:
+        raise ArgumentError(
+            f"memory_budget must be a number of bytes greater than 0, or a string such as '2GB', "
+            f"got {budget!r}."
+        )
     return int(budget)
 
 
@@ -85,8 +89,8 @@ def plan_passes(
         raise MemoryBudgetError(
             f"memory_budget of {format_bytes(budget)} does not hold one unit of one layer for "
             f"{samples} samples. Expected at least {format_bytes(fixed + column)}, of which "
-            f"{format_bytes(fixed)} are for the {samples}×{samples} distances. Raise it, or use "
-            "fewer samples."
+            f"{format_bytes(fixed)} are for {samples}×{samples} distances and working space. Raise "
+            "it, or use fewer samples."
         )
     passes: list[list[Slice]] = []
     room = 0
@@ -106,8 +110,3 @@ def plan_passes(
 def fixed_bytes(samples: int) -> int:
     """Return what a capture needs beside its columns."""
     return _MATRICES * 8 * samples**2 + 2 * CHUNK_BYTES
-
-
-def one_pass_bytes(layers: Sequence[Layer], samples: int, bytes_per_value: int) -> int:
-    """Return the budget at which one pass is enough."""
-    return fixed_bytes(samples) + samples * bytes_per_value * sum(layer.units for layer in layers)

@@ -100,6 +100,7 @@ class LazyLabels:
             raw = torch.empty(self._samples.count, 0)
         if raw is None:
             raise _missing_target(reducer)
+        self._samples.drop_targets()
         return reducer.reduce(raw)
 
 

@@ -11,10 +11,15 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.cluster import KMeans as _KMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from infoflow.estimators.classes import label_entropy, singleton_classes
-from infoflow.estimators.make import as_classes
+from infoflow.estimators.classes import (
+    as_classes,
+    as_tensor,
+    label_entropy,
+    singleton_classes,
+)
 from infoflow.interface import ArgumentError, Labels, SingletonWarning, Target, TargetError
 
 Source = Literal["target", "output"]
@@ -56,7 +61,7 @@ class ClassLabels:
         """Return the classes, renumbered from 0; for ``of="output"`` the most likely one."""
         if self.of == "output" and raw.ndim == 2 and raw.shape[1] > 1:
             raw = raw.argmax(dim=1)
-        return make_labels(as_classes(raw, len(raw)), f"class of the {self.of}")
+        return make_labels(as_classes(raw, len(raw)), f"classes of the {self.of}")
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,16 @@ class KMeans:
     seed: int = 0
     restarts: int = 10
 
+    def __post_init__(self) -> None:
+        if self.clusters < 2 or self.restarts < 1:
+            raise ArgumentError(
+                f"KMeans needs at least 2 clusters and 1 start, got clusters={self.clusters} and "
+                f"restarts={self.restarts}."
+            )
+
     def reduce(self, raw: Tensor) -> Labels:
         """Return the cluster of each sample, for raw targets of shape (N, ...)."""
+        _check_finite(raw)
         points = raw.reshape(len(raw), -1).to(torch.float32).numpy()
         if self.clusters > len(points):
             raise TargetError(
@@ -106,7 +119,9 @@ class KMeans:
         with warnings.catch_warnings():
             # fewer distinct masks than clusters: the empty clusters simply do not occur in Y
             warnings.simplefilter("ignore", ConvergenceWarning)
-            classes = torch.from_numpy(means.fit_predict(points)).to(torch.int64)
+            # one thread: the many small products of the start starve each other on a busy machine
+            with threadpool_limits(1):
+                classes = torch.from_numpy(means.fit_predict(points)).to(torch.int64)
         return make_labels(classes, f"{self.clusters} K-means clusters of the {self.of}")
 
 
@@ -141,8 +156,16 @@ class Coarsening:
     threshold: int = 64
     of: Source = "target"
 
+    def __post_init__(self) -> None:
+        if min(self.blocks) < 1 or self.threshold < 0:
+            raise ArgumentError(
+                f"Coarsening needs at least one block each way and a threshold from 0 on, got "
+                f"blocks={self.blocks} and threshold={self.threshold}."
+            )
+
     def reduce(self, raw: Tensor) -> Labels:
         """Return the pattern of each mask, for raw targets of shape (N, H, W) or (N, 1, H, W)."""
+        _check_finite(raw)
         masks = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
         down, across = self.blocks
         if masks.ndim != 3 or masks.shape[1] % down or masks.shape[2] % across:
@@ -154,7 +177,8 @@ class Coarsening:
         patterns = tiles.sum(dim=(2, 4)).gt(self.threshold).flatten(1)
         classes = torch.unique(patterns, dim=0, return_inverse=True)[1]
         return make_labels(
-            classes, f"{down}×{across} blocks of the {self.of} above {self.threshold} pixels"
+            classes,
+            f"patterns of {down}×{across} blocks of the {self.of} above {self.threshold} pixels",
         )
 
 
@@ -167,7 +191,7 @@ class GivenLabels:
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the given classes; ``raw`` only tells how many samples there are."""
-        return make_labels(as_classes(self.classes, len(raw)), "labels given by the caller")
+        return make_labels(as_classes(self.classes, len(raw)), "classes given by the caller")
 
 
 _BY_NAME: dict[str, Target] = {
@@ -202,4 +226,13 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
         return _BY_NAME[target]
     if isinstance(target, Target):
         return target
-    return GivenLabels(torch.as_tensor(target))
+    return GivenLabels(as_tensor(target, "target", TargetError))
+
+
+def _check_finite(raw: Tensor) -> None:
+    bad = (~torch.isfinite(raw.reshape(len(raw), -1))).any(dim=1).nonzero().flatten()
+    if len(bad):
+        raise TargetError(
+            f"Targets must be finite, got NaN or infinity in {len(bad)} of {len(raw)} samples, "
+            f"first in sample {int(bad[0])}. Check the masks."
+        )

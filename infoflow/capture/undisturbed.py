@@ -68,7 +68,7 @@ def _on_device(model: nn.Module, device: str | None) -> Iterator[torch.device]:
     if device is None:
         yield home
         return
-    wanted = torch.empty(0, device=check_device(device)).device
+    wanted = check_device(device)
     if homes <= {wanted}:
         yield wanted
         return
@@ -91,12 +91,10 @@ def _moved(model: nn.Module, device: torch.device) -> torch.device:
 def check_device(device: str) -> torch.device:
     """Return a device that exists here; a ValueError lists what does."""
     try:
-        wanted = torch.device(device)
-        torch.empty(0, device=wanted)
+        return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         raise ArgumentError(
             f"device {device!r} cannot be used here ({str(error).splitlines()[0]}). "
             f"Available: {', '.join(here)}."
         ) from error
-    return wanted

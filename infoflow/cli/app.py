@@ -56,9 +56,6 @@ def main() -> None:
     except InfoflowError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        sys.exit(130)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -78,7 +75,8 @@ def graph(
     as_json: AsJson = False,
 ) -> None:
     """Print the layers, merges and skip connections of MODEL."""
-    from infoflow.cli.specs import example_input, load_loader, load_model
+    from infoflow.cli.data import example_input, load_loader
+    from infoflow.cli.models import load_model
     from infoflow.graph import trace
 
     net = load_model(model)
@@ -97,7 +95,9 @@ def analyze(
     bin_size: Annotated[float | None, typer.Option(help="Of the binning; default 0.2.")] = None,
     layers: Annotated[str, typer.Option(help="all, merges, or a name or pattern.")] = "all",
     unit: Annotated[str, typer.Option(help="bits or nats.")] = "bits",
-    device: Annotated[str | None, typer.Option(help="Such as cuda; else the CPU.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Such as cuda; else where the model is.")
+    ] = None,
     memory_budget: Annotated[str, typer.Option(help="Such as 2GB.")] = "2GB",
     input_shape: Shape = None,
     seed: Annotated[int, typer.Option(help="Of weights, loader and clusters.")] = 0,
@@ -106,11 +106,12 @@ def analyze(
     as_json: AsJson = False,
 ) -> None:
     """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
-    from infoflow.cli.figures import check_folder, save_figures
+    from infoflow.cli.figures import check_file, check_folder, save_figures
 
-    for folder in (None if out is None else out.parent, save_plots):
-        if folder is not None:
-            check_folder(folder)
+    if out is not None:
+        check_file(out)
+    if save_plots is not None:
+        check_folder(save_plots)
     result = _measure(
         model,
         data,
@@ -142,7 +143,9 @@ def prune_suggest(
     weights: Weights = None,
     target: Target = "auto",
     noise_variance: Annotated[float | None, typer.Option(help="Of the KDE; default 1.0.")] = None,
-    device: Annotated[str | None, typer.Option(help="Such as cuda; else the CPU.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Such as cuda; else where the model is.")
+    ] = None,
     memory_budget: Annotated[str, typer.Option(help="Such as 2GB.")] = "2GB",
     input_shape: Shape = None,
     tolerance: Annotated[
@@ -171,7 +174,6 @@ def prune_suggest(
             seed,
             target=target,
             noise_variance=noise_variance,
-            layers="merges",
             device=device,
             memory_budget=memory_budget,
         )
@@ -183,7 +185,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the figures and the result.")] = Path(
         "infoflow-demo"
     ),
-    epochs: Annotated[int, typer.Option(help="Epochs to train.", min=1)] = 60,
+    epochs: Annotated[int, typer.Option(help="Epochs to train.", min=1)] = 40,
     seed: Annotated[int, typer.Option(help="Of images, weights and batches.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -205,7 +207,8 @@ def _measure(
 ) -> Any:
     import torch
 
-    from infoflow.cli.specs import load_loader, load_model, load_target
+    from infoflow.cli.data import load_loader, load_target
+    from infoflow.cli.models import load_model
     from infoflow.flow import analyze as measure
 
     if data is None:

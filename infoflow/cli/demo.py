@@ -19,7 +19,7 @@ from infoflow.testing import UNet, blob_images
 
 _SAMPLES = 128
 _SIZE = 64
-_LEARNING_RATE = 0.5
+_LEARNING_RATE = 0.002
 
 
 def run_demo(out: Path, *, epochs: int, seed: int, as_json: bool) -> None:
@@ -47,7 +47,7 @@ def train_and_track(*, epochs: int, seed: int) -> FlowResult:
     tracker = Tracker(
         model, loader, schedule=schedule, target=KMeans(8, seed=seed), seed=seed, progress=False
     )
-    optimizer = torch.optim.SGD(model.parameters(), lr=_LEARNING_RATE)
+    optimizer = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
     tracker.record(0)
     bar = trange(1, epochs + 1, desc="training a U-Net", unit="epoch", file=sys.stderr)
     for epoch in bar:

@@ -10,15 +10,20 @@ from infoflow.interface import ArgumentError
 
 
 def check_folder(folder: Path) -> None:
-    """Make ``folder``; an ArgumentError, before any work is done, if it cannot be written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    """Raise an ArgumentError, before any work is done, if ``folder`` cannot be made or written."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "is no folder" if not there.is_dir() else "cannot be written to"
         raise ArgumentError(
-            f"Cannot make the output folder {folder}: {error.strerror}. Choose another one."
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise ArgumentError(f"The output folder {folder} cannot be written to. Choose another one.")
+            f"Cannot make the output folder {folder}: {there} {what}. Choose another."
+        )
+
+
+def check_file(path: Path) -> None:
+    """Raise an ArgumentError, before any work is done, if ``path`` cannot be a new file."""
+    if path.is_dir():
+        raise ArgumentError(f"{path} is a folder, expected a file to write. Add a name to it.")
+    check_folder(path.parent)
 
 
 def save_figures(result: FlowResult, folder: Path) -> list[Path]:
@@ -36,6 +41,7 @@ def save_figures(result: FlowResult, folder: Path) -> list[Path]:
         figures[f"uplot_{quantity}"] = plots.uplot(result, quantity=quantity).get_figure(root=True)
     if result.has_target:
         figures["information_planes"] = plots.information_planes(result)
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in figures.items():
         assert figure is not None, "a plot without axes of its own makes a figure"

@@ -94,9 +94,9 @@ class Binning:
     bin_size: float = 0.2
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.bin_size) and self.bin_size > 0):
+        if not isinstance(self.bin_size, (int, float)) or not 0 < self.bin_size < math.inf:
             raise ArgumentError(
-                f"bin_size must be a number greater than 0, got {self.bin_size}. "
+                f"bin_size must be a number greater than 0, got {self.bin_size!r}. "
                 "The paper uses 0.2."
             )
 

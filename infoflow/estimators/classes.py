@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-from infoflow.interface import Estimate
+from infoflow.interface import Estimate, InfoflowError, TargetError
 
 
 def entropy_of_counts(counts: Tensor) -> float:
@@ -68,6 +69,37 @@ def with_ceilings(
         singleton_classes=0 if classes is None else singleton_classes(classes),
         kind=kind,
     )
+
+
+def as_tensor(values: ArrayLike | Tensor, name: str, error: type[InfoflowError]) -> Tensor:
+    """Return numbers as a tensor; an ``error`` that names the argument where they are none."""
+    try:
+        return torch.as_tensor(values).detach()
+    except (TypeError, ValueError, RuntimeError) as reason:
+        raise error(
+            f"{name} must be an array or a tensor of numbers, got {type(values).__name__} "
+            f"({str(reason).splitlines()[0]}). Convert it with numpy.asarray first."
+        ) from reason
+
+
+def as_classes(labels: ArrayLike | Tensor, samples: int) -> Tensor:
+    """Return labels as (N,) int64 class numbers; a TargetError says what is wrong with them."""
+    classes = as_tensor(labels, "labels", TargetError)
+    if classes.ndim == 2 and classes.shape[1] == 1:
+        classes = classes[:, 0]
+    if classes.shape != (samples,):
+        raise TargetError(
+            f"labels must be one class for each of the {samples} samples, got shape "
+            f"{tuple(classes.shape)}. Reduce dense targets first, for example with "
+            "infoflow.KMeans()."
+        )
+    if classes.is_floating_point() and not bool((classes == classes.round()).all()):
+        raise TargetError(
+            "labels must be classes, got numbers that are not whole. Cut a continuous Y into "
+            "classes first, for example with numpy.digitize."
+        )
+    numbered: Tensor = torch.unique(classes, return_inverse=True)[1]
+    return numbered
 
 
 NOT_KNOWN = (math.nan, math.nan, math.nan)

@@ -80,9 +80,12 @@ class KDE:
     bound: Literal["upper", "lower"] = "upper"
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.noise_variance) and self.noise_variance > 0):
+        if (
+            not isinstance(self.noise_variance, (int, float))
+            or not 0 < self.noise_variance < math.inf
+        ):
             raise ArgumentError(
-                f"noise_variance must be a number greater than 0, got {self.noise_variance}. "
+                f"noise_variance must be a number greater than 0, got {self.noise_variance!r}. "
                 "The paper uses 1.0."
             )
         if self.bound not in ("upper", "lower"):
@@ -102,8 +105,8 @@ class KDE:
     def kind(self) -> str:
         """What the number is of."""
         return (
-            f"{self.bound} bound on the information in M + Gaussian noise of variance "
-            f"{self.noise_variance:g}, added for the measurement only"
+            f"{self.bound} bound on I(X; M + Gaussian noise of variance {self.noise_variance:g}, "
+            "added for the measurement only); I(Y;M) is a difference of such bounds"
         )
 
     def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from infoflow.estimators.binning import Binning, bin_digests, number_digests
+from infoflow.estimators.classes import as_classes, as_tensor
 from infoflow.estimators.distances import squared_distances
 from infoflow.estimators.kde import KDE
 from infoflow.interface import (
@@ -120,6 +121,11 @@ def estimate(
     chosen = make_estimator(estimator, noise_variance=noise_variance, bin_size=bin_size)
     values = _as_rows(activations)
     classes = None if labels is None else as_classes(labels, len(values)).to(values.device)
+    if classes is not None and len(torch.unique(classes)) < 2:
+        raise TargetError(
+            f"labels must hold at least 2 classes, got one for all {len(values)} samples. Leave "
+            "labels out to estimate I(X;M) alone."
+        )
     return chosen.estimate(_statistic(values, chosen), classes).to(unit)
 
 
@@ -133,12 +139,14 @@ def _statistic(values: Tensor, estimator: Estimator) -> Tensor:
 
 
 def _as_rows(activations: ArrayLike | Tensor) -> Tensor:
-    values = torch.as_tensor(activations).detach()
+    values = as_tensor(activations, "activations", ActivationError)
     if values.ndim == 0 or len(values) < 2:
         raise ActivationError(
             f"activations must hold at least 2 samples, one per row, got shape "
             f"{tuple(values.shape)}."
         )
+    if values.is_complex():
+        values = torch.view_as_real(values)
     rows = values.reshape(len(values), -1)
     if not rows.is_floating_point():
         rows = rows.to(torch.float64)
@@ -149,23 +157,3 @@ def _as_rows(activations: ArrayLike | Tensor) -> Tensor:
             f"{f' and {len(bad) - 1} more' if len(bad) > 1 else ''}."
         )
     return rows
-
-
-def as_classes(labels: ArrayLike | Tensor, samples: int) -> Tensor:
-    """Return labels as (N,) int64 class numbers; a TargetError says what is wrong with them."""
-    classes = torch.as_tensor(labels).detach()
-    if classes.ndim == 2 and classes.shape[1] == 1:
-        classes = classes[:, 0]
-    if classes.shape != (samples,):
-        raise TargetError(
-            f"labels must be one class for each of the {samples} samples, got shape "
-            f"{tuple(classes.shape)}. Reduce dense targets first, for example with "
-            "infoflow.KMeans()."
-        )
-    if classes.is_floating_point() and not bool((classes == classes.round()).all()):
-        raise TargetError(
-            "labels must be classes, got numbers that are not whole. Cut a continuous Y into "
-            "classes first, for example with numpy.digitize."
-        )
-    numbered: Tensor = torch.unique(classes, return_inverse=True)[1]
-    return numbered

@@ -79,9 +79,9 @@ def analyze(
 
     Raises
     ------
-    UntraceableModelError, LoaderError, TargetError, ActivationError, LayerNotFoundError,
-    MemoryBudgetError
-        Each says what was expected, what came, and what to do.
+    InfoflowError
+        An UntraceableModelError, LoaderError, TargetError, ActivationError, LayerNotFoundError,
+        MemoryBudgetError or ArgumentError. Each says what was expected, what came, and what to do.
 
     Warns
     -----

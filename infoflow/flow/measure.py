@@ -17,6 +17,7 @@ from infoflow.capture.collect import Step, collect, passes_needed
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.graph import LayerGraph, trace
+from infoflow.graph.modes import check_model
 from infoflow.interface import Estimate, Estimator, Layer, SaturationWarning
 
 Layers = str | int | Sequence[str | int]
@@ -56,6 +57,7 @@ def measure(
 
     What an ``earlier`` measurement of the same samples found of Y is used again.
     """
+    check_model(model)
     budget = parse_bytes(settings.memory_budget)
     with undisturbed(model, loader, settings.device) as device:
         samples = Samples(loader, unpack=settings.unpack, device=device, seed=settings.seed)
@@ -86,8 +88,9 @@ def _progress_bar(samples: Samples, passes: int, progress: bool | None) -> Itera
         yield bar.update
 
 
-def warn_of_saturation(estimates: Sequence[Estimate], stacklevel: int = 3) -> None:
-    """Warn where more than half of the layers sit at their ceiling."""
+def warn_of_saturation(estimates: Sequence[Estimate], stacklevel: int = 3) -> bool:
+    """Warn where more than half of the layers sit at their ceiling; tell whether they do."""
+    has_warned = False
     for symbol, saturated in (
         ("I(X;M)", sum(e.ixm_saturated for e in estimates)),
         ("I(Y;M)", sum(e.iym_saturated for e in estimates)),
@@ -100,3 +103,5 @@ def warn_of_saturation(estimates: Sequence[Estimate], stacklevel: int = 3) -> No
                 SaturationWarning,
                 stacklevel=stacklevel,
             )
+            has_warned = True
+    return has_warned

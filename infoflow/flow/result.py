@@ -15,7 +15,7 @@ import xarray as xr
 from infoflow.flow.measure import Measurement
 from infoflow.flow.table import result_table
 from infoflow.graph import LayerGraph
-from infoflow.interface import Estimate, Estimator, ResultFileError, Unit
+from infoflow.interface import ArgumentError, Estimate, Estimator, ResultFileError, Unit
 
 #: Version of the file's layout; raised when a file of before can no longer be read.
 SCHEMA = 1
@@ -118,16 +118,21 @@ class FlowResult:
             self.dataset.assign(graph=graph).to_netcdf(part, engine="h5netcdf")
             part.replace(target)
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()
             raise ResultFileError(
                 f"Cannot write the result to {target}: {error.strerror or error}. Choose a folder "
                 "that you may write to."
             ) from error
+        finally:
+            with suppress(OSError):
+                part.unlink()
         return target
 
     def to_dict(self, epoch: int | None = None) -> dict[str, Any]:
         """Return one epoch (the last, unless said otherwise) as plain lists and numbers."""
+        if epoch is not None and epoch not in self.epochs:
+            raise ArgumentError(
+                f"epoch must be among the measured ones, {self.epochs}, got {epoch}."
+            )
         moment = self.dataset.sel(epoch=self.epochs[-1] if epoch is None else epoch)
         about = {key: self.dataset.attrs[key] for key in ("model", "estimator", "kind", "target")}
         columns = {name: moment[name].values.tolist() for name in (*_PER_LAYER, *_FLAGS)}
@@ -234,10 +239,16 @@ def load(path: str | os.PathLike[str]) -> FlowResult:
             f"{source} is netCDF, but no infoflow result: it has no infoflow_schema. Expected a "
             "file that FlowResult.save() wrote."
         )
-    if int(schema) != SCHEMA:
+    if schema != SCHEMA:
         raise ResultFileError(
             f"{source} has schema {schema}, this version of infoflow reads schema {SCHEMA}. Use "
             "the version that wrote it, or measure again."
         )
-    graph = LayerGraph.from_dict(json.loads(dataset["graph"].item()))
+    try:
+        graph = LayerGraph.from_dict(json.loads(dataset["graph"].item()))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultFileError(
+            f"{source} lacks the layer graph of an infoflow result, or holds a damaged one "
+            f"({type(error).__name__}). Measure again, or take the file from a complete copy."
+        ) from error
     return FlowResult(dataset.drop_vars("graph"), graph)

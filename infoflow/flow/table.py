@@ -35,14 +35,15 @@ def _flag(saturated: int) -> str:
 
 def _title(result: Mapping[str, Any], epochs: Sequence[int], has_target: bool) -> list[str]:
     unit = result["unit"]
-    epoch = f", epoch {result['epoch']} of {len(epochs)} measured" if len(epochs) > 1 else ""
+    epoch = f", epoch {result['epoch']} ({len(epochs)} measured)" if len(epochs) > 1 else ""
     lines = [
         f"{result['model']}, {result['samples']} samples{epoch}, in {unit}",
-        f"I(X;M): {result['kind']}; ceiling log N = {result['ixm_ceiling']:.3f}",
+        f"Estimate: {result['kind']}",
+        f"Ceiling of I(X;M): log N = {result['ixm_ceiling']:.3f}",
     ]
     if has_target:
-        lines.append(
-            f"Y: {result['target']}; ceiling min(log N, H(Y)) = {result['iym_ceiling']:.3f}, "
-            f"{result['singleton_classes']} classes with one sample"
-        )
+        lines += [
+            f"Ceiling of I(Y;M): min(log N, H(Y)) = {result['iym_ceiling']:.3f}",
+            f"Y: {result['target']}, {result['singleton_classes']} of them with one sample only",
+        ]
     return lines

@@ -19,7 +19,14 @@ from infoflow.flow.measure import (
     warn_of_saturation,
 )
 from infoflow.flow.result import FlowResult, load, result_of
-from infoflow.interface import Estimator, InfoflowError, ResultFileError, Unit, nats_per
+from infoflow.interface import (
+    ArgumentError,
+    Estimator,
+    InfoflowError,
+    ResultFileError,
+    Unit,
+    nats_per,
+)
 
 Schedule = Callable[[int], bool] | Collection[int]
 
@@ -50,9 +57,12 @@ class Tracker:
 
     Parameters
     ----------
-    model, loader, target, estimator, noise_variance, bin_size, layers, unit, device, memory_budget,
-    unpack, seed, progress
-        As for :func:`infoflow.analyze`. The loader is the one to measure on; it may shuffle.
+    model, loader
+        As for :func:`infoflow.analyze`; the loader is the one to measure on, and may shuffle.
+    target, estimator, noise_variance, bin_size, layers, unit
+        As for :func:`infoflow.analyze`.
+    device, memory_budget, unpack, seed, progress
+        As for :func:`infoflow.analyze`.
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
     path
@@ -99,7 +109,7 @@ class Tracker:
         self.loader = loader
         self.path = None if path is None else Path(path)
         self._unit: Unit = unit
-        self._is_due = schedule if callable(schedule) else frozenset(schedule).__contains__
+        self._is_due = _as_function(schedule)
         self._settings = Settings(
             target=target,
             estimator=make_estimator(estimator, noise_variance=noise_variance, bin_size=bin_size),
@@ -111,6 +121,11 @@ class Tracker:
             progress=progress,
         )
         self._known: KnownLabels | None = None
+        self._has_warned = False
+        if self.path is not None and self.path.is_dir():
+            raise ArgumentError(
+                f"path must be a file for the result, got the folder {self.path}. Add a name to it."
+            )
         self._result = load(self.path) if self.path is not None and self.path.exists() else None
 
     @property
@@ -132,16 +147,16 @@ class Tracker:
 
         An epoch that was measured before is measured again and replaced, so that a training which
         was resumed from an older checkpoint leaves no numbers of its first life. A
-        SaturationWarning is given at the first measurement only; the flags are kept for all.
+        SaturationWarning is given once; the flags are kept for all epochs.
         """
         if not self.is_due(epoch):
             return False
         measurement = measure(self.model, self.loader, self._settings, self._known)
         self._known = measurement.known
         latest = result_of(measurement, self._settings.estimator, self._unit, epoch=epoch)
-        if self._result is None:
-            warn_of_saturation(measurement.estimates)
-        else:
+        if not self._has_warned:
+            self._has_warned = warn_of_saturation(measurement.estimates)
+        if self._result is not None:
             self._check_same(self._result, latest)
             latest = self._result.joined(latest)
         self._result = latest
@@ -161,6 +176,18 @@ class Tracker:
                     f"({_short(before)}) than now ({_short(now)}). Give the Tracker another path, "
                     "or the same settings as before."
                 )
+
+
+def _as_function(schedule: Schedule) -> Callable[[int], bool]:
+    if callable(schedule):
+        return schedule
+    try:
+        return frozenset(schedule).__contains__
+    except TypeError as error:
+        raise ArgumentError(
+            f"schedule must be a function from the epoch to True or False, or the epochs to "
+            f"measure, got {schedule!r}. infoflow.paper_schedule is one."
+        ) from error
 
 
 def _short(value: object) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from infoflow.graph.program import Program, first_tensor
@@ -51,11 +52,22 @@ def collect_facts(program: Program, inputs: Sequence[Any]) -> tuple[dict[fx.Node
                 carries_tensor=tensor is not None,
                 kind=type(value),
                 shape=() if tensor is None else tuple(tensor.shape),
-                multiply_adds=(total - counted) // 2,
+                multiply_adds=(total - counted) // 2 + _recurrent_cost(program, node, facts),
             )
             counted = total
             output = value
     return facts, output
+
+
+def _recurrent_cost(program: Program, node: fx.Node, facts: dict[fx.Node, Fact]) -> int:
+    """Count what torch does not: a recurrent module uses every weight once a sample and step."""
+    if node.op != "call_module":
+        return 0
+    module = program.module.get_submodule(str(node.target))
+    if not isinstance(module, nn.RNNBase):
+        return 0
+    steps = math.prod(facts[node.all_input_nodes[0]].shape[:-1])
+    return steps * sum(p.numel() for p in module.parameters() if p.ndim == 2)
 
 
 @contextmanager

@@ -15,7 +15,14 @@ from torch import Tensor, fx
 from infoflow.graph.modes import evaluation_mode
 from infoflow.graph.program import Program, first_tensor, per_sample
 from infoflow.graph.table import graph_table
-from infoflow.interface import InfoflowError, Layer, LayerNotFoundError, Merge, Skip
+from infoflow.interface import (
+    ActivationError,
+    InfoflowError,
+    Layer,
+    LayerNotFoundError,
+    Merge,
+    Skip,
+)
 
 
 class LayerGraph:
@@ -39,6 +46,8 @@ class LayerGraph:
     dominators
         For each layer the nearest layer that every path from the inputs to it goes through, or
         None. Only along this tree does the data processing inequality hold.
+    unmeasurable
+        Layers whose value has no row per sample, each with the reason.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class LayerGraph:
         dominators: Mapping[str, str | None],
         program: Program | None = None,
         value_nodes: Mapping[str, fx.Node] | None = None,
+        unmeasurable: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
         self.inputs = inputs
@@ -59,6 +69,7 @@ class LayerGraph:
         self.merges = merges
         self.outputs = outputs
         self.dominators = dict(dominators)
+        self.unmeasurable = dict(unmeasurable or {})
         self._by_name = {layer.name: layer for layer in layers}
         self._program = program
         self._value_nodes = dict(value_nodes or {})
@@ -101,6 +112,11 @@ class LayerGraph:
         chosen: set[str] = set()
         for key in keys:
             chosen |= self._match(key)
+        if not chosen:
+            raise LayerNotFoundError(
+                f"No layer of {self.model} is chosen by layers={layers!r}: it has {len(self)} "
+                f"layers and {len(self.merges)} merges. Choose layers='all', or a name."
+            )
         return tuple(layer for layer in self.layers if layer.name in chosen)
 
     def _match(self, key: str | int) -> set[str]:
@@ -122,7 +138,8 @@ class LayerGraph:
         if isinstance(key, int):
             return f"There is no layer {key}: {self.model} has layers 0 to {len(self) - 1}."
         near = difflib.get_close_matches(key, self._by_name, n=3, cutoff=0.3)
-        hint = f"The nearest names are {', '.join(near)}." if near else "print(graph) lists them."
+        first = ", ".join(list(self._by_name)[:3])
+        hint = f"The nearest names are {', '.join(near)}." if near else f"Its first are {first}."
         return f"No layer of {self.model} is named or matches {key!r}. {hint}"
 
     # ------------------------------------------------------------------------------ values
@@ -138,7 +155,8 @@ class LayerGraph:
         Returns
         -------
         dict of str to Tensor
-            Layer name to a tensor of shape ``(batch, *layer.shape)``.
+            Layer name to a tensor of shape ``(batch, *layer.shape)``. Layers that are
+            ``unmeasurable`` are left out.
 
         Examples
         --------
@@ -148,8 +166,9 @@ class LayerGraph:
         >>> graph.values(torch.zeros(2, 3, 32, 32))["output"].shape
         torch.Size([2, 1, 32, 32])
         """
+        layers = [layer for layer in self.layers if layer.name not in self.unmeasurable]
         with evaluation_mode(self.program.module), torch.no_grad():
-            return {layer.name: value.clone() for layer, value in self.iterate(inputs, self.layers)}
+            return {layer.name: value.clone() for layer, value in self.iterate(inputs, layers)}
 
     def iterate(
         self, inputs: Sequence[Any], layers: Sequence[Layer]
@@ -163,9 +182,17 @@ class LayerGraph:
         ------
         Layer, Tensor
             The value has shape ``(batch, *layer.shape)``.
+
+        Raises
+        ------
+        ActivationError
+            If a layer has no row per sample.
         """
         if not layers:
             return
+        for chosen in layers:
+            if chosen.name in self.unmeasurable:
+                raise _not_per_sample(chosen, self.unmeasurable[chosen.name])
         wanted = {self._value_nodes[layer.name]: layer for layer in layers}
         first = first_tensor(inputs)
         samples = 0 if first is None else first.shape[0]
@@ -174,7 +201,11 @@ class LayerGraph:
             if layer is not None:
                 tensor = first_tensor(value)
                 assert tensor is not None, f"the value of {layer.name} holds no tensor"
-                yield layer, per_sample(tensor, samples)
+                try:
+                    rows = per_sample(tensor, samples)
+                except ValueError as error:
+                    raise _not_per_sample(layer, str(error)) from error
+                yield layer, rows
 
     def output(self, inputs: Sequence[Any]) -> Tensor:
         """Compute the model's own output for one batch; of several tensors, the first."""
@@ -221,6 +252,7 @@ class LayerGraph:
             "merges": [asdict(merge) for merge in self.merges],
             "outputs": list(self.outputs),
             "dominators": self.dominators,
+            "unmeasurable": self.unmeasurable,
         }
 
     @classmethod
@@ -236,6 +268,7 @@ class LayerGraph:
             ),
             outputs=tuple(data["outputs"]),
             dominators=data["dominators"],
+            unmeasurable=data["unmeasurable"],
         )
 
     def __repr__(self) -> str:
@@ -246,6 +279,13 @@ class LayerGraph:
 
     def __str__(self) -> str:
         return graph_table(self.model, self.layers, self.merges)
+
+
+def _not_per_sample(layer: Layer, reason: str) -> ActivationError:
+    return ActivationError(
+        f"Layer {layer.name} ({layer.index}) cannot be measured: {reason}. Expected one row per "
+        "sample along the first dimension: use batch_first=True, or choose other layers=."
+    )
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:

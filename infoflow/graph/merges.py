@@ -112,7 +112,8 @@ class _Savings:
         module = self._module(reader)
         if bundle.widths is None or not isinstance(module, _DENSE):
             return None
-        if getattr(module, "groups", 1) != 1:
+        features = reader.rank - 1 if isinstance(module, nn.Linear) else 1
+        if getattr(module, "groups", 1) != 1 or bundle.axis != features:
             return None
         width, total = bundle.widths[bundle.streams.index(source)], sum(bundle.widths)
         if what == "multiply_adds":

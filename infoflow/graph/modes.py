@@ -7,6 +7,17 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from infoflow.interface import ArgumentError
+
+
+def check_model(model: object) -> None:
+    """Raise an ArgumentError for what is no ``torch.nn.Module``."""
+    if not isinstance(model, nn.Module):
+        raise ArgumentError(
+            f"model must be a torch.nn.Module, got {type(model).__name__}. Wrap a function in a "
+            "module whose forward calls it."
+        )
+
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:

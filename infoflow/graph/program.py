@@ -37,7 +37,8 @@ class Program:
         may overwrite it: copy what you keep.
         """
         interpreter = fx.Interpreter(self.module)
-        interpreter.args_iter = iter(inputs)
+        # copies, since a net may work in place on its inputs
+        interpreter.args_iter = iter(copied(inputs))
         for node in self._position:
             value = interpreter.run_node(node)
             interpreter.env[node] = value
@@ -51,6 +52,12 @@ class Program:
     def latest(self, nodes: Sequence[fx.Node]) -> fx.Node:
         """Return the one of ``nodes`` that is computed last."""
         return max(nodes, key=self._position.__getitem__)
+
+
+def copied(inputs: Sequence[Any]) -> list[Any]:
+    """Return the inputs with every tensor cloned."""
+    copies: list[Any] = pytree.tree_map_only(Tensor, torch.clone, list(inputs))
+    return copies
 
 
 def first_tensor(value: Any) -> Tensor | None:

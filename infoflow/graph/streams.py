@@ -27,6 +27,7 @@ class BundleDraft:
     kind: str
     streams: tuple[str, ...]
     widths: tuple[int, ...] | None
+    axis: int | None = None
     readers: list[str] = field(default_factory=list)
 
 
@@ -50,6 +51,7 @@ class LayerDraft:
     kind: str
     node: fx.Node
     value: fx.Node
+    rank: int
     arguments: tuple[Flow, ...]
     followed_by: list[str] = field(default_factory=list)
     parameters: int = 0
@@ -149,24 +151,28 @@ class _Sweep:
             if len(arguments) > 1 or not self._absorb(node):
                 self.flows[node] = arguments[0]
             return
-        bundle = BundleDraft(operation_name(node), sources, self._widths(node, sources))
+        axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        axis = axis % len(self.facts[node].shape) if isinstance(axis, int) else None
+        widths = self._widths(node, sources, axis)
+        bundle = BundleDraft(operation_name(node), sources, widths, axis)
         self.bundles.append(bundle)
         self.flows[node] = Flow(sources, bundle, sum(flow.norm_weights for flow in arguments))
 
-    def _widths(self, node: fx.Node, sources: tuple[str, ...]) -> tuple[int, ...] | None:
+    def _widths(
+        self, node: fx.Node, sources: tuple[str, ...], axis: int | None
+    ) -> tuple[int, ...] | None:
         """Return how much of the concatenated dimension each source fills, None if unknown."""
         pieces = node.args[0] if node.args else node.kwargs.get("tensors")
-        axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
         if operation_name(node) != "concat" or not isinstance(pieces, (list, tuple)):
             return None
         filled: Counter[str] = Counter()
         for piece in pieces:
             flow = self.flows.get(piece) if isinstance(piece, fx.Node) else None
-            if flow is None or not isinstance(axis, int):
+            if flow is None or axis is None:
                 return None
             if flow.bundle is None:
                 shares = {flow.sources[0]: self.facts[piece].shape[axis]}
-            elif flow.bundle.widths is None:
+            elif flow.bundle.widths is None or flow.bundle.axis != axis:
                 return None
             else:
                 shares = dict(zip(flow.bundle.streams, flow.bundle.widths, strict=True))
@@ -179,6 +185,7 @@ class _Sweep:
             kind=operation_name(node),
             node=node,
             value=node,
+            rank=len(self.facts[node].shape),
             arguments=tuple(arguments),
             parameters=self._own_parameters(node),
         )

@@ -12,7 +12,8 @@ from torch import fx, nn
 
 from infoflow.interface import UntraceableModelError
 
-_LIBRARY_FOLDERS = (Path(torch.__file__).parent, Path(__file__).parents[1])
+_TORCH = Path(torch.__file__).parent
+_OURS = Path(__file__).parents[1]
 
 
 def symbolic_trace(model: nn.Module, arguments: int) -> fx.GraphModule:
@@ -44,7 +45,7 @@ def _defaults(model: nn.Module, arguments: int) -> dict[str, Any]:
 def _explain(model: nn.Module, error: Exception) -> str:
     name = type(model).__name__
     frame = _last_frame_of_the_model(error)
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = str(error).strip().split(". ")[0].split("\n")[0] or type(error).__name__
     where = ""
     if frame is not None:
         where = f" at {Path(frame.filename).name}:{frame.lineno}, in {frame.name}: `{frame.line}`"
@@ -56,10 +57,12 @@ def _explain(model: nn.Module, error: Exception) -> str:
 
 
 def _last_frame_of_the_model(error: Exception) -> traceback.FrameSummary | None:
+    """Return the user's last frame, or torch's where a module of torch itself is the reason."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not any(Path(frame.filename).is_relative_to(folder) for folder in _LIBRARY_FOLDERS)
+        if not any(Path(frame.filename).is_relative_to(place) for place in (_OURS, _TORCH / "fx"))
         and not frame.filename.startswith("<")
     ]
-    return frames[-1] if frames else None
+    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_TORCH)]
+    return next(reversed(own or frames), None)

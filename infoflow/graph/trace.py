@@ -11,13 +11,13 @@ from torch import nn
 from infoflow.graph.facts import Fact, collect_facts
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.merges import find_merges
-from infoflow.graph.modes import evaluation_mode
+from infoflow.graph.modes import check_model, evaluation_mode
 from infoflow.graph.paths import Paths
-from infoflow.graph.program import Program, first_tensor, per_sample
+from infoflow.graph.program import Program, copied, first_tensor, per_sample
+from infoflow.graph.rows import find_unmeasurable
 from infoflow.graph.streams import LayerDraft, Streams, find_streams
 from infoflow.graph.symbolic import symbolic_trace
 from infoflow.interface import (
-    ActivationError,
     ArgumentError,
     InfoflowError,
     Layer,
@@ -49,8 +49,6 @@ def trace(model: nn.Module, example: Any) -> LayerGraph:
     ------
     UntraceableModelError
         The tracing stopped (the message names the line), or gave a program with another output.
-    ActivationError
-        The value of a layer does not have one row per sample.
 
     Examples
     --------
@@ -60,17 +58,21 @@ def trace(model: nn.Module, example: Any) -> LayerGraph:
     >>> len(graph.layers), [str(skip) for skip in graph.skips]
     (23, ['7→11', '5→14', '3→17', '1→20'])
     """
+    check_model(model)
     arguments = as_arguments(example)
     samples = _batch_size(arguments)
     with evaluation_mode(model):
         expected = _run_model(model, arguments)
         program = Program(symbolic_trace(model, len(arguments)))
         facts, output = collect_facts(program, arguments)
-    _check_replay(model, expected, output)
-    streams = find_streams(program, facts)
+        _check_replay(model, expected, output)
+        streams = find_streams(program, facts)
+        values = {draft.value: draft.name for draft in streams.layers}
+        with torch.no_grad():
+            unmeasurable = find_unmeasurable(program, values, arguments, samples)
     paths = Paths(streams)
     layers = {
-        draft.name: _finish_layer(index, draft, facts, samples)
+        draft.name: _finish_layer(index, draft, facts, 0 if draft.name in unmeasurable else samples)
         for index, draft in enumerate(streams.layers)
     }
     merges = find_merges(streams, paths, layers, program)
@@ -83,6 +85,7 @@ def trace(model: nn.Module, example: Any) -> LayerGraph:
         dominators={name: paths.dominating_layer(name) for name in layers},
         program=program,
         value_nodes={draft.name: draft.value for draft in streams.layers},
+        unmeasurable=unmeasurable,
     )
 
 
@@ -107,12 +110,13 @@ def _batch_size(arguments: tuple[Any, ...]) -> int:
 def _run_model(model: nn.Module, arguments: tuple[Any, ...]) -> Any:
     try:
         with torch.no_grad():
-            return model(*arguments)
+            return model(*copied(arguments))
     except Exception as error:
         shapes = [tuple(a.shape) for a in arguments if isinstance(a, torch.Tensor)]
         raise InfoflowError(
             f"{type(model).__name__} does not run on the example, of shape {shapes}: "
-            f"{type(error).__name__}: {error}. Pass inputs that model(*inputs) accepts."
+            f"{type(error).__name__}: {str(error).rstrip('.')}. Pass inputs that model(*inputs) "
+            "accepts; on the command line, --input-shape."
         ) from error
 
 
@@ -132,11 +136,10 @@ def _check_replay(model: nn.Module, expected: Any, output: Any) -> None:
 
 
 def _finish_layer(index: int, draft: LayerDraft, facts: dict[Any, Fact], samples: int) -> Layer:
-    try:
-        value = torch.empty(facts[draft.value].shape, device="meta")
-        shape = tuple(per_sample(value, samples).shape[1:])
-    except ValueError as error:
-        raise ActivationError(f"Layer {draft.name} cannot be measured: {error}.") from error
+    """Describe a layer; with 0 samples, where there is no row per sample, for the whole batch."""
+    shape = facts[draft.value].shape
+    if samples:
+        shape = tuple(per_sample(torch.empty(shape, device="meta"), samples).shape[1:])
     return Layer(
         index=index,
         name=draft.name,
@@ -145,7 +148,7 @@ def _finish_layer(index: int, draft: LayerDraft, facts: dict[Any, Fact], samples
         streams=draft.streams,
         followed_by=tuple(draft.followed_by),
         parameters=draft.parameters,
-        multiply_adds=facts[draft.node].multiply_adds // samples,
+        multiply_adds=facts[draft.node].multiply_adds // max(samples, 1),
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
 from infoflow.flow.result import FlowResult
 from infoflow.graph import LayerGraph
 from infoflow.interface import Layer
-from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR
+from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR, axes_or_new
 
 _Place = tuple[float, float]
 
@@ -34,27 +33,18 @@ def layer_graph(graph: LayerGraph | FlowResult, ax: Axes | None = None) -> Axes:
     Axes
     """
     graph = graph.graph if isinstance(graph, FlowResult) else graph
-    if ax is None:
-        width = min(24.0, 2.0 + 0.42 * len(graph))
-        ax = plt.subplots(figsize=(width, 4.6), layout="constrained")[1]
+    ax = axes_or_new(ax, min(24.0, 2.0 + 0.42 * len(graph)), 4.6)
     places = _places(graph)
     _draw_streams(graph, ax, places)
     _draw_layers(graph, ax, places)
     ax.set_xlabel("layer index")
     ax.set_ylabel("positions per channel")
     ax.yaxis.set_major_formatter(lambda level, _: f"{2**level:,.0f}")
-    ax.set_yticks(
-        sorted({place[1] for name, place in places.items() if name in graph_names(graph)})
-    )
+    ax.set_yticks(sorted({_level(layer) for layer in graph.layers}))
     ax.spines[["top", "right"]].set_visible(False)
     ax.margins(x=0.03, y=0.15)
     ax.set_title(f"{graph.model}: {len(graph)} layers, {len(graph.merges)} merges")
     return ax
-
-
-def graph_names(graph: LayerGraph) -> set[str]:
-    """Return the names of all layers."""
-    return {layer.name for layer in graph.layers}
 
 
 def _level(layer: Layer) -> float:
@@ -67,7 +57,7 @@ def _level(layer: Layer) -> float:
 def _places(graph: LayerGraph) -> dict[str, _Place]:
     places = {layer.name: (float(layer.index), _level(layer)) for layer in graph.layers}
     top = max((place[1] for place in places.values()), default=0.0)
-    places.update({name: (-1.5 - i, top) for i, name in enumerate(graph.inputs)})
+    places.update({name: (-2.2 - i, top) for i, name in enumerate(graph.inputs)})
     return places
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from infoflow.flow.result import FlowResult
 from infoflow.graph import LayerGraph
+from infoflow.interface import LayerNotFoundError
 from infoflow.plots.style import (
     LABELS,
     QUIET,
@@ -29,8 +30,8 @@ def information_plane(
 ) -> Axes:
     """Draw the information plane, of one layer or of all in one.
 
-    Every point is a layer at an epoch, coloured by the epoch; with several epochs, a thin line
-    joins the points of a layer, and with one, the layers in the order of computation.
+    Every point is a layer at an epoch, coloured by the epoch. Of one layer, a thin line joins the
+    epochs; of all layers at one epoch, it joins the layers in the order of computation.
 
     Parameters
     ----------
@@ -53,9 +54,13 @@ def information_plane(
     ax = axes_or_new(ax, 6.0, 5.0)
     colours = epoch_colours(result.epochs)
     names = result.layers if layer is None else [result.graph[layer].name]
+    if names[0] not in result.layers:
+        raise LayerNotFoundError(
+            f"Layer {names[0]} was not measured. Measured are {', '.join(result.layers[:5])}, …"
+        )
     for name in names:
-        _draw_layer(result, ax, name, colours)
-    if layer is None:
+        _draw_layer(result, ax, name, colours, joined=layer is not None)
+    if layer is None and len(result.epochs) == 1:
         _join_layers(result, ax)
     _limit(result, ax)
     ax.set_xlabel(f"{LABELS['ixm']} ({result.unit})")
@@ -107,9 +112,12 @@ def information_planes(result: FlowResult, figure: Figure | None = None) -> Figu
     return figure
 
 
-def _draw_layer(result: FlowResult, ax: Axes, name: str, colours: ScalarMappable) -> None:
+def _draw_layer(
+    result: FlowResult, ax: Axes, name: str, colours: ScalarMappable, *, joined: bool = True
+) -> None:
     points = result.dataset.sel(layer=name)
-    ax.plot(points["ixm"], points["iym"], color=QUIET, linewidth=0.5, zorder=1)
+    if joined:
+        ax.plot(points["ixm"], points["iym"], color=QUIET, linewidth=0.5, zorder=1)
     ax.scatter(
         points["ixm"], points["iym"], 16, c=colours.to_rgba(np.array(result.epochs)), zorder=2
     )
@@ -118,8 +126,7 @@ def _draw_layer(result: FlowResult, ax: Axes, name: str, colours: ScalarMappable
 def _join_layers(result: FlowResult, ax: Axes) -> None:
     """Join the layers of a single epoch; write the index beside each that is not at the ceiling."""
     last = result.dataset.isel(epoch=-1)
-    if len(result.epochs) == 1:
-        ax.plot(last["ixm"], last["iym"], color=QUIET, linewidth=0.5, zorder=1)
+    ax.plot(last["ixm"], last["iym"], color=QUIET, linewidth=0.5, zorder=1)
     columns = ("ixm", "iym", "index", "ixm_saturated")
     for x, y, index, saturated in zip(*(last[name].values for name in columns), strict=True):
         if not saturated and len(result.layers) <= 30:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import SymLogNorm
+from matplotlib.colors import ListedColormap, SymLogNorm
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from infoflow.flow.result import FlowResult
@@ -42,7 +43,9 @@ def check_quantity(result: FlowResult, quantity: str) -> None:
 def epoch_colours(epochs: list[int]) -> ScalarMappable:
     """Return the colours of epochs: dark early, bright late, on a logarithmic scale."""
     norm = SymLogNorm(linthresh=1, vmin=min(epochs), vmax=max(max(epochs), min(epochs) + 1))
-    return ScalarMappable(norm, "plasma")
+    # without the palest yellow, which is hard to see on white
+    colours = plt.get_cmap("plasma")(np.linspace(0.0, 0.93, 256))
+    return ScalarMappable(norm, ListedColormap(colours))
 
 
 def add_epoch_bar(ax: Axes, colours: ScalarMappable, epochs: list[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import xarray as xr
 
@@ -47,6 +47,9 @@ class StreamAdvice:
         difference, at the last epoch; None where the main stream is an input of the model.
     closed_at
         First measured epoch from which on the gap stays within the tolerance, or None.
+    is_saturated
+        Whether I(Y;M) of the main stream is at its ceiling at the last epoch: the verdict then
+        rests on a number that many nets would show.
     reason
         Why, in words.
     """
@@ -58,6 +61,7 @@ class StreamAdvice:
     maximum: float
     gap: float | None
     closed_at: int | None
+    is_saturated: bool
     reason: str
 
     @property
@@ -100,7 +104,13 @@ class PruningAdvice(Sequence[StreamAdvice]):
     def __len__(self) -> int:
         return len(self.streams)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> StreamAdvice: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[StreamAdvice, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> StreamAdvice | tuple[StreamAdvice, ...]:
         return self.streams[index]
 
     def __iter__(self) -> Iterator[StreamAdvice]:
@@ -132,6 +142,7 @@ def _row(row: StreamAdvice) -> dict[str, Any]:
         "before": row.before,
         "maximum": row.maximum,
         "gap": row.gap,
+        "is_saturated": row.is_saturated,
         "parameters": row.skip.parameters,
         "multiply_adds": row.skip.multiply_adds,
         "reason": row.reason,
@@ -174,9 +185,9 @@ def suggest_pruning(result: FlowResult, *, tolerance: float = 0.05) -> PruningAd
     --------
     >>> import torch, infoflow
     >>> from infoflow.testing import UNet, blob_images
-    >>> images, masks = blob_images(12, size=32)
+    >>> images, masks = blob_images(16, size=32)
     >>> loader = torch.utils.data.DataLoader(list(zip(images, masks)), batch_size=4)
-    >>> result = infoflow.analyze(UNet(base_channels=4), loader, target=infoflow.KMeans(3),
+    >>> result = infoflow.analyze(UNet(base_channels=4), loader, target=infoflow.KMeans(2),
     ...                           noise_variance=100.0, progress=False)
     >>> [str(row) for row in suggest_pruning(result)][0]
     '7→11: keep'
@@ -200,7 +211,7 @@ def _advise(result: FlowResult, merge: Merge, skip: Skip, tolerance: float) -> S
     maximum = result.iym.max("layer")
     if merge.main in result.graph.inputs:
         return StreamAdvice(
-            skip, merge.main, "cannot tell", None, float(maximum[-1]), None, None,
+            skip, merge.main, "cannot tell", None, float(maximum[-1]), None, None, False,
             f"the main stream is the model's input {merge.main}, which is not measured",
         )  # fmt: skip
     if merge.main not in result.layers:
@@ -211,7 +222,11 @@ def _advise(result: FlowResult, merge: Merge, skip: Skip, tolerance: float) -> S
     before = result.iym.sel(layer=merge.main)
     gap = maximum - before
     closed_at = _closed_at(gap <= tolerance * maximum)
+    ceiling = result.dataset["iym_ceiling"]
     verdict, reason = _verdict(result, before, closed_at)
+    saturated = is_saturated(float(before[-1]), float(ceiling[-1]))
+    if saturated and closed_at is not None and verdict != "cannot tell":
+        reason += "; by now that number is saturated, so check it by training without the stream"
     return StreamAdvice(
         skip,
         merge.main,
@@ -219,7 +234,8 @@ def _advise(result: FlowResult, merge: Merge, skip: Skip, tolerance: float) -> S
         float(before[-1]),
         float(maximum[-1]),
         float(gap[-1]),
-        closed_at,
+        None if verdict == "cannot tell" else closed_at,
+        saturated,
         reason,
     )
 

@@ -22,6 +22,8 @@ def advice_table(advice: Mapping[str, Any]) -> str:
     )
     rows = [header, *(_row(row) for row in advice["streams"])]
     reasons = [f"{row['skip']}: {row['reason']}." for row in advice["streams"]]
+    if any(row["is_saturated"] for row in advice["streams"]):
+        reasons.append("= saturated: above 95 % of the ceiling.")
     return "\n".join(
         [
             advice["question"],
@@ -42,7 +44,8 @@ def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         row["skip"],
         verdict,
-        *(_number(row[key], ".3f") for key in ("before", "maximum", "gap")),
+        _number(row["before"], ".3f") + (" =" if row["is_saturated"] else ""),
+        *(_number(row[key], ".3f") for key in ("maximum", "gap")),
         *(_number(row[key], ",") for key in ("parameters", "multiply_adds")),
     )
 

@@ -30,7 +30,7 @@ class UNet(nn.Module):
 
     References
     ----------
-    S. Lee and I. V. Bajić, "Information Flow Through U-Nets", ISBI 2021, Fig. 1.
+    .. [1] S. Lee and I. V. Bajić, "Information Flow Through U-Nets", ISBI 2021, Fig. 1.
 
     Examples
     --------

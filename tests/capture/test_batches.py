@@ -5,7 +5,15 @@ import random
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 from infoflow.capture.batches import Samples, sized_samples, unpack_batch
 from infoflow.interface import LoaderError
@@ -112,11 +120,37 @@ def test_a_loader_that_ends_early_the_second_time_is_refused():
         contents(samples)
 
 
+def test_the_order_is_the_batch_samplers():
+    """With a batch_sampler, a DataLoader's own sampler is a dummy that looks sequential."""
+    shuffled = BatchSampler(RandomSampler(IMAGES), 4, drop_last=False)
+    assert Samples(DataLoader(IMAGES, batch_sampler=shuffled)).may_shuffle
+    assert not Samples(DataLoader(IMAGES, batch_size=4)).may_shuffle
+    some = BatchSampler(SubsetRandomSampler(range(8)), 4, drop_last=False)
+    assert sum(b.size for b in Samples(DataLoader(IMAGES, batch_sampler=some)).batches()) == 8
+    assert Samples(DataLoader(IMAGES, batch_sampler=some)).count == 8
+
+
+def test_numpy_batches_and_lists_of_inputs():
+    loader = [(IMAGES.numpy(), LABELS.numpy()), ([IMAGES], LABELS)]
+    assert [len(batch.inputs[0]) for batch in Samples(loader).batches()] == [12, 12]
+
+
+def test_batches_of_which_some_have_no_target():
+    with pytest.raises(LoaderError, match="1 of 2 batches have no target"):
+        _ = Samples([(IMAGES, LABELS), (IMAGES,)]).targets
+
+
+@pytest.mark.parametrize("unpack", [lambda batch: batch["x"], lambda batch: 3])
+def test_unpack_that_fails(unpack):
+    with pytest.raises(LoaderError, match="unpack failed on batch 0, a Tensor"):
+        contents(Samples([IMAGES], unpack=unpack))
+
+
 @pytest.mark.parametrize(
     ("loader", "message"),
     [
         ([], "The loader gives no batches; expected at least 2 samples"),
-        (iter([]), "The loader gives no batches"),
+        (iter([IMAGES]), "an iterator .* can be read only once"),
         ([IMAGES[:1]], "gives 1 sample; expected at least 2"),
         ([IMAGES, torch.zeros(3, 5)], r"one shape, got \(2,\) in batch 0 and \(5,\) in batch 1"),
         ([{"picture": IMAGES}], r"dictionary with keys \['picture'\], expected one of image"),

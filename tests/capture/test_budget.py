@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from infoflow.capture.budget import (
     fixed_bytes,
     format_bytes,
-    one_pass_bytes,
     parse_bytes,
     plan_passes,
 )
@@ -43,9 +42,9 @@ def test_every_unit_is_collected_once_and_no_pass_exceeds_the_budget(widths, sam
     assert len(passes) == -(-sum(widths) // room)
 
 
-def test_one_pass_bytes_is_enough_for_one_pass_and_no_less():
+def test_a_budget_for_all_columns_takes_one_pass_and_one_less_takes_two():
     layers = layers_of([100, 200])
-    needed = one_pass_bytes(layers, 50, 4)
+    needed = fixed_bytes(50) + 50 * 4 * 300
     assert len(plan_passes(layers, 50, needed, 4)) == 1
     assert len(plan_passes(layers, 50, needed - 200, 4)) == 2
 

@@ -65,6 +65,8 @@ def test_auto_takes_classes_as_they_are_and_clusters_masks():
         (lambda: infoflow.ClassLabels().reduce(torch.zeros(4)), "same class for all 4 samples"),
         (lambda: infoflow.ClassLabels().reduce(torch.rand(4)), "Cut a continuous Y into classes"),
         (lambda: infoflow.ClassLabels().reduce(torch.zeros(4, 3)), "one class for each"),
+        (lambda: infoflow.KMeans(2).reduce(torch.full((4, 3), torch.nan)), "NaN or infinity in 4"),
+        (lambda: infoflow.Coarsening((1, 1)).reduce(torch.full((4, 2, 2), torch.inf)), "be finite"),
         (lambda: infoflow.Coarsening().reduce(torch.zeros(2, 1, 30, 30)), "sides are multiples"),
         (lambda: GivenLabels(torch.tensor([0, 1])).reduce(torch.zeros(3)), "each of the 3 samples"),
     ],
@@ -72,6 +74,21 @@ def test_auto_takes_classes_as_they_are_and_clusters_masks():
 def test_wrong_targets(reduce, message):
     with pytest.raises(TargetError, match=message):
         reduce()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: infoflow.KMeans(clusters=1),
+        lambda: infoflow.KMeans(restarts=0),
+        lambda: infoflow.Coarsening(blocks=(0, 4)),
+        lambda: make_target(object(), None),
+        lambda: make_target(list("abab"), None),
+    ],
+)
+def test_reducers_that_make_no_sense(make):
+    with pytest.raises(ValueError, match=r"needs at least|must be an array or a tensor of numbers"):
+        make()
 
 
 def test_unknown_name():

@@ -1,5 +1,6 @@
 """The command as a stranger types it: output, files, exit codes."""
 
+import importlib
 import json
 import pickle
 import subprocess
@@ -107,6 +108,27 @@ def test_prune_suggest_measures_a_model(infoflow_command, model_file):
     assert out.startswith("Redesign:")
 
 
+def test_prune_suggest_of_a_chain_says_that_there_is_nothing_to_prune(infoflow_command, tmp_path):
+    (tmp_path / "random.py").write_text(
+        "import torch\n"
+        "def make():\n    return torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh())\n"
+        "def data():\n    x = torch.randn(20, 3)\n    return [(x, (x[:, 0] > 0).long())]\n"
+    )
+    spec = tmp_path / "random.py"
+    code, out, _ = infoflow_command("prune-suggest", f"{spec}:make", "--data", f"{spec}:data")
+    assert code == 0
+    assert "nothing to prune" in out
+    assert importlib.import_module("random").random() < 1
+
+
+def test_failed_commands_leave_no_folder(infoflow_command, tmp_path):
+    assert infoflow_command("analyze", "nope", "--data", "demo", "--out", tmp_path / "a" / "r.nc")[
+        0
+    ]
+    assert infoflow_command("analyze", "nope", "--data", "demo", "--out", tmp_path)[0] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_analyze_as_json_is_repeatable(infoflow_command, model_file):
     arguments = ("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--json")
     options = ("--target", "kmeans:3", "--noise-variance", "100", "--seed", "3")
@@ -134,7 +156,7 @@ def test_data_from_npz_and_image_folder(infoflow_command, model_file, tmp_path):
         *("--input-shape", "3,32,32", "--noise-variance", 100),
     )
     assert code == 0
-    assert "class of the target" in out
+    assert "classes of the target" in out
 
 
 def test_weights_are_loaded(infoflow_command, model_file, tmp_path):
@@ -181,7 +203,7 @@ def test_checkpoints_that_do_not_fit_or_hold_code(infoflow_command, model_file, 
         (["graph", "no.such.module:make"], "Cannot import 'no.such.module'"),
         (["graph", "missing.py:make"], "There is no file missing.py"),
         (["graph", "{net}:mak"], "The nearest names are make"),
-        (["graph", "{net}:wrong"], "gives a int, expected a torch.nn.Module"),
+        (["graph", "{net}:wrong"], "type int, expected a torch.nn.Module"),
         (["graph", "{net}:fails"], "failed with RuntimeError: no such file"),
         (["graph", "{net}:make"], "Pass --input-shape, such as 3,128,128"),
         (["graph", "{net}:make", "--input-shape", "3,a"], "--input-shape must be whole numbers"),
@@ -189,7 +211,7 @@ def test_checkpoints_that_do_not_fit_or_hold_code(infoflow_command, model_file, 
         (["analyze", "{net}:make"], "needs samples, got no --data"),
         (["analyze", "{net}:make", "--data", "nowhere"], "which is none of them"),
         (["analyze", "{net}:make", "--data", "x.npz"], "There is no file x.npz"),
-        (["analyze", "{net}:make", "--data", "{net}:wrong"], "gives a int, expected an iterable"),
+        (["analyze", "{net}:make", "--data", "{net}:wrong"], "type int, expected an iterable"),
         (["analyze", "{net}:make", "--data", "demo", "--target", "kmeans:1"], "number from 2 on"),
         (["analyze", "{net}:make", "--data", "demo", "--layers", "x"], "No layer of UNet"),
         (["analyze", "{net}:make", "--data", "demo", "--device", "gpu"], "cannot be used here"),

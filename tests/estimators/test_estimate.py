@@ -44,6 +44,12 @@ def test_takes_tensors_of_any_shape_and_dtype():
     assert infoflow.estimate(torch.arange(8)).ixm > 0
 
 
+def test_complex_values_count_with_both_parts():
+    values = 1j * torch.eye(8)
+    numbers = infoflow.estimate(values, noise_variance=0.1)
+    assert numbers.ixm == infoflow.estimate(torch.view_as_real(values), noise_variance=0.1).ixm > 0
+
+
 def test_own_estimator_is_used():
     class Count:
         name = "count"
@@ -65,6 +71,9 @@ def test_own_estimator_is_used():
         ({"labels": [0, 1]}, "one class for each of the 3 samples, got shape"),
         ({"labels": [[0, 1], [1, 0], [1, 1]]}, "one class for each of the 3 samples"),
         ({"labels": [0.5, 1.2, 2.0]}, "Cut a continuous Y into classes"),
+        ({"labels": [1, 1, 1]}, "at least 2 classes, got one for all 3 samples"),
+        ({"labels": ["a", "b", "a"]}, "labels must be an array or a tensor of numbers, got list"),
+        ({"activations": None}, "activations must be an array or a tensor of numbers"),
         ({"estimator": "mine"}, "estimator must be one of kde, binning, got 'mine'"),
         ({"estimator": "kde", "bin_size": 0.1}, "takes noise_variance, got bin_size"),
         ({"estimator": infoflow.KDE(), "noise_variance": 0.1}, "must be set on the estimator"),

@@ -24,7 +24,7 @@ def cloud(seed, scale=1.0, samples=None, classes=4):
     values = random.normal(0, scale, (n, int(random.integers(1, 9)))) + 10 * scale
     if random.random() < 0.3:
         values[: n // 2] = values[0]
-    return values, random.integers(0, random.integers(1, classes + 1), n)
+    return values, np.append(0, 1 + random.integers(0, random.integers(1, classes), n - 1))
 
 
 @given(seeds, scales, st.floats(0.01, 100))
@@ -127,7 +127,7 @@ def test_measurement_noise_is_not_propagated():
     assert first.ixm_upper < second.ixm_lower
 
 
-@pytest.mark.parametrize("variance", [0.0, -0.1, math.nan, math.inf])
+@pytest.mark.parametrize("variance", [0.0, -0.1, math.nan, math.inf, "a"])
 def test_noise_variance_must_be_positive(variance):
     with pytest.raises(ValueError, match="noise_variance must be a number greater than 0, got"):
         KDE(noise_variance=variance)

@@ -94,7 +94,7 @@ def test_labels_of_a_classifier():
     model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
     loader = DataLoader(TensorDataset(images, labels), 16)
     result = infoflow.analyze(model, loader, noise_variance=3.0, progress=False)
-    assert result.dataset.attrs["target"] == "class of the target"
+    assert result.dataset.attrs["target"] == "classes of the target"
     assert result.dataset["iym_ceiling"].item() == pytest.approx(math.log2(3))
     given = infoflow.analyze(model, loader, target=labels, noise_variance=3.0, progress=False)
     np.testing.assert_allclose(given.iym, result.iym)
@@ -126,8 +126,8 @@ def test_saturation_is_a_warning_and_a_field(unet, loader):
 def test_prints_a_table(unet, loader):
     lines = str(infoflow.analyze(unet, loader, target=CLUSTERS, **QUIET)).splitlines()
     assert lines[0] == "UNet, 20 samples, in bits"
-    assert "ceiling log N = 4.322" in lines[1]
-    assert "3 K-means clusters of the target" in lines[2]
+    assert lines[2] == "Ceiling of I(X;M): log N = 4.322"
+    assert "3 K-means clusters of the target" in lines[4]
     assert len(lines) >= 5 + 23
 
 
@@ -147,6 +147,9 @@ def broken(model):
         ({"target": "masks"}, ValueError, "target must be one of"),
         ({"layers": "decodr.0.0"}, LayerNotFoundError, "nearest names are decoder"),
         ({"memory_budget": "1kB"}, MemoryBudgetError, "Expected at least"),
+        ({"layers": []}, LayerNotFoundError, r"No layer of UNet is chosen by layers=\[\]"),
+        ({"memory_budget": None}, ValueError, "memory_budget must be a number of bytes"),
+        ({"memory_budget": math.inf}, ValueError, "memory_budget must be a number of bytes"),
         ({"memory_budget": "lots"}, ValueError, "memory_budget must be a number of bytes"),
         ({"estimator": "mine"}, ValueError, "estimator must be one of"),
         ({"unit": "bytes"}, ValueError, "unit must be"),
@@ -161,6 +164,8 @@ def test_wrong_input(unet, loader, options, error, message):
 def test_wrong_model_or_loader(unet, loader, blobs):
     with pytest.raises(ActivationError, match=r"Layer encoder.2.0 \(4\) has NaN"):
         infoflow.analyze(broken(unet), loader, target="none", **QUIET)
+    with pytest.raises(ValueError, match=r"model must be a torch.nn.Module, got function"):
+        infoflow.analyze(lambda x: x, loader, **QUIET)
     with pytest.raises(LoaderError, match="no batches"):
         infoflow.analyze(unet, [], **QUIET)
     with pytest.raises(LoaderError, match="1 sample"):

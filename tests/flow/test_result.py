@@ -79,6 +79,12 @@ def test_other_files(result, tmp_path):
     xr.Dataset({"a": 1}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(ResultFileError, match="no infoflow result"):
         infoflow.load(tmp_path / "other.nc")
+    with pytest.raises(ValueError, match=r"epoch must be among the measured ones, \[0\], got 7"):
+        result.to_dict(7)
+    no_graph = result.dataset.copy()
+    no_graph.to_netcdf(tmp_path / "no_graph.nc", engine="h5netcdf")
+    with pytest.raises(ResultFileError, match="lacks the layer graph"):
+        infoflow.load(tmp_path / "no_graph.nc")
     result.dataset.attrs["infoflow_schema"] = 99
     path = result.save(tmp_path / "future.nc")
     with pytest.raises(ResultFileError, match=r"has schema 99, this version .* reads schema 1"):

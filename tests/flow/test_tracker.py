@@ -103,6 +103,13 @@ def test_y_is_reduced_once_for_all_epochs_and_anew_for_other_samples(unet, blobs
     np.testing.assert_allclose(tracker.result.iym[0], tracker.result.iym[3], atol=1e-6)
 
 
+def test_wrong_schedule_or_path(unet, loader, tmp_path):
+    with pytest.raises(ValueError, match="schedule must be a function from the epoch"):
+        infoflow.Tracker(unet, loader, schedule=5)
+    with pytest.raises(ValueError, match="got the folder"):
+        infoflow.Tracker(unet, loader, path=tmp_path)
+
+
 def test_warns_of_saturation_once(unet, loader):
     settings = {**SETTINGS, "noise_variance": 1e-9, "layers": "encoder.0.*"}
     tracker = infoflow.Tracker(unet, loader, schedule=range(3), **settings)

@@ -115,6 +115,38 @@ def test_prints_layers_and_merges(graph):
     assert any("decoder.3.0" in line and "1+19 *" in line for line in lines)
 
 
+def test_recurrent_multiply_adds_are_counted():
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(5, 4, batch_first=True)
+
+        def forward(self, x):
+            return self.lstm(x)[0]
+
+    layer = infoflow.trace(Recurrent(), torch.randn(2, 7, 5))["lstm"]
+    assert layer.shape == (7, 4)
+    assert layer.multiply_adds == 7 * (4 * 4 * 5 + 4 * 4 * 4)
+
+
+def test_savings_need_the_concatenation_along_the_readers_features():
+    class Tall(nn.Module):
+        def __init__(self, axis):
+            super().__init__()
+            self.axis = axis
+            self.a, self.b = nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1)
+            self.c = nn.Conv2d(4 if axis == 1 else 2, 3, 1)
+
+        def forward(self, x):
+            return self.c(torch.cat([self.a(x), self.b(x)], self.axis))
+
+    def saved(axis):
+        return infoflow.trace(Tall(axis), torch.rand(2, 2, 4, 4)).skips[0].parameters
+
+    assert saved(1) == (2 * 2 + 2) + 2 * 3
+    assert saved(2) is None
+
+
 def test_a_chain_has_no_merges():
     graph = infoflow.trace(
         nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.ones(2, 3)
@@ -179,5 +211,60 @@ def test_layer_without_a_row_per_sample():
         def forward(self, x):
             return self.layer(x.sum(0, keepdim=True)[:, :1].expand(3, 3)).sum()
 
-    with pytest.raises(ActivationError, match=r"Layer layer cannot be measured.*shape \(3, 3\)"):
-        infoflow.trace(Mixed(), torch.rand(2, 3))
+    graph = infoflow.trace(Mixed(), torch.rand(2, 3))
+    assert "shape (3, 3)" in graph.unmeasurable["layer"]
+    with pytest.raises(ActivationError, match=r"Layer layer \(0\) cannot be measured"):
+        infoflow.analyze(Mixed(), [torch.rand(4, 3)], progress=False)
+
+
+class TimeFirst(nn.Module):
+    """Has time, not samples, in the first dimension of layer ``second``."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(5, 6), nn.Linear(6, 6)
+
+    def forward(self, x):
+        return self.second(torch.relu(self.first(x).transpose(0, 1)) + 0).mean(0)
+
+
+def test_sequence_first_values_are_not_taken_for_samples():
+    """16 identical samples must not come out as 3 bits because time is a multiple of the batch."""
+    x = torch.randn(1, 32, 5).repeat(16, 1, 1)
+    graph = infoflow.trace(TimeFirst(), x[:2])
+    assert list(graph.unmeasurable) == ["second"]
+    assert list(graph.values(x)) == ["first"]
+    with pytest.raises(ActivationError, match=r"second \(1\) cannot be measured.*batch_first=True"):
+        infoflow.analyze(TimeFirst(), [x[:8], x[8:]], progress=False)
+    result = infoflow.analyze(TimeFirst(), [x[:8], x[8:]], layers="first", progress=False)
+    assert result.ixm.item() == 0.0
+
+
+def test_operations_across_the_batch_are_found():
+    class Centred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+
+        def forward(self, x):
+            h = self.a(x)
+            return self.b(h - h.mean(0))
+
+    reason = infoflow.trace(Centred(), torch.rand(4, 3)).unmeasurable["b"]
+    assert reason == "its value for one sample depends on the others in the batch"
+
+
+def test_a_net_that_works_in_place_on_its_input_leaves_the_callers_tensor():
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+
+        def forward(self, x):
+            x += 1
+            return self.layer(x)
+
+    x = torch.zeros(4, 3)
+    assert len(infoflow.trace(InPlace(), x)) == 1
+    infoflow.analyze(InPlace(), [x[:2], x[2:]], progress=False)
+    assert torch.equal(x, torch.zeros(4, 3))

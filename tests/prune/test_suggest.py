@@ -56,7 +56,7 @@ def test_verdicts_of_a_history():
         "7→11": ("keep", None),
         "5→14": ("prune if trained to epoch", 1000),
         "3→17": ("prune if trained to epoch", 100),
-        "1→20": ("cannot tell", 0),
+        "1→20": ("cannot tell", None),
     }
     assert advice.prunable == ("encoder.2.2->decoder.1.0", "encoder.1.2->decoder.2.0")
     row = advice[0]
@@ -68,7 +68,7 @@ def test_a_single_look_prunes_only_below_saturation():
     result = made_up({10: [2.9], 13: [2.0], 16: [2.0], 19: [1.98]})
     assert set(verdicts(infoflow.suggest_pruning(result)).values()) == {
         ("keep", None),
-        ("cannot tell", 0),
+        ("cannot tell", None),
     }
     result.dataset["iym"][:, 0] = 2.0
     result.dataset["iym"][:, 10] = 0.5

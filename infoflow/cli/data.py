@@ -1,0 +1,123 @@
+"""What --data, --input-shape and --target mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from infoflow.capture.batches import Samples
+from infoflow.capture.targets import KMeans
+from infoflow.cli.imports import call_factory, find_attribute
+from infoflow.interface import ArgumentError, Target
+from infoflow.testing import blob_images
+
+_BATCH = 16
+
+
+def load_loader(spec: str, shape: str | None) -> Iterable[Any]:
+    """Return the loader that ``--data`` names."""
+    path = Path(spec)
+    if spec == "demo":
+        size = 64 if shape is None else parse_shape(shape)[-1]
+        return DataLoader(TensorDataset(*blob_images(128, size=size)), batch_size=_BATCH)
+    if path.suffix == ".npz":
+        return _from_npz(path)
+    if path.is_dir():
+        return _from_image_folder(path, shape)
+    place, _, name = spec.rpartition(":")
+    if not place:
+        raise ArgumentError(
+            f"--data must be package.module:factory, path/file.py:factory, an image folder, an "
+            f".npz or demo, got {spec!r}, which is none of them."
+        )
+    loader: Iterable[Any] = call_factory(find_attribute(place, name, spec), spec)
+    if not hasattr(loader, "__iter__"):
+        raise ArgumentError(
+            f"{spec} gives an object of type {type(loader).__name__}, expected an iterable of "
+            "batches, such as a torch.utils.data.DataLoader."
+        )
+    return loader
+
+
+def _from_npz(path: Path) -> Iterable[Any]:
+    if not path.is_file():
+        raise ArgumentError(f"There is no file {path}. Expected an .npz with x, and y if there is.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            columns = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except Exception as error:
+        raise ArgumentError(
+            f"{path} cannot be read as an .npz of plain arrays ({type(error).__name__}). Write it "
+            "with numpy.savez(path, x=..., y=...)."
+        ) from error
+    if "x" not in columns:
+        raise ArgumentError(
+            f"{path} holds {', '.join(columns) or 'nothing'}, expected x, and y if there is one."
+        )
+    if any(column.ndim == 0 for column in columns.values()):
+        raise ArgumentError(f"{path} holds single numbers; expected x and y with a row per sample.")
+    x = columns["x"].float() if columns["x"].dtype == torch.float64 else columns["x"]
+    parts = [x, columns["y"]] if "y" in columns else [x]
+    if len({len(part) for part in parts}) > 1:
+        raise ArgumentError(
+            f"{path} has {len(x)} samples in x but {len(columns['y'])} in y; expected one y per x."
+        )
+    return DataLoader(TensorDataset(*parts), batch_size=_BATCH)
+
+
+def _from_image_folder(path: Path, shape: str | None) -> Iterable[Any]:
+    from torchvision import datasets, transforms
+
+    size = (224, 224) if shape is None else parse_shape(shape)[-2:]
+    steps = transforms.Compose([transforms.Resize(size), transforms.ToTensor()])
+    try:
+        images = datasets.ImageFolder(str(path), transform=steps)
+    except FileNotFoundError as error:
+        raise ArgumentError(
+            f"{path} holds no folders of images; expected one folder per class, with images in it."
+        ) from error
+    return DataLoader(images, batch_size=_BATCH)
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Return ``"3,128,128"`` as numbers."""
+    try:
+        shape = tuple(int(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise ArgumentError(
+            f"--input-shape must be whole numbers such as 3,128,128, the shape of one sample "
+            f"without the batch, got {text!r}."
+        )
+    return shape
+
+
+def example_input(spec: str, shape: str | None, loader: Iterable[Any] | None) -> Any:
+    """Return two samples to trace with: from the loader, the given shape, or the library."""
+    if loader is not None:
+        return Samples(loader).example().inputs
+    if shape is not None:
+        return torch.rand(2, *parse_shape(shape))
+    if spec.startswith("torchvision:"):
+        size = 299 if spec.endswith(":inception_v3") else 224
+        return torch.rand(2, 3, size, size)
+    raise ArgumentError(
+        f"The shape of {spec}'s input is not known. Pass --input-shape, such as 3,128,128, or "
+        "--data."
+    )
+
+
+def load_target(text: str) -> str | Target:
+    """Return a target by name; ``kmeans:12`` sets the number of clusters."""
+    name, _, number = text.partition(":")
+    if name != "kmeans" or not number:
+        return text
+    if not number.isdigit() or int(number) < 2:
+        raise ArgumentError(f"--target kmeans:CLUSTERS needs a number from 2 on, got {text!r}.")
+    return KMeans(clusters=int(number))
