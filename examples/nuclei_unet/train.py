@@ -70,7 +70,7 @@ def main(
         stop(run)
     except (InfoflowError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2) from None
 
 
 def refuse_used(out: Path, *, resume: bool) -> None:

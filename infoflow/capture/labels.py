@@ -28,8 +28,8 @@ class KnownLabels:
 class LazyLabels:
     """Y of the samples; reduced on demand, after a pass over them.
 
-    Dense targets, and the model's output, are reduced at once, so that their memory is free again
-    when the activations come. What an earlier measurement of the same samples found is used again.
+    Dense targets, and the model's output, are reduced at once and dropped, so that their memory is
+    free when the activations come. What an earlier measurement of the same samples found is used again.
 
     Parameters
     ----------

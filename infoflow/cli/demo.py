@@ -1,4 +1,4 @@
-"""``infoflow demo``: the whole path, on images made here, in about a minute."""
+"""``infoflow demo``: the whole path, on images made here."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from infoflow.interface import InfoflowWarning
 from infoflow.testing import UNet, blob_images
 
 SAMPLES = 605
-CLUSTERS = infoflow.KMeans(clusters=64, restarts=1)
+CLUSTERS = infoflow.KMeans(clusters=64)
 
 
 def data():

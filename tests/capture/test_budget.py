@@ -50,7 +50,7 @@ def test_a_budget_for_all_columns_takes_one_pass_and_one_less_takes_two():
 
 
 def test_too_small_a_budget_says_how_much_would_do():
-    with pytest.raises(MemoryBudgetError, match=r"1 kB does not hold .* Expected at least 16.8 MB"):
+    with pytest.raises(MemoryBudgetError, match=r"1 kB does not hold .* Expected at least 33.6 MB"):
         plan_passes(layers_of([10]), 20, 1000, 4)
 
 

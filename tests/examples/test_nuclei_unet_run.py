@@ -372,14 +372,14 @@ def test_the_command_trains_and_goes_on(call, tmp_path: Path):
     assert "13 training and 3 validation images" in first.output
     assert "Done: 1 epochs, Dice" in first.output
     again = call("--epochs 2")
-    assert again.exit_code == 1
+    assert again.exit_code == 2
     assert "already has a run" in again.stderr
     assert "--resume" in again.stderr
     resumed = call("--epochs 2 --resume")
     assert resumed.exit_code == 0, resumed.output
     assert "after 1 epochs" in resumed.output
     shorter = call("--epochs 1 --resume")
-    assert shorter.exit_code == 1
+    assert shorter.exit_code == 2
     assert "at epoch 2 already" in shorter.stderr
     model = models.build_model(base_channels=4)
     model.load_state_dict(torch.load(tmp_path / "out" / "weights.pt", weights_only=True))
@@ -426,7 +426,7 @@ def test_ctrl_c_before_anything(call, monkeypatch):
 )
 def test_wrong_options_are_one_sentence(call, options: str, message: str):
     result = call(options)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.startswith("error: ")
 
