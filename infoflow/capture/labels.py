@@ -29,7 +29,8 @@ class LazyLabels:
     """Y of the samples; reduced on demand, after a pass over them.
 
     Dense targets, and the model's output, are reduced at once and dropped, so that their memory is
-    free when the activations come. What an earlier measurement of the same samples found is used again.
+    free when the activations come. What an earlier measurement of the same samples found is used
+    again.
 
     Parameters
     ----------
