@@ -13,8 +13,8 @@ from infoflow.interface import ArgumentError, Layer, MemoryBudgetError
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _UNITS |= {"KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
-#: N×N float64 matrices alive at once: a Gram matrix, and what an estimator makes of it.
-_MATRICES = 5
+#: N×N float64 matrices alive at once: a Gram matrix, what an estimator makes of it, and a margin.
+_MATRICES = 12
 
 
 def parse_bytes(budget: int | float | str) -> int:
