@@ -77,6 +77,9 @@ class Run:
         Where the files are; where it has a checkpoint, the run goes on from it.
     memory_budget
         For the measurements, as in :class:`infoflow.Tracker`.
+    keep_weights
+        Whether each measured epoch's weights go into ``weights/``, so that it can be measured again
+        by other estimators and targets.
 
     Raises
     ------
@@ -85,9 +88,16 @@ class Run:
     """
 
     def __init__(
-        self, settings: Settings, data: Nuclei, folder: Path, *, memory_budget: str = "2GB"
+        self,
+        settings: Settings,
+        data: Nuclei,
+        folder: Path,
+        *,
+        memory_budget: str = "2GB",
+        keep_weights: bool = False,
     ) -> None:
         self.settings, self.folder, self.clock = settings, folder, Clock()
+        self.keep_weights = keep_weights
         self.metrics = MetricsFile(folder / "metrics.csv")
         found = self._found()
         self.labels = (
@@ -132,12 +142,22 @@ class Run:
     def finish(self) -> tuple[float, float]:
         """Write the checkpoint and ``weights.pt``; return training and validation Dice."""
         self.save()
-        with replacing(self.folder / "weights.pt") as part:
-            torch.save(self.checkpoint.model, part)
+        self._write_weights(self.folder / "weights.pt")
         size = self.settings.batch_size
         return mean_dice(self.model, *self.training, size), mean_dice(
             self.model, *self.validation, size
         )
+
+    def _write_weights(self, path: Path) -> None:
+        with replacing(path) as part:
+            torch.save(self._state(), part)
+
+    def _state(self) -> dict[str, Tensor]:
+        """Return a copy of the weights on the CPU."""
+        return {
+            name: value.detach().to("cpu", copy=True)
+            for name, value in self.model.state_dict().items()
+        }
 
     def _found(self) -> Checkpoint | None:
         """Return the checkpoint of the folder, with its other files brought back to that epoch."""
@@ -177,12 +197,10 @@ class Run:
         )
 
     def _checkpoint(self, epoch: int) -> Checkpoint:
-        state = {
-            name: value.detach().to("cpu", copy=True)
-            for name, value in self.model.state_dict().items()
-        }
         settings = self.settings
-        return Checkpoint(epoch, state, self.labels, asdict(settings), environment(settings))
+        return Checkpoint(
+            epoch, self._state(), self.labels, asdict(settings), environment(settings)
+        )
 
     def _train(self, epoch: int) -> float:
         """Go once through the training images in the epoch's own order; return the mean loss."""
@@ -212,6 +230,8 @@ class Run:
         is_measured = self.tracker.record(epoch)
         if is_measured:
             self.clock.measuring.append(time.perf_counter() - started)
+            if self.keep_weights:
+                self._write_weights(weights_file(self.folder, epoch))
         size = self.settings.batch_size
         row = Row(
             epoch,
@@ -221,6 +241,11 @@ class Run:
         )
         self.metrics.append(row)
         return row
+
+
+def weights_file(folder: Path, epoch: int) -> Path:
+    """Return where the weights of a measured epoch are kept."""
+    return folder / "weights" / f"epoch_{epoch:05d}.pt"
 
 
 def environment(settings: Settings) -> Plain:

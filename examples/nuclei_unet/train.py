@@ -42,6 +42,9 @@ def main(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     memory_budget: Annotated[str, typer.Option(help="For the measurements.")] = "2GB",
     checkpoint_every: Annotated[int, typer.Option(min=1, help="In epochs.")] = 10,
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="Of each measured epoch, in --out/weights.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --out.")] = False,
 ) -> None:
     """Train one model by the authors' recipe and measure it on the paper's schedule."""
@@ -63,7 +66,7 @@ def main(
             noise_variance=noise_variance,
             device=kind,
         )
-        run = Run(settings, data, out, memory_budget=memory_budget)
+        run = Run(settings, data, out, memory_budget=memory_budget, keep_weights=keep_weights)
         announce(run)
         train(run, epochs, checkpoint_every)
     except KeyboardInterrupt:

@@ -268,7 +268,7 @@ class LayerGraph:
             ),
             outputs=tuple(data["outputs"]),
             dominators=data["dominators"],
-            unmeasurable=data["unmeasurable"],
+            unmeasurable=data.get("unmeasurable", {}),  # files of the first version lack it
         )
 
     def __repr__(self) -> str:

@@ -98,6 +98,18 @@ def test_two_and_two_epochs_are_four(settings, data, uninterrupted: Path, tmp_pa
     check_same(tmp_path, uninterrupted)
 
 
+def test_weights_of_every_measured_epoch_are_kept_on_request(
+    settings, data, uninterrupted: Path, tmp_path: Path
+):
+    train.train(run.Run(settings, data, tmp_path, keep_weights=True), 2, 2)
+    kept = [torch.load(run.weights_file(tmp_path, epoch), weights_only=True) for epoch in range(3)]
+    fresh = models.build_model(settings.model, base_channels=settings.base_channels).state_dict()
+    for name, last in torch.load(tmp_path / "weights.pt", weights_only=True).items():
+        assert torch.equal(kept[0][name], fresh[name])
+        assert torch.equal(kept[2][name], last)
+    assert not (uninterrupted / "weights").exists()
+
+
 class Killed(BaseException):
     """Stands for kill -9: nothing may catch it."""
 

@@ -102,6 +102,12 @@ def test_goes_through_json_and_back(graph):
         again.values(torch.rand(1, 3, 32, 32))
 
 
+def test_a_file_of_the_first_version_has_no_unmeasurable_layers(graph):
+    data = graph.to_dict()
+    del data["unmeasurable"]
+    assert LayerGraph.from_dict(data).unmeasurable == {}
+
+
 def test_to_networkx_has_the_streams_as_edges(graph):
     plain = graph.to_networkx()
     assert plain.number_of_nodes() == 24
