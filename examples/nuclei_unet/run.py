@@ -26,7 +26,8 @@ from infoflow.interface import Labels
 class Settings:
     """What decides the numbers of a run; a resumed run must have the same.
 
-    ``device`` is ``"cpu"`` or ``"cuda"``.
+    ``device`` is ``"cpu"`` or ``"cuda"``. Without ``measure`` there is no ``flow.nc``: keep the
+    weights then, and measure them later.
     """
 
     data_fingerprint: str
@@ -39,6 +40,7 @@ class Settings:
     clusters: int = 64
     noise_variance: float = 1.0
     device: str = "cpu"
+    measure: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +174,8 @@ class Run:
             flow.unlink(missing_ok=True)
         else:
             self.metrics.rewind(checkpoint.epoch)
-            rewind_flow(flow, checkpoint.epoch)
+            if self.settings.measure:
+                rewind_flow(flow, checkpoint.epoch)
         return checkpoint
 
     def _refuse_leftovers(self) -> None:
@@ -227,11 +230,12 @@ class Run:
 
     def _measure(self, epoch: int, *, loss: float | None) -> Row:
         started = time.perf_counter()
-        is_measured = self.tracker.record(epoch)
-        if is_measured:
+        is_measured = infoflow.paper_schedule(epoch)
+        if is_measured and self.settings.measure:
+            self.tracker.record(epoch)
             self.clock.measuring.append(time.perf_counter() - started)
-            if self.keep_weights:
-                self._write_weights(weights_file(self.folder, epoch))
+        if is_measured and self.keep_weights:
+            self._write_weights(weights_file(self.folder, epoch))
         size = self.settings.batch_size
         row = Row(
             epoch,

@@ -45,6 +45,9 @@ def main(
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Of each measured epoch, in --out/weights.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option(help="Measure on the paper's schedule while training.")
+    ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --out.")] = False,
 ) -> None:
     """Train one model by the authors' recipe and measure it on the paper's schedule."""
@@ -65,6 +68,7 @@ def main(
             clusters=clusters,
             noise_variance=noise_variance,
             device=kind,
+            measure=measure,
         )
         run = Run(settings, data, out, memory_budget=memory_budget, keep_weights=keep_weights)
         announce(run)
@@ -138,7 +142,8 @@ def describe(run: Run, row: Row) -> str:
     )
     return (
         f"epoch {row.epoch}: {trained}; Dice {row.training_dice:.3f} training, "
-        f"{row.validation_dice:.3f} validation; {run.clock.measuring[-1]:.2f} s of measuring"
+        f"{row.validation_dice:.3f} validation"
+        + (f"; {run.clock.measuring[-1]:.2f} s of measuring" if run.settings.measure else "")
     )
 
 

@@ -110,6 +110,14 @@ def test_weights_of_every_measured_epoch_are_kept_on_request(
     assert not (uninterrupted / "weights").exists()
 
 
+def test_trained_the_same_without_measuring(settings, data, uninterrupted: Path, tmp_path: Path):
+    unmeasured = replace(settings, measure=False)
+    go_on(unmeasured, data, tmp_path, 2)
+    go_on(unmeasured, data, tmp_path, 4)
+    assert not (tmp_path / "flow.nc").exists()
+    assert (tmp_path / "metrics.csv").read_text() == (uninterrupted / "metrics.csv").read_text()
+
+
 class Killed(BaseException):
     """Stands for kill -9: nothing may catch it."""
 
