@@ -63,6 +63,14 @@ class SaturationWarning(InfoflowWarning):
     """Estimates sit at their ceiling and would do so for almost any net."""
 
 
+class PathWarning(InfoflowWarning):
+    """A batch took another path through the model than the example that was traced."""
+
+
+class UnmeasurableWarning(InfoflowWarning):
+    """Layers without a row per sample are left out."""
+
+
 class SingletonWarning(InfoflowWarning):
     """Most classes of Y hold a single sample, so I(Y;M) counts samples, not knowledge."""
 
@@ -177,6 +185,45 @@ class Merge:
     main: str
     skips: tuple[Skip, ...]
     index: int | None
+
+
+#: How far a traced program can be trusted; see :class:`Verification`.
+Faithfulness = Literal["exact", "fixed batch", "fixed shape", "this input only", "not verified"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What is known of how a graph was made, and how far its program can be trusted.
+
+    Parameters
+    ----------
+    label
+        ``"exact"``: replayed, the program gives the model's own output, also on new input and with
+        another number of samples. ``"fixed batch"``: on new input, but not with another number of
+        samples. ``"fixed shape"``: the model itself takes no other number of samples, so nothing
+        else could be tried. ``"this input only"``: the path depends on the values of the input, or
+        a replay differs. ``"not verified"``: there was no example to replay.
+    tracer
+        ``"recorder"``, which watches one run, or ``"symbolic"``, where there was no example.
+    checks
+        What the program was replayed on, with the output of the model itself.
+    notes
+        What was done to the model, and what cannot be known, in words.
+    """
+
+    label: Faithfulness
+    tracer: Literal["recorder", "symbolic"]
+    checks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a replay stands for the model on any input of this kind."""
+        return self.label == "exact"
+
+    def __str__(self) -> str:
+        seen = f", replayed on {', '.join(self.checks)}" if self.checks else ""
+        return "\n".join([f"{self.label} ({self.tracer}{seen})", *self.notes])
 
 
 # --------------------------------------------------------------------------- statistics, estimates

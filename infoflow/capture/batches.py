@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.utils import _pytree as pytree
+from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
 from infoflow.capture.undisturbed import seed_everything
-from infoflow.graph.program import first_tensor
+from infoflow.graph.call import Call, as_call, holds_samples, parameters_of
+from infoflow.graph.nesting import first_tensor, tensors_in
 from infoflow.interface import InfoflowError, LoaderError
 
 #: Turns what a loader gives into ``(inputs, target)``; target may be None.
@@ -28,7 +27,7 @@ _TARGET_KEYS = ("label", "labels", "mask", "masks", "target", "targets", "y")
 class Batch:
     """One batch: the model's arguments, Y as the loader gives it, and the rows that it fills."""
 
-    inputs: tuple[Any, ...]
+    call: Call
     target: Tensor | None
     start: int
     size: int
@@ -47,6 +46,8 @@ class Samples:
     unpack
         What to make of a batch; None for tensors, ``(x, y)`` pairs and dictionaries with the usual
         keys.
+    model
+        What the inputs are for: the names of its arguments tell what a dictionary holds.
     device
         Where the inputs are sent.
     seed
@@ -58,6 +59,7 @@ class Samples:
         loader: Iterable[Any],
         *,
         unpack: Unpack | None = None,
+        model: nn.Module | None = None,
         device: torch.device | None = None,
         seed: int = 0,
     ) -> None:
@@ -69,7 +71,9 @@ class Samples:
             )
         self.loader = loader
         self.device = device or torch.device("cpu")
-        self._unpack = unpack or unpack_batch
+        self._model = nn.Identity() if model is None else model
+        self._arguments = parameters_of(self._model)
+        self._unpack = unpack or (lambda batch: unpack_batch(batch, self._arguments))
         self._seed = seed
         self._checksums: list[int] = []
         self._count: int | None = None
@@ -134,8 +138,7 @@ class Samples:
         """Return the first two samples."""
         batch = next(iter(self._raw_batches()))
         target = None if batch.target is None else batch.target[:2]
-        inputs = pytree.tree_map(lambda leaf: _head(leaf, batch.size), batch.inputs)
-        return Batch(inputs, target, 0, min(2, batch.size))
+        return Batch(batch.call.select(slice(0, 2)), target, 0, min(2, batch.size))
 
     def batches(self) -> Iterator[Batch]:
         """Go through all samples once; a LoaderError where they differ from the first pass."""
@@ -143,7 +146,7 @@ class Samples:
         targets: list[Tensor | None] = []
         total = 0
         for number, batch in enumerate(self._raw_batches()):
-            checksums.append(_checksum(batch.inputs))
+            checksums.append(_checksum(batch.call))
             if self._passes and checksums[-1:] != self._checksums[number : number + 1]:
                 raise self._order_error(number)
             total += batch.size
@@ -161,25 +164,25 @@ class Samples:
         seed_everything(self._seed, self.loader)
         start = 0
         for number, raw in enumerate(self._checked_iteration()):
-            arguments, target = self._unpacked(number, raw)
-            first = first_tensor(arguments)
-            if first is None or first.ndim == 0:
+            call, target = self._unpacked(number, raw)
+            first, size = first_tensor(call.first), call.samples
+            if first is None or size == 0:
                 raise LoaderError(
                     f"Batch {number} holds no input tensor with a batch dimension, got "
                     f"{type(raw).__name__}. Pass unpack=, a function from a batch to "
                     "(inputs, target)."
                 )
-            self._check_shape(number, tuple(first.shape[1:]))
-            arguments = pytree.tree_map_only(Tensor, lambda t: t.to(self.device), arguments)
-            yield Batch(arguments, _as_target(target, len(first)), start, len(first))
-            start += len(first)
+            self._check_shape(number, tuple(first.shape[first is call.first :]))
+            call = call.map(lambda tensor: tensor.to(self.device))
+            yield Batch(call, _as_target(target, size), start, size)
+            start += size
         if start == 0:
             raise LoaderError(
                 "The loader gives no batches; expected at least 2 samples. Check the dataset, its "
                 "filters and drop_last."
             )
 
-    def _unpacked(self, number: int, raw: Any) -> tuple[tuple[Any, ...], Any]:
+    def _unpacked(self, number: int, raw: Any) -> tuple[Call, Any]:
         try:
             inputs, target = self._unpack(raw)
         except InfoflowError:
@@ -190,8 +193,9 @@ class Samples:
                 f"{type(error).__name__}: {error}. Expected a function that returns (inputs, "
                 "target)."
             ) from error
-        inputs = pytree.tree_map_only(np.ndarray, torch.from_numpy, inputs)
-        return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), target
+        if isinstance(inputs, list) and _are_columns(inputs):
+            inputs = tuple(inputs)  # what a DataLoader makes of a tuple
+        return as_call(self._model, inputs), target
 
     def _checked_iteration(self) -> Iterator[Any]:
         number = 0
@@ -236,11 +240,19 @@ class Samples:
         )
 
 
-def unpack_batch(batch: Any) -> tuple[Any, Any]:
-    """Split a batch into inputs and target: a tensor, a pair, or a dictionary with usual keys."""
+def unpack_batch(batch: Any, arguments: Collection[str] = ()) -> tuple[Any, Any]:
+    """Split a batch into inputs and target: a tensor, a pair, or a dictionary.
+
+    Of a dictionary, what has the name of one of the model's ``arguments`` is an input, but for the
+    usual names of targets; where there is none, the usual names of inputs are looked for.
+    """
     if isinstance(batch, Tensor):
         return batch, None
     if isinstance(batch, Mapping):
+        target = next((batch[key] for key in _TARGET_KEYS if key in batch), None)
+        named = {k: v for k, v in batch.items() if k in arguments and k not in _TARGET_KEYS}
+        if named:
+            return named, target
         inputs = next((batch[key] for key in _INPUT_KEYS if key in batch), None)
         if inputs is None:
             raise LoaderError(
@@ -248,7 +260,9 @@ def unpack_batch(batch: Any) -> tuple[Any, Any]:
                 f"{', '.join(_INPUT_KEYS)} for the input. Pass unpack=, a function from a batch to "
                 "(inputs, target)."
             )
-        return inputs, next((batch[key] for key in _TARGET_KEYS if key in batch), None)
+        return inputs, target
+    if isinstance(batch, list) and holds_samples(batch) and not _are_columns(batch):
+        return batch, None
     if isinstance(batch, Sequence) and 1 <= len(batch) <= 2:
         return batch[0], batch[1] if len(batch) == 2 else None
     size = f" of {len(batch)}" if isinstance(batch, Sequence) else ""
@@ -256,6 +270,17 @@ def unpack_batch(batch: Any) -> tuple[Any, Any]:
         f"A batch is a {type(batch).__name__}{size}, expected a tensor, an (inputs, target) pair "
         "or a dictionary. Pass unpack=, a function from a batch to (inputs, target)."
     )
+
+
+def _are_columns(values: list[Any]) -> bool:
+    """Tell whether a list is what a DataLoader makes of tuples: a tensor per argument.
+
+    A list of images is none; of numbers and waveforms, only what has several lengths.
+    """
+    if not holds_samples(values):
+        return True
+    tensors = tensors_in(values)
+    return tensors[0].ndim == 1 and len({len(tensor) for tensor in tensors}) == 1
 
 
 def sized_samples(loader: Iterable[Any]) -> int | None:
@@ -277,7 +302,10 @@ def _sampler(loader: DataLoader[Any]) -> Any:
 def _as_target(target: Any, size: int) -> Tensor | None:
     if target is None:
         return None
-    tensor = torch.as_tensor(target).detach().cpu()
+    try:
+        tensor = torch.as_tensor(target).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        return None  # boxes, captions: nothing that a Y could be made of
     if tensor.ndim == 0 or len(tensor) != size:
         raise LoaderError(
             f"A batch has {size} samples but a target of shape {tuple(tensor.shape)}; expected one "
@@ -286,15 +314,9 @@ def _as_target(target: Any, size: int) -> Tensor | None:
     return tensor
 
 
-def _head(leaf: Any, size: int) -> Any:
-    is_batch = isinstance(leaf, Tensor) and leaf.ndim > 0 and len(leaf) == size
-    return leaf[:2] if is_batch else leaf
-
-
-def _checksum(inputs: tuple[Any, ...]) -> int:
+def _checksum(call: Call) -> int:
     code = 0
-    for leaf in pytree.tree_leaves(inputs):
-        if isinstance(leaf, Tensor):
-            flat = leaf.detach().cpu().contiguous().view(-1).view(torch.uint8)
-            code = zlib.crc32(flat.numpy().data, code)
+    for leaf in tensors_in((call.args, dict(call.kwargs))):
+        flat = leaf.detach().cpu().contiguous().view(-1).view(torch.uint8)
+        code = zlib.crc32(flat.numpy().data, code)
     return code

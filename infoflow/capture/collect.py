@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from infoflow.capture.batches import Samples
+from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import Slice, plan_passes
 from infoflow.estimators.binning import bin_digests, number_digests
 from infoflow.estimators.distances import add_products, distances_from_gram
@@ -72,7 +72,7 @@ def passes_needed(
 
 def value_dtype(graph: LayerGraph) -> torch.dtype:
     """Return the dtype in which a graph's values are kept: float64 for models in float64."""
-    kinds = {parameter.dtype for parameter in graph.program.module.parameters()}
+    kinds = {parameter.dtype for parameter in graph.source.model.parameters()}
     return torch.float64 if torch.float64 in kinds else torch.float32
 
 
@@ -112,10 +112,13 @@ def _collect_columns(
     places = {piece.layer.name: (piece, view) for piece, view in zip(slices, views, strict=True)}
     layers = [piece.layer for piece in slices]
     for batch in samples.batches():
-        for layer, value in graph.iterate(batch.inputs, layers):
+
+        def keep(layer: Layer, value: Tensor, batch: Batch = batch) -> None:
             piece, view = places[layer.name]
             flat = _flat_rows(layer, value, batch.size)
             view[batch.start : batch.start + batch.size] = flat[:, piece.start : piece.stop]
+
+        graph.visit(batch.call, layers, keep)
         step()
     return views
 
@@ -145,11 +148,14 @@ def _codes(
 ) -> Iterator[tuple[Layer, Tensor]]:
     digests: dict[str, list[bytes]] = {layer.name: [] for layer in layers}
     for batch in samples.batches():
-        for layer, value in graph.iterate(batch.inputs, layers):
+
+        def digest(layer: Layer, value: Tensor, batch: Batch = batch) -> None:
             flat = _flat_rows(layer, value, batch.size)
             if not bool(torch.isfinite(flat).all()):
                 raise _not_finite(layer, flat)
             digests[layer.name] += bin_digests(flat, bin_size)
+
+        graph.visit(batch.call, layers, digest)
         step()
     for layer in layers:
         yield layer, number_digests(digests[layer.name]).to(samples.device)
@@ -159,6 +165,6 @@ def collect_output(graph: LayerGraph, samples: Samples, *, step: Step = lambda: 
     """Return the model's own output for all samples, (N, ...), on the CPU."""
     outputs = []
     for batch in samples.batches():
-        outputs.append(graph.output(batch.inputs).float().cpu())
+        outputs.append(graph.output(batch.call).float().cpu())
         step()
     return torch.cat(outputs)

@@ -101,7 +101,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 def example_input(spec: str, shape: str | None, loader: Iterable[Any] | None) -> Any:
     """Return two samples to trace with: from the loader, the given shape, or the library."""
     if loader is not None:
-        return Samples(loader).example().inputs
+        return Samples(loader).example().call
     if shape is not None:
         return torch.rand(2, *parse_shape(shape))
     if spec.startswith("torchvision:"):

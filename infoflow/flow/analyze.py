@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -17,6 +17,8 @@ from infoflow.flow.measure import (
     warn_of_saturation,
 )
 from infoflow.flow.result import FlowResult, result_of
+from infoflow.graph.observe import Choice
+from infoflow.graph.reduce import Reduce
 from infoflow.interface import Estimator, Unit, nats_per
 
 
@@ -35,6 +37,9 @@ def analyze(
     unpack: Unpack | None = None,
     seed: int = 0,
     progress: bool | None = None,
+    leaves: Sequence[Choice] = (),
+    open: Sequence[Choice] = (),
+    reduce: Reduce = "flatten",
 ) -> FlowResult:
     """Estimate how many bits every layer keeps about the input and about the target.
 
@@ -71,6 +76,11 @@ def analyze(
         Seed of every pass over the loader.
     progress
         Show a bar; None shows it on a terminal only.
+    leaves, open
+        Modules to keep whole as one layer, or to open, as for :func:`infoflow.trace`.
+    reduce
+        What of values with positions is measured: ``"flatten"`` (all), ``"mean"``, ``"first"``,
+        ``"last"`` or a position of a sequence.
 
     Returns
     -------
@@ -107,6 +117,9 @@ def analyze(
         unpack=unpack,
         seed=seed,
         progress=progress,
+        leaves=leaves,
+        open=open,
+        reduce=reduce,
     )
     measurement = measure(model, loader, settings)
     warn_of_saturation(measurement.estimates)

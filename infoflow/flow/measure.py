@@ -18,7 +18,16 @@ from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.modes import check_model
-from infoflow.interface import Estimate, Estimator, Layer, SaturationWarning
+from infoflow.graph.observe import Choice
+from infoflow.graph.reduce import Reduce
+from infoflow.interface import (
+    ActivationError,
+    Estimate,
+    Estimator,
+    Layer,
+    SaturationWarning,
+    UnmeasurableWarning,
+)
 
 Layers = str | int | Sequence[str | int]
 
@@ -35,6 +44,9 @@ class Settings:
     unpack: Unpack | None
     seed: int
     progress: bool | None
+    leaves: Sequence[Choice]
+    open: Sequence[Choice]
+    reduce: Reduce
 
 
 @dataclass(frozen=True)
@@ -60,11 +72,18 @@ def measure(
     check_model(model)
     budget = parse_bytes(settings.memory_budget)
     with undisturbed(model, loader, settings.device) as device:
-        samples = Samples(loader, unpack=settings.unpack, device=device, seed=settings.seed)
+        samples = Samples(
+            loader, unpack=settings.unpack, model=model, device=device, seed=settings.seed
+        )
         example = samples.example()
-        graph = trace(model, example.inputs)
-        graph.program.module.to(device)
-        layers = graph.select(settings.layers)
+        graph = trace(
+            model,
+            example.call,
+            leaves=settings.leaves,
+            open=settings.open,
+            reduce=settings.reduce,
+        )
+        layers = measurable(graph, settings.layers)
         statistic = settings.estimator.statistic
         passes = passes_needed(graph, samples, layers, statistic, budget)
         labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
@@ -75,6 +94,27 @@ def measure(
                 classes = None if known is None else known.classes.to(device)
                 estimates.append(settings.estimator.estimate(value, classes))
     return Measurement(graph, labels.known, layers, tuple(estimates))
+
+
+def measurable(graph: LayerGraph, layers: Layers) -> tuple[Layer, ...]:
+    """Return the chosen layers, without those that have no row per sample and are not named."""
+    chosen = graph.select(layers)
+    keys = [layers] if isinstance(layers, (str, int)) else list(layers)
+    named = {graph[key].name for key in keys if isinstance(key, int) or key in graph.names}
+    kept = tuple(
+        layer for layer in chosen if layer.name in named or layer.name not in graph.unmeasurable
+    )
+    left_out = [layer.name for layer in chosen if layer not in kept]
+    if left_out:
+        reason = graph.unmeasurable[left_out[0]]
+        message = (
+            f"{len(left_out)} of {len(chosen)} layers have no row per sample, such as "
+            f"{left_out[0]}: {reason}."
+        )
+        if not kept:
+            raise ActivationError(f"{message} Nothing is left to measure; choose other layers=.")
+        warnings.warn(f"{message} They are left out.", UnmeasurableWarning, stacklevel=4)
+    return kept
 
 
 @contextmanager

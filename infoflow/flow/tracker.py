@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from infoflow.flow.measure import (
     warn_of_saturation,
 )
 from infoflow.flow.result import FlowResult, load, result_of
+from infoflow.graph.observe import Choice
+from infoflow.graph.reduce import Reduce
 from infoflow.interface import (
     ArgumentError,
     Estimator,
@@ -61,7 +63,7 @@ class Tracker:
         As for :func:`infoflow.analyze`; the loader is the one to measure on, and may shuffle.
     target, estimator, noise_variance, bin_size, layers, unit
         As for :func:`infoflow.analyze`.
-    device, memory_budget, unpack, seed, progress
+    device, memory_budget, unpack, seed, progress, leaves, open, reduce
         As for :func:`infoflow.analyze`.
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
@@ -103,6 +105,9 @@ class Tracker:
         unpack: Unpack | None = None,
         seed: int = 0,
         progress: bool | None = None,
+        leaves: Sequence[Choice] = (),
+        open: Sequence[Choice] = (),
+        reduce: Reduce = "flatten",
     ) -> None:
         nats_per(unit)
         self.model = model
@@ -119,6 +124,9 @@ class Tracker:
             unpack=unpack,
             seed=seed,
             progress=progress,
+            leaves=leaves,
+            open=open,
+            reduce=reduce,
         )
         self._known: KnownLabels | None = None
         self._has_warned = False

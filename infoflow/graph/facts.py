@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import fx, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-from infoflow.graph.program import Program, first_tensor
+from infoflow.graph.nesting import first_tensor
+
+#: Functions whose multiplications are counted, beside those of modules.
+_MULTIPLYING = (
+    *("linear", "bilinear", "conv", "matmul", "mm", "mv", "bmm", "addmm", "baddbmm", "einsum"),
+    *("tensordot", "attention", "lstm", "gru", "rnn", "chain_matmul", "dot", "inner"),
+)
+#: Positions per dimension that a probe looks at.
+_POSITIONS = 4
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A few numbers of a value, for all samples: what is needed to see whether rows stay.
+
+    Parameters
+    ----------
+    where
+        The slice of each dimension; whole where the dimension may count the samples.
+    numbers
+        The value there.
+    """
+
+    where: tuple[slice, ...]
+    numbers: Tensor
 
 
 @dataclass(frozen=True)
@@ -30,49 +55,91 @@ class Fact:
     multiply_adds
         Multiplications with an addition that the node costs for the whole example, as
         ``torch.utils.flop_counter`` counts them.
+    probe
+        A few numbers of the first tensor, None where there is no row per sample.
     """
 
     carries_tensor: bool
     kind: type
     shape: tuple[int, ...]
-    multiply_adds: int
+    multiply_adds: int = 0
+    probe: Probe | None = None
+
+    @classmethod
+    def of_no_tensor(cls) -> Fact:
+        """Return what is known of a number."""
+        return cls(False, int, ())
 
 
-def collect_facts(program: Program, inputs: Sequence[Any]) -> tuple[dict[fx.Node, Fact], Any]:
-    """Run ``program`` once on ``inputs``; return a fact per node, and the program's output."""
-    facts: dict[fx.Node, Fact] = {}
-    output = None
-    counter = FlopCounterMode(display=False)
-    counted = 0
-    with torch.no_grad(), _countable_attention(), counter:
-        for node, value in program.run(inputs):
-            tensor = first_tensor(value)
-            total = counter.get_total_flops()
-            facts[node] = Fact(
-                carries_tensor=tensor is not None,
-                kind=type(value),
-                shape=() if tensor is None else tuple(tensor.shape),
-                multiply_adds=(total - counted) // 2 + _recurrent_cost(program, node, facts),
-            )
-            counted = total
-            output = value
-    return facts, output
+def describe(value: Any, samples: int, multiply_adds: int = 0) -> Fact:
+    """Return the fact of a value; with ``samples`` of the batch, with a probe."""
+    tensor = first_tensor(value)
+    if tensor is None:
+        return Fact(False, type(value), (), multiply_adds)
+    return Fact(True, type(value), tuple(tensor.shape), multiply_adds, _probe(tensor, samples))
 
 
-def _recurrent_cost(program: Program, node: fx.Node, facts: dict[fx.Node, Fact]) -> int:
+def _probe(tensor: Tensor, samples: int) -> Probe | None:
+    if samples == 0 or tensor.ndim == 0 or tensor.layout is not torch.strided:
+        return None
+    where = tuple(
+        slice(None)
+        if size == samples or (position == 0 and size and size % samples == 0)
+        else slice(None, None, max(1, math.ceil(size / _POSITIONS)))
+        for position, size in enumerate(tensor.shape)
+    )
+    return Probe(where, tensor[where].clone())
+
+
+def multiply_adds_of(
+    call: Callable[[], Any], target: Any, module: nn.Module | None, args: Any
+) -> tuple[int, Any]:
+    """Make a call and return its multiply-adds, as torch counts them, and its result."""
+    if isinstance(module, nn.RNNBase):
+        return _recurrent_multiply_adds(module, first_tensor(args)), call()
+    if not _may_multiply(target, module):
+        return 0, call()
+    with _Counter() as counter:
+        result = call()
+    return counter.flops // 2, result
+
+
+def _may_multiply(target: Any, module: nn.Module | None) -> bool:
+    if module is not None:
+        return any(parameter.ndim >= 2 for parameter in module.parameters())
+    name = target if isinstance(target, str) else getattr(target, "__name__", "")
+    return any(part in name for part in _MULTIPLYING)
+
+
+class _Counter(TorchDispatchMode):
+    """Counts floating-point operations by torch's own formulas."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        formula = flop_registry.get(function._overloadpacket)
+        if formula is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def _recurrent_multiply_adds(module: nn.RNNBase, value: Tensor | None) -> int:
     """Count what torch does not: a recurrent module uses every weight once a sample and step."""
-    if node.op != "call_module":
-        return 0
-    module = program.module.get_submodule(str(node.target))
-    if not isinstance(module, nn.RNNBase):
-        return 0
-    steps = math.prod(facts[node.all_input_nodes[0]].shape[:-1])
+    steps = 0 if value is None else math.prod(value.shape[:-1])
     return steps * sum(p.numel() for p in module.parameters() if p.ndim == 2)
 
 
 @contextmanager
-def _countable_attention() -> Iterator[None]:
-    """Turn off the fused attention kernel, whose multiplications torch does not count."""
+def countable_attention() -> Iterator[None]:
+    """Turn off the fused attention kernel, whose multiplications torch does not count.
+
+    With it, a module computes other roundings where its inputs are watched than where not.
+    """
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import networkx as nx
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
+from infoflow.graph.call import Call, as_call
 from infoflow.graph.modes import evaluation_mode
-from infoflow.graph.program import Program, first_tensor, per_sample
+from infoflow.graph.nesting import first_tensor
+from infoflow.graph.program import Program, per_sample
+from infoflow.graph.reduce import Reduce, reduce_positions
+from infoflow.graph.source import Source
 from infoflow.graph.table import graph_table
 from infoflow.interface import (
     ActivationError,
@@ -22,6 +26,7 @@ from infoflow.interface import (
     LayerNotFoundError,
     Merge,
     Skip,
+    Verification,
 )
 
 
@@ -48,6 +53,10 @@ class LayerGraph:
         None. Only along this tree does the data processing inequality hold.
     unmeasurable
         Layers whose value has no row per sample, each with the reason.
+    verification
+        How the graph was made, what its program was replayed on, and how far it can be trusted.
+    reduce
+        What of values with positions is measured, as given to :func:`infoflow.trace`.
     """
 
     def __init__(
@@ -59,9 +68,11 @@ class LayerGraph:
         merges: tuple[Merge, ...],
         outputs: tuple[str, ...],
         dominators: Mapping[str, str | None],
-        program: Program | None = None,
-        value_nodes: Mapping[str, fx.Node] | None = None,
+        verification: Verification,
+        reduce: Reduce = "flatten",
+        axes: Mapping[str, int] | None = None,
         unmeasurable: Mapping[str, str] | None = None,
+        source: Source | None = None,
     ) -> None:
         self.model = model
         self.inputs = inputs
@@ -70,14 +81,21 @@ class LayerGraph:
         self.outputs = outputs
         self.dominators = dict(dominators)
         self.unmeasurable = dict(unmeasurable or {})
+        self.verification = verification
+        self.reduce: Reduce = reduce
+        self._axes = dict(axes or {})
         self._by_name = {layer.name: layer for layer in layers}
-        self._program = program
-        self._value_nodes = dict(value_nodes or {})
+        self._source = source
 
     @property
     def skips(self) -> tuple[Skip, ...]:
         """All skip connections, merge by merge."""
         return tuple(skip for merge in self.merges for skip in merge.skips)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return tuple(self._by_name)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -144,13 +162,13 @@ class LayerGraph:
 
     # ------------------------------------------------------------------------------ values
 
-    def values(self, *inputs: Any) -> dict[str, Tensor]:
+    def values(self, *inputs: Any, **named: Any) -> dict[str, Tensor]:
         """Compute every layer's value for one batch.
 
         Parameters
         ----------
-        *inputs
-            The model's positional arguments, as in the example that was traced.
+        *inputs, **named
+            The model's arguments, as in the example that was traced.
 
         Returns
         -------
@@ -166,63 +184,82 @@ class LayerGraph:
         >>> graph.values(torch.zeros(2, 3, 32, 32))["output"].shape
         torch.Size([2, 1, 32, 32])
         """
+        model = self.source.model
+        found: dict[str, Tensor] = {}
         layers = [layer for layer in self.layers if layer.name not in self.unmeasurable]
-        with evaluation_mode(self.program.module), torch.no_grad():
-            return {layer.name: value.clone() for layer, value in self.iterate(inputs, layers)}
+        with evaluation_mode(model), torch.no_grad():
+            self.visit(
+                as_call(model, inputs, named),
+                layers,
+                lambda layer, value: found.update({layer.name: value.clone()}),
+            )
+        return found
 
-    def iterate(
-        self, inputs: Sequence[Any], layers: Sequence[Layer]
-    ) -> Iterator[tuple[Layer, Tensor]]:
-        """Compute one batch and yield the value of each of ``layers`` as soon as it is there.
+    def visit(
+        self, call: Call, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], object]
+    ) -> None:
+        """Compute one batch and hand over the value of each of ``layers`` when it is there.
 
         The computation stops after the last of them. A later operation may overwrite a value in
         place: use it at once, or copy it. Gradients and training flags are the caller's business.
 
-        Yields
-        ------
-        Layer, Tensor
-            The value has shape ``(batch, *layer.shape)``.
+        Parameters
+        ----------
+        call
+            The model's arguments.
+        layers
+            Layers of this graph.
+        receive
+            Called with a layer and its value, of shape ``(batch, *layer.shape)``.
 
         Raises
         ------
         ActivationError
-            If a layer has no row per sample.
+            If a layer has no row per sample, or is not computed for this batch.
+
+        Warns
+        -----
+        PathWarning
+            If the batch takes another path through the model than the example.
         """
-        if not layers:
-            return
         for chosen in layers:
             if chosen.name in self.unmeasurable:
                 raise _not_per_sample(chosen, self.unmeasurable[chosen.name])
-        wanted = {self._value_nodes[layer.name]: layer for layer in layers}
-        first = first_tensor(inputs)
-        samples = 0 if first is None else first.shape[0]
-        for node, value in self.program.run(inputs, self.program.latest(list(wanted))):
-            layer = wanted.get(node)
-            if layer is not None:
-                tensor = first_tensor(value)
-                assert tensor is not None, f"the value of {layer.name} holds no tensor"
-                try:
-                    rows = per_sample(tensor, samples)
-                except ValueError as error:
-                    raise _not_per_sample(layer, str(error)) from error
-                yield layer, rows
+        samples = call.samples
 
-    def output(self, inputs: Sequence[Any]) -> Tensor:
+        def hand_over(name: str, value: Any) -> None:
+            layer = self._by_name[name]
+            tensor = first_tensor(value)
+            try:
+                if tensor is None:
+                    raise ValueError("its value holds no tensor")
+                rows = per_sample(tensor, samples, self._axes.get(name, 0))
+            except ValueError as error:
+                raise _not_per_sample(layer, str(error)) from error
+            receive(layer, reduce_positions(rows, self.reduce))
+
+        self.source.visit(call, [layer.name for layer in layers], hand_over)
+
+    def output(self, call: Call) -> Tensor:
         """Compute the model's own output for one batch; of several tensors, the first."""
-        *_, (_, value) = self.program.run(inputs)
-        tensor = first_tensor(value)
-        assert tensor is not None, "the program's output holds no tensor"
+        tensor = first_tensor(call.of(self.source.model))
+        assert tensor is not None, "a traced model returns a tensor"
         return tensor
 
     @property
-    def program(self) -> Program:
-        """The recorded program; an InfoflowError for a graph that was read from a file."""
-        if self._program is None:
+    def source(self) -> Source:
+        """What computes the values; an InfoflowError for a graph that was read from a file."""
+        if self._source is None:
             raise InfoflowError(
                 f"This graph of {self.model} was read from a file and has no program to run. "
                 "Trace the model again with infoflow.trace(model, example)."
             )
-        return self._program
+        return self._source
+
+    @property
+    def program(self) -> Program:
+        """The recorded program; an InfoflowError for a graph that was read from a file."""
+        return self.source.program
 
     # ------------------------------------------------------------------------------ other forms
 
@@ -253,6 +290,8 @@ class LayerGraph:
             "outputs": list(self.outputs),
             "dominators": self.dominators,
             "unmeasurable": self.unmeasurable,
+            "verification": asdict(self.verification),
+            "reduce": self.reduce,
         }
 
     @classmethod
@@ -268,7 +307,12 @@ class LayerGraph:
             ),
             outputs=tuple(data["outputs"]),
             dominators=data["dominators"],
-            unmeasurable=data.get("unmeasurable", {}),  # files of the first version lack it
+            # files of the first version lack these
+            unmeasurable=data.get("unmeasurable", {}),
+            verification=Verification(
+                **_tuples(data.get("verification", {"label": "exact", "tracer": "symbolic"}))
+            ),
+            reduce=data.get("reduce", "flatten"),
         )
 
     def __repr__(self) -> str:
@@ -278,7 +322,7 @@ class LayerGraph:
         )
 
     def __str__(self) -> str:
-        return graph_table(self.model, self.layers, self.merges)
+        return graph_table(self.model, self.layers, self.merges, self.verification)
 
 
 def _not_per_sample(layer: Layer, reason: str) -> ActivationError:

@@ -123,6 +123,4 @@ class _Savings:
         return (weights + norms) * width // total
 
     def _module(self, draft: LayerDraft) -> nn.Module | None:
-        if draft.node.op != "call_module":
-            return None
-        return self._program.module.get_submodule(str(draft.node.target))
+        return self._program.module(draft.node)

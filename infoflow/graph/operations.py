@@ -7,12 +7,16 @@ from typing import Any
 
 from torch import fx, nn
 
+from infoflow.graph.record import as_written, set_item
+
 
 class Role(Enum):
     """The part that an operation plays in a layer graph."""
 
     KERNEL = "a learned map with weights of two or more dimensions"
     CONCAT = "puts streams side by side and loses nothing"
+    WRITE = "writes streams into a part of a tensor"
+    OVERWRITE = "gives its first argument the value of its second"
     FOLLOW = "belongs to the layer before it, where it is the only reader"
     SHAPE = "depends on the shape of its argument only"
     EDGE = "passes its streams on; a merge, where they come from different layers"
@@ -34,12 +38,14 @@ _SHAPE = {
     *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like"),
     *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
 }
+_OVERWRITE = {"copy", "set_data"}
 _SHAPE_ATTRIBUTES = {"shape", "dtype", "device", "ndim", "requires_grad", "is_cuda", "layout"}
 _KERNEL = {
     *("linear", "bilinear", "embedding", "embedding_bag", "multi_head_attention_forward"),
     *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
     *("matmul", "mm", "mv", "bmm", "addmm", "baddbmm", "einsum", "tensordot"),
     *("deform_conv2d", "shifted_window_attention"),
+    *("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"),
 }
 _FOLLOW = {
     # activations
@@ -57,6 +63,7 @@ _FOLLOW = {
     # reshapes
     *("view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "permute", "transpose"),
     *("swapaxes", "swapdims", "movedim", "moveaxis", "t", "contiguous", "squeeze", "unsqueeze"),
+    *("T", "mT", "H", "mH", "data", "real", "rename", "refine_names", "expand_as"),
     *("roll", "flip", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
     *("to", "type", "type_as", "float", "half", "double", "bfloat16", "clone", "detach"),
 }
@@ -73,42 +80,66 @@ _SYNONYMS = {
         "abs": ("absolute",),
         "neg": ("negative",),
         "attention": ("scaled_dot_product_attention",),
+        "index write": (
+            *("set_item", "as_written", "index_put", "index_copy", "masked_scatter", "scatter"),
+            *("slice_scatter", "select_scatter", "diagonal_scatter", "index_add", "scatter_add"),
+        ),
     }.items()
     for name in names
 }
 
 
-def operation_name(node: fx.Node) -> str:
-    """Return the field's usual name of a node's operation: ``operator.iadd`` is ``add``."""
-    if node.op == "call_module":
-        return type(_module(node)).__name__
+def operation_name(node: fx.Node, module: nn.Module | None = None) -> str:
+    """Return the field's usual name of a node's operation: ``operator.iadd`` is ``add``.
+
+    ``module`` is the one that a ``call_module`` node calls.
+    """
+    if module is not None:
+        return type(module).__name__
     name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
-    name = name.strip("_") or str(node.target)
+    name = name.split(".")[0].strip("_") or str(node.target)
+    if name == "getattr" and isinstance(node.args[1], str):
+        name = node.args[1]
     return _SYNONYMS.get(name, name)
 
 
-def role_of(node: fx.Node, constants: list[fx.Node], value_of_argument: Any) -> Role:
+def is_about_shape(node: fx.Node) -> bool:
+    """Tell whether a function or method gives the size or the kind of a tensor, not its values."""
+    return operation_name(node) in _SHAPE | _SHAPE_ATTRIBUTES
+
+
+def role_of(
+    node: fx.Node, module: nn.Module | None, *, has_weights: bool, value_of_argument: Any
+) -> Role:
     """Return the role of a node that has at least one stream among its arguments.
 
     Parameters
     ----------
     node
         A ``call_module``, ``call_function`` or ``call_method`` node.
-    constants
-        Its tensor arguments of two or more dimensions that do not depend on the model's inputs.
+    module
+        The module that it calls.
+    has_weights
+        Whether an argument of two or more dimensions is made of parameters alone.
     value_of_argument
         Type of its first argument's value: taking an item of a tuple is no slicing.
     """
-    if node.op == "call_module":
-        return _role_of_module(_module(node))
+    if module is not None:
+        return _role_of_module(module)
     name = operation_name(node)
-    if name in _SHAPE or (name == "getattr" and node.args[1] in _SHAPE_ATTRIBUTES):
+    if name in _SHAPE or name in _SHAPE_ATTRIBUTES:
         return Role.SHAPE
+    if node.target in (set_item, as_written):
+        return Role.WRITE
+    if name in _OVERWRITE:
+        return Role.OVERWRITE
     if name in _CONCAT:
         return Role.CONCAT
-    if name in _KERNEL and constants:
+    if name in _KERNEL and has_weights:
         return Role.KERNEL
-    if name in _FOLLOW or (name == "getitem" and issubclass(value_of_argument, (tuple, list))):
+    if name in _FOLLOW or (
+        name == "getitem" and issubclass(value_of_argument, (tuple, list, dict))
+    ):
         return Role.FOLLOW
     return Role.EDGE
 
@@ -122,9 +153,3 @@ def _role_of_module(module: nn.Module) -> Role:
     if any(parameter.ndim >= 2 for parameter in module.parameters()):
         return Role.KERNEL
     return Role.EDGE
-
-
-def _module(node: fx.Node) -> nn.Module:
-    owner = node.graph.owning_module
-    assert owner is not None, "a node of a graph without a module cannot be classified"
-    return owner.get_submodule(str(node.target))

@@ -2,43 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, fx
-from torch.utils import _pytree as pytree
+from torch import Tensor, fx, nn
+
+from infoflow.graph.call import Call, named_leaves
+from infoflow.interface import ArgumentError
 
 
 class Program:
-    """A torch.fx program that shows each value as it is computed, and keeps none.
+    """A torch.fx graph over a model's own modules; shows each value and keeps none.
 
     Parameters
     ----------
-    module
-        The recorded net. It shares its parameters with the model that it was recorded from.
+    model
+        The model that was recorded.
+    graph
+        Its calls, in order; the targets are names of the modules and tensors of ``root``.
+    sources
+        For each placeholder the model's argument that it belongs to.
+    fixed
+        The plain values among the arguments, which are part of what was recorded; None where any
+        will do.
+    root
+        What the targets are names in; the model where None.
+    constants
+        Tensors that are no attribute of the root, by target.
     """
 
-    def __init__(self, module: fx.GraphModule) -> None:
-        self.module = module
-        self._position = {node: i for i, node in enumerate(module.graph.nodes)}
+    def __init__(
+        self,
+        model: nn.Module,
+        graph: fx.Graph,
+        sources: Mapping[fx.Node, str],
+        *,
+        fixed: Mapping[str, Any] | None = None,
+        root: nn.Module | None = None,
+        constants: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.model = model
+        self.graph = graph
+        self.sources = dict(sources)
+        self.root = model if root is None else root
+        self.constants = dict(constants or {})
+        self._position = {node: i for i, node in enumerate(graph.nodes)}
+        self._fixed = fixed
 
     @property
     def nodes(self) -> list[fx.Node]:
         """The program's nodes, in the order of computation."""
         return list(self._position)
 
-    def run(
-        self, inputs: Sequence[Any], last: fx.Node | None = None
-    ) -> Iterator[tuple[fx.Node, Any]]:
+    def module(self, node: fx.Node) -> nn.Module | None:
+        """Return the module that a ``call_module`` node calls, None for other nodes."""
+        return self.root.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+    def attribute(self, node: fx.Node) -> Any:
+        """Return what a ``get_attr`` node reads."""
+        target = str(node.target)
+        if target in self.constants:
+            return self.constants[target]
+        place, _, name = target.rpartition(".")
+        return getattr(self.root.get_submodule(place), name)
+
+    def run(self, call: Call, last: fx.Node | None = None) -> Iterator[tuple[fx.Node, Any]]:
         """Compute node after node and yield each with its value, up to and including ``last``.
 
         A value is let go as soon as no later node reads it, and an operation that works in place
         may overwrite it: copy what you keep.
         """
-        interpreter = fx.Interpreter(self.module)
-        # copies, since a net may work in place on its inputs
-        interpreter.args_iter = iter(copied(inputs))
+        interpreter = _Interpreter(self)
+        given = self._inputs(call)
+        placeholders = (node for node in self._position if node.op == "placeholder")
+        interpreter.args_iter = iter([given.get(str(node.target)) for node in placeholders])
         for node in self._position:
             value = interpreter.run_node(node)
             interpreter.env[node] = value
@@ -53,29 +91,53 @@ class Program:
         """Return the one of ``nodes`` that is computed last."""
         return max(nodes, key=self._position.__getitem__)
 
+    def _inputs(self, call: Call) -> dict[str, Tensor]:
+        """Return copies of the tensors of a call, since a net may work in place on them."""
+        given = {
+            name: leaf.clone()
+            for _, name, leaf in named_leaves(self.model, call)
+            if isinstance(leaf, Tensor)
+        }
+        recorded = [str(node.target) for node in self.sources]
+        fixed = None if self._fixed is None else fixed_arguments(self.model, call)
+        if fixed != self._fixed or set(given) != set(recorded):
+            raise ArgumentError(
+                f"{type(self.model).__name__} was traced with the tensors {', '.join(recorded)} "
+                f"and {self._fixed or 'no other arguments'}, got {', '.join(given)} and "
+                f"{fixed or 'no others'}. Trace it again with such an example."
+            )
+        return given
 
-def copied(inputs: Sequence[Any]) -> list[Any]:
-    """Return the inputs with every tensor cloned."""
-    copies: list[Any] = pytree.tree_map_only(Tensor, torch.clone, list(inputs))
-    return copies
+
+def fixed_arguments(model: nn.Module, call: Call) -> dict[str, Any]:
+    """Return the plain values that a call gives."""
+    return {
+        name: leaf
+        for _, name, leaf in named_leaves(model, call)
+        if isinstance(leaf, (bool, int, float, str))
+    }
 
 
-def first_tensor(value: Any) -> Tensor | None:
-    """Return the first tensor in a value of any nesting, or None."""
-    if isinstance(value, Tensor):
-        return value
-    for leaf in pytree.tree_leaves(value):
-        if isinstance(leaf, Tensor):
-            return leaf
-    return None
+class _Interpreter(fx.Interpreter):
+    """Finds constants beside the attributes of the module."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program.root, graph=program.graph)
+        self._program = program
+
+    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        constant = self._program.constants.get(str(target))
+        return super().get_attr(target, args, kwargs) if constant is None else constant
 
 
-def per_sample(value: Tensor, samples: int) -> Tensor:
+def per_sample(value: Tensor, samples: int, axis: int = 0) -> Tensor:
     """View a batch's value with one row per sample.
 
-    A first dimension that is a multiple of the batch size (windows, patches of one image next to
-    each other) is split. A ValueError where it is not.
+    The dimension ``axis`` counts the samples and becomes the first. A first dimension that is a
+    multiple of the batch size (windows, patches of one image next to each other) is split. A
+    ValueError where it is not.
     """
+    value = value.movedim(axis, 0) if axis else value
     rows = value.shape[0] if value.ndim else 0
     if rows == samples:
         return value

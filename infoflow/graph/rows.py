@@ -1,63 +1,70 @@
-"""Whether a layer's value has one row per sample, proved by changing one sample."""
+"""Which dimension of a layer's value counts the samples, and whether samples stay apart."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, fx
-from torch.utils import _pytree as pytree
+from torch import Tensor
 
-from infoflow.graph.program import Program, first_tensor, per_sample
+from infoflow.graph.facts import Fact
+from infoflow.graph.program import per_sample
+
+#: What is rounding between two ways to compute a value, relative to its largest number.
+_ROUNDING = 1e-3
+
+#: Samples that two batches have in common: their rows in the one and in the other.
+Kept = Sequence[tuple[int, int]]
 
 
-def find_unmeasurable(
-    program: Program, values: Mapping[fx.Node, str], inputs: Sequence[Any], samples: int
-) -> dict[str, str]:
-    """Return the layers whose value mixes samples, each with the reason.
+def sample_axis(
+    fact: Fact, value: Tensor | None, samples: int, other: int, kept: Kept
+) -> tuple[int, str | None]:
+    """Return the dimension that counts the samples, and why there is none, or None.
 
-    The program runs on ``inputs`` and on the same with another last sample, side by side: every
-    other row of a layer's value must stay as it was. Sequence-first tensors, whose first dimension
-    is time, and operations across the batch fail this. With one sample only the shape is looked at.
+    Parameters
+    ----------
+    fact
+        What is known of the value for a batch of ``samples``.
+    value
+        The value for a batch of ``other`` samples, of which some are the same.
+    kept
+        Which.
     """
-    reasons: dict[str, str] = {}
-    both = zip(program.run(inputs), program.run(_with_other_last(inputs, samples)), strict=True)
-    for (node, value), (_, changed) in both:
-        if node in values:
-            reason = _reason(first_tensor(value), first_tensor(changed), samples)
-            if reason:
-                reasons[values[node]] = reason
-    return reasons
+    if value is None or fact.probe is None:
+        return 0, "its value holds no tensor with a row per sample"
+    if len(fact.shape) != value.ndim:
+        return 0, f"its shape is {fact.shape} for one batch and {tuple(value.shape)} for another"
+    axis = _axis(fact.shape, tuple(value.shape), samples, other)
+    if axis is None:
+        return 0, (
+            f"its shape is {fact.shape} for {samples} samples and {tuple(value.shape)} for {other}"
+        )
+    before = per_sample(fact.probe.numbers, samples, axis)
+    after = per_sample(value[fact.probe.where], other, axis)
+    if any(not is_close(before[row], after[place]) for row, place in kept):
+        return axis, "its value for one sample depends on the others in the batch"
+    return axis, None
 
 
-def _with_other_last(inputs: Sequence[Any], samples: int) -> Any:
-    generator = torch.Generator().manual_seed(0)
-
-    def change(tensor: Tensor) -> Tensor:
-        if samples < 2 or tensor.ndim == 0 or len(tensor) != samples:
-            return tensor
-        changed = tensor.clone()
-        if tensor.is_floating_point():
-            noise = torch.randn(tensor[-1].shape, generator=generator)
-            changed[-1] += noise.to(tensor.device, tensor.dtype)
-        else:
-            changed[-1] = tensor[-1].flatten().roll(1).view_as(tensor[-1])
-        return changed
-
-    return pytree.tree_map_only(Tensor, change, list(inputs))
+def _axis(shape: tuple[int, ...], wider: tuple[int, ...], samples: int, other: int) -> int | None:
+    if samples == other:
+        return 0 if shape == wider and shape and shape[0] % samples == 0 else None
+    grown = [axis for axis, pair in enumerate(zip(shape, wider, strict=True)) if len({*pair}) > 1]
+    if len(grown) != 1:
+        return None
+    (axis,) = grown
+    is_multiple = shape[axis] and shape[axis] % samples == 0
+    in_step = shape[axis] * other == wider[axis] * samples
+    return axis if is_multiple and in_step and (axis == 0 or shape[axis] == samples) else None
 
 
-def _reason(value: Tensor | None, changed: Tensor | None, samples: int) -> str | None:
-    if value is None or changed is None:
-        return "its value holds no tensor"
-    try:
-        before, after = per_sample(value, samples)[:-1], per_sample(changed, samples)[:-1]
-    except ValueError as error:
-        return str(error)
-    if before.is_floating_point():
-        scale = float(before.abs().nan_to_num(0.0, 0.0, 0.0).max()) if before.numel() else 0.0
-        same = torch.allclose(before, after, rtol=1e-4, atol=1e-5 * scale, equal_nan=True)
-    else:
-        same = torch.equal(before, after)
-    return None if same else "its value for one sample depends on the others in the batch"
+def is_close(one: Tensor, other: Tensor) -> bool:
+    """Tell whether two values are the same but for rounding; integers must be equal."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if not one.is_floating_point() and not one.is_complex():
+        return torch.equal(one, other)
+    finite = one.abs().nan_to_num(0.0, 0.0, 0.0)
+    scale = float(finite.max()) if finite.numel() else 0.0
+    return torch.allclose(one, other, rtol=_ROUNDING, atol=_ROUNDING * scale, equal_nan=True)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
 from infoflow.graph.facts import Fact
 from infoflow.graph.operations import Role, operation_name, role_of
 from infoflow.graph.program import Program
+from infoflow.graph.record import set_item
 
 _Item = TypeVar("_Item")
 
@@ -105,6 +105,8 @@ class _Sweep:
         self.outputs: tuple[Flow, ...] = ()
         self._values: dict[fx.Node, LayerDraft] = {}
         self._calls: Counter[str] = Counter()
+        self._weights: dict[fx.Node, frozenset[fx.Node]] = {}
+        self._canvases: set[fx.Node] = set()
 
     def run(self) -> Streams:
         for node in self.program.nodes:
@@ -114,20 +116,28 @@ class _Sweep:
     def _visit(self, node: fx.Node) -> None:
         if node.op == "placeholder":
             if self.facts[node].carries_tensor:
-                self.inputs.append(node.name)
-                self.flows[node] = Flow((node.name,))
+                source = self.program.sources[node]
+                self.inputs += [] if source in self.inputs else [source]
+                self.flows[node] = Flow((source,))
             return
         arguments = [self.flows[a] for a in node.all_input_nodes if a in self.flows]
         if node.op == "output":
             self._finish(arguments)
             return
-        if not arguments or not self.facts[node].carries_tensor:
+        if not self.facts[node].carries_tensor:
+            return
+        if not arguments:
+            self._weights[node] = self._parameters_behind(node)
             return
         role = self._role(node)
         if role is Role.SHAPE:
             return
         if role is Role.CONCAT:
             self._concatenate(node, arguments)
+        elif role is Role.OVERWRITE:
+            self._overwrite(node)
+        elif role is Role.WRITE and self._write(node):
+            pass
         elif role is Role.KERNEL or len({flow.sources for flow in arguments}) > 1:
             self._add_layer(node, role, arguments)
         elif role is Role.FOLLOW and self._absorb(node):
@@ -136,14 +146,53 @@ class _Sweep:
             self.flows[node] = self._pass_on(node, arguments[0])
 
     def _role(self, node: fx.Node) -> Role:
-        constants = [
-            argument
-            for argument in node.all_input_nodes
-            if argument not in self.flows and len(self.facts[argument].shape) >= 2
-        ]
         first = node.args[0] if node.args else None
         kind = self.facts[first].kind if isinstance(first, fx.Node) else type(first)
-        return role_of(node, constants, kind)
+        return role_of(
+            node,
+            self.program.module(node),
+            has_weights=bool(self._matrices(node)),
+            value_of_argument=kind,
+        )
+
+    def _parameters_behind(self, node: fx.Node) -> frozenset[fx.Node]:
+        """Return the parameters that a value without streams is made of."""
+        if node.op == "get_attr":
+            is_parameter = isinstance(self.program.attribute(node), nn.Parameter)
+            return frozenset((node,) if is_parameter else ())
+        return frozenset().union(*(self._weights.get(a, ()) for a in node.all_input_nodes))
+
+    def _matrices(self, node: fx.Node) -> list[fx.Node]:
+        """Return the arguments of two or more dimensions that are made of parameters alone."""
+        return [
+            argument
+            for argument in node.all_input_nodes
+            if self._weights.get(argument) and len(self.facts[argument].shape) >= 2
+        ]
+
+    def _overwrite(self, node: fx.Node) -> None:
+        """``target.copy_(source)``: what the target was is gone."""
+        source = node.args[1] if len(node.args) > 1 else None
+        if isinstance(source, fx.Node) and source in self.flows:
+            self.flows[node] = self.flows[source]
+
+    def _write(self, node: fx.Node) -> bool:
+        """Put streams side by side in a tensor that was made for them; tell whether it was."""
+        base, *others = node.all_input_nodes
+        if base in self.flows and base not in self._canvases:
+            return False
+        index = node.args[1] if node.target is set_item else None
+        if isinstance(index, fx.Node) and index in self.flows:
+            return False
+        pieces = [self.flows[piece] for piece in (base, *others) if piece in self.flows]
+        sources = unique(source for flow in pieces for source in flow.sources)
+        bundle = None
+        if len(sources) > 1:
+            bundle = BundleDraft(operation_name(node), sources, None)
+            self.bundles.append(bundle)
+        self.flows[node] = Flow(sources, bundle, sum(flow.norm_weights for flow in pieces))
+        self._canvases.add(node)
+        return True
 
     def _concatenate(self, node: fx.Node, arguments: list[Flow]) -> None:
         sources = unique(source for flow in arguments for source in flow.sources)
@@ -182,7 +231,7 @@ class _Sweep:
     def _add_layer(self, node: fx.Node, role: Role, arguments: list[Flow]) -> None:
         draft = LayerDraft(
             name=self._name(node, role),
-            kind=operation_name(node),
+            kind=self._operation(node),
             node=node,
             value=node,
             rank=len(self.facts[node].shape),
@@ -195,14 +244,19 @@ class _Sweep:
         for bundle in draft.bundles:
             bundle.readers.append(draft.name)
 
+    def _operation(self, node: fx.Node) -> str:
+        return operation_name(node, self.program.module(node))
+
     def _name(self, node: fx.Node, role: Role) -> str:
+        weights = self._matrices(node) if role is Role.KERNEL else []
         if node.op == "call_module":
             name = str(node.target)
+        elif len(weights) == 1 and len(self._weights[weights[0]]) == 1:
+            (parameter,) = self._weights[weights[0]]
+            name = str(parameter.target).removesuffix("weight").rstrip("._")
         else:
-            stack = list(node.meta.get("nn_module_stack", {}))
-            path = stack[-1].split("@")[0] if stack else ""
-            name = path if role is Role.KERNEL and path else f"{path}.{operation_name(node)}"
-        name = name.strip(".")
+            name = f"{node.meta.get('path', '')}.{operation_name(node)}"
+        name = name.strip(".") or operation_name(node)
         self._calls[name] += 1
         return name if self._calls[name] == 1 else f"{name}:{self._calls[name]}"
 
@@ -218,7 +272,7 @@ class _Sweep:
         self._values[node] = draft
         self.flows[node] = self.flows[sources[0]]
         draft.value = node
-        draft.followed_by.append(operation_name(node))
+        draft.followed_by.append(self._operation(node))
         draft.parameters += self._own_parameters(node)
         return True
 
@@ -238,21 +292,13 @@ class _Sweep:
 
     def _own_parameters(self, node: fx.Node) -> int:
         """Count the learned numbers that a node reads itself."""
-        owner = self.program.module
-        if node.op == "call_module":
-            return sum(p.numel() for p in owner.get_submodule(str(node.target)).parameters())
-        direct = (a for a in node.all_input_nodes if a.op == "get_attr")
-        return sum(value.numel() for a in direct if isinstance(value := attribute(a), nn.Parameter))
+        module = self.program.module(node)
+        if module is not None:
+            return sum(parameter.numel() for parameter in module.parameters())
+        weights = frozenset().union(*(self._weights.get(a, ()) for a in node.all_input_nodes))
+        return sum(self.program.attribute(weight).numel() for weight in weights)
 
     def _finish(self, arguments: list[Flow]) -> None:
         self.outputs = unique(arguments)
         for bundle in unique(flow.bundle for flow in arguments if flow.bundle is not None):
             bundle.readers.append(OUTPUT)
-
-
-def attribute(node: fx.Node) -> Tensor | None:
-    """Return the tensor that a ``get_attr`` node reads."""
-    owner: object = node.graph.owning_module
-    for part in str(node.target).split("."):
-        owner = getattr(owner, part, None)
-    return owner if isinstance(owner, torch.Tensor) else None

@@ -1,4 +1,4 @@
-"""Record a module as a torch.fx program by symbolic tracing."""
+"""Trace a module without an example, by torch.fx's symbolic tracing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from infoflow.graph.facts import Fact
+from infoflow.graph.operations import is_about_shape
+from infoflow.graph.program import Program
 from infoflow.interface import UntraceableModelError
 
 _TORCH = Path(torch.__file__).parent
 _OURS = Path(__file__).parents[1]
 
 
-def symbolic_trace(model: nn.Module, arguments: int) -> fx.GraphModule:
-    """Trace ``model`` with ``arguments`` positional inputs; the others keep their defaults.
+def symbolic_trace(model: nn.Module) -> Program:
+    """Trace ``model``; arguments with a default keep it.
 
     Raises
     ------
@@ -26,18 +29,44 @@ def symbolic_trace(model: nn.Module, arguments: int) -> fx.GraphModule:
     """
     tracer = fx.Tracer()
     try:
-        graph = tracer.trace(model, concrete_args=_defaults(model, arguments))
+        graph = tracer.trace(model, concrete_args=_defaults(model))
     except Exception as error:
         raise UntraceableModelError(_explain(model, error)) from error
-    return fx.GraphModule(tracer.root, graph, type(model).__name__)
+    module = fx.GraphModule(tracer.root, graph, type(model).__name__)
+    for node in module.graph.nodes:
+        stack = list(node.meta.get("nn_module_stack", {}))
+        node.meta["path"] = stack[-1].split("@")[0] if stack else ""
+    inputs = {
+        node: str(node.target)
+        for node in module.graph.nodes
+        if node.op == "placeholder" and node.users
+    }
+    return Program(model, module.graph, inputs, root=module)
 
 
-def _defaults(model: nn.Module, arguments: int) -> dict[str, Any]:
-    """Return the defaults of the parameters of ``forward`` that the example does not fill."""
-    parameters = list(inspect.signature(model.forward).parameters.values())
+def symbolic_facts(program: Program) -> dict[fx.Node, Fact]:
+    """Return what can be said of the nodes without running them: which of them hold tensors."""
+    facts: dict[fx.Node, Fact] = {}
+    for node in program.nodes:
+        shape: tuple[int, ...] = ()
+        carries = node in program.sources if node.op == "placeholder" else True
+        if node.op == "get_attr":
+            value = program.attribute(node)
+            shape = tuple(getattr(value, "shape", ()))
+            carries = isinstance(value, torch.Tensor)
+        elif node.op == "call_function" or node.op == "call_method":
+            before = [facts[argument] for argument in node.all_input_nodes]
+            carries = any(fact.carries_tensor for fact in before) and not is_about_shape(node)
+            shape = max((fact.shape for fact in before), key=len, default=())
+        facts[node] = Fact(carries, torch.Tensor, shape)
+    return facts
+
+
+def _defaults(model: nn.Module) -> dict[str, Any]:
+    """Return the defaults of the parameters of ``forward``."""
     return {
         parameter.name: parameter.default
-        for parameter in parameters[arguments:]
+        for parameter in inspect.signature(model.forward).parameters.values()
         if parameter.default is not inspect.Parameter.empty
     }
 
@@ -51,8 +80,8 @@ def _explain(model: nn.Module, error: Exception) -> str:
         where = f" at {Path(frame.filename).name}:{frame.lineno}, in {frame.name}: `{frame.line}`"
     return (
         f"{name} cannot be traced symbolically: it stopped{where} ({reason.rstrip('.')}). Expected "
-        "a forward whose path does not depend on the values of tensors. Move that line into a "
-        "function marked with torch.fx.wrap, or trace the part of the model around it."
+        "a forward whose path does not depend on its input. Pass an example, and the model is "
+        "recorded while it runs."
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from infoflow.interface import Layer, Merge
+from infoflow.interface import Layer, Merge, Verification
 
 
-def graph_table(model: str, layers: Sequence[Layer], merges: Sequence[Merge]) -> str:
-    """Return a title, one line per layer, and one line per merge."""
+def graph_table(
+    model: str, layers: Sequence[Layer], merges: Sequence[Merge], verification: Verification
+) -> str:
+    """Return a title, how far to trust the graph, one line per layer, and one per merge."""
     index = {layer.name: str(layer.index) for layer in layers}
     header = ("", "layer", "kind", "shape", "reads", "parameters", "mult-adds")
     rows = [header, *(_layer_row(layer, index) for layer in layers)]
     skips = sum(len(merge.skips) for merge in merges)
     title = f"{model}: {len(layers)} layers, {len(merges)} merges, {skips} skips"
-    lines = [title, "", *align(rows, right=(0, 5, 6))]
+    lines = [title, *str(verification).splitlines(), "", *align(rows, right=(0, 5, 6))]
     if merges:
         lines += ["", *align([("", "merge", "main", "skips"), *(_merge_row(m) for m in merges)])]
     return "\n".join(lines)

@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 
-from infoflow.graph.facts import Fact, collect_facts
+from infoflow.graph.call import Call, as_call
+from infoflow.graph.facts import Fact, countable_attention
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.merges import find_merges
-from infoflow.graph.modes import check_model, evaluation_mode
+from infoflow.graph.modes import evaluation_mode
+from infoflow.graph.nesting import first_tensor
+from infoflow.graph.observe import Choice, Leaves
 from infoflow.graph.paths import Paths
-from infoflow.graph.program import Program, copied, first_tensor, per_sample
-from infoflow.graph.rows import find_unmeasurable
+from infoflow.graph.prepare import check_call, explain_failure, unwrapped
+from infoflow.graph.program import Program, fixed_arguments, per_sample
+from infoflow.graph.record import Recording, record
+from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
+from infoflow.graph.source import Source
 from infoflow.graph.streams import LayerDraft, Streams, find_streams
-from infoflow.graph.symbolic import symbolic_trace
-from infoflow.interface import (
-    ArgumentError,
-    InfoflowError,
-    Layer,
-    Merge,
-    UntraceableModelError,
-)
+from infoflow.graph.symbolic import symbolic_facts, symbolic_trace
+from infoflow.graph.verify import Axes, Proof, Trial, find_axes, seeded, verify, verify_one_by_one
+from infoflow.interface import Layer, Merge, UntraceableModelError, Verification
 
 
-def trace(model: nn.Module, example: Any) -> LayerGraph:
+def trace(
+    model: nn.Module,
+    example: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    leaves: Sequence[Choice] = (),
+    open: Sequence[Choice] = (),
+    reduce: Reduce = "flatten",
+) -> LayerGraph:
     """Turn a module into a graph of layers, streams and merges.
 
-    The module is traced in evaluation mode by torch.fx, run on the example, and checked: the traced
-    program must give the module's own output. The module is left as it was.
+    The module runs once on the example, in evaluation mode, and every call that it makes becomes a
+    node of a torch.fx graph. The graph is then replayed, on the example, on new input and with
+    another number of samples, and compared with the module itself: see
+    :attr:`LayerGraph.verification`. The module is left as it was.
 
     Parameters
     ----------
     model
-        Any module whose forward does not branch on the values of tensors.
+        Any module. What ``torch.compile``, DataParallel or DDP wrap is traced instead of them.
     example
-        A batch of inputs: a tensor, or a tuple of the positional arguments of ``model.forward``.
-        Its first dimension counts the samples.
+        A batch of inputs: a tensor; a tuple of positional arguments; a dictionary of keyword
+        arguments; or a list of images, for detectors. Tensors may be nested. None traces
+        symbolically, without shapes and without proof.
+    kwargs
+        Keyword arguments, beside ``example``.
+    leaves, open
+        Modules to keep whole as one layer, or to open, by class or by pattern of names. Without
+        them torch.nn's own modules are kept whole, but for containers and ``nn.Transformer*``.
+    reduce
+        What of a value with positions is measured: ``"flatten"`` (all), ``"mean"`` over
+        positions, or a position, such as ``-1``, of a sequence.
 
     Returns
     -------
@@ -48,7 +70,10 @@ def trace(model: nn.Module, example: Any) -> LayerGraph:
     Raises
     ------
     UntraceableModelError
-        The tracing stopped (the message names the line), or gave a program with another output.
+        The model is scripted or quantised, returns no tensor, or, without an example, cannot be
+        traced symbolically (the message names the line).
+    InfoflowError
+        The model raises on the example; its own error is in the message.
 
     Examples
     --------
@@ -57,25 +82,107 @@ def trace(model: nn.Module, example: Any) -> LayerGraph:
     >>> graph = trace(UNet(base_channels=4), torch.zeros(1, 3, 32, 32))
     >>> len(graph.layers), [str(skip) for skip in graph.skips]
     (23, ['7→11', '5→14', '3→17', '1→20'])
+    >>> graph.verification.label
+    'exact'
     """
-    check_model(model)
-    arguments = as_arguments(example)
-    samples = _batch_size(arguments)
-    with evaluation_mode(model):
-        expected = _run_model(model, arguments)
-        program = Program(symbolic_trace(model, len(arguments)))
-        facts, output = collect_facts(program, arguments)
-        _check_replay(model, expected, output)
-        streams = find_streams(program, facts)
+    check_reduce(reduce)
+    model, notes = unwrapped(model)
+    if example is None and kwargs is None:
+        return _trace_symbolically(model, notes)
+    call = as_call(model, example, kwargs)
+    check_call(call)
+    chosen = Leaves(model, leaves, open)
+    with ExitStack() as stack:
+        for context in (evaluation_mode(model), torch.no_grad(), countable_attention(), seeded()):
+            stack.enter_context(context)
+        recording = _record(model, call, chosen)
+        program = Program(
+            model,
+            recording.graph,
+            recording.sources,
+            fixed=fixed_arguments(model, call),
+            constants=recording.constants,
+        )
+        streams = find_streams(program, recording.facts)
         values = {draft.value: draft.name for draft in streams.layers}
-        with torch.no_grad():
-            unmeasurable = find_unmeasurable(program, values, arguments, samples)
+        source = Source(program, values, chosen, recording.events, tuple(recording.trail))
+        trial = Trial(call, source, recording.output, values, recording.facts)
+        proof = _prove(trial, recording)
+        source.is_faithful = proof.label == "exact"
+        axes = proof.axes or find_axes(trial)
+    verification = Verification(
+        proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes)
+    )
+    known = _Known(recording.facts, axes, max(call.samples, 1))
+    return _build(model, streams, known, source, verification, reduce)
+
+
+def _record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
+    try:
+        with seeded():
+            recording = record(model, call, leaves)
+    except Exception as error:
+        raise explain_failure(model, call, error) from error
+    if first_tensor(recording.output) is None:
+        raise UntraceableModelError(
+            f"{type(model).__name__} returns {type(recording.output).__name__}, which holds no "
+            "tensor; expected at least one. Wrap the model so that its forward returns the tensor."
+        )
+    return recording
+
+
+def _prove(trial: Trial, recording: Recording) -> Proof:
+    if recording.reads:
+        lines = "; ".join(recording.reads[:3])
+        note = f"the path depends on values of the input, at {lines}"
+        return Proof("this input only", [], [note])
+    if recording.is_random:
+        proof = verify_one_by_one(trial)
+        proof.notes.append(
+            "forward draws random numbers: replayed with the same seed only, which does not verify "
+            "it for others"
+        )
+        return proof
+    return verify(trial) or verify_one_by_one(trial)
+
+
+def _trace_symbolically(model: nn.Module, notes: list[str]) -> LayerGraph:
+    with evaluation_mode(model):
+        program = symbolic_trace(model)
+        facts = symbolic_facts(program)
+        streams = find_streams(program, facts)
+    values = {draft.value: draft.name for draft in streams.layers}
+    notes = [*notes, "there was no example: shapes are not known, and nothing was replayed"]
+    verification = Verification("not verified", "symbolic", (), tuple(notes))
+    axes: Axes = dict.fromkeys(values.values(), (0, None))
+    source = Source(program, values, Leaves(model), {}, ())
+    source.is_faithful = True
+    return _build(model, streams, _Known(facts, axes, 0), source, verification, "flatten")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Facts of the nodes, which dimension of a layer counts samples, and how many there were."""
+
+    facts: Mapping[fx.Node, Fact]
+    axes: Axes
+    samples: int
+
+
+def _build(
+    model: nn.Module,
+    streams: Streams,
+    known: _Known,
+    source: Source,
+    verification: Verification,
+    reduce: Reduce,
+) -> LayerGraph:
     paths = Paths(streams)
     layers = {
-        draft.name: _finish_layer(index, draft, facts, 0 if draft.name in unmeasurable else samples)
+        draft.name: _finish_layer(index, draft, known, reduce)
         for index, draft in enumerate(streams.layers)
     }
-    merges = find_merges(streams, paths, layers, program)
+    merges = find_merges(streams, paths, layers, source.program)
     return LayerGraph(
         model=type(model).__name__,
         inputs=streams.inputs,
@@ -83,63 +190,22 @@ def trace(model: nn.Module, example: Any) -> LayerGraph:
         merges=merges,
         outputs=_output_sources(streams),
         dominators={name: paths.dominating_layer(name) for name in layers},
-        program=program,
-        value_nodes={draft.name: draft.value for draft in streams.layers},
-        unmeasurable=unmeasurable,
+        verification=verification,
+        reduce=reduce,
+        axes={name: axis for name, (axis, _) in known.axes.items() if axis},
+        unmeasurable={name: reason for name, (_, reason) in known.axes.items() if reason},
+        source=source,
     )
 
 
-def as_arguments(example: Any) -> tuple[Any, ...]:
-    """Return the positional arguments that an example stands for."""
-    return tuple(example) if isinstance(example, (tuple, list)) else (example,)
-
-
-def _batch_size(arguments: tuple[Any, ...]) -> int:
-    tensor = first_tensor(arguments)
-    if tensor is None or tensor.ndim == 0:
-        got = type(arguments[0]).__name__ if arguments else "nothing"
-        raise TypeError(
-            f"example must be a tensor with a batch dimension, or a tuple of the model's "
-            f"arguments, got {got}. Pass one batch, such as torch.zeros(1, 3, 128, 128)."
-        )
-    if tensor.shape[0] == 0:
-        raise ArgumentError("example must hold at least one sample, got a batch of size 0.")
-    return tensor.shape[0]
-
-
-def _run_model(model: nn.Module, arguments: tuple[Any, ...]) -> Any:
-    try:
-        with torch.no_grad():
-            return model(*copied(arguments))
-    except Exception as error:
-        shapes = [tuple(a.shape) for a in arguments if isinstance(a, torch.Tensor)]
-        raise InfoflowError(
-            f"{type(model).__name__} does not run on the example, of shape {shapes}: "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. Pass inputs that model(*inputs) "
-            "accepts; on the command line, --input-shape."
-        ) from error
-
-
-def _check_replay(model: nn.Module, expected: Any, output: Any) -> None:
-    wanted, got = first_tensor(expected), first_tensor(output)
-    if wanted is None:
-        raise UntraceableModelError(
-            f"{type(model).__name__} returns {type(expected).__name__}, which holds no tensor; "
-            "expected at least one. Wrap the model so that its forward returns the tensor."
-        )
-    if got is None or got.shape != wanted.shape or not torch.allclose(got, wanted, equal_nan=True):
-        raise UntraceableModelError(
-            f"{type(model).__name__} was traced, but the traced program gives another output than "
-            "the model. Symbolic tracing has lost part of it: look for type checks on tensors, "
-            "such as torch.jit.isinstance, or for randomness in forward."
-        )
-
-
-def _finish_layer(index: int, draft: LayerDraft, facts: dict[Any, Fact], samples: int) -> Layer:
-    """Describe a layer; with 0 samples, where there is no row per sample, for the whole batch."""
-    shape = facts[draft.value].shape
-    if samples:
-        shape = tuple(per_sample(torch.empty(shape, device="meta"), samples).shape[1:])
+def _finish_layer(index: int, draft: LayerDraft, known: _Known, reduce: Reduce) -> Layer:
+    """Describe a layer; where it has no row per sample, for the whole batch."""
+    fact = known.facts[draft.value]
+    axis, reason = known.axes[draft.name]
+    shape = fact.shape
+    if reason is None and known.samples:
+        whole = torch.empty(shape, device="meta")
+        shape = reduced_shape(tuple(per_sample(whole, known.samples, axis).shape[1:]), reduce)
     return Layer(
         index=index,
         name=draft.name,
@@ -148,7 +214,7 @@ def _finish_layer(index: int, draft: LayerDraft, facts: dict[Any, Fact], samples
         streams=draft.streams,
         followed_by=tuple(draft.followed_by),
         parameters=draft.parameters,
-        multiply_adds=facts[draft.node].multiply_adds // max(samples, 1),
+        multiply_adds=known.facts[draft.node].multiply_adds // max(known.samples, 1),
     )
 
 

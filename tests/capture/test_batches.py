@@ -23,7 +23,7 @@ LABELS = torch.arange(12) % 3
 
 
 def contents(samples):
-    return torch.cat([batch.inputs[0] for batch in samples.batches()])
+    return torch.cat([batch.call.args[0] for batch in samples.batches()])
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_own_unpack_and_several_inputs():
     loader = [{"a": IMAGES, "b": LABELS, "class": LABELS}]
     samples = Samples(loader, unpack=lambda d: ((d["a"], d["b"]), d["class"]))
     (batch,) = samples.batches()
-    assert len(batch.inputs) == 2
+    assert len(batch.call.args) == 2
     assert torch.equal(samples.targets, LABELS)
 
 
@@ -132,7 +132,7 @@ def test_the_order_is_the_batch_samplers():
 
 def test_numpy_batches_and_lists_of_inputs():
     loader = [(IMAGES.numpy(), LABELS.numpy()), ([IMAGES], LABELS)]
-    assert [len(batch.inputs[0]) for batch in Samples(loader).batches()] == [12, 12]
+    assert [len(batch.call.args[0]) for batch in Samples(loader).batches()] == [12, 12]
 
 
 def test_batches_of_which_some_have_no_target():

@@ -75,7 +75,7 @@ def test_a_budget_of_37_columns_takes_a_pass_for_each_37_units(graph, images):
 
 def test_only_the_layers_up_to_the_last_wanted_are_computed(graph, images):
     ran = []
-    handle = graph.program.module.get_submodule("output").register_forward_hook(
+    handle = graph.source.model.get_submodule("output").register_forward_hook(
         lambda *_: ran.append(1)
     )
     statistics(graph, [images], Distances(), 10**9, "encoder.0.*")

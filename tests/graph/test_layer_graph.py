@@ -13,6 +13,7 @@ from infoflow.interface import (
     ActivationError,
     InfoflowError,
     LayerNotFoundError,
+    UnmeasurableWarning,
     UntraceableModelError,
 )
 
@@ -182,14 +183,22 @@ class Lies(nn.Module):
         return self.layer(x) + x if torch.jit.isinstance(x, torch.Tensor) else self.layer(x)
 
 
-def test_untraceable_model_names_the_line():
+def test_without_an_example_what_stops_symbolic_tracing_is_named():
     with pytest.raises(UntraceableModelError, match=r"test_layer_graph.py:\d+, in forward: `if x"):
-        infoflow.trace(Branches(), torch.ones(2, 3))
+        infoflow.trace(Branches())
 
 
-def test_a_trace_that_lost_a_part_is_refused():
-    with pytest.raises(UntraceableModelError, match="gives another output than the model"):
-        infoflow.trace(Lies(), torch.ones(2, 3))
+def test_a_path_that_depends_on_values_is_labelled():
+    graph = infoflow.trace(Branches(), torch.ones(2, 3))
+    assert graph.verification.label == "this input only"
+    assert "test_layer_graph.py" in graph.verification.notes[-1]
+
+
+def test_type_checks_on_tensors_are_recorded_as_they_are():
+    """Symbolic tracing loses this skip without an error, as in MONAI's BasicUNet."""
+    graph = infoflow.trace(Lies(), torch.ones(2, 3))
+    assert [merge.kind for merge in graph.merges] == ["add"]
+    assert graph.verification.label == "exact"
 
 
 def test_model_that_fails_on_its_example(unet):
@@ -218,8 +227,10 @@ def test_layer_without_a_row_per_sample():
             return self.layer(x.sum(0, keepdim=True)[:, :1].expand(3, 3)).sum()
 
     graph = infoflow.trace(Mixed(), torch.rand(2, 3))
-    assert "shape (3, 3)" in graph.unmeasurable["layer"]
+    assert "(3, 3) for 2 samples" in graph.unmeasurable["layer"]
     with pytest.raises(ActivationError, match=r"Layer layer \(0\) cannot be measured"):
+        infoflow.analyze(Mixed(), [torch.rand(4, 3)], layers="layer", progress=False)
+    with pytest.raises(ActivationError, match="Nothing is left to measure"):
         infoflow.analyze(Mixed(), [torch.rand(4, 3)], progress=False)
 
 
@@ -238,12 +249,43 @@ def test_sequence_first_values_are_not_taken_for_samples():
     """16 identical samples must not come out as 3 bits because time is a multiple of the batch."""
     x = torch.randn(1, 32, 5).repeat(16, 1, 1)
     graph = infoflow.trace(TimeFirst(), x[:2])
-    assert list(graph.unmeasurable) == ["second"]
-    assert list(graph.values(x)) == ["first"]
-    with pytest.raises(ActivationError, match=r"second \(1\) cannot be measured.*batch_first=True"):
-        infoflow.analyze(TimeFirst(), [x[:8], x[8:]], progress=False)
-    result = infoflow.analyze(TimeFirst(), [x[:8], x[8:]], layers="first", progress=False)
-    assert result.ixm.item() == 0.0
+    assert graph["second"].shape == (32, 6)
+    assert graph.values(x)["second"].shape == (16, 32, 6)
+    result = infoflow.analyze(TimeFirst(), [x[:8], x[8:]], progress=False)
+    assert result.ixm.values.ravel() == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
+class Interleaved(nn.Module):
+    """Puts two crops of every sample into the batch, all first crops before all second ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x):
+        crops = self.layer(torch.cat([x[:, :4], x[:, 4:]], 0))
+        return sum(crops.chunk(2, 0))
+
+
+def test_crops_that_lie_between_the_samples_are_not_taken_for_rows():
+    graph = infoflow.trace(Interleaved(), torch.rand(3, 8))
+    reason = graph.unmeasurable["layer"]
+    assert reason == "its value for one sample depends on the others in the batch"
+
+
+def test_layers_without_rows_are_left_out_with_a_warning():
+    class TwoHeads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.pooled = nn.Linear(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            h = self.body(x)
+            return h, self.pooled(h.mean(0, keepdim=True))
+
+    with pytest.warns(UnmeasurableWarning, match="1 of 2 layers have no row per sample"):
+        result = infoflow.analyze(TwoHeads(), [torch.rand(6, 3)], progress=False)
+    assert result.layers == ["body"]
 
 
 def test_operations_across_the_batch_are_found():

@@ -1,0 +1,161 @@
+"""What a model is called with: a batch, in whatever form its ``forward`` takes it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from infoflow.graph.nesting import first_tensor, leaves_of, map_leaves, map_tensors
+from infoflow.interface import ArgumentError
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """The arguments of one call of a model.
+
+    Parameters
+    ----------
+    args, kwargs
+        As in ``model(*args, **kwargs)``; tensors may be nested in them.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, model: nn.Module) -> Any:
+        """Call ``model`` with copies of the tensors, since it may work in place on them."""
+        copied = self.map(torch.clone)
+        return model(*copied.args, **copied.kwargs)
+
+    def map(self, change: Callable[[Tensor], Any]) -> Call:
+        """Return a call with every tensor changed."""
+        return Call(map_tensors(change, self.args), map_tensors(change, dict(self.kwargs)))
+
+    @property
+    def first(self) -> Any:
+        """The first argument that holds a tensor, or None."""
+        values = (*self.args, *self.kwargs.values())
+        return next((value for value in values if first_tensor(value) is not None), None)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples; 0 where nothing tells it.
+
+        The first dimension of the first tensor; for a list of images, of waveforms or of
+        dictionaries, the number of them.
+        """
+        first = self.first
+        if holds_samples(first):
+            return len(first)
+        tensor = first_tensor(first)
+        return 0 if tensor is None or tensor.ndim == 0 else len(tensor)
+
+    def select(self, rows: slice) -> Call:
+        """Return the call with some of its samples only."""
+        return self.combine(lambda leaf: leaf[rows])
+
+    def combine(self, change: Callable[[Any], Any]) -> Call:
+        """Return a call with ``change`` applied to what has a row, or an item, per sample."""
+        count = self.samples
+
+        def visit(value: Any) -> Any:
+            if holds_samples(value) and len(value) == count:
+                return change(value)
+            if isinstance(value, Tensor):
+                return change(value) if value.ndim and len(value) == count else value
+            return value
+
+        return Call(
+            tuple(_visit(visit, value) for value in self.args),
+            {name: _visit(visit, value) for name, value in self.kwargs.items()},
+        )
+
+
+def _visit(visit: Callable[[Any], Any], value: Any) -> Any:
+    return visit(value) if holds_samples(value) else map_leaves(visit, value)
+
+
+def holds_samples(value: Any) -> bool:
+    """Tell whether a list holds a sample an item: images (C, H, W), waveforms, or dictionaries."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    if all(isinstance(item, Tensor) for item in value):
+        return all(map(_is_image, value)) or all(item.ndim == 1 for item in value)
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and first_tensor(item) is not None for item in value
+    )
+
+
+def _is_image(tensor: Tensor) -> bool:
+    return tensor.ndim == 3 and tensor.shape[0] in (1, 3, 4)
+
+
+def as_call(model: nn.Module, example: Any, kwargs: Mapping[str, Any] | None = None) -> Call:
+    """Return the call that an example stands for.
+
+    A tuple is the positional arguments. A dictionary whose keys are all parameters of ``forward``
+    is the keyword arguments. Anything else is the one argument. NumPy arrays become tensors, and
+    tensors of a subclass plain ones.
+    """
+    if isinstance(example, Call):
+        return example
+    if isinstance(example, Mapping) and not kwargs and set(example) <= parameters_of(model):
+        args: tuple[Any, ...] = ()
+        named = dict(example)
+    else:
+        args = example if type(example) is tuple else (example,)
+        args, named = (() if example is None else args), dict(kwargs or {})
+    return Call(tuple(map_leaves(_as_plain, a) for a in args), map_leaves(_as_plain, named))
+
+
+def _as_plain(leaf: Any) -> Any:
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
+        return torch.from_numpy(leaf)
+    if isinstance(leaf, Tensor) and type(leaf) is not Tensor:
+        return leaf.as_subclass(Tensor)
+    return leaf
+
+
+def parameters_of(model: nn.Module) -> frozenset[str]:
+    """Return the names of the arguments that ``forward`` takes by name."""
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(model.forward).parameters.values()
+    return frozenset(p.name for p in parameters if p.kind in by_name)
+
+
+def named_leaves(model: nn.Module, call: Call) -> Iterator[tuple[str, str, Any]]:
+    """Yield what is no container in a call: its argument, its own name, and itself.
+
+    The order is that of the parameters of ``forward``. The argument of an item of a list of samples
+    is the list; of another nested tensor, its whole path.
+    """
+    for name, value in _bound(model, call):
+        is_list = holds_samples(value)
+        for path, leaf in leaves_of(value):
+            own = "_".join((name, *path))
+            yield (name if is_list else own), own, leaf
+
+
+def _bound(model: nn.Module, call: Call) -> Iterator[tuple[str, Any]]:
+    signature = inspect.signature(model.forward)
+    try:
+        arguments = signature.bind(*call.args, **call.kwargs).arguments
+    except TypeError as error:
+        raise ArgumentError(
+            f"{type(model).__name__}.forward{signature} cannot be called with the example: "
+            f"{error}. Pass a tensor, a tuple of positional arguments, or kwargs=."
+        ) from error
+    for name, value in arguments.items():
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            yield from ((f"{name}_{i}", item) for i, item in enumerate(value))
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            yield from value.items()
+        else:
+            yield name, value

@@ -1,0 +1,88 @@
+"""Tensors in nested values: lists, tuples, dictionaries, dataclasses and model outputs."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+
+def items_of(value: Any) -> list[tuple[str, Any]] | None:
+    """Return the named parts of a container, None for anything that is no container.
+
+    Examples
+    --------
+    >>> items_of({"image": 1}), items_of([2, 3]), items_of(4)
+    ([('image', 1)], [('0', 2), ('1', 3)], None)
+    """
+    if isinstance(value, Mapping):
+        return [(str(key), part) for key, part in value.items()]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return list(zip(value._fields, value, strict=True))
+    if isinstance(value, (list, tuple)):
+        return [(str(position), part) for position, part in enumerate(value)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    return None
+
+
+def leaves_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield everything in ``value`` that is no container, with the way to it."""
+    parts = None if isinstance(value, Tensor) else items_of(value)
+    if parts is None:
+        yield path, value
+        return
+    for name, part in parts:
+        yield from leaves_of(part, (*path, name))
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """Return the tensors in a value of any nesting, in order.
+
+    Examples
+    --------
+    >>> import torch
+    >>> [len(t) for t in tensors_in({"image": torch.zeros(2), "more": [torch.zeros(3), "mean"]})]
+    [2, 3]
+    """
+    return [leaf for _, leaf in leaves_of(value) if isinstance(leaf, Tensor)]
+
+
+def first_tensor(value: Any) -> Tensor | None:
+    """Return the first tensor in a value of any nesting, or None."""
+    return next((leaf for _, leaf in leaves_of(value) if isinstance(leaf, Tensor)), None)
+
+
+def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
+    """Return the same nesting with ``change`` applied to everything that is no container."""
+    parts = None if isinstance(value, Tensor) else items_of(value)
+    if parts is None:
+        return change(value)
+    changed = [map_leaves(change, part) for _, part in parts]
+    if isinstance(value, Mapping):
+        return _with_items(value, dict(zip(value, changed, strict=True)))
+    if isinstance(value, tuple):
+        return type(value)(*changed) if hasattr(value, "_fields") else tuple(changed)
+    if isinstance(value, list):
+        return changed
+    other = copy.copy(value)
+    for (name, _), part in zip(parts, changed, strict=True):
+        object.__setattr__(other, name, part)
+    return other
+
+
+def map_tensors(change: Callable[[Tensor], Any], value: Any) -> Any:
+    """Return the same nesting with ``change`` applied to every tensor."""
+    return map_leaves(lambda leaf: change(leaf) if isinstance(leaf, Tensor) else leaf, value)
+
+
+def _with_items(mapping: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
+    if type(mapping) is dict:
+        return items
+    other: Any = copy.copy(mapping)
+    for key, part in items.items():
+        other[key] = part
+    return other

@@ -1,0 +1,235 @@
+"""See every call that a model makes while it runs: its leaf modules and torch's functions."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+#: Modules to keep whole or to open: a class, or a pattern of qualified names.
+Choice = type[nn.Module] | str
+
+_TORCH = Path(torch.__file__).parent
+_OURS = Path(__file__).parents[1]
+_CONTAINERS = (
+    *(nn.Sequential, nn.ModuleList, nn.ModuleDict),
+    *(nn.Transformer, nn.TransformerEncoder, nn.TransformerEncoderLayer),
+    *(nn.TransformerDecoder, nn.TransformerDecoderLayer),
+)
+#: Reading these from a tensor says nothing of its values.
+_ABOUT = {
+    getattr(Tensor, name).__get__
+    for name in (
+        *("dtype", "device", "layout", "ndim", "requires_grad", "is_leaf", "grad_fn", "grad"),
+        *("is_cuda", "is_cpu", "is_meta", "is_mps", "is_quantized", "is_sparse", "is_nested"),
+        *("_version", "itemsize", "nbytes", "names", "is_xpu", "is_mkldnn", "_backward_hooks"),
+    )
+    if hasattr(Tensor, name)
+} | {
+    getattr(Tensor, name)
+    for name in (
+        *("dim", "ndimension", "stride", "is_floating_point", "is_complex", "is_contiguous"),
+        *("data_ptr", "untyped_storage", "storage", "storage_offset", "element_size", "get_device"),
+        *("is_signed", "__len__", "is_pinned", "__hash__", "__repr__", "__format__", "type"),
+        *("has_names", "is_inference", "is_conj", "is_neg", "_is_view", "register_hook"),
+    )
+    if hasattr(Tensor, name)
+}
+_ABOUT -= {Tensor.type}  # with an argument it converts
+SHAPE = Tensor.shape.__get__  # type: ignore[attr-defined]
+#: Reading these from a tensor says only how large it is.
+SIZES = {SHAPE, Tensor.size, Tensor.numel}
+#: Reading these turns values into numbers of Python, on which the path may then depend.
+_VALUES = {
+    getattr(Tensor, name)
+    for name in (
+        *("item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__"),
+        *("__complex__", "__contains__", "__array__", "is_nonzero", "equal", "allclose"),
+    )
+    if hasattr(Tensor, name)
+} | {torch.equal, torch.allclose, torch.is_nonzero}
+
+
+#: A call's module, operation, and how many of these there were before.
+Key = tuple[str, str, int]
+
+
+class Keys:
+    """Give each call of a run its key, and append it to a trail."""
+
+    def __init__(self, trail: list[Key]) -> None:
+        self.trail = trail
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    def next(self, path: list[tuple[str, type]], operation: str) -> Key:
+        """Return the key of the call that comes next."""
+        place = path[-1][0] if path else ""
+        self._seen[place, operation] += 1
+        self.trail.append((place, operation, self._seen[place, operation]))
+        return self.trail[-1]
+
+
+class Leaves:
+    """Which modules of a model are kept whole, as one call.
+
+    Those whose ``forward`` is torch's own, but for containers and ``nn.Transformer*``; scripted
+    ones; and what the caller chooses.
+
+    Parameters
+    ----------
+    model
+        The model.
+    leaves, opened
+        Modules to keep whole or to open in any case, by class or by pattern of names.
+    """
+
+    def __init__(
+        self, model: nn.Module, leaves: Sequence[Choice] = (), opened: Sequence[Choice] = ()
+    ) -> None:
+        self._names = {module: name for name, module in model.named_modules()}
+        self._leaves = {
+            module: module is not model
+            and _is_leaf(module, name, leaves=tuple(leaves), opened=tuple(opened))
+            for module, name in self._names.items()
+        }
+
+    def name(self, module: nn.Module) -> str | None:
+        """Return a module's qualified name, None for one that is not the model's."""
+        return self._names.get(module)
+
+    def __contains__(self, module: nn.Module) -> bool:
+        return self._leaves.get(module, False)
+
+
+def _is_leaf(
+    module: nn.Module, name: str, *, leaves: tuple[Choice, ...], opened: tuple[Choice, ...]
+) -> bool:
+    if any(_is_chosen(module, name, choice) for choice in opened):
+        return False
+    if any(_is_chosen(module, name, choice) for choice in leaves):
+        return True
+    if isinstance(module, torch.jit.ScriptModule):
+        return True
+    home = getattr(type(module).forward, "__module__", "")
+    return home.startswith(("torch.nn.modules", "torch.ao.")) and not isinstance(
+        module, _CONTAINERS
+    )
+
+
+def _is_chosen(module: nn.Module, name: str, choice: Choice) -> bool:
+    return fnmatchcase(name, choice) if isinstance(choice, str) else isinstance(module, choice)
+
+
+class Observer(TorchFunctionMode):
+    """Base of what looks on while a model runs.
+
+    ``on_module`` and ``on_function`` are asked to make each call and return its result; what they
+    call is not observed again. ``path`` holds the names of the modules that are running.
+    """
+
+    def __init__(self, leaves: Leaves) -> None:
+        super().__init__()
+        self.leaves = leaves
+        self.path: list[tuple[str, type]] = []
+        self._thread = threading.get_ident()
+        self._is_inside_leaf = False
+
+    def on_module(
+        self, name: str, module: nn.Module, call: Callable[[], Any], args: Any, kwargs: Any
+    ) -> Any:
+        """Make the call of a leaf module."""
+        raise NotImplementedError
+
+    def on_function(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Make the call of one of torch's functions."""
+        raise NotImplementedError
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if function in _ABOUT or threading.get_ident() != self._thread:
+            return function(*args, **kwargs)
+        return self.on_function(function, args, kwargs)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Observe what runs inside the ``with``."""
+        with ExitStack() as stack:
+            stack.enter_context(_intercepted(self._called))
+            stack.enter_context(self)
+            yield
+
+    def _called(
+        self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any
+    ) -> Any:
+        name = self.leaves.name(module)
+        if name is None or self._is_inside_leaf or threading.get_ident() != self._thread:
+            return original(module, *args, **kwargs)
+        if module in self.leaves:
+            with torch._C.DisableTorchFunction():
+                return self.on_module(
+                    name, module, lambda: self._whole(original, module, args, kwargs), args, kwargs
+                )
+        self.path.append((name, type(module)))
+        try:
+            return original(module, *args, **kwargs)
+        finally:
+            self.path.pop()
+
+    def _whole(
+        self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any
+    ) -> Any:
+        self._is_inside_leaf = True
+        try:
+            return original(module, *args, **kwargs)
+        finally:
+            self._is_inside_leaf = False
+
+
+@contextmanager
+def _intercepted(called: Callable[..., Any]) -> Iterator[None]:
+    """Let ``called`` make every call of a module, as torch.fx does while it traces."""
+    original = nn.Module.__call__
+
+    def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return called(original, module, *args, **kwargs)
+
+    nn.Module.__call__ = call  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module.__call__ = original  # type: ignore[method-assign]
+
+
+def operation_key(function: Callable[..., Any]) -> str:
+    """Return the name of a function; of what reads a property, the property's."""
+    name = getattr(function, "__name__", str(function))
+    owner = getattr(function, "__self__", None) if name == "__get__" else None
+    return str(getattr(owner, "__name__", name))
+
+
+def reads_values(function: Any) -> bool:
+    """Tell whether a function turns values into numbers of Python."""
+    return function in _VALUES
+
+
+def line_of_the_model() -> str:
+    """Return where the model is now: file, line and code of its last own frame."""
+    frames = traceback.extract_stack()
+    for frame in reversed(frames):
+        path = Path(frame.filename)
+        if not path.is_relative_to(_OURS) and not path.is_relative_to(_TORCH):
+            return f"{path.name}:{frame.lineno}, in {frame.name}: `{frame.line}`"
+    return "a line that cannot be told"

@@ -1,0 +1,107 @@
+"""What a model is before it is traced: unwrapped, checked, and refused where that is due."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from infoflow.graph.call import Call
+from infoflow.graph.modes import check_model
+from infoflow.graph.nesting import tensors_in
+from infoflow.interface import ArgumentError, InfoflowError, UntraceableModelError
+
+
+def unwrapped(model: nn.Module) -> tuple[nn.Module, list[str]]:
+    """Return the model inside ``torch.compile``, DataParallel or DDP, and what was done.
+
+    Raises
+    ------
+    ArgumentError
+        For what is no module.
+    UntraceableModelError
+        For scripted and quantised models, whose inside torch does not show.
+    """
+    check_model(model)
+    notes = []
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if isinstance(inner, nn.Module):
+            notes.append("the model inside torch.compile was traced")
+        elif isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            inner = model.module
+            notes.append(f"the model inside {type(model).__name__} was traced")
+        else:
+            break
+        model = inner
+    _refuse(model)
+    if any(module.training for module in model.modules()):
+        notes.append("the model was in training mode: traced in evaluation mode, and put back")
+    return model, notes
+
+
+def _refuse(model: nn.Module) -> None:
+    name = type(model).__name__
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UntraceableModelError(
+            f"{name} is scripted by torch.jit, which hides its layers. Expected the Python module "
+            "that it was made from: pass that one."
+        )
+    for path, module in model.named_modules():
+        if ".quantized" in type(module).__module__:
+            raise UntraceableModelError(
+                f"{name} holds a quantised module, {path or 'itself'} ({type(module).__name__}), "
+                "whose weights are no tensors that can be measured or pruned. Pass the float model."
+            )
+
+
+def explain_failure(model: nn.Module, call: Call, error: Exception) -> InfoflowError:
+    """Return the model's own error on its example, with a sentence in front."""
+    tensors = tensors_in((call.args, dict(call.kwargs)))
+    shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in tensors)
+    text = str(error).strip().rstrip(".") or "no message"
+    return InfoflowError(
+        f"{type(model).__name__} does not run on the example, {shapes or 'without a tensor'}: "
+        f"{type(error).__name__}: {text}. {_advice(model, call)}"
+    )
+
+
+def _advice(model: nn.Module, call: Call) -> str:
+    tensors = tensors_in((call.args, dict(call.kwargs)))
+    weights = [p for p in model.parameters() if p.is_floating_point()]
+    homes = {str(p.device) for p in weights}
+    elsewhere = {str(t.device) for t in tensors} - homes
+    if homes and elsewhere:
+        return (
+            f"The example is on {', '.join(sorted(elsewhere))}, the model on "
+            f"{', '.join(sorted(homes))}: move one of them with .to(device)."
+        )
+    kinds = {p.dtype for p in weights}
+    other = {t.dtype for t in tensors if t.is_floating_point()} - kinds
+    if kinds and other:
+        return (
+            f"The example is {', '.join(map(str, other))}, the model {', '.join(map(str, kinds))}: "
+            "convert one of them with .to(dtype)."
+        )
+    return (
+        "Pass inputs that model(*inputs) accepts, with kwargs= for keyword arguments; on the "
+        "command line, --input-shape."
+    )
+
+
+def check_call(call: Call) -> None:
+    """Raise for an example without a tensor, or without samples."""
+    tensors = tensors_in((call.args, dict(call.kwargs)))
+    if not tensors or tensors[0].ndim == 0:
+        values = (*call.args, *call.kwargs.values())
+        got = type(values[0]).__name__ if values else "nothing"
+        got = "a single number" if tensors else got
+        raise TypeError(
+            f"example must be a tensor with a batch dimension, or a tuple of the model's "
+            f"arguments, got {got}. Pass one batch, such as torch.zeros(1, 3, 128, 128)."
+        )
+    empty = next((tensor for tensor in tensors if tensor.numel() == 0), None)
+    if empty is not None:
+        raise ArgumentError(
+            f"example must hold at least one sample, got a tensor of shape {tuple(empty.shape)}. "
+            "Pass a batch of at least one."
+        )

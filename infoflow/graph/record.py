@@ -1,0 +1,399 @@
+"""Record one run of a model as a torch.fx graph."""
+
+from __future__ import annotations
+
+import operator
+import random
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from infoflow.graph.call import Call, named_leaves
+from infoflow.graph.facts import Fact, describe, multiply_adds_of
+from infoflow.graph.nesting import items_of, map_leaves, tensors_in
+from infoflow.graph.observe import (
+    SHAPE,
+    SIZES,
+    Key,
+    Keys,
+    Leaves,
+    Observer,
+    line_of_the_model,
+    operation_key,
+    reads_values,
+)
+from infoflow.graph.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
+from infoflow.graph.writes import Writes, same_place
+
+_SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined]
+
+
+@dataclass(eq=False)
+class Recording:
+    """What one run of a model did.
+
+    Parameters
+    ----------
+    graph
+        One node per call, in the order in which they were made.
+    facts
+        What is known of each node's value.
+    constants
+        Tensors that the run met and that are no parameter, buffer or input, by ``get_attr`` target.
+    sources
+        For each placeholder the argument that it belongs to.
+    output
+        What the model returned.
+    reads
+        Lines of the model where values that depend on the input became numbers of Python.
+    events
+        For each node that is a call its key: the same call of another run has the same.
+    trail
+        The keys of all calls, in order.
+    is_random
+        Whether the run has drawn random numbers.
+    """
+
+    graph: fx.Graph
+    facts: dict[fx.Node, Fact] = field(default_factory=dict)
+    constants: dict[str, Tensor] = field(default_factory=dict)
+    sources: dict[fx.Node, str] = field(default_factory=dict)
+    output: Any = None
+    reads: list[str] = field(default_factory=list)
+    events: dict[fx.Node, Key] = field(default_factory=dict)
+    trail: list[Key] = field(default_factory=list)
+    is_random: bool = False
+
+
+def record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
+    """Run ``model`` once and record what it does; every value is let go as the model does."""
+    before = _random_states()
+    recording = _Recorder(model, leaves).run(call.map(torch.clone))
+    recording.is_random = before != _random_states()
+    return recording
+
+
+def _random_states() -> tuple[Any, ...]:
+    numpy = np.random.get_state()  # noqa: NPY002  a model's own code may draw from it
+    return random.getstate(), str(numpy), torch.get_rng_state().numpy().tobytes()
+
+
+@dataclass(eq=False)
+class _Known:
+    """A live tensor of the run, and where the program has it."""
+
+    alive: weakref.ref[Tensor]
+    node: fx.Node
+    path: tuple[Any, ...]
+    version: int
+    shape: fx.Node | None = None
+
+
+class _Recorder(Observer):
+    """Writes a node for each call, and finds its arguments by identity."""
+
+    def __init__(self, model: nn.Module, leaves: Leaves) -> None:
+        super().__init__(leaves)
+        self.model = model
+        self.graph = fx.Graph()
+        self.recording = Recording(self.graph)
+        self._facts = self.recording.facts
+        self._known: dict[int, _Known] = {}
+        self._writes = Writes()
+        self._keys = Keys(self.recording.trail)
+        self._depends: set[fx.Node] = set()
+        self._attributes = _attributes(model)
+        self._read: dict[str, fx.Node] = {}
+        self._samples = 0
+
+    def run(self, call: Call) -> Recording:
+        self._samples = call.samples
+        for source, name, leaf in named_leaves(self.model, call):
+            if isinstance(leaf, Tensor):
+                node = self.graph.placeholder(name)
+                self._facts[node] = describe(leaf, self._samples)
+                self.recording.sources[node] = source
+                self._depends.add(node)
+                self._remember(leaf, node)
+        with self.watching():
+            output = self.model(*call.args, **call.kwargs)
+        self.recording.output = output
+        last = self.graph.output(map_leaves(_without_objects, self._argument(output)))
+        self._facts[last] = describe(output, self._samples)
+        self._drop_unused()
+        return self.recording
+
+    # ------------------------------------------------------------------------- calls
+
+    def on_module(
+        self, name: str, module: nn.Module, call: Callable[[], Any], args: Any, kwargs: Any
+    ) -> Any:
+        key = self._keys.next([(name, type(module))], "")
+        return self._call("call_module", name, key, call, args, kwargs)
+
+    def on_function(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if function == SHAPE:
+            return self._shape(args[0])
+        if reads_values(function):
+            self._note_read((args, kwargs))
+            return function(*args, **kwargs)
+        if function is Tensor.__setitem__:
+            return self._set_item(*args)
+        if function == _SET_DATA:
+            function(*args)
+            return self._remember(args[0], self._node_of(args[1]))
+        if function in SIZES:
+            return self._size(function, args, kwargs)
+        kind, target, args = _target(function, args)
+        key = self._keys.next(self.path, operation_key(function))
+        return self._call(
+            kind, target, key, lambda: function(*_own(args, function), **kwargs), args, kwargs
+        )
+
+    def _call(
+        self,
+        kind: str,
+        target: Any,
+        key: Key,
+        call: Callable[[], Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        tensors = tensors_in((args, kwargs))
+        versions = [tensor._version for tensor in tensors]
+        node_args, node_kwargs = self._argument(args), self._argument(dict(kwargs))
+        cost, result = multiply_adds_of(call, target, self._module(kind, target), args)
+        written = [t for t, v in zip(tensors, versions, strict=True) if t._version != v]
+        results = tensors_in(result)
+        if not results and not written:
+            return result
+        node = self._create(kind, target, node_args, node_kwargs)
+        self._facts[node] = describe(result, self._samples, cost)
+        self.recording.events[node] = key
+        memories = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+        for tensor in results:
+            if tensor.untyped_storage().data_ptr() not in memories:
+                self._writes.forget(tensor)
+        self._remember_result(result, node)
+        for tensor in written:
+            self._writes.add(node, tensor)
+            if not any(tensor is other for other in results):
+                self._written(tensor, [node])
+        return result
+
+    def _module(self, kind: str, target: Any) -> nn.Module | None:
+        return self.model.get_submodule(target) if kind == "call_module" else None
+
+    def _set_item(self, tensor: Tensor, index: Any, value: Any) -> None:
+        key = self._keys.next(self.path, "__setitem__")
+        region = _region(tensor, index)
+        if isinstance(value, Tensor) and region is not None and same_place(region, value):
+            tensor[index] = value  # the end of `x[index] += y`, which has written there already
+            self._node_of(tensor)
+            return
+        args = self._argument((tensor, index, value))
+        tensor[index] = value
+        node = self._create("call_function", set_item, args, {})
+        self._facts[node] = describe(tensor, self._samples)
+        self.recording.events[node] = key
+        self._writes.add(node, tensor, region)
+        self._remember(tensor, node)
+
+    # ------------------------------------------------------------------------- sizes and values
+
+    def _shape(self, tensor: Tensor) -> Any:
+        shape = SHAPE(tensor)
+        known = self._find(tensor)
+        if known is None or known.node not in self._depends:
+            return shape
+        if known.shape is None:
+            known.shape = self._create(
+                "call_function", getattr, (self._node_of(tensor), "shape"), {}
+            )
+        node = known.shape
+        return torch.Size(
+            [
+                traced(size, Origin(self._create_function, operator.getitem, node, dimension))
+                for dimension, size in enumerate(shape)
+            ]
+        )
+
+    def _size(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        shape = self._shape(args[0])
+        if function is Tensor.size:
+            where = args[1] if len(args) > 1 else kwargs.get("dim")
+            return shape if where is None else shape[where]
+        number: Any = 1
+        for size in shape:
+            number = number * size
+        return number
+
+    def _note_read(self, values: Any) -> None:
+        for tensor in tensors_in(values):
+            known = self._find(tensor)
+            if known is not None and known.node in self._depends:
+                line = line_of_the_model()
+                if line not in self.recording.reads:
+                    self.recording.reads.append(line)
+
+    # ------------------------------------------------------------------------- nodes
+
+    def _create_function(self, function: Callable[..., Any], *args: Any) -> fx.Node:
+        return self._create("call_function", function, args, {})
+
+    def _create(self, kind: str, target: Any, args: Any, kwargs: Any) -> fx.Node:
+        node = self.graph.create_node(kind, target, args, kwargs)
+        node.meta["path"] = self.path[-1][0] if self.path else ""
+        self._facts[node] = Fact.of_no_tensor()
+        if any(argument in self._depends for argument in node.all_input_nodes):
+            self._depends.add(node)
+        return node
+
+    def _argument(self, value: Any) -> Any:
+        """Return ``value`` as a node's argument: with nodes for tensors and for traced numbers."""
+        if isinstance(value, Tensor):
+            return self._node_of(value)
+        if isinstance(value, (TracedInt, TracedFloat)):
+            return as_argument(value)
+        if isinstance(value, slice):
+            return slice(*map(self._argument, (value.start, value.stop, value.step)))
+        parts = items_of(value)
+        if parts is None:
+            return value
+        if isinstance(value, list):
+            return [self._argument(part) for part in value]
+        if isinstance(value, tuple):
+            changed = (self._argument(part) for part in value)
+            return type(value)(*changed) if hasattr(value, "_fields") else tuple(changed)
+        return {name: self._argument(part) for name, part in parts}
+
+    def _node_of(self, tensor: Tensor) -> fx.Node:
+        known = self._find(tensor)
+        if known is None:
+            known = self._remember(tensor, self._attribute(tensor))
+        while known.path:
+            item, *rest = known.path
+            function = getattr if isinstance(item, str) else operator.getitem
+            node = self._create("call_function", function, (known.node, item), {})
+            self._facts[node] = describe(tensor, self._samples)
+            known.node, known.path = node, tuple(rest)
+        if tensor._version != known.version:
+            self._written(tensor, self._writes.since(known.version, tensor))
+        return self._known[id(tensor)].node
+
+    def _attribute(self, tensor: Tensor) -> fx.Node:
+        """Return the node of a parameter, a buffer, or a tensor that no observed call has made."""
+        name = self._attributes.get(id(tensor))
+        if name is None:
+            name = f"constant.{len(self.recording.constants)}"
+            self.recording.constants[name] = tensor.clone()
+        if name not in self._read:
+            self._read[name] = self._create("get_attr", name, (), {})
+            self._facts[self._read[name]] = describe(tensor, 0)
+        return self._read[name]
+
+    def _written(self, tensor: Tensor, writes: list[fx.Node]) -> None:
+        """Give ``tensor`` a new node, since others have written to its memory."""
+        known = self._known[id(tensor)]
+        known.version = tensor._version
+        if writes:
+            node = self._create("call_function", as_written, (known.node, *writes), {})
+            self._facts[node] = describe(tensor, self._samples)
+            self._remember(tensor, node)
+
+    # ------------------------------------------------------------------------- live tensors
+
+    def _find(self, tensor: Tensor) -> _Known | None:
+        known = self._known.get(id(tensor))
+        return known if known is not None and known.alive() is tensor else None
+
+    def _remember(self, tensor: Tensor, node: fx.Node, path: tuple[Any, ...] = ()) -> _Known:
+        known = _Known(weakref.ref(tensor), node, path, tensor._version)
+        self._known[id(tensor)] = known
+        return known
+
+    def _remember_result(self, value: Any, node: fx.Node, path: tuple[Any, ...] = ()) -> None:
+        if isinstance(value, Tensor):
+            self._remember(value, node, path)
+            return
+        for position, (name, part) in enumerate(items_of(value) or ()):
+            if isinstance(value, (list, tuple)):
+                item: Any = position
+            else:
+                item = name
+            self._remember_result(part, node, (*path, item))
+
+    def _drop_unused(self) -> None:
+        """Erase nodes that compute sizes, items or attributes that nobody has used."""
+        for node in reversed(list(self.graph.nodes)):
+            is_pure = node.op == "get_attr" or node.target in _PURE
+            if is_pure and not node.users and node not in self.recording.events:
+                self.graph.erase_node(node)
+                del self._facts[node]
+
+
+def _without_objects(leaf: Any) -> Any:
+    """Return what a program's output may hold; caches and the like have no place there."""
+    return leaf if isinstance(leaf, (fx.Node, str, int, float)) else None
+
+
+def set_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
+    """Write ``value`` into ``tensor`` and return it."""
+    tensor[index] = value
+    return tensor
+
+
+def as_written(tensor: Tensor, *writes: Any) -> Tensor:
+    """Return ``tensor``, as it is after what was written to its memory."""
+    return tensor
+
+
+_PURE = {getattr, as_written, *(getattr(operator, n) for n in ("getitem", "add", "sub", "mul"))}
+_PURE |= {operator.truediv, operator.floordiv, operator.mod, operator.pow, operator.neg}
+
+
+def _target(
+    function: Callable[..., Any], args: tuple[Any, ...]
+) -> tuple[str, Any, tuple[Any, ...]]:
+    """Return a function as a torch.fx operation, its target and its arguments."""
+    name = getattr(function, "__name__", "")
+    if name == "__get__":
+        return "call_function", getattr, (args[0], operation_key(function))
+    if getattr(Tensor, name, None) is function:
+        return "call_method", name, args
+    return "call_function", function, args
+
+
+def _own(args: tuple[Any, ...], function: Callable[..., Any]) -> tuple[Any, ...]:
+    return args[:1] if getattr(function, "__name__", "") == "__get__" else args
+
+
+def _region(tensor: Tensor, index: Any) -> Tensor | None:
+    """Return the part of ``tensor`` that a plain index names, None where it is no view."""
+    parts = index if isinstance(index, tuple) else (index,)
+    is_plain = all(
+        part is None or part is Ellipsis or isinstance(part, slice)
+        or (isinstance(part, int) and not isinstance(part, bool))
+        for part in parts
+    )  # fmt: skip
+    return tensor[index] if is_plain else None
+
+
+def _attributes(model: nn.Module) -> dict[int, str]:
+    """Return the qualified name of every parameter, buffer and other tensor of the modules."""
+    names: dict[int, str] = {}
+    for path, module in model.named_modules():
+        own = {**module.__dict__, **module._buffers, **module._parameters}
+        for name, value in own.items():
+            if isinstance(value, Tensor):
+                names.setdefault(id(value), f"{path}.{name}".lstrip("."))
+    return names

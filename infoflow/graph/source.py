@@ -1,0 +1,114 @@
+"""Where a graph's values come from: a replay of its program, or the model itself, watched."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from torch import fx, nn
+
+from infoflow.graph.call import Call
+from infoflow.graph.facts import countable_attention
+from infoflow.graph.observe import Key, Leaves
+from infoflow.graph.program import Program
+from infoflow.graph.watch import Place, place_of, watch
+from infoflow.interface import ActivationError, PathWarning
+
+Receive = Callable[[str, Any], None]
+
+
+class Source:
+    """Computes the values of chosen layers for one call, and hands each over when it is there.
+
+    Parameters
+    ----------
+    program
+        The recorded program.
+    values
+        The name of the layer whose value a node is.
+    leaves
+        The modules that were kept whole.
+    events, trail
+        Keys of the program's nodes, and of all calls of the recorded run.
+
+    Attributes
+    ----------
+    is_faithful
+        Whether a replay stands for the model on any call; until that is proved, the model itself
+        is run and watched.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        values: Mapping[fx.Node, str],
+        leaves: Leaves,
+        events: Mapping[fx.Node, Key],
+        trail: tuple[Key, ...],
+    ) -> None:
+        self.program = program
+        self.is_faithful = False
+        self._values = dict(values)
+        self._nodes = {name: node for node, name in values.items()}
+        self._leaves = leaves
+        self._places = {name: place_of(node, events) for name, node in self._nodes.items()}
+        self._trail = trail
+
+    @property
+    def model(self) -> nn.Module:
+        """The model itself."""
+        return self.program.model
+
+    def visit(self, call: Call, names: Collection[str], receive: Receive) -> None:
+        """Hand over the value of each of the layers ``names``, and stop after the last."""
+        if not names:
+            return
+        with countable_attention():
+            if self.is_faithful:
+                self._replay(call, names, receive)
+            else:
+                self._watch(call, names, receive)
+
+    def watch_all(self, call: Call, receive: Receive) -> Any:
+        """Run the model itself, hand over all values that it computes, and return its output."""
+        places = {place: name for name, place in self._places.items() if place is not None}
+        return watch(self.model, call, self._leaves, places, receive, to_the_end=True).output
+
+    def _replay(self, call: Call, names: Collection[str], receive: Receive) -> None:
+        wanted = {self._nodes[name]: name for name in names}
+        for node, value in self.program.run(call, self.program.latest(list(wanted))):
+            name = wanted.get(node)
+            if name is not None:
+                receive(name, value)
+
+    def _watch(self, call: Call, names: Collection[str], receive: Receive) -> None:
+        places: dict[Place, str] = {}
+        for name in names:
+            place = self._places[name]
+            if place is None:
+                raise ActivationError(
+                    f"Layer {name} cannot be measured while the model runs: no single call gives "
+                    "its value. Choose other layers=."
+                )
+            places[place] = name
+        seen = watch(self.model, call, self._leaves, places, receive)
+        missing, trail = seen.missing, seen.trail
+        if missing:
+            raise ActivationError(
+                f"This batch took another path through {type(self.model).__name__} than the "
+                f"example: {len(missing)} of {len(names)} layers were not computed, such as "
+                f"{sorted(missing)[0]}. Choose layers= that every batch passes through."
+            )
+        if tuple(trail) != self._trail[: len(trail)]:
+            there = next(
+                (key for key, before in zip(trail, self._trail, strict=False) if key != before),
+                ("", "its end", 0),
+            )
+            warnings.warn(
+                f"A batch took another path through {type(self.model).__name__} than the example; "
+                f"they part at {there[1] or 'the call'} in {there[0] or 'forward'}. Layers are "
+                "taken by name, so check that they are the same ones.",
+                PathWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,365 @@
+"""Prove that a recorded program computes what the model computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from infoflow.graph.call import Call, holds_samples
+from infoflow.graph.facts import Fact
+from infoflow.graph.nesting import first_tensor, tensors_in
+from infoflow.graph.program import per_sample
+from infoflow.graph.rows import Kept, is_close, sample_axis
+from infoflow.graph.source import Source
+from infoflow.interface import Faithfulness
+
+#: Noise on the weights, relative to their scale, where the output would not move otherwise.
+_PERTURBATION = 0.1
+
+#: For each layer the dimension that counts its samples, and why it has none, or None.
+Axes = dict[str, tuple[int, str | None]]
+
+
+@dataclass
+class Proof:
+    """What was tried, and what it says of a program."""
+
+    label: Faithfulness = "not verified"
+    checks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    axes: Axes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What is to be verified.
+
+    Parameters
+    ----------
+    call
+        The example.
+    source
+        The model, and the program that was recorded of it.
+    output
+        What the model returned for the example.
+    values
+        The node of each layer's value.
+    facts
+        What is known of them for the example.
+    """
+
+    call: Call
+    source: Source
+    output: Any
+    values: Mapping[fx.Node, str]
+    facts: Mapping[fx.Node, Fact]
+
+    @property
+    def model(self) -> nn.Module:
+        """The model itself."""
+        return self.source.model
+
+
+def verify(trial: Trial) -> Proof | None:
+    """Replay the example, new input and another batch size in one batch; None where that fails.
+
+    The batch is the example with one new sample before its last. A row per sample of the output
+    must be what the model itself gives: for the example, as recorded; for the new sample, alone.
+    For the new sample, every layer's value must be the model's too.
+    """
+    call, samples = trial.call, trial.call.samples
+    if samples == 0 or holds_samples(call.first):
+        return None
+    rows = _Rows(trial, samples)
+    try:
+        fresh = random_like(call)
+        wanted = tensors_in(trial.source.watch_all(fresh.select(slice(0, 1)), rows.keep_alone))
+        grown, kept = with_another(call, fresh)
+        got = tensors_in(rows.replay(grown, kept))
+    except Exception:  # whatever it is, the checks one by one will tell what is wrong
+        return None
+    recorded = tensors_in(trial.output)
+    if not all(tensor.ndim and len(tensor) == samples for tensor in recorded):
+        return None
+    places = [place for _, place in kept]
+    is_proved = (
+        _close([tensor[places] for tensor in got], recorded)
+        and _close([tensor[samples - 1 : samples] for tensor in got], wanted)
+        and rows.are_the_models
+        and rows.have_moved
+    )
+    checks = ["the example", "new input", f"a batch of {samples + 1}"]
+    return Proof("exact", checks, [], rows.axes) if is_proved else None
+
+
+class _Rows:
+    """The layers' values for a new sample: alone in the model, and within a replayed batch."""
+
+    def __init__(self, trial: Trial, samples: int) -> None:
+        self.axes: Axes = {}
+        self.are_the_models = True
+        self.have_moved = False
+        self._trial = trial
+        self._samples = samples
+        self._facts = {name: trial.facts[node] for node, name in trial.values.items()}
+        self._alone: dict[str, Tensor] = {}
+
+    def keep_alone(self, name: str, value: Any) -> None:
+        """Keep a few numbers of a layer's value for the new sample alone."""
+        tensor, probe = first_tensor(value), self._facts[name].probe
+        if tensor is not None and probe is not None and tensor.ndim == len(probe.where):
+            self._alone[name] = tensor[probe.where].clone()
+
+    def replay(self, call: Call, kept: Kept) -> Any:
+        """Replay the batch, compare each layer's value with the model's; return the output."""
+        value = None
+        for node, value in self._trial.source.program.run(call):
+            if node in self._trial.values:
+                self._compare(self._trial.values[node], first_tensor(value), kept)
+        return value
+
+    def _compare(self, name: str, value: Tensor | None, kept: Kept) -> None:
+        fact, samples = self._facts[name], self._samples
+        axis, reason = sample_axis(fact, value, samples, samples + 1, kept)
+        self.axes[name] = axis, reason
+        if reason is not None or value is None or fact.probe is None:
+            return
+        alone = self._alone.get(name)
+        if alone is None or alone.shape[axis] * samples != fact.shape[axis]:
+            self.are_the_models = False
+            return
+        new = per_sample(value[fact.probe.where], samples + 1, axis)[samples - 1]
+        old = per_sample(fact.probe.numbers, samples, axis)[0]
+        self.are_the_models &= is_close(new, per_sample(alone, 1, axis)[0])
+        self.have_moved |= _moved([new], [old])
+
+
+def verify_one_by_one(trial: Trial) -> Proof:
+    """Replay the example, new input of the same shape, and another batch size, one by one."""
+    proof = Proof("this input only")
+    difference = _difference(trial, trial.call, trial.output)
+    if difference:
+        proof.notes.append(f"replayed on the example, the program {difference}")
+        return proof
+    proof.checks.append("the example")
+    if not _check_new_input(trial, proof):
+        return proof
+    proof.label = "exact"
+    if not _check_batch(trial, proof):
+        return proof
+    return proof
+
+
+def _check_new_input(trial: Trial, proof: Proof) -> bool:
+    other = random_like(trial.call)
+    try:
+        with seeded():
+            wanted = other.of(trial.model)
+    except Exception as error:
+        proof.notes.append(f"the model does not run on random input ({type(error).__name__})")
+        return False
+    difference = _difference(trial, other, wanted)
+    if difference:
+        proof.notes.append(f"replayed on new input, the program {difference}")
+        return False
+    if _moved(tensors_in(wanted), tensors_in(trial.output)):
+        proof.checks.append("new input")
+        return True
+    with _perturbed(trial.model):
+        with seeded():
+            moved = other.of(trial.model)
+        difference = _difference(trial, other, moved)
+        has_moved = _moved(tensors_in(moved), tensors_in(wanted))
+    if difference:
+        proof.notes.append(f"replayed on new input with other weights, the program {difference}")
+        return False
+    proof.checks.append("new input" + (" with other weights" if has_moved else ""))
+    if not has_moved:
+        proof.notes.append("the output is the same for every input that was tried")
+    return True
+
+
+def _check_batch(trial: Trial, proof: Proof) -> bool:
+    samples = trial.call.samples
+    if samples == 0:
+        proof.label = "fixed shape"
+        proof.notes.append("nothing in the input counts samples")
+        return False
+    grown, _ = with_another(trial.call, random_like(trial.call))
+    try:
+        with seeded():
+            wanted = grown.of(trial.model)
+    except Exception as error:
+        proof.label = "fixed shape"
+        proof.notes.append(
+            f"the model itself takes no batch of {samples + 1} ({type(error).__name__})"
+        )
+        return False
+    difference = _difference(trial, grown, wanted)
+    if difference:
+        proof.label = "fixed batch"
+        proof.notes.append(f"replayed with {samples + 1} samples, the program {difference}")
+        return False
+    proof.checks.append(f"a batch of {samples + 1}")
+    return True
+
+
+def find_axes(trial: Trial) -> Axes:
+    """Return which dimension of each layer's value counts the samples.
+
+    The model runs on a batch with one more sample, or, where it takes none, with one other sample.
+    """
+    samples = trial.call.samples
+    fresh = random_like(trial.call)
+    grown, kept = with_another(trial.call, fresh)
+    same = [(row, row) for row in range(samples - 1)]
+    for call, other, rows in (
+        (grown, samples + 1, kept),
+        (_with_other_last(trial.call, fresh), samples, same),
+    ):
+        try:
+            axes = _axes_of(trial, call, other, rows)
+        except Exception:
+            continue
+        missing = (0, "it is not computed for every batch")
+        return {name: axes.get(name, missing) for name in trial.values.values()}
+    return dict.fromkeys(trial.values.values(), (0, "the model runs on the example only"))
+
+
+def _axes_of(trial: Trial, call: Call, samples: int, kept: Kept) -> Axes:
+    axes: Axes = {}
+    facts = {name: trial.facts[node] for node, name in trial.values.items()}
+
+    def receive(name: str, value: Any) -> None:
+        tensor = first_tensor(value)
+        axes[name] = sample_axis(facts[name], tensor, trial.call.samples, samples, kept)
+
+    with seeded():
+        trial.source.watch_all(call, receive)
+    return axes
+
+
+def _difference(trial: Trial, call: Call, wanted: Any) -> str:
+    """Return how a replay differs from what the model gave; empty where it does not."""
+    try:
+        with seeded():
+            *_, (_, got) = trial.source.program.run(call)
+    except Exception as error:
+        return f"stops with {type(error).__name__}: {str(error).splitlines()[0][:120]}"
+    if not _close(tensors_in(got), tensors_in(wanted)):
+        return "gives another output than the model"
+    return ""
+
+
+# --------------------------------------------------------------------------- inputs
+
+
+def random_like(call: Call, seed: int = 1) -> Call:
+    """Return a call of the same shapes with random numbers of the same range.
+
+    Integers stay within the range of the example, so that token numbers remain valid; those that
+    are all the same stay as they are, as masks must, unless they are the first.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    first = first_tensor(call.first)
+
+    def draw(tensor: Tensor) -> Tensor:
+        if tensor.numel() == 0 or tensor.is_complex() or tensor.dtype is torch.bool:
+            return tensor
+        low, high = tensor.min(), tensor.max()
+        if tensor.is_floating_point():
+            noise = torch.rand(tensor.shape, generator=generator).to(tensor.device, tensor.dtype)
+            is_flat = not bool(high > low) or not bool(torch.isfinite(high - low))
+            return noise if is_flat else low + (high - low) * noise
+        if bool(high > low):
+            top = int(high) + 1
+        elif tensor is first:
+            top = int(high) + 2
+        else:
+            return tensor
+        drawn = torch.randint(int(low), top, tensor.shape, generator=generator)
+        return drawn.to(tensor.device, tensor.dtype)
+
+    return call.map(draw)
+
+
+def with_another(call: Call, fresh: Call) -> tuple[Call, Kept]:
+    """Return the call with a sample of another, before the last, and where the others went."""
+    added = iter(_per_sample(fresh))
+
+    def grow(leaf: Any) -> Any:
+        more = next(added)[:1]
+        if isinstance(leaf, Tensor):
+            return torch.cat([leaf[:-1], more, leaf[-1:]])
+        return [*leaf[:-1], *more, leaf[-1]]
+
+    samples = call.samples
+    kept = [*((row, row) for row in range(samples - 1)), (samples - 1, samples)]
+    return call.combine(grow), kept
+
+
+def _with_other_last(call: Call, fresh: Call) -> Call:
+    others = iter(_per_sample(fresh))
+
+    def change(leaf: Any) -> Any:
+        other = next(others)
+        if isinstance(leaf, Tensor):
+            return torch.cat([leaf[:-1], other[-1:]])
+        return [*leaf[:-1], other[-1]]
+
+    return call.combine(change)
+
+
+def _per_sample(call: Call) -> list[Any]:
+    """Return what has a row, or an item, per sample, in the order in which it is visited."""
+    found: list[Any] = []
+
+    def keep(leaf: Any) -> Any:
+        found.append(leaf)
+        return leaf
+
+    call.combine(keep)
+    return found
+
+
+# --------------------------------------------------------------------------- comparing
+
+
+@contextmanager
+def seeded(seed: int = 0) -> Iterator[None]:
+    """Run with the same random numbers each time, and leave the random state as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _perturbed(model: nn.Module) -> Iterator[None]:
+    """Add noise to the weights, so that heads of zeros let something through; take it back."""
+    generator = torch.Generator().manual_seed(0)
+    kept = [(p, p.detach().clone()) for p in model.parameters() if p.is_floating_point()]
+    try:
+        for parameter, value in kept:
+            noise = torch.randn(value.shape, generator=generator).to(value.device, value.dtype)
+            scale = value.std() if value.numel() > 1 and bool(value.std() > 0) else 1.0
+            parameter.data.add_(_PERTURBATION * scale * noise)
+        yield
+    finally:
+        for parameter, value in kept:
+            parameter.data.copy_(value)
+
+
+def _close(got: list[Tensor], wanted: list[Tensor]) -> bool:
+    return len(got) == len(wanted) and all(map(is_close, got, wanted))
+
+
+def _moved(new: list[Any], old: list[Any]) -> bool:
+    return any(
+        one.shape != other.shape or not torch.equal(one.nan_to_num(), other.nan_to_num())
+        for one, other in zip(new, old, strict=False)
+    )

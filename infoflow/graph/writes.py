@@ -1,0 +1,87 @@
+"""Which tensors a write in place has changed: those that share memory with what was written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, fx
+
+#: Steps that NumPy may take to decide whether two strided views overlap; beyond, they are taken to.
+_EFFORT = 10_000
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write: the node that did it, the version of the memory after it, and the place."""
+
+    node: fx.Node
+    version: int
+    place: Any
+
+
+class Writes:
+    """The writes of a recording, by the memory that they went to."""
+
+    def __init__(self) -> None:
+        self._writes: dict[int, list[Write]] = defaultdict(list)
+
+    def add(self, node: fx.Node, written: Tensor, region: Tensor | None = None) -> None:
+        """Note that ``node`` has written to ``written``, or to a ``region`` of it only."""
+        place = _place(written if region is None else region)
+        self._writes[_memory(written)].append(Write(node, written._version, place))
+
+    def since(self, version: int, tensor: Tensor) -> list[fx.Node]:
+        """Return the nodes that have changed ``tensor`` since its memory had ``version``."""
+        own = _place(tensor)
+        return [
+            write.node
+            for write in self._writes.get(_memory(tensor), ())
+            if write.version > version and _overlap(own, write.place)
+        ]
+
+    def forget(self, tensor: Tensor) -> None:
+        """Forget what was written to memory that now belongs to a new tensor."""
+        self._writes.pop(_memory(tensor), None)
+
+
+def same_place(one: Tensor, other: Tensor) -> bool:
+    """Tell whether two tensors are the same numbers in the same memory."""
+    return (
+        one.data_ptr() == other.data_ptr()
+        and one.shape == other.shape
+        and one.stride() == other.stride()
+    )
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+class _Place:
+    """A strided view, as NumPy's array interface describes one; never read."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        size = tensor.element_size()
+        self.__array_interface__ = {
+            "data": (tensor.data_ptr(), True),
+            "shape": tuple(tensor.shape),
+            "strides": tuple(step * size for step in tensor.stride()),
+            "typestr": f"|V{size}",
+            "version": 3,
+        }
+
+
+def _place(tensor: Tensor) -> Any:
+    return np.asarray(_Place(tensor))
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    try:
+        return bool(np.shares_memory(one, other, max_work=_EFFORT))  # type: ignore[arg-type]
+    except Exception as error:  # NumPy's TooHardError is no public name in all of its versions
+        if type(error).__name__ != "TooHardError":
+            raise
+        return True
