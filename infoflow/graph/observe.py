@@ -78,6 +78,12 @@ class Keys:
         return self.trail[-1]
 
 
+#: Of these, the ones that give all values at once, from which a new tensor may be made.
+_ALL_VALUES = {Tensor.tolist, Tensor.numpy, Tensor.__array__}
+#: Functions that make a tensor of numbers that are no tensor.
+_FROM_NUMBERS = {torch.tensor, torch.as_tensor, torch.asarray, torch.from_numpy}
+
+
 class Leaves:
     """Which modules of a model are kept whole, as one call.
 
@@ -223,6 +229,16 @@ def operation_key(function: Callable[..., Any]) -> str:
 def reads_values(function: Any) -> bool:
     """Tell whether a function turns values into numbers of Python."""
     return function in _VALUES
+
+
+def reads_all_values(function: Any) -> bool:
+    """Tell whether a function gives all values of a tensor, as NumPy's array or as a list."""
+    return function in _ALL_VALUES
+
+
+def is_from_numbers(function: Any) -> bool:
+    """Tell whether a function makes a tensor of numbers that are no tensor."""
+    return function in _FROM_NUMBERS
 
 
 def line_of_the_model() -> str:

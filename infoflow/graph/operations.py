@@ -38,7 +38,7 @@ _SHAPE = {
     *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like"),
     *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
 }
-_OVERWRITE = {"copy", "set_data"}
+_OVERWRITE = {"copy", "overwritten"}
 _SHAPE_ATTRIBUTES = {"shape", "dtype", "device", "ndim", "requires_grad", "is_cuda", "layout"}
 _KERNEL = {
     *("linear", "bilinear", "embedding", "embedding_bag", "multi_head_attention_forward"),

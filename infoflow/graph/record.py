@@ -23,8 +23,10 @@ from infoflow.graph.observe import (
     Keys,
     Leaves,
     Observer,
+    is_from_numbers,
     line_of_the_model,
     operation_key,
+    reads_all_values,
     reads_values,
 )
 from infoflow.graph.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
@@ -110,6 +112,7 @@ class _Recorder(Observer):
         self._attributes = _attributes(model)
         self._read: dict[str, fx.Node] = {}
         self._samples = 0
+        self._values: dict[fx.Node, None] = {}
 
     def run(self, call: Call) -> Recording:
         self._samples = call.samples
@@ -142,7 +145,7 @@ class _Recorder(Observer):
         if function == SHAPE:
             return self._shape(args[0])
         if reads_values(function):
-            self._note_read((args, kwargs))
+            self._note_read((args, kwargs), is_all=reads_all_values(function))
             return function(*args, **kwargs)
         if function is Tensor.__setitem__:
             return self._set_item(*args)
@@ -151,8 +154,10 @@ class _Recorder(Observer):
             return self._remember(args[0], self._node_of(args[1]))
         if function in SIZES:
             return self._size(function, args, kwargs)
-        kind, target, args = _target(function, args)
         key = self._keys.next(self.path, operation_key(function))
+        if is_from_numbers(function) and self._values and not tensors_in((args, kwargs)):
+            return function(*args, **kwargs)  # found by its identity, see _attribute
+        kind, target, args = _target(function, args)
         return self._call(
             kind, target, key, lambda: function(*_own(args, function), **kwargs), args, kwargs
         )
@@ -185,7 +190,7 @@ class _Recorder(Observer):
         for tensor in written:
             self._writes.add(node, tensor)
             if not any(tensor is other for other in results):
-                self._written(tensor, [node])
+                self._written(tensor, [(node, True)])
         return result
 
     def _module(self, kind: str, target: Any) -> nn.Module | None:
@@ -237,10 +242,12 @@ class _Recorder(Observer):
             number = number * size
         return number
 
-    def _note_read(self, values: Any) -> None:
+    def _note_read(self, values: Any, *, is_all: bool) -> None:
         for tensor in tensors_in(values):
             known = self._find(tensor)
             if known is not None and known.node in self._depends:
+                if is_all:
+                    self._values[self._node_of(tensor)] = None
                 line = line_of_the_model()
                 if line not in self.recording.reads:
                     self.recording.reads.append(line)
@@ -293,6 +300,10 @@ class _Recorder(Observer):
     def _attribute(self, tensor: Tensor) -> fx.Node:
         """Return the node of a parameter, a buffer, or a tensor that no observed call has made."""
         name = self._attributes.get(id(tensor))
+        if name is None and self._values:
+            node = self._create("call_function", from_values, (tensor.clone(), *self._values), {})
+            self._facts[node] = describe(tensor, self._samples)
+            return node
         if name is None:
             name = f"constant.{len(self.recording.constants)}"
             self.recording.constants[name] = tensor.clone()
@@ -301,14 +312,24 @@ class _Recorder(Observer):
             self._facts[self._read[name]] = describe(tensor, 0)
         return self._read[name]
 
-    def _written(self, tensor: Tensor, writes: list[fx.Node]) -> None:
-        """Give ``tensor`` a new node, since others have written to its memory."""
+    def _written(self, tensor: Tensor, writes: list[tuple[fx.Node, bool]]) -> None:
+        """Give ``tensor`` a new node, since others have written to its memory.
+
+        What was before a write to all of the tensor is gone.
+        """
         known = self._known[id(tensor)]
         known.version = tensor._version
-        if writes:
-            node = self._create("call_function", as_written, (known.node, *writes), {})
-            self._facts[node] = describe(tensor, self._samples)
-            self._remember(tensor, node)
+        last = max((i for i, (_, is_all) in enumerate(writes) if is_all), default=-1)
+        if last >= 0:
+            self._replace(tensor, overwritten, (known.node, writes[last][0]))
+        if writes[last + 1 :]:
+            nodes = (node for node, _ in writes[last + 1 :])
+            self._replace(tensor, as_written, (self._known[id(tensor)].node, *nodes))
+
+    def _replace(self, tensor: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        node = self._create("call_function", function, args, {})
+        self._facts[node] = describe(tensor, self._samples)
+        self._remember(tensor, node)
 
     # ------------------------------------------------------------------------- live tensors
 
@@ -357,7 +378,22 @@ def as_written(tensor: Tensor, *writes: Any) -> Tensor:
     return tensor
 
 
-_PURE = {getattr, as_written, *(getattr(operator, n) for n in ("getitem", "add", "sub", "mul"))}
+def overwritten(tensor: Tensor, write: Any) -> Tensor:
+    """Return ``tensor``, of whose value before the write nothing is left."""
+    return tensor
+
+
+def from_values(tensor: Tensor, *sources: Any) -> Tensor:
+    """Return a tensor that was made, outside torch, of the values of others."""
+    return tensor.clone()
+
+
+_PURE = {
+    getattr,
+    as_written,
+    overwritten,
+    *(getattr(operator, n) for n in ("getitem", "add", "sub", "mul")),
+}
 _PURE |= {operator.truediv, operator.floordiv, operator.mod, operator.pow, operator.neg}
 
 

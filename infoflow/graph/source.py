@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from torch import fx, nn
@@ -53,7 +53,7 @@ class Source:
         self._nodes = {name: node for node, name in values.items()}
         self._leaves = leaves
         self._places = {name: place_of(node, events) for name, node in self._nodes.items()}
-        self._trail = trail
+        self._way = _way(trail)
 
     @property
     def model(self) -> nn.Module:
@@ -69,6 +69,18 @@ class Source:
                 self._replay(call, names, receive)
             else:
                 self._watch(call, names, receive)
+
+    @property
+    def watchable(self) -> set[str]:
+        """Layers whose value the watched model shows; others exist in the program only."""
+        return {name for name, place in self._places.items() if place is not None}
+
+    def visit_all(self, call: Call, receive: Receive) -> None:
+        """Hand over all values: of a replay, where it is faithful; else of the watched model."""
+        if self.is_faithful:
+            self._replay(call, self._nodes, receive)
+        else:
+            self.watch_all(call, receive)
 
     def watch_all(self, call: Call, receive: Receive) -> Any:
         """Run the model itself, hand over all values that it computes, and return its output."""
@@ -100,15 +112,20 @@ class Source:
                 f"example: {len(missing)} of {len(names)} layers were not computed, such as "
                 f"{sorted(missing)[0]}. Choose layers= that every batch passes through."
             )
-        if tuple(trail) != self._trail[: len(trail)]:
-            there = next(
-                (key for key, before in zip(trail, self._trail, strict=False) if key != before),
-                ("", "its end", 0),
-            )
+        way = _way(trail)
+        pairs = zip(way, self._way, strict=False)
+        parted = next((here for here, there in pairs if here != there), None)
+        if parted is not None:
+            place, operation = parted
             warnings.warn(
                 f"A batch took another path through {type(self.model).__name__} than the example; "
-                f"they part at {there[1] or 'the call'} in {there[0] or 'forward'}. Layers are "
-                "taken by name, so check that they are the same ones.",
+                f"they part at {operation or 'the call'} in {place or 'forward'}. Layers are taken "
+                "by name, so check that they are the same ones.",
                 PathWarning,
                 stacklevel=2,
             )
+
+
+def _way(trail: Iterable[Key]) -> list[tuple[str, str]]:
+    """Return the operations in the order of their first calls, however often a loop makes them."""
+    return list(dict.fromkeys((place, operation) for place, operation, _ in trail))

@@ -109,7 +109,7 @@ def trace(
         trial = Trial(call, source, recording.output, values, recording.facts)
         proof = _prove(trial, recording)
         source.is_faithful = proof.label == "exact"
-        axes = proof.axes or find_axes(trial)
+        axes = proof.axes or find_axes(trial, is_random=recording.is_random)
     verification = Verification(
         proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes)
     )

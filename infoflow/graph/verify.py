@@ -129,6 +129,8 @@ class _Rows:
         self.axes[name] = axis, reason
         if reason is not None or value is None or fact.probe is None:
             return
+        if name not in self._trial.source.watchable:
+            return
         alone = self._alone.get(name)
         if alone is None or alone.shape[axis] * samples != fact.shape[axis]:
             self.are_the_models = False
@@ -209,15 +211,18 @@ def _check_batch(trial: Trial, proof: Proof) -> bool:
     return True
 
 
-def find_axes(trial: Trial) -> Axes:
+def find_axes(trial: Trial, *, is_random: bool) -> Axes:
     """Return which dimension of each layer's value counts the samples.
 
     The model runs on a batch with one more sample, or, where it takes none, with one other sample.
+    Where it draws random numbers, which change with the batch, only the shapes are compared.
     """
     samples = trial.call.samples
     fresh = random_like(trial.call)
     grown, kept = with_another(trial.call, fresh)
     same = [(row, row) for row in range(samples - 1)]
+    if is_random:
+        kept, same = [], []
     for call, other, rows in (
         (grown, samples + 1, kept),
         (_with_other_last(trial.call, fresh), samples, same),
@@ -240,7 +245,7 @@ def _axes_of(trial: Trial, call: Call, samples: int, kept: Kept) -> Axes:
         axes[name] = sample_axis(facts[name], tensor, trial.call.samples, samples, kept)
 
     with seeded():
-        trial.source.watch_all(call, receive)
+        trial.source.visit_all(call, receive)
     return axes
 
 

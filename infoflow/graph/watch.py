@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
 from infoflow.graph.call import Call
@@ -83,9 +84,10 @@ def watch(
     """
     watcher = _Watcher(leaves, places, receive, to_the_end=to_the_end)
     output = None
+    copied = call.map(torch.clone)
     try:
         with watcher.watching():
-            output = call.of(model)
+            output = model(*copied.args, **copied.kwargs)
     except _Enough:
         pass
     return Watched(watcher.missing, watcher.trail, output)

@@ -33,11 +33,15 @@ class Writes:
         place = _place(written if region is None else region)
         self._writes[_memory(written)].append(Write(node, written._version, place))
 
-    def since(self, version: int, tensor: Tensor) -> list[fx.Node]:
-        """Return the nodes that have changed ``tensor`` since its memory had ``version``."""
+    def since(self, version: int, tensor: Tensor) -> list[tuple[fx.Node, bool]]:
+        """Return what has changed ``tensor`` since its memory had ``version``.
+
+        Each node comes with whether it has written all of the tensor.
+        """
         own = _place(tensor)
+        is_whole = tensor.is_contiguous()
         return [
-            write.node
+            (write.node, is_whole and _covers(write.place, own))
             for write in self._writes.get(_memory(tensor), ())
             if write.version > version and _overlap(own, write.place)
         ]
@@ -76,6 +80,14 @@ class _Place:
 
 def _place(tensor: Tensor) -> Any:
     return np.asarray(_Place(tensor))
+
+
+def _covers(written: Any, own: Any) -> bool:
+    """Tell whether a write went to all of a place that has no gaps."""
+    first = own.__array_interface__["data"][0]
+    start = written.__array_interface__["data"][0]
+    is_dense = bool(written.flags.c_contiguous)
+    return is_dense and start <= first and start + written.nbytes >= first + own.nbytes
 
 
 def _overlap(one: Any, other: Any) -> bool:

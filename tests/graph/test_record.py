@@ -1,0 +1,268 @@
+"""What the recorder sees: writes in place, views, sizes, calls by function, numbers of Python."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+import infoflow
+from infoflow.graph.sizes import TracedInt
+
+
+class Net(nn.Module):
+    """A net whose forward is given as a function of the net and its inputs."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 4), nn.Linear(6, 4)
+        self.c, self.wide = nn.Linear(4, 2), nn.Linear(8, 2)
+        self.weight = nn.Parameter(torch.rand(4, 6))
+        for name, part in parts.items():
+            setattr(self, name, part)
+        self._forward = forward
+
+    def forward(self, *inputs):
+        return self._forward(self, *inputs)
+
+
+X = torch.rand(3, 6)
+
+
+def traced(forward, *inputs, **parts):
+    return infoflow.trace(Net(forward, **parts).eval(), inputs or (X,))
+
+
+def merges(graph):
+    return [(merge.kind, merge.streams) for merge in graph.merges]
+
+
+# --------------------------------------------------------------------------- writes in place
+
+
+def two_halves(m, x):
+    out = torch.empty(x.shape[0], 8)
+    out[:, :4] = m.a(x)
+    out[:, 4:] = m.b(x)
+    return m.wide(out)
+
+
+def two_halves_by_views(m, x):
+    out = torch.zeros(x.size(0), 8)
+    left, right = out.chunk(2, dim=1)
+    left.copy_(m.a(x))
+    right.copy_(m.b(x))
+    return m.wide(out)
+
+
+@pytest.mark.parametrize("forward", [two_halves, two_halves_by_views])
+def test_writes_into_a_tensor_made_for_them_are_a_bundle(forward):
+    graph = traced(forward)
+    assert merges(graph) == [("index write", ("a", "b"))]
+    assert graph["wide"].streams == ("a", "b")
+    assert graph.verification.label == "exact"
+
+
+def test_a_write_into_a_part_of_a_stream_is_a_merge_layer():
+    def forward(m, x):
+        h = m.a(x)
+        h[:, :2] = m.b(x)[:, :2]
+        return m.c(h)
+
+    graph = traced(forward)
+    assert merges(graph) == [("index write", ("a", "b"))]
+    assert graph["c"].streams == ("index write",)
+
+
+def test_a_write_to_a_view_reaches_all_that_see_the_memory():
+    def forward(m, x):
+        h = m.a(x)
+        h.view(-1, 2, 2).add_(m.b(x).view(-1, 2, 2))
+        return m.c(h)
+
+    graph = traced(forward)
+    assert merges(graph) == [("add", ("a", "b"))]
+    assert graph["c"].streams == ("add",)
+
+
+def test_a_write_beside_a_view_does_not_reach_it():
+    def forward(m, x):
+        left, right = m.a(x).chunk(2, dim=1)
+        left.copy_(m.b(x)[:, :2])
+        return m.c(torch.cat([right, right], 1))
+
+    graph = traced(forward)
+    assert merges(graph) == []
+    assert graph["c"].streams == ("a",)
+
+
+def test_a_tensor_that_is_overwritten_is_no_stream():
+    graph = traced(lambda m, x: m.c(m.a(x).copy_(m.b(x))))
+    assert graph["c"].streams == ("b",)
+
+
+def test_augmented_assignment_to_an_index_adds_once():
+    def forward(m, x):
+        h = m.a(x)
+        h[:, :2] += m.b(x)[:, :2]
+        return m.c(h)
+
+    graph = traced(forward)
+    assert merges(graph) == [("add", ("a", "b")), ("index write", ("a", "add"))]
+    x = torch.rand(5, 6)
+    net = graph.source.model
+    wanted = net.a(x).detach()
+    wanted[:, :2] += net.b(x).detach()[:, :2]
+    torch.testing.assert_close(graph.values(x)["index write"], wanted)
+
+
+# --------------------------------------------------------------------------- sizes
+
+
+SIZES = {
+    "view": lambda m, x: m.c(m.a(x).view(x.shape[0], 2, 2).reshape(x.size(0), -1)),
+    "product": lambda m, x: m.c(m.a(x).view(x.shape[0] * 2, 2).reshape(-1, 4)),
+    "ceil": lambda m, x: m.c(m.a(x)[: math.ceil(x.shape[0] * 2 / 2)]),
+    "zeros": lambda m, x: m.c(m.a(x) + torch.zeros(len(x.shape) and x.shape[0], 4)),
+    "slice": lambda m, x: m.c(torch.cat([m.a(x), m.b(x)])[: x.shape[0]]),
+    "numel": lambda m, x: m.c(m.a(x).reshape(x.numel() // 6, 4)),
+    "whole shape": lambda m, x: m.c(m.a(x).expand(m.b(x).shape)),
+    "loop of additions": lambda m, x: m.c(m.a(x).view(sum([x.shape[0], 0]), 4)),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_batch_size_is_not_baked_in(name):
+    graph = traced(SIZES[name])
+    assert graph.verification.label == "exact"
+    assert graph.verification.checks == ("the example", "new input", "a batch of 4")
+
+
+def test_a_traced_size_is_an_int_and_pickles_as_one():
+    import pickle
+
+    seen = []
+    traced(lambda m, x: (seen.append(x.shape[0] + 1), m.a(x))[1])
+    size = seen[0]
+    assert isinstance(size, TracedInt)
+    assert (size, size * 2, 10 - size, size / 8, -size, divmod(size, 3)) == (
+        4,
+        8,
+        6,
+        0.5,
+        -4,
+        (1, 1),
+    )
+    assert type(pickle.loads(pickle.dumps(size))) is int
+
+
+def test_a_batch_size_that_python_has_taken_over_is_told():
+    graph = traced(lambda m, x: m.c(m.a(x).view(int(x.shape[0]), 4)))
+    assert graph.verification.label == "fixed batch"
+    assert "replayed with 4 samples" in graph.verification.notes[-1]
+    assert graph.values(torch.rand(7, 6))["a"].shape == (7, 4)  # by watching the model itself
+
+
+# --------------------------------------------------------------------------- functions and modules
+
+
+FUNCTIONS = {
+    "linear": lambda m, x: F.linear(x, m.weight),
+    "einsum": lambda m, x: torch.einsum("ni,oi->no", x, m.weight),
+    "matmul": lambda m, x: x @ m.weight.T,
+    "conv2d": lambda m, x: F.conv2d(x[:, None, None], m.weight[:, None, None]).flatten(1),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_with_weights_are_kernel_layers(name):
+    graph = traced(FUNCTIONS[name])
+    assert [layer.kind for layer in graph] == [name]
+    assert graph.layers[0].parameters == 24
+    assert graph.merges == ()
+
+
+def test_a_matrix_that_is_not_learned_makes_no_layer():
+    graph = traced(lambda m, x: m.a(x @ torch.eye(6)))
+    assert [layer.name for layer in graph] == ["a"]
+
+
+def test_layers_by_function_are_named_after_their_weights():
+    graph = traced(lambda m, x: F.linear(F.linear(x, m.a.weight, m.a.bias), m.c.weight))
+    assert [layer.name for layer in graph] == ["a", "c"]
+    assert [layer.parameters for layer in graph] == [28, 8]
+
+
+def test_a_call_each_is_a_layer_each():
+    graph = traced(lambda m, x: m.a(x) + m.a(x.flip(1)))
+    assert [layer.name for layer in graph] == ["a", "a:2", "add"]
+
+
+def test_recurrent_and_attention_modules_are_one_layer_each_and_transformers_are_opened():
+    class Speech(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(6, 8, batch_first=True)
+            self.block = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+        def forward(self, x):
+            return self.block(self.lstm(x)[0])
+
+    graph = infoflow.trace(Speech(), torch.rand(2, 5, 6))
+    assert [layer.name for layer in graph] == [
+        *("lstm", "block.self_attn", "block.add", "block.linear1", "block.linear2", "block.add:2"),
+    ]
+    assert graph["lstm"].shape == (5, 8)
+    assert graph["block.self_attn"].streams == ("lstm",)
+
+
+def test_leaves_and_open_choose_what_is_kept_whole():
+    net = nn.Sequential(nn.Sequential(nn.Linear(6, 4), nn.ReLU()), weight_norm(nn.Linear(4, 2)))
+    x = torch.rand(2, 6)
+    assert [layer.name for layer in infoflow.trace(net, x)] == ["0.0", "1"]
+    assert [layer.name for layer in infoflow.trace(net, x, leaves=["0"])] == ["0", "1"]
+    opened = infoflow.trace(net, x, open=[nn.Linear])
+    assert [layer.kind for layer in opened] == ["linear", "linear"]
+
+
+def test_hooks_that_replace_outputs_are_part_of_the_layer():
+    net = nn.Sequential(nn.Linear(6, 4), nn.Linear(4, 2)).eval()
+    net[0].register_forward_hook(lambda module, inputs, output: output * 2)
+    value = infoflow.trace(net, X).values(X)["0"]
+    torch.testing.assert_close(value, 2 * F.linear(X, net[0].weight, net[0].bias))
+
+
+def test_a_stream_through_numpy_is_not_lost():
+    graph = traced(lambda m, x: m.c(torch.from_numpy(m.a(x).detach().numpy() * 2)))
+    assert graph["c"].streams == ("a",)
+    assert graph.verification.label == "this input only"
+    values = graph.values(torch.ones(2, 6))
+    assert values["c"].shape == (2, 2)
+
+
+# --------------------------------------------------------------------------- memory
+
+
+def test_recording_keeps_no_value_alive():
+    """The live tensors of a deep net are those of its last layers, not of all."""
+    alive, most = set(), [0]
+
+    class Counted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(30))
+
+        def forward(self, x):
+            import weakref
+
+            for layer in self.layers:
+                x = layer(x)
+                alive.add(id(x))
+                weakref.finalize(x, alive.discard, id(x))
+                most[0] = max(most[0], len(alive))
+            return x
+
+    infoflow.trace(Counted(), torch.rand(2, 8))
+    assert most[0] <= 3
