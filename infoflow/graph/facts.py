@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import conv_flop_count, flop_registry
 
-from infoflow.graph.nesting import first_tensor
+from infoflow.graph.nesting import first_tensor, tensors_in
 
 #: Functions whose multiplications are counted, beside those of modules.
 _MULTIPLYING = (
     *("linear", "bilinear", "conv", "matmul", "mm", "mv", "bmm", "addmm", "baddbmm", "einsum"),
     *("tensordot", "attention", "lstm", "gru", "rnn", "chain_matmul", "dot", "inner"),
 )
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 #: Positions per dimension that a probe looks at.
 _POSITIONS = 4
 
@@ -97,6 +99,9 @@ def multiply_adds_of(
     """Make a call and return its multiply-adds, as torch counts them, and its result."""
     if isinstance(module, nn.RNNBase):
         return _recurrent_multiply_adds(module, first_tensor(args)), call()
+    if isinstance(module, (nn.Linear, *_CONVOLUTIONS, *_TRANSPOSED)):
+        result = call()
+        return _dense_multiply_adds(module, args, result), result
     if not _may_multiply(target, module):
         return 0, call()
     with _Counter() as counter:
@@ -126,6 +131,18 @@ class _Counter(TorchDispatchMode):
         if formula is not None:
             self.flops += formula(*args, **(kwargs or {}), out_val=result)
         return result
+
+
+def _dense_multiply_adds(module: Any, args: Any, result: Tensor) -> int:
+    """Count by torch's formulas what the most frequent layers cost, without watching them."""
+    if isinstance(module, nn.Linear):
+        return result.numel() * module.in_features
+    taken, given = list(tensors_in(args)[0].shape), list(result.shape)
+    if len(taken) < module.weight.ndim:  # one sample without a batch
+        taken, given = [1, *taken], [1, *given]
+    weight = list(module.weight.shape)
+    flops = conv_flop_count(taken, weight, given, isinstance(module, _TRANSPOSED))
+    return int(flops) // 2
 
 
 def _recurrent_multiply_adds(module: nn.RNNBase, value: Tensor | None) -> int:

@@ -49,6 +49,7 @@ class Program:
         self.constants = dict(constants or {})
         self._position = {node: i for i, node in enumerate(graph.nodes)}
         self._fixed = fixed
+        self._modules: dict[str, nn.Module] = {}
 
     @property
     def nodes(self) -> list[fx.Node]:
@@ -57,7 +58,12 @@ class Program:
 
     def module(self, node: fx.Node) -> nn.Module | None:
         """Return the module that a ``call_module`` node calls, None for other nodes."""
-        return self.root.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if node.op != "call_module":
+            return None
+        target = str(node.target)
+        if target not in self._modules:
+            self._modules[target] = self.root.get_submodule(target)
+        return self._modules[target]
 
     def attribute(self, node: fx.Node) -> Any:
         """Return what a ``get_attr`` node reads."""

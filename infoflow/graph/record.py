@@ -137,7 +137,7 @@ class _Recorder(Observer):
         self, name: str, module: nn.Module, call: Callable[[], Any], args: Any, kwargs: Any
     ) -> Any:
         key = self._keys.next([(name, type(module))], "")
-        return self._call("call_module", name, key, call, args, kwargs)
+        return self._call("call_module", name, key, call, args, kwargs, module)
 
     def on_function(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -170,11 +170,12 @@ class _Recorder(Observer):
         call: Callable[[], Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
+        module: nn.Module | None = None,
     ) -> Any:
         tensors = tensors_in((args, kwargs))
         versions = [tensor._version for tensor in tensors]
         node_args, node_kwargs = self._argument(args), self._argument(dict(kwargs))
-        cost, result = multiply_adds_of(call, target, self._module(kind, target), args)
+        cost, result = multiply_adds_of(call, target, module, args)
         written = [t for t, v in zip(tensors, versions, strict=True) if t._version != v]
         results = tensors_in(result)
         if not results and not written:
@@ -192,9 +193,6 @@ class _Recorder(Observer):
             if not any(tensor is other for other in results):
                 self._written(tensor, [(node, True)])
         return result
-
-    def _module(self, kind: str, target: Any) -> nn.Module | None:
-        return self.model.get_submodule(target) if kind == "call_module" else None
 
     def _set_item(self, tensor: Tensor, index: Any, value: Any) -> None:
         key = self._keys.next(self.path, "__setitem__")

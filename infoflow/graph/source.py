@@ -116,10 +116,10 @@ class Source:
         pairs = zip(way, self._way, strict=False)
         parted = next((here for here, there in pairs if here != there), None)
         if parted is not None:
-            place, operation = parted
+            module, operation = parted
             warnings.warn(
                 f"A batch took another path through {type(self.model).__name__} than the example; "
-                f"they part at {operation or 'the call'} in {place or 'forward'}. Layers are taken "
+                f"they part at {operation or 'the call'} in {module or 'forward'}. Layers are taken "
                 "by name, so check that they are the same ones.",
                 PathWarning,
                 stacklevel=2,

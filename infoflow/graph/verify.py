@@ -84,7 +84,7 @@ def verify(trial: Trial) -> Proof | None:
     except Exception:  # whatever it is, the checks one by one will tell what is wrong
         return None
     recorded = tensors_in(trial.output)
-    if not all(tensor.ndim and len(tensor) == samples for tensor in recorded):
+    if not (_have_rows(recorded, samples) and _have_rows(got, samples + 1)):
         return None
     places = [place for _, place in kept]
     is_proved = (
@@ -95,6 +95,10 @@ def verify(trial: Trial) -> Proof | None:
     )
     checks = ["the example", "new input", f"a batch of {samples + 1}"]
     return Proof("exact", checks, [], rows.axes) if is_proved else None
+
+
+def _have_rows(outputs: list[Tensor], samples: int) -> bool:
+    return all(tensor.ndim > 0 and len(tensor) == samples for tensor in outputs)
 
 
 class _Rows:
