@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Merge,
         Skip,
         Target,
+        Verification,
     )
     from infoflow.prune import PruningAdvice, suggest_pruning
 
@@ -43,7 +44,7 @@ _HOMES = {
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
-    **dict.fromkeys(("Layer", "Merge", "Skip", "Target"), "interface"),
+    **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
     **dict.fromkeys(("PruningAdvice", "suggest_pruning"), "prune"),
 }
 
@@ -65,6 +66,7 @@ __all__ = [
     "Skip",
     "Target",
     "Tracker",
+    "Verification",
     "analyze",
     "estimate",
     "load",

@@ -49,7 +49,7 @@ def analyze(
     Parameters
     ----------
     model
-        Any traceable module.
+        Any module that runs on the loader's batches.
     loader
         Iterable of batches that can be read more than once: tensors, (inputs, target) pairs,
         dictionaries, or whatever ``unpack`` understands.

@@ -125,7 +125,7 @@ def _is_leaf(
         return True
     if isinstance(module, torch.jit.ScriptModule):
         return True
-    home = getattr(type(module).forward, "__module__", "")
+    home = getattr(module.forward, "__module__", "")  # some set forward on the instance
     return home.startswith(("torch.nn.modules", "torch.ao.")) and not isinstance(
         module, _CONTAINERS
     )

@@ -16,7 +16,7 @@ class Role(Enum):
     KERNEL = "a learned map with weights of two or more dimensions"
     CONCAT = "puts streams side by side and loses nothing"
     WRITE = "writes streams into a part of a tensor"
-    OVERWRITE = "gives its first argument the value of its second"
+    OVERWRITE = "gives its first argument the value of another"
     FOLLOW = "belongs to the layer before it, where it is the only reader"
     SHAPE = "depends on the shape of its argument only"
     EDGE = "passes its streams on; a merge, where they come from different layers"
@@ -67,6 +67,7 @@ _FOLLOW = {
     *("roll", "flip", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
     *("to", "type", "type_as", "float", "half", "double", "bfloat16", "clone", "detach"),
 }
+_STATISTICS = {"mean", "sum", "var", "std", "amax", "amin", "norm", "vector_norm", "expand"}
 _SYNONYMS = {
     name: usual
     for usual, names in {
@@ -108,6 +109,11 @@ def is_about_shape(node: fx.Node) -> bool:
     return operation_name(node) in _SHAPE | _SHAPE_ATTRIBUTES
 
 
+def is_statistic(node: fx.Node) -> bool:
+    """Tell whether a function reduces a tensor to what a norm needs of it."""
+    return operation_name(node) in _STATISTICS
+
+
 def role_of(
     node: fx.Node, module: nn.Module | None, *, has_weights: bool, value_of_argument: Any
 ) -> Role:
@@ -129,9 +135,9 @@ def role_of(
     name = operation_name(node)
     if name in _SHAPE or name in _SHAPE_ATTRIBUTES:
         return Role.SHAPE
-    if node.target in (set_item, as_written):
+    if node.target in (set_item, as_written) and not node.meta.get("is_whole"):
         return Role.WRITE
-    if name in _OVERWRITE:
+    if name in _OVERWRITE or node.meta.get("is_whole"):
         return Role.OVERWRITE
     if name in _CONCAT:
         return Role.CONCAT

@@ -204,6 +204,7 @@ class _Recorder(Observer):
         args = self._argument((tensor, index, value))
         tensor[index] = value
         node = self._create("call_function", set_item, args, {})
+        node.meta["is_whole"] = region is not None and region.shape == tensor.shape
         self._facts[node] = describe(tensor, self._samples)
         self.recording.events[node] = key
         self._writes.add(node, tensor, region)

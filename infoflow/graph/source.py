@@ -119,8 +119,8 @@ class Source:
             module, operation = parted
             warnings.warn(
                 f"A batch took another path through {type(self.model).__name__} than the example; "
-                f"they part at {operation or 'the call'} in {module or 'forward'}. Layers are taken "
-                "by name, so check that they are the same ones.",
+                f"they part at {operation or 'the call'} in {module or 'forward'}. Layers are "
+                "taken by name, so check that they are the same ones.",
                 PathWarning,
                 stacklevel=2,
             )

@@ -10,9 +10,10 @@ from typing import TypeVar
 from torch import fx, nn
 
 from infoflow.graph.facts import Fact
-from infoflow.graph.operations import Role, operation_name, role_of
+from infoflow.graph.operations import Role, is_statistic, operation_name, role_of
 from infoflow.graph.program import Program
 from infoflow.graph.record import set_item
+from infoflow.graph.regions import last_of_region
 
 _Item = TypeVar("_Item")
 
@@ -111,6 +112,8 @@ class _Sweep:
     def run(self) -> Streams:
         for node in self.program.nodes:
             self._visit(node)
+        for draft in self.layers:
+            self._absorb_region(draft)
         return Streams(tuple(self.inputs), tuple(self.layers), tuple(self.bundles), self.outputs)
 
     def _visit(self, node: fx.Node) -> None:
@@ -171,8 +174,9 @@ class _Sweep:
         ]
 
     def _overwrite(self, node: fx.Node) -> None:
-        """``target.copy_(source)``: what the target was is gone."""
-        source = node.args[1] if len(node.args) > 1 else None
+        """``target.copy_(source)`` or ``target[:] = source``: what the target was is gone."""
+        place = 2 if node.target is set_item else 1
+        source = node.args[place] if len(node.args) > place else None
         if isinstance(source, fx.Node) and source in self.flows:
             self.flows[node] = self.flows[source]
 
@@ -275,6 +279,22 @@ class _Sweep:
         draft.followed_by.append(self._operation(node))
         draft.parameters += self._own_parameters(node)
         return True
+
+    def _absorb_region(self, draft: LayerDraft) -> None:
+        """Let an activation or a norm that is written out belong to its layer."""
+        places = {node for node, other in self._values.items() if other is not draft}
+
+        def belongs(node: fx.Node) -> bool:
+            flow = self.flows.get(node)
+            if flow is None or flow.sources != (draft.name,) or node in places:
+                return False
+            return self._role(node) is Role.FOLLOW or is_statistic(node)
+
+        nodes = last_of_region(draft.value, self.facts, belongs)
+        if nodes:
+            draft.value = nodes[-1]
+            draft.followed_by += [self._operation(n) for n in nodes if not is_statistic(n)]
+            draft.parameters += sum(map(self._own_parameters, nodes))
 
     def _readers(self, node: fx.Node) -> list[fx.Node]:
         """Return the nodes that use the value of ``node``, not its shape alone."""

@@ -256,3 +256,35 @@ def test_combinations_of_unet_skips_never_change_the_layers():
         for skips in combinations(UNet.ALL_SKIPS, size):
             graph = infoflow.trace(UNet(2, skips=skips), torch.rand(1, 3, 16, 16))
             assert sorted(s.replace("→", "->") for s in map(str, graph.skips)) == sorted(skips)
+
+
+def by_hand(m, x):
+    h = m.a(x)
+    return m.b(h * torch.sigmoid(h))
+
+
+def norm_by_hand(m, x):
+    h = m.a(x)
+    centred = h - h.mean(1, keepdim=True)
+    return m.b(centred * torch.rsqrt(centred.pow(2).mean(1, keepdim=True) + 1e-5) * m.scale)
+
+
+@pytest.mark.parametrize("forward", [by_hand, norm_by_hand])
+def test_activations_and_norms_by_hand_belong_to_their_layer(forward):
+    graph = traced(forward)
+    x = torch.randn(3, 4, 8, 8)
+    net = graph.source.model
+    seen = []
+    net.b.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach()))
+    values = graph.values(x)
+    net(x)
+    torch.testing.assert_close(values["a"], seen[-1])
+    assert "mul" in graph["a"].followed_by
+
+
+def test_what_goes_around_a_norm_by_hand_keeps_the_value_before_it():
+    def forward(m, x):
+        h = m.a(x)
+        return m.b(h - h.mean(1, keepdim=True)) + h
+
+    assert traced(forward)["a"].followed_by == ()
