@@ -29,7 +29,7 @@ def to_json(graph: LayerGraph) -> str:
 
 
 def to_dot(graph: LayerGraph) -> str:
-    """Return the graph for Graphviz: merges in colour, skip connections dashed and labelled.
+    r"""Return the graph for Graphviz: merges in colour, skip connections dashed and labelled.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def to_dot(graph: LayerGraph) -> str:
       node [shape=box, style=rounded, fontname="sans-serif", fontsize=11];
       edge [fontname="sans-serif", fontsize=10];
       input0 [label="input", shape=ellipse];
-      layer0 [label="0 · 0\\nLinear · 2"];
+      layer0 [label="0 · 0\nLinear · 2"];
       output [label="output", shape=ellipse];
       input0 -> layer0;
       layer0 -> output;

@@ -66,11 +66,12 @@ class Trial:
 
 
 def verify(trial: Trial) -> Proof | None:
-    """Replay the example, new input and another batch size in one batch; None where that fails.
+    """Replay the example, new input and another batch size at once; None where that fails.
 
-    The batch is the example with one new sample before its last. A row per sample of the output
-    must be what the model itself gives: for the example, as recorded; for the new sample, alone.
-    For the new sample, every layer's value must be the model's too.
+    The replay is given the last sample of the example and a new one, together, or, where the
+    example has two samples, each alone. The outputs must be what the model itself has given: for
+    the one as recorded among its batch, for the other alone. So must be every layer's value for the
+    new sample.
     """
     call, samples = trial.call, trial.call.samples
     if samples == 0 or holds_samples(call.first):
@@ -78,22 +79,25 @@ def verify(trial: Trial) -> Proof | None:
     rows = _Rows(trial, samples)
     try:
         fresh = random_like(call)
-        wanted = tensors_in(trial.source.watch_all(fresh.select(slice(0, 1)), rows.keep_alone))
-        grown, kept = with_another(call, fresh)
-        got = tensors_in(rows.replay(grown, kept))
+        new, old = fresh.select(slice(0, 1)), call.select(slice(samples - 1, samples))
+        wanted = tensors_in(trial.source.watch_all(new, rows.keep_alone))
+        recorded = tensors_in(trial.output)
+        if samples == 2:
+            got_old, got_new = rows.replay(old, 1, old=0), rows.replay(new, 1, new=0)
+        else:
+            got_old = got_new = rows.replay(_last_and_new(call, fresh), 2, old=0, new=1)
     except Exception:  # whatever it is, the checks one by one will tell what is wrong
         return None
-    recorded = tensors_in(trial.output)
-    if not (_have_rows(recorded, samples) and _have_rows(got, samples + 1)):
+    other = 1 if samples == 2 else 2
+    if not (_have_rows(recorded, samples) and _have_rows([*got_old, *got_new], other)):
         return None
-    places = [place for _, place in kept]
     is_proved = (
-        _close([tensor[places] for tensor in got], recorded)
-        and _close([tensor[samples - 1 : samples] for tensor in got], wanted)
+        _close([tensor[:1] for tensor in got_old], [tensor[-1:] for tensor in recorded])
+        and _close([tensor[-1:] for tensor in got_new], wanted)
         and rows.are_the_models
         and rows.have_moved
     )
-    checks = ["the example", "new input", f"a batch of {samples + 1}"]
+    checks = ["a sample of the example", "new input", f"a batch of {other}"]
     return Proof("exact", checks, [], rows.axes) if is_proved else None
 
 
@@ -119,30 +123,41 @@ class _Rows:
         if tensor is not None and probe is not None and tensor.ndim == len(probe.where):
             self._alone[name] = tensor[probe.where].clone()
 
-    def replay(self, call: Call, kept: Kept) -> Any:
-        """Replay the batch, compare each layer's value with the model's; return the output."""
+    def replay(
+        self, call: Call, samples: int, *, old: int | None = None, new: int | None = None
+    ) -> list[Tensor]:
+        """Replay a batch of ``samples`` and compare each layer's value; return the outputs.
+
+        ``old`` and ``new`` are the places of the example's last sample and of the new one.
+        """
         value = None
         for node, value in self._trial.source.program.run(call):
-            if node in self._trial.values:
-                self._compare(self._trial.values[node], first_tensor(value), kept)
-        return value
+            name = self._trial.values.get(node)
+            if name is None:
+                continue
+            tensor = first_tensor(value)
+            if old is not None:
+                kept = [(self._samples - 1, old)]
+                self.axes[name] = sample_axis(
+                    self._facts[name], tensor, self._samples, samples, kept
+                )
+            if new is not None and tensor is not None:
+                self._compare(name, tensor, samples, new)
+        return tensors_in(value)
 
-    def _compare(self, name: str, value: Tensor | None, kept: Kept) -> None:
-        fact, samples = self._facts[name], self._samples
-        axis, reason = sample_axis(fact, value, samples, samples + 1, kept)
-        self.axes[name] = axis, reason
-        if reason is not None or value is None or fact.probe is None:
-            return
-        if name not in self._trial.source.watchable:
+    def _compare(self, name: str, value: Tensor, samples: int, new: int) -> None:
+        fact = self._facts[name]
+        axis, reason = self.axes[name]
+        if reason is not None or fact.probe is None or name not in self._trial.source.watchable:
             return
         alone = self._alone.get(name)
-        if alone is None or alone.shape[axis] * samples != fact.shape[axis]:
+        if alone is None or alone.shape[axis] * self._samples != fact.shape[axis]:
             self.are_the_models = False
             return
-        new = per_sample(value[fact.probe.where], samples + 1, axis)[samples - 1]
-        old = per_sample(fact.probe.numbers, samples, axis)[0]
-        self.are_the_models &= is_close(new, per_sample(alone, 1, axis)[0])
-        self.have_moved |= _moved([new], [old])
+        got = per_sample(value[fact.probe.where], samples, axis)[new]
+        old = per_sample(fact.probe.numbers, self._samples, axis)[0]
+        self.are_the_models &= is_close(got, per_sample(alone, 1, axis)[0])
+        self.have_moved |= _moved([got], [old])
 
 
 def verify_one_by_one(trial: Trial) -> Proof:
@@ -295,6 +310,12 @@ def random_like(call: Call, seed: int = 1) -> Call:
         return drawn.to(tensor.device, tensor.dtype)
 
     return call.map(draw)
+
+
+def _last_and_new(call: Call, fresh: Call) -> Call:
+    """Return the last sample of a call beside the first of another."""
+    others = iter(_per_sample(fresh))
+    return call.combine(lambda leaf: torch.cat([leaf[-1:], next(others)[:1]]))
 
 
 def with_another(call: Call, fresh: Call) -> tuple[Call, Kept]:
