@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,10 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
 from infoflow.capture.undisturbed import seed_everything
-from infoflow.graph.call import Call, as_call, holds_samples, parameters_of
+from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
+from infoflow.graph.call import Call, as_call, parameters_of
 from infoflow.graph.nesting import first_tensor, tensors_in
 from infoflow.interface import InfoflowError, LoaderError
-
-#: Turns what a loader gives into ``(inputs, target)``; target may be None.
-Unpack = Callable[[Any], tuple[Any, Any]]
-
-_INPUT_KEYS = ("image", "images", "input", "inputs", "pixel_values", "x", "data")
-_TARGET_KEYS = ("label", "labels", "mask", "masks", "target", "targets", "y")
 
 
 @dataclass(frozen=True)
@@ -193,7 +188,7 @@ class Samples:
                 f"{type(error).__name__}: {error}. Expected a function that returns (inputs, "
                 "target)."
             ) from error
-        if isinstance(inputs, list) and _are_columns(inputs):
+        if isinstance(inputs, list) and are_columns(inputs):
             inputs = tuple(inputs)  # what a DataLoader makes of a tuple
         return as_call(self._model, inputs), target
 
@@ -238,49 +233,6 @@ class Samples:
             f"the first (seen in batch {number}). Expected the same each time. Switch off "
             "shuffling and random augmentation, or raise memory_budget so that one pass is enough."
         )
-
-
-def unpack_batch(batch: Any, arguments: Collection[str] = ()) -> tuple[Any, Any]:
-    """Split a batch into inputs and target: a tensor, a pair, or a dictionary.
-
-    Of a dictionary, what has the name of one of the model's ``arguments`` is an input, but for the
-    usual names of targets; where there is none, the usual names of inputs are looked for.
-    """
-    if isinstance(batch, Tensor):
-        return batch, None
-    if isinstance(batch, Mapping):
-        target = next((batch[key] for key in _TARGET_KEYS if key in batch), None)
-        named = {k: v for k, v in batch.items() if k in arguments and k not in _TARGET_KEYS}
-        if named:
-            return named, target
-        inputs = next((batch[key] for key in _INPUT_KEYS if key in batch), None)
-        if inputs is None:
-            raise LoaderError(
-                f"A batch is a dictionary with keys {sorted(map(str, batch))}, expected one of "
-                f"{', '.join(_INPUT_KEYS)} for the input. Pass unpack=, a function from a batch to "
-                "(inputs, target)."
-            )
-        return inputs, target
-    if isinstance(batch, list) and holds_samples(batch) and not _are_columns(batch):
-        return batch, None
-    if isinstance(batch, Sequence) and 1 <= len(batch) <= 2:
-        return batch[0], batch[1] if len(batch) == 2 else None
-    size = f" of {len(batch)}" if isinstance(batch, Sequence) else ""
-    raise LoaderError(
-        f"A batch is a {type(batch).__name__}{size}, expected a tensor, an (inputs, target) pair "
-        "or a dictionary. Pass unpack=, a function from a batch to (inputs, target)."
-    )
-
-
-def _are_columns(values: list[Any]) -> bool:
-    """Tell whether a list is what a DataLoader makes of tuples: a tensor per argument.
-
-    A list of images is none; of numbers and waveforms, only what has several lengths.
-    """
-    if not holds_samples(values):
-        return True
-    tensors = tensors_in(values)
-    return tensors[0].ndim == 1 and len({len(tensor) for tensor in tensors}) == 1
 
 
 def sized_samples(loader: Iterable[Any]) -> int | None:

@@ -11,11 +11,12 @@ from typing import Any
 from torch import nn
 from tqdm import tqdm
 
-from infoflow.capture.batches import Samples, Unpack
+from infoflow.capture.batches import Samples
 from infoflow.capture.budget import parse_bytes
 from infoflow.capture.collect import Step, collect, passes_needed
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.undisturbed import undisturbed
+from infoflow.capture.unpack import Unpack
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.modes import check_model
 from infoflow.graph.observe import Choice

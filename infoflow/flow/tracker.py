@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from infoflow.capture.batches import Unpack
 from infoflow.capture.labels import KnownLabels, TargetLike
+from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimator
 from infoflow.flow.measure import (
     Layers,

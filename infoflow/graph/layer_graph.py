@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,13 +15,13 @@ from infoflow.graph.modes import evaluation_mode
 from infoflow.graph.nesting import first_tensor
 from infoflow.graph.program import Program, per_sample
 from infoflow.graph.reduce import Reduce, reduce_positions
+from infoflow.graph.selection import not_found, select_layers
 from infoflow.graph.source import Source
 from infoflow.graph.table import graph_table
 from infoflow.interface import (
     ActivationError,
     InfoflowError,
     Layer,
-    LayerNotFoundError,
     Merge,
     Skip,
     Verification,
@@ -110,7 +108,7 @@ class LayerGraph:
                 return self.layers[key]
         elif key in self._by_name:
             return self._by_name[key]
-        raise LayerNotFoundError(self._not_found(key))
+        raise not_found(self, key)
 
     def select(self, layers: str | int | Sequence[str | int] = "all") -> tuple[Layer, ...]:
         """Return layers by ``"all"``, ``"merges"``, names, globs or indices.
@@ -126,39 +124,7 @@ class LayerGraph:
         tuple of Layer
             In the order of computation, without repeats.
         """
-        keys = [layers] if isinstance(layers, (str, int)) else list(layers)
-        chosen: set[str] = set()
-        for key in keys:
-            chosen |= self._match(key)
-        if not chosen:
-            raise LayerNotFoundError(
-                f"No layer of {self.model} is chosen by layers={layers!r}: it has {len(self)} "
-                f"layers and {len(self.merges)} merges. Choose layers='all', or a name."
-            )
-        return tuple(layer for layer in self.layers if layer.name in chosen)
-
-    def _match(self, key: str | int) -> set[str]:
-        if key == "all":
-            return set(self._by_name)
-        if key == "merges":
-            met = {name for merge in self.merges for name in merge.layers}
-            return met | {s for m in self.merges for s in m.streams if s in self._by_name}
-        if isinstance(key, int) or key in self._by_name:
-            return {self[key].name}
-        if not isinstance(key, str):
-            raise TypeError(f"layers must be names, patterns or indices, got {key!r}.")
-        names = set(fnmatch.filter(self._by_name, key))
-        if not names:
-            raise LayerNotFoundError(self._not_found(key))
-        return names
-
-    def _not_found(self, key: str | int) -> str:
-        if isinstance(key, int):
-            return f"There is no layer {key}: {self.model} has layers 0 to {len(self) - 1}."
-        near = difflib.get_close_matches(key, self._by_name, n=3, cutoff=0.3)
-        first = ", ".join(list(self._by_name)[:3])
-        hint = f"The nearest names are {', '.join(near)}." if near else f"Its first are {first}."
-        return f"No layer of {self.model} is named or matches {key!r}. {hint}"
+        return select_layers(self, layers)
 
     # ------------------------------------------------------------------------------ values
 

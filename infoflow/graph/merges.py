@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from torch import nn
 
+from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, Streams
 from infoflow.graph.paths import Paths, merge_place
 from infoflow.graph.program import Program
-from infoflow.graph.streams import OUTPUT, BundleDraft, LayerDraft, Streams
 from infoflow.interface import Layer, Merge, Skip
 
 #: Kernel layers whose weights fall in proportion to the width of the bundle that they read.

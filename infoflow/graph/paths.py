@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import networkx as nx
 
-from infoflow.graph.streams import BundleDraft, LayerDraft, Streams
+from infoflow.graph.drafts import BundleDraft, LayerDraft, Streams
 
 Place = Hashable
 ROOT: Place = "(root)"

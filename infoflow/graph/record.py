@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import random
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,8 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.call import Call, named_leaves
 from infoflow.graph.facts import Fact, describe, multiply_adds_of
+from infoflow.graph.functions import PURE, as_written, from_values, overwritten, set_item
+from infoflow.graph.live import LiveTensors
 from infoflow.graph.nesting import items_of, map_leaves, tensors_in
 from infoflow.graph.observe import (
     SHAPE,
@@ -85,17 +86,6 @@ def _random_states() -> tuple[Any, ...]:
     return random.getstate(), str(numpy), torch.get_rng_state().numpy().tobytes()
 
 
-@dataclass(eq=False)
-class _Known:
-    """A live tensor of the run, and where the program has it."""
-
-    alive: weakref.ref[Tensor]
-    node: fx.Node
-    path: tuple[Any, ...]
-    version: int
-    shape: fx.Node | None = None
-
-
 class _Recorder(Observer):
     """Writes a node for each call, and finds its arguments by identity."""
 
@@ -105,7 +95,7 @@ class _Recorder(Observer):
         self.graph = fx.Graph()
         self.recording = Recording(self.graph)
         self._facts = self.recording.facts
-        self._known: dict[int, _Known] = {}
+        self._live = LiveTensors()
         self._writes = Writes()
         self._keys = Keys(self.recording.trail)
         self._depends: set[fx.Node] = set()
@@ -122,7 +112,7 @@ class _Recorder(Observer):
                 self._facts[node] = describe(leaf, self._samples)
                 self.recording.sources[node] = source
                 self._depends.add(node)
-                self._remember(leaf, node)
+                self._live.add(leaf, node)
         with self.watching():
             output = self.model(*call.args, **call.kwargs)
         self.recording.output = output
@@ -151,7 +141,7 @@ class _Recorder(Observer):
             return self._set_item(*args)
         if function == _SET_DATA:
             function(*args)
-            return self._remember(args[0], self._node_of(args[1]))
+            return self._live.add(args[0], self._node_of(args[1]))
         if function in SIZES:
             return self._size(function, args, kwargs)
         key = self._keys.next(self.path, operation_key(function))
@@ -187,7 +177,7 @@ class _Recorder(Observer):
         for tensor in results:
             if tensor.untyped_storage().data_ptr() not in memories:
                 self._writes.forget(tensor)
-        self._remember_result(result, node)
+        self._live.add_all(result, node)
         for tensor in written:
             self._writes.add(node, tensor)
             if not any(tensor is other for other in results):
@@ -208,13 +198,13 @@ class _Recorder(Observer):
         self._facts[node] = describe(tensor, self._samples)
         self.recording.events[node] = key
         self._writes.add(node, tensor, region)
-        self._remember(tensor, node)
+        self._live.add(tensor, node)
 
     # ------------------------------------------------------------------------- sizes and values
 
     def _shape(self, tensor: Tensor) -> Any:
         shape = SHAPE(tensor)
-        known = self._find(tensor)
+        known = self._live.find(tensor)
         if known is None or known.node not in self._depends:
             return shape
         if known.shape is None:
@@ -243,7 +233,7 @@ class _Recorder(Observer):
 
     def _note_read(self, values: Any, *, is_all: bool) -> None:
         for tensor in tensors_in(values):
-            known = self._find(tensor)
+            known = self._live.find(tensor)
             if known is not None and known.node in self._depends:
                 if is_all:
                     self._values[self._node_of(tensor)] = None
@@ -283,9 +273,9 @@ class _Recorder(Observer):
         return {name: self._argument(part) for name, part in parts}
 
     def _node_of(self, tensor: Tensor) -> fx.Node:
-        known = self._find(tensor)
+        known = self._live.find(tensor)
         if known is None:
-            known = self._remember(tensor, self._attribute(tensor))
+            known = self._live.add(tensor, self._attribute(tensor))
         while known.path:
             item, *rest = known.path
             function = getattr if isinstance(item, str) else operator.getitem
@@ -294,7 +284,7 @@ class _Recorder(Observer):
             known.node, known.path = node, tuple(rest)
         if tensor._version != known.version:
             self._written(tensor, self._writes.since(known.version, tensor))
-        return self._known[id(tensor)].node
+        return self._live[tensor].node
 
     def _attribute(self, tensor: Tensor) -> fx.Node:
         """Return the node of a parameter, a buffer, or a tensor that no observed call has made."""
@@ -316,46 +306,24 @@ class _Recorder(Observer):
 
         What was before a write to all of the tensor is gone.
         """
-        known = self._known[id(tensor)]
+        known = self._live[tensor]
         known.version = tensor._version
         last = max((i for i, (_, is_all) in enumerate(writes) if is_all), default=-1)
         if last >= 0:
             self._replace(tensor, overwritten, (known.node, writes[last][0]))
         if writes[last + 1 :]:
             nodes = (node for node, _ in writes[last + 1 :])
-            self._replace(tensor, as_written, (self._known[id(tensor)].node, *nodes))
+            self._replace(tensor, as_written, (self._live[tensor].node, *nodes))
 
     def _replace(self, tensor: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         node = self._create("call_function", function, args, {})
         self._facts[node] = describe(tensor, self._samples)
-        self._remember(tensor, node)
-
-    # ------------------------------------------------------------------------- live tensors
-
-    def _find(self, tensor: Tensor) -> _Known | None:
-        known = self._known.get(id(tensor))
-        return known if known is not None and known.alive() is tensor else None
-
-    def _remember(self, tensor: Tensor, node: fx.Node, path: tuple[Any, ...] = ()) -> _Known:
-        known = _Known(weakref.ref(tensor), node, path, tensor._version)
-        self._known[id(tensor)] = known
-        return known
-
-    def _remember_result(self, value: Any, node: fx.Node, path: tuple[Any, ...] = ()) -> None:
-        if isinstance(value, Tensor):
-            self._remember(value, node, path)
-            return
-        for position, (name, part) in enumerate(items_of(value) or ()):
-            if isinstance(value, (list, tuple)):
-                item: Any = position
-            else:
-                item = name
-            self._remember_result(part, node, (*path, item))
+        self._live.add(tensor, node)
 
     def _drop_unused(self) -> None:
         """Erase nodes that compute sizes, items or attributes that nobody has used."""
         for node in reversed(list(self.graph.nodes)):
-            is_pure = node.op == "get_attr" or node.target in _PURE
+            is_pure = node.op == "get_attr" or node.target in PURE
             if is_pure and not node.users and node not in self.recording.events:
                 self.graph.erase_node(node)
                 del self._facts[node]
@@ -364,36 +332,6 @@ class _Recorder(Observer):
 def _without_objects(leaf: Any) -> Any:
     """Return what a program's output may hold; caches and the like have no place there."""
     return leaf if isinstance(leaf, (fx.Node, str, int, float)) else None
-
-
-def set_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
-    """Write ``value`` into ``tensor`` and return it."""
-    tensor[index] = value
-    return tensor
-
-
-def as_written(tensor: Tensor, *writes: Any) -> Tensor:
-    """Return ``tensor``, as it is after what was written to its memory."""
-    return tensor
-
-
-def overwritten(tensor: Tensor, write: Any) -> Tensor:
-    """Return ``tensor``, of whose value before the write nothing is left."""
-    return tensor
-
-
-def from_values(tensor: Tensor, *sources: Any) -> Tensor:
-    """Return a tensor that was made, outside torch, of the values of others."""
-    return tensor.clone()
-
-
-_PURE = {
-    getattr,
-    as_written,
-    overwritten,
-    *(getattr(operator, n) for n in ("getitem", "add", "sub", "mul")),
-}
-_PURE |= {operator.truediv, operator.floordiv, operator.mod, operator.pow, operator.neg}
 
 
 def _target(

@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from infoflow.graph.call import Call, as_call
+from infoflow.graph.drafts import LayerDraft, Streams
 from infoflow.graph.facts import Fact, countable_attention
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.merges import find_merges
@@ -23,7 +24,7 @@ from infoflow.graph.program import Program, fixed_arguments, per_sample
 from infoflow.graph.record import Recording, record
 from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
 from infoflow.graph.source import Source
-from infoflow.graph.streams import LayerDraft, Streams, find_streams
+from infoflow.graph.streams import find_streams
 from infoflow.graph.symbolic import symbolic_facts, symbolic_trace
 from infoflow.graph.verify import Axes, Proof, Trial, find_axes, seeded, verify, verify_one_by_one
 from infoflow.interface import Layer, Merge, UntraceableModelError, Verification

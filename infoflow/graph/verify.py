@@ -16,6 +16,7 @@ from infoflow.graph.nesting import first_tensor, tensors_in
 from infoflow.graph.program import per_sample
 from infoflow.graph.rows import Kept, is_close, sample_axis
 from infoflow.graph.source import Source
+from infoflow.graph.variations import last_and_new, random_like, with_another, with_other_last
 from infoflow.interface import Faithfulness
 
 #: Noise on the weights, relative to their scale, where the output would not move otherwise.
@@ -85,7 +86,7 @@ def verify(trial: Trial) -> Proof | None:
         if samples == 2:
             got_old, got_new = rows.replay(old, 1, old=0), rows.replay(new, 1, new=0)
         else:
-            got_old = got_new = rows.replay(_last_and_new(call, fresh), 2, old=0, new=1)
+            got_old = got_new = rows.replay(last_and_new(call, fresh), 2, old=0, new=1)
     except Exception:  # whatever it is, the checks one by one will tell what is wrong
         return None
     other = 1 if samples == 2 else 2
@@ -244,7 +245,7 @@ def find_axes(trial: Trial, *, is_random: bool) -> Axes:
         kept, same = [], []
     for call, other, rows in (
         (grown, samples + 1, kept),
-        (_with_other_last(trial.call, fresh), samples, same),
+        (with_other_last(trial.call, fresh), samples, same),
     ):
         try:
             axes = _axes_of(trial, call, other, rows)
@@ -278,83 +279,6 @@ def _difference(trial: Trial, call: Call, wanted: Any) -> str:
     if not _close(tensors_in(got), tensors_in(wanted)):
         return "gives another output than the model"
     return ""
-
-
-# --------------------------------------------------------------------------- inputs
-
-
-def random_like(call: Call, seed: int = 1) -> Call:
-    """Return a call of the same shapes with random numbers of the same range.
-
-    Integers stay within the range of the example, so that token numbers remain valid; those that
-    are all the same stay as they are, as masks must, unless they are the first.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    first = first_tensor(call.first)
-
-    def draw(tensor: Tensor) -> Tensor:
-        if tensor.numel() == 0 or tensor.is_complex() or tensor.dtype is torch.bool:
-            return tensor
-        low, high = tensor.min(), tensor.max()
-        if tensor.is_floating_point():
-            noise = torch.rand(tensor.shape, generator=generator).to(tensor.device, tensor.dtype)
-            is_flat = not bool(high > low) or not bool(torch.isfinite(high - low))
-            return noise if is_flat else low + (high - low) * noise
-        if bool(high > low):
-            top = int(high) + 1
-        elif tensor is first:
-            top = int(high) + 2
-        else:
-            return tensor
-        drawn = torch.randint(int(low), top, tensor.shape, generator=generator)
-        return drawn.to(tensor.device, tensor.dtype)
-
-    return call.map(draw)
-
-
-def _last_and_new(call: Call, fresh: Call) -> Call:
-    """Return the last sample of a call beside the first of another."""
-    others = iter(_per_sample(fresh))
-    return call.combine(lambda leaf: torch.cat([leaf[-1:], next(others)[:1]]))
-
-
-def with_another(call: Call, fresh: Call) -> tuple[Call, Kept]:
-    """Return the call with a sample of another, before the last, and where the others went."""
-    added = iter(_per_sample(fresh))
-
-    def grow(leaf: Any) -> Any:
-        more = next(added)[:1]
-        if isinstance(leaf, Tensor):
-            return torch.cat([leaf[:-1], more, leaf[-1:]])
-        return [*leaf[:-1], *more, leaf[-1]]
-
-    samples = call.samples
-    kept = [*((row, row) for row in range(samples - 1)), (samples - 1, samples)]
-    return call.combine(grow), kept
-
-
-def _with_other_last(call: Call, fresh: Call) -> Call:
-    others = iter(_per_sample(fresh))
-
-    def change(leaf: Any) -> Any:
-        other = next(others)
-        if isinstance(leaf, Tensor):
-            return torch.cat([leaf[:-1], other[-1:]])
-        return [*leaf[:-1], other[-1]]
-
-    return call.combine(change)
-
-
-def _per_sample(call: Call) -> list[Any]:
-    """Return what has a row, or an item, per sample, in the order in which it is visited."""
-    found: list[Any] = []
-
-    def keep(leaf: Any) -> Any:
-        found.append(leaf)
-        return leaf
-
-    call.combine(keep)
-    return found
 
 
 # --------------------------------------------------------------------------- comparing

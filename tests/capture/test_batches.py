@@ -15,7 +15,8 @@ from torch.utils.data import (
     TensorDataset,
 )
 
-from infoflow.capture.batches import Samples, sized_samples, unpack_batch
+from infoflow.capture.batches import Samples, sized_samples
+from infoflow.capture.unpack import unpack_batch
 from infoflow.interface import LoaderError
 
 IMAGES = torch.arange(24.0).reshape(12, 2)

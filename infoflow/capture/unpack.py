@@ -1,0 +1,61 @@
+"""What a loader's batch holds: inputs and target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from infoflow.graph.call import holds_samples
+from infoflow.graph.nesting import tensors_in
+from infoflow.interface import LoaderError
+
+#: Turns what a loader gives into ``(inputs, target)``; target may be None.
+Unpack = Callable[[Any], tuple[Any, Any]]
+
+_INPUT_KEYS = ("image", "images", "input", "inputs", "pixel_values", "x", "data")
+_TARGET_KEYS = ("label", "labels", "mask", "masks", "target", "targets", "y")
+
+
+def unpack_batch(batch: Any, arguments: Collection[str] = ()) -> tuple[Any, Any]:
+    """Split a batch into inputs and target: a tensor, a pair, or a dictionary.
+
+    Of a dictionary, what has the name of one of the model's ``arguments`` is an input, but for the
+    usual names of targets; where there is none, the usual names of inputs are looked for.
+    """
+    if isinstance(batch, Tensor):
+        return batch, None
+    if isinstance(batch, Mapping):
+        target = next((batch[key] for key in _TARGET_KEYS if key in batch), None)
+        named = {k: v for k, v in batch.items() if k in arguments and k not in _TARGET_KEYS}
+        if named:
+            return named, target
+        inputs = next((batch[key] for key in _INPUT_KEYS if key in batch), None)
+        if inputs is None:
+            raise LoaderError(
+                f"A batch is a dictionary with keys {sorted(map(str, batch))}, expected one of "
+                f"{', '.join(_INPUT_KEYS)} for the input. Pass unpack=, a function from a batch to "
+                "(inputs, target)."
+            )
+        return inputs, target
+    if isinstance(batch, list) and holds_samples(batch) and not are_columns(batch):
+        return batch, None
+    if isinstance(batch, Sequence) and 1 <= len(batch) <= 2:
+        return batch[0], batch[1] if len(batch) == 2 else None
+    size = f" of {len(batch)}" if isinstance(batch, Sequence) else ""
+    raise LoaderError(
+        f"A batch is a {type(batch).__name__}{size}, expected a tensor, an (inputs, target) pair "
+        "or a dictionary. Pass unpack=, a function from a batch to (inputs, target)."
+    )
+
+
+def are_columns(values: list[Any]) -> bool:
+    """Tell whether a list is what a DataLoader makes of tuples: a tensor per argument.
+
+    A list of images is none; of numbers and waveforms, only what has several lengths.
+    """
+    if not holds_samples(values):
+        return True
+    tensors = tensors_in(values)
+    return tensors[0].ndim == 1 and len({len(tensor) for tensor in tensors}) == 1

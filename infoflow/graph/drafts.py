@@ -1,0 +1,81 @@
+"""Layers, bundles and flows while they are being found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from torch import fx
+
+_Item = TypeVar("_Item")
+
+#: The name under which the model's output reads a bundle.
+OUTPUT = ""
+
+
+@dataclass(eq=False)
+class BundleDraft:
+    """Streams put side by side: a concatenation with two or more sources."""
+
+    kind: str
+    streams: tuple[str, ...]
+    widths: tuple[int, ...] | None
+    axis: int | None = None
+    readers: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Where a value comes from: one source, or the sources of a bundle.
+
+    ``norm_weights`` counts the learned numbers that norms have put on a bundle on its way.
+    """
+
+    sources: tuple[str, ...]
+    bundle: BundleDraft | None = None
+    norm_weights: int = 0
+
+
+@dataclass(eq=False)
+class LayerDraft:
+    """A layer while it is being found; ``value`` moves down as what follows is absorbed."""
+
+    name: str
+    kind: str
+    node: fx.Node
+    value: fx.Node
+    rank: int
+    arguments: tuple[Flow, ...]
+    followed_by: list[str] = field(default_factory=list)
+    parameters: int = 0
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of all sources, in the order of the arguments."""
+        return unique(source for flow in self.arguments for source in flow.sources)
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether different streams meet in the operation itself, not in a bundle before it."""
+        return len({flow.sources for flow in self.arguments}) > 1
+
+    @property
+    def bundles(self) -> list[BundleDraft]:
+        """The bundles among the arguments."""
+        return list(unique(flow.bundle for flow in self.arguments if flow.bundle is not None))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """All that was found: inputs, layers, bundles and the flows that reach the output."""
+
+    inputs: tuple[str, ...]
+    layers: tuple[LayerDraft, ...]
+    bundles: tuple[BundleDraft, ...]
+    outputs: tuple[Flow, ...]
+
+
+def unique(items: Iterable[_Item]) -> tuple[_Item, ...]:
+    """Return the items without repeats, in order."""
+    return tuple(dict.fromkeys(items))

@@ -1,0 +1,38 @@
+"""Functions that recorded programs call, where torch has none that says it."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from torch import Tensor
+
+
+def set_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
+    """Write ``value`` into ``tensor`` and return it."""
+    tensor[index] = value
+    return tensor
+
+
+def as_written(tensor: Tensor, *writes: Any) -> Tensor:
+    """Return ``tensor``, as it is after what was written to its memory."""
+    return tensor
+
+
+def overwritten(tensor: Tensor, write: Any) -> Tensor:
+    """Return ``tensor``, of whose value before the write nothing is left."""
+    return tensor
+
+
+def from_values(tensor: Tensor, *sources: Any) -> Tensor:
+    """Return a tensor that was made, outside torch, of the values of others."""
+    return tensor.clone()
+
+
+PURE = {
+    getattr,
+    as_written,
+    overwritten,
+    *(getattr(operator, n) for n in ("getitem", "add", "sub", "mul")),
+}
+PURE |= {operator.truediv, operator.floordiv, operator.mod, operator.pow, operator.neg}

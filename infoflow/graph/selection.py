@@ -1,0 +1,56 @@
+"""Layers of a graph by name, pattern, index, or role."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from infoflow.interface import Layer, LayerNotFoundError
+
+if TYPE_CHECKING:
+    from infoflow.graph.layer_graph import LayerGraph
+
+
+def select_layers(graph: LayerGraph, layers: str | int | Sequence[str | int]) -> tuple[Layer, ...]:
+    """Return the chosen layers in the order of computation; see :meth:`LayerGraph.select`."""
+    keys = [layers] if isinstance(layers, (str, int)) else list(layers)
+    chosen: set[str] = set()
+    for key in keys:
+        chosen |= _match(graph, key)
+    if not chosen:
+        raise LayerNotFoundError(
+            f"No layer of {graph.model} is chosen by layers={layers!r}: it has {len(graph)} layers "
+            f"and {len(graph.merges)} merges. Choose layers='all', or a name."
+        )
+    return tuple(layer for layer in graph.layers if layer.name in chosen)
+
+
+def _match(graph: LayerGraph, key: str | int) -> set[str]:
+    names = set(graph.names)
+    if key == "all":
+        return names
+    if key == "merges":
+        met = {name for merge in graph.merges for name in merge.layers}
+        return met | {s for merge in graph.merges for s in merge.streams if s in names}
+    if isinstance(key, int) or key in names:
+        return {graph[key].name}
+    if not isinstance(key, str):
+        raise TypeError(f"layers must be names, patterns or indices, got {key!r}.")
+    matched = set(fnmatch.filter(names, key))
+    if not matched:
+        raise not_found(graph, key)
+    return matched
+
+
+def not_found(graph: LayerGraph, key: str | int) -> LayerNotFoundError:
+    """Return the error for a key that matches no layer, with the nearest names."""
+    if isinstance(key, int):
+        return LayerNotFoundError(
+            f"There is no layer {key}: {graph.model} has layers 0 to {len(graph) - 1}."
+        )
+    near = difflib.get_close_matches(key, graph.names, n=3, cutoff=0.3)
+    first = ", ".join(graph.names[:3])
+    hint = f"The nearest names are {', '.join(near)}." if near else f"Its first are {first}."
+    return LayerNotFoundError(f"No layer of {graph.model} is named or matches {key!r}. {hint}")

@@ -1,0 +1,87 @@
+"""Other inputs of the same kind as an example, to try a recording on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infoflow.graph.call import Call
+from infoflow.graph.nesting import first_tensor
+from infoflow.graph.rows import Kept
+
+
+def random_like(call: Call, seed: int = 1) -> Call:
+    """Return a call of the same shapes with random numbers of the same range.
+
+    Integers stay within the range of the example, so that token numbers remain valid; those that
+    are all the same stay as they are, as masks must, unless they are the first.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    first = first_tensor(call.first)
+
+    def draw(tensor: Tensor) -> Tensor:
+        if tensor.numel() == 0 or tensor.is_complex() or tensor.dtype is torch.bool:
+            return tensor
+        low, high = tensor.min(), tensor.max()
+        if tensor.is_floating_point():
+            noise = torch.rand(tensor.shape, generator=generator).to(tensor.device, tensor.dtype)
+            is_flat = not bool(high > low) or not bool(torch.isfinite(high - low))
+            return noise if is_flat else low + (high - low) * noise
+        if bool(high > low):
+            top = int(high) + 1
+        elif tensor is first:
+            top = int(high) + 2
+        else:
+            return tensor
+        drawn = torch.randint(int(low), top, tensor.shape, generator=generator)
+        return drawn.to(tensor.device, tensor.dtype)
+
+    return call.map(draw)
+
+
+def last_and_new(call: Call, fresh: Call) -> Call:
+    """Return the last sample of a call beside the first of another."""
+    others = iter(_per_sample(fresh))
+    return call.combine(lambda leaf: torch.cat([leaf[-1:], next(others)[:1]]))
+
+
+def with_another(call: Call, fresh: Call) -> tuple[Call, Kept]:
+    """Return the call with a sample of another, before the last, and where the others went."""
+    added = iter(_per_sample(fresh))
+
+    def grow(leaf: Any) -> Any:
+        more = next(added)[:1]
+        if isinstance(leaf, Tensor):
+            return torch.cat([leaf[:-1], more, leaf[-1:]])
+        return [*leaf[:-1], *more, leaf[-1]]
+
+    samples = call.samples
+    kept = [*((row, row) for row in range(samples - 1)), (samples - 1, samples)]
+    return call.combine(grow), kept
+
+
+def with_other_last(call: Call, fresh: Call) -> Call:
+    """Return the call with the last sample of another in the place of its last."""
+    others = iter(_per_sample(fresh))
+
+    def change(leaf: Any) -> Any:
+        other = next(others)
+        if isinstance(leaf, Tensor):
+            return torch.cat([leaf[:-1], other[-1:]])
+        return [*leaf[:-1], other[-1]]
+
+    return call.combine(change)
+
+
+def _per_sample(call: Call) -> list[Any]:
+    """Return what has a row, or an item, per sample, in the order in which it is visited."""
+    found: list[Any] = []
+
+    def keep(leaf: Any) -> Any:
+        found.append(leaf)
+        return leaf
+
+    call.combine(keep)
+    return found
