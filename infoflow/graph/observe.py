@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._functorch import apis
 from torch.overrides import TorchFunctionMode
 
 #: Modules to keep whole or to open: a class, or a pattern of qualified names.
@@ -165,6 +166,8 @@ class Observer(TorchFunctionMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
+        if torch._C._functorch.maybe_current_level() is not None:
+            return function(*args, **kwargs)  # inside torch.vmap, which is one call
         if function in _ABOUT or threading.get_ident() != self._thread:
             return function(*args, **kwargs)
         return self.on_function(function, args, kwargs)
@@ -174,6 +177,7 @@ class Observer(TorchFunctionMode):
         """Observe what runs inside the ``with``."""
         with ExitStack() as stack:
             stack.enter_context(_intercepted(self._called))
+            stack.enter_context(_whole_vmap(self))
             stack.enter_context(self)
             yield
 
@@ -217,6 +221,27 @@ def _intercepted(called: Callable[..., Any]) -> Iterator[None]:
         yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]
+
+
+@contextmanager
+def _whole_vmap(observer: Observer) -> Iterator[None]:
+    """Let ``torch.vmap`` be one call: what happens inside cannot happen outside it."""
+    original = getattr(apis, "vmap_impl", None)
+    if original is None:
+        yield
+        return
+
+    def vmap_impl(*args: Any, **kwargs: Any) -> Any:
+        if torch._C._functorch.maybe_current_level() is not None:
+            return original(*args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            return observer.on_function(original, args, kwargs)
+
+    apis.vmap_impl = vmap_impl  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        apis.vmap_impl = original  # type: ignore[attr-defined]
 
 
 def operation_key(function: Callable[..., Any]) -> str:

@@ -67,6 +67,8 @@ _FOLLOW = {
     *("roll", "flip", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
     *("to", "type", "type_as", "float", "half", "double", "bfloat16", "clone", "detach"),
 }
+#: Of their other arguments these use the shape or the dtype alone.
+_LIKE_ANOTHER = {"view_as", "reshape_as", "expand_as", "type_as", "to"}
 _STATISTICS = {"mean", "sum", "var", "std", "amax", "amin", "norm", "vector_norm", "expand"}
 _SYNONYMS = {
     name: usual
@@ -107,6 +109,13 @@ def operation_name(node: fx.Node, module: nn.Module | None = None) -> str:
 def is_about_shape(node: fx.Node) -> bool:
     """Tell whether a function or method gives the size or the kind of a tensor, not its values."""
     return operation_name(node) in _SHAPE | _SHAPE_ATTRIBUTES
+
+
+def arguments_of(node: fx.Node) -> list[fx.Node]:
+    """Return the arguments whose values an operation uses, each once."""
+    if operation_name(node) in _LIKE_ANOTHER:
+        return node.all_input_nodes[:1]
+    return node.all_input_nodes
 
 
 def is_statistic(node: fx.Node) -> bool:

@@ -30,6 +30,7 @@ from infoflow.graph.observe import (
     reads_all_values,
     reads_values,
 )
+from infoflow.graph.operations import is_about_shape
 from infoflow.graph.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
 from infoflow.graph.writes import Writes, same_place
 
@@ -99,6 +100,7 @@ class _Recorder(Observer):
         self._writes = Writes()
         self._keys = Keys(self.recording.trail)
         self._depends: set[fx.Node] = set()
+        self._depends_on_values: set[fx.Node] = set()
         self._attributes = _attributes(model)
         self._read: dict[str, fx.Node] = {}
         self._samples = 0
@@ -112,6 +114,7 @@ class _Recorder(Observer):
                 self._facts[node] = describe(leaf, self._samples)
                 self.recording.sources[node] = source
                 self._depends.add(node)
+                self._depends_on_values.add(node)
                 self._live.add(leaf, node)
         with self.watching():
             output = self.model(*call.args, **call.kwargs)
@@ -234,7 +237,7 @@ class _Recorder(Observer):
     def _note_read(self, values: Any, *, is_all: bool) -> None:
         for tensor in tensors_in(values):
             known = self._live.find(tensor)
-            if known is not None and known.node in self._depends:
+            if known is not None and known.node in self._depends_on_values:
                 if is_all:
                     self._values[self._node_of(tensor)] = None
                 line = line_of_the_model()
@@ -252,6 +255,9 @@ class _Recorder(Observer):
         self._facts[node] = Fact.of_no_tensor()
         if any(argument in self._depends for argument in node.all_input_nodes):
             self._depends.add(node)
+        if not is_about_shape(node):
+            uses = any(argument in self._depends_on_values for argument in node.all_input_nodes)
+            self._depends_on_values |= {node} if uses else set()
         return node
 
     def _argument(self, value: Any) -> Any:

@@ -10,7 +10,7 @@ from torch import fx, nn
 from infoflow.graph.drafts import OUTPUT, BundleDraft, Flow, LayerDraft, Streams, unique
 from infoflow.graph.facts import Fact
 from infoflow.graph.functions import set_item
-from infoflow.graph.operations import Role, is_statistic, operation_name, role_of
+from infoflow.graph.operations import Role, arguments_of, is_statistic, operation_name, role_of
 from infoflow.graph.program import Program
 from infoflow.graph.regions import last_of_region
 
@@ -18,6 +18,10 @@ from infoflow.graph.regions import last_of_region
 def find_streams(program: Program, facts: Mapping[fx.Node, Fact]) -> Streams:
     """Follow the data through ``program``, node by node."""
     return _Sweep(program, facts).run()
+
+
+#: What an operation is called where streams meet in it.
+_KINDS = {"getitem": "index", "index_select": "index", "gather": "index"}
 
 
 class _Sweep:
@@ -50,7 +54,7 @@ class _Sweep:
                 self.inputs += [] if source in self.inputs else [source]
                 self.flows[node] = Flow((source,))
             return
-        arguments = [self.flows[a] for a in node.all_input_nodes if a in self.flows]
+        arguments = [self.flows[a] for a in arguments_of(node) if a in self.flows]
         if node.op == "output":
             self._finish(arguments)
             return
@@ -162,7 +166,7 @@ class _Sweep:
     def _add_layer(self, node: fx.Node, role: Role, arguments: list[Flow]) -> None:
         draft = LayerDraft(
             name=self._name(node, role),
-            kind=self._operation(node),
+            kind=_KINDS.get(self._operation(node), self._operation(node)),
             node=node,
             value=node,
             rank=len(self.facts[node].shape),
@@ -186,14 +190,14 @@ class _Sweep:
             (parameter,) = self._weights[weights[0]]
             name = str(parameter.target).removesuffix("weight").rstrip("._")
         else:
-            name = f"{node.meta.get('path', '')}.{operation_name(node)}"
-        name = name.strip(".") or operation_name(node)
+            operation = _KINDS.get(operation_name(node), operation_name(node))
+            name = f"{node.meta.get('path', '')}.{operation}".strip(".")
         self._calls[name] += 1
         return name if self._calls[name] == 1 else f"{name}:{self._calls[name]}"
 
     def _absorb(self, node: fx.Node) -> bool:
         """Let ``node`` belong to the layer whose value it alone reads; tell whether it does."""
-        sources = [a for a in node.all_input_nodes if a in self.flows]
+        sources = [a for a in arguments_of(node) if a in self.flows]
         draft = self._values.get(sources[0]) if len(sources) == 1 else None
         if draft is None or self._readers(sources[0]) != [node]:
             return False

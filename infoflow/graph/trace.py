@@ -136,7 +136,9 @@ def _prove(trial: Trial, recording: Recording) -> Proof:
     if recording.reads:
         lines = "; ".join(recording.reads[:3])
         note = f"the path depends on values of the input, at {lines}"
-        return Proof("this input only", [], [note])
+        tried = verify(trial)
+        agreed = "" if tried is None else "; replays on other input that was tried agreed"
+        return Proof("this input only", [], [note + agreed])
     if recording.is_random:
         proof = verify_one_by_one(trial)
         proof.notes.append(

@@ -290,3 +290,8 @@ def test_a_forward_that_is_set_on_the_instance_is_opened():
 
     graph = infoflow.trace(nn.Sequential(Chosen(), nn.Linear(6, 2)), torch.rand(2, 6))
     assert [merge.kind for merge in graph.merges] == ["concat"]
+
+
+def test_an_index_that_another_layer_computes_is_a_merge():
+    graph = traced(lambda m, x: m.a(x)[torch.arange(len(x.shape) + 1)[:3], m.b(x).argmax(1)[:3]])
+    assert merges(graph) == [("index", ("a", "b"))]

@@ -49,6 +49,7 @@ LOOK_ALIKES = {
     "concatenate one tensor": lambda m, x: m.b(torch.cat([m.a(x)], 1)),
     "add zeros of a shape": lambda m, x: (h := m.a(x), m.b(h + torch.zeros_like(m.b(h))))[1],
     "reshape by another's shape": lambda m, x: m.b(m.a(x).view(x.size(0), 4, 8, 8)),
+    "the form of another": lambda m, x: m.b(m.a(x).view_as(m.c(x)).to(m.c(x)).expand_as(m.c(x))),
     "four slices of one tensor": lambda m, x: (
         h := m.a(x),
         m.wide(torch.cat([h[:, :2], h[:, 2:], h[:, :2], h[:, 2:]], 1)),

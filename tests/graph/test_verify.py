@@ -60,8 +60,32 @@ def test_this_input_only(forward):
     assert "test_verify.py" in proof.notes[-1]
 
 
+def test_a_read_that_changes_nothing_is_told_with_what_was_tried():
+    def forward(m, x):
+        if torch.isnan(x).any():
+            raise ValueError("numbers are expected")
+        return m.b(m.a(x))
+
+    proof = verification(forward)
+    assert proof.label == "this input only"
+    assert proof.notes[-1].endswith("replays on other input that was tried agreed")
+
+
 def test_numbers_of_parameters_are_no_values_of_the_input():
     proof = verification(lambda m, x: m.b(m.a(x) * float(m.a.bias.detach().sum())))
+    assert proof.label == "exact"
+
+
+def test_numbers_of_tensors_that_are_made_from_shapes_are_no_values_of_the_input():
+    def forward(m, x):
+        h = m.a(x)
+        return m.b(h) if torch.ones_like(h).all() and torch.ones(x.shape[0]).sum() > 0 else h
+
+    assert verification(forward).label == "exact"
+
+
+def test_vmap_is_one_call():
+    proof = verification(lambda m, x: m.b(m.a(x) + torch.vmap(lambda row: row.sum())(x)[:, None]))
     assert proof.label == "exact"
 
 
