@@ -10,6 +10,20 @@ from typing import Annotated, Any
 
 import typer
 
+from infoflow.cli.options import (
+    AsDot,
+    AsJson,
+    AsMermaid,
+    Data,
+    Leaves,
+    Model,
+    Open,
+    Reduce,
+    Shape,
+    Shapes,
+    Target,
+    Weights,
+)
 from infoflow.interface import ArgumentError, InfoflowError, InfoflowWarning
 
 app = typer.Typer(
@@ -20,32 +34,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Model = Annotated[
-    str,
-    typer.Argument(
-        help="package.module:factory, path/file.py:factory, torchvision:NAME or timm:NAME",
-        show_default=False,
-    ),
-]
-Weights = Annotated[
-    Path | None, typer.Option(help="Checkpoint with a state_dict (.pt, .pth or .safetensors).")
-]
-Shape = Annotated[
-    str | None,
-    typer.Option(help="Shape of one sample, such as 3,128,128; else from the data or the library."),
-]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        help="package.module:factory or path/file.py:factory of a loader, an image folder, an "
-        ".npz with x (and y), or demo."
-    ),
-]
-Target = Annotated[
-    str, typer.Option(help="auto, labels, kmeans, kmeans:CLUSTERS, coarsening, output or none.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
 
 def main() -> None:
     """Run the command; exit with 0 when done, 2 on wrong use, 1 on anything else."""
@@ -54,7 +42,7 @@ def main() -> None:
     try:
         app()
     except InfoflowError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print("Error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)
 
 
@@ -70,18 +58,29 @@ def _print(value: Any, as_json: bool) -> None:
 @app.command()
 def graph(
     model: Model,
-    input_shape: Shape = None,
+    input_shape: Shapes = None,
     data: Data = None,
+    weights: Weights = None,
+    leaves: Leaves = None,
+    opened: Open = None,
+    reduce: Reduce = "flatten",
     as_json: AsJson = False,
+    as_dot: AsDot = False,
+    as_mermaid: AsMermaid = False,
 ) -> None:
     """Print the layers, merges and skip connections of MODEL."""
-    from infoflow.cli.data import example_input, load_loader
-    from infoflow.cli.models import load_model
-    from infoflow.graph import trace
+    from infoflow.cli.graph import print_graph
 
-    net = load_model(model)
-    loader = None if data is None else load_loader(data, input_shape)
-    _print(trace(net, example_input(model, input_shape, loader)), as_json)
+    print_graph(
+        model,
+        shapes=input_shape or [],
+        data=data,
+        weights=weights,
+        leaves=leaves or [],
+        opened=opened or [],
+        reduce=reduce,
+        forms={"--json": as_json, "--dot": as_dot, "--mermaid": as_mermaid},
+    )
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What --data, --input-shape and --target mean."""
+"""What --data and --target mean."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from infoflow.capture.batches import Samples
 from infoflow.capture.targets import KMeans
 from infoflow.cli.imports import call_factory, find_attribute
+from infoflow.cli.inputs import parse_shape
+from infoflow.cli.spec import parse_spec
 from infoflow.interface import ArgumentError, Target
 from infoflow.testing import blob_images
 
 _BATCH = 16
 
 
-def load_loader(spec: str, shape: str | None) -> Iterable[Any]:
+def load_loader(text: str, shape: str | None) -> Iterable[Any]:
     """Return the loader that ``--data`` names."""
-    path = Path(spec)
-    if spec == "demo":
+    path = Path(text)
+    if text == "demo":
         size = 64 if shape is None else parse_shape(shape)[-1]
         return DataLoader(TensorDataset(*blob_images(128, size=size)), batch_size=_BATCH)
     if path.suffix == ".npz":
         return _from_npz(path)
     if path.is_dir():
         return _from_image_folder(path, shape)
-    place, _, name = spec.rpartition(":")
-    if not place:
+    spec = parse_spec(text)
+    if spec is None:
         raise ArgumentError(
             f"--data must be package.module:factory, path/file.py:factory, an image folder, an "
-            f".npz or demo, got {spec!r}, which is none of them."
+            f".npz or demo, got {text!r}, which is none of them."
         )
-    loader: Iterable[Any] = call_factory(find_attribute(place, name, spec), spec)
+    loader: Iterable[Any] = call_factory(find_attribute(spec), spec)
     if not hasattr(loader, "__iter__"):
         raise ArgumentError(
-            f"{spec} gives an object of type {type(loader).__name__}, expected an iterable of "
+            f"{text} gives an object of type {type(loader).__name__}, expected an iterable of "
             "batches, such as a torch.utils.data.DataLoader."
         )
     return loader
@@ -82,35 +83,6 @@ def _from_image_folder(path: Path, shape: str | None) -> Iterable[Any]:
             f"{path} holds no folders of images; expected one folder per class, with images in it."
         ) from error
     return DataLoader(images, batch_size=_BATCH)
-
-
-def parse_shape(text: str) -> tuple[int, ...]:
-    """Return ``"3,128,128"`` as numbers."""
-    try:
-        shape = tuple(int(part) for part in text.replace("x", ",").split(","))
-    except ValueError:
-        shape = ()
-    if not shape or min(shape) < 1:
-        raise ArgumentError(
-            f"--input-shape must be whole numbers such as 3,128,128, the shape of one sample "
-            f"without the batch, got {text!r}."
-        )
-    return shape
-
-
-def example_input(spec: str, shape: str | None, loader: Iterable[Any] | None) -> Any:
-    """Return two samples to trace with: from the loader, the given shape, or the library."""
-    if loader is not None:
-        return Samples(loader).example().call
-    if shape is not None:
-        return torch.rand(2, *parse_shape(shape))
-    if spec.startswith("torchvision:"):
-        size = 299 if spec.endswith(":inception_v3") else 224
-        return torch.rand(2, 3, size, size)
-    raise ArgumentError(
-        f"The shape of {spec}'s input is not known. Pass --input-shape, such as 3,128,128, or "
-        "--data."
-    )
 
 
 def load_target(text: str) -> str | Target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,37 +13,91 @@ from typing import Any
 
 from torch import nn
 
+from infoflow.cli.spec import Spec
 from infoflow.interface import ArgumentError, InfoflowError
 
 
-def find_attribute(place: str, name: str, spec: str) -> Any:
-    """Return what a module or file calls ``name``; an ArgumentError shows the nearest names."""
+def find_attribute(spec: Spec) -> Any:
+    """Return what a module or file calls a name; an ArgumentError shows the nearest names."""
+    place, name = spec.place, spec.name
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     if not hasattr(module, name):
         public = [key for key in vars(module) if not key.startswith("_")]
-        raise ArgumentError(f"{spec}: {place} has no {name!r}.{nearest_names(name, public)}")
+        raise ArgumentError(f"{spec.target}: {place} has no {name!r}.{nearest_names(name, public)}")
     return getattr(module, name)
 
 
-def call_factory(factory: Any, spec: str) -> Any:
+def call_factory(factory: Any, spec: Spec) -> Any:
     """Return what a factory makes; modules, and what cannot be called, are returned as they are."""
     if isinstance(factory, nn.Module) or not callable(factory):
+        if spec.args or spec.kwargs:
+            raise ArgumentError(
+                f"{spec.target} is a {type(factory).__name__}, which takes no arguments, got "
+                f"{spec.text}. Leave the parentheses out."
+            )
         return factory
+    _check_arguments(factory, spec)
     try:
-        return factory()
+        return factory(*spec.args, **spec.kwargs)
     except InfoflowError:
         raise
     except Exception as error:
+        called = spec.text if spec.text.endswith(")") else f"{spec.text}()"
         raise ArgumentError(
-            f"{spec}() failed with {type(error).__name__}: {error}. Expected a function that can "
-            "be called without arguments."
+            f"{called} failed with {type(error).__name__}: {error}. Expected a call that returns "
+            "what is asked for."
         ) from error
 
 
-def nearest_names(name: str, known: Iterable[str]) -> str:
-    """Return a sentence with the names like ``name``, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.3)
-    return f" The nearest names are {', '.join(near)}." if near else ""
+def _check_arguments(factory: Any, spec: Spec) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # of what is written in C
+        return
+    try:
+        signature.bind(*spec.args, **spec.kwargs)
+    except TypeError as error:
+        needed = _needed(signature)
+        takes = f"It needs {', '.join(needed)}." if needed else f"It takes {_names(signature)}."
+        example = f"'{spec.target}({needed[0] if needed else 'name'}=...)'"
+        raise ArgumentError(
+            f"{spec.text} cannot be called: {error}. {takes} Give arguments as in {example}, or "
+            "name a function that needs none."
+        ) from error
+
+
+def _needed(signature: inspect.Signature) -> list[str]:
+    """Return the names of the parameters without a default."""
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.default is inspect.Parameter.empty and parameter.kind not in several
+    ]
+
+
+def _names(signature: inspect.Signature) -> str:
+    return ", ".join(signature.parameters) or "no arguments"
+
+
+def nearest_names(name: str, known: Iterable[str], likeness: float = 0.3) -> str:
+    """Return a sentence with the names like ``name``, whatever their case, or nothing."""
+    names: dict[str, str] = {}
+    for own in known:
+        names.setdefault(own.lower(), own)
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=likeness)
+    return f" The nearest names are {', '.join(names[key] for key in near)}." if near else ""
+
+
+def import_library(name: str, package: str, spec: Spec) -> Any:
+    """Import a library that may not be there; an ArgumentError says how to get it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ArgumentError(
+            f"{spec.text} needs the {package} package, which cannot be imported ({error}). Run "
+            f"pip install {package}."
+        ) from error
 
 
 def _import_module(name: str) -> Any:

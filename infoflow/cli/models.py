@@ -1,116 +1,66 @@
-"""What MODEL and --weights mean."""
+"""What MODEL means."""
 
 from __future__ import annotations
 
-import importlib
-import inspect
+import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
+from infoflow.cli.exported import load_exported
 from infoflow.cli.imports import call_factory, find_attribute, nearest_names
+from infoflow.cli.libraries import LIBRARIES
+from infoflow.cli.spec import Spec, parse_spec
+from infoflow.cli.weights import load_weights
 from infoflow.interface import ArgumentError
 
+_FORMS = (
+    "package.module:factory, path/file.py:factory, torchvision:NAME, timm:NAME, smp:NAME, "
+    "transformers:NAME or path/file.pt2"
+)
 
-def load_model(spec: str, weights: Path | None = None) -> nn.Module:
-    """Return the module that a spec names, with the weights of a checkpoint."""
-    place, _, name = spec.rpartition(":")
-    if not place or not name:
-        raise ArgumentError(
-            f"MODEL must be package.module:factory, path/file.py:factory, torchvision:NAME or "
-            f"timm:NAME, got {spec!r}."
-        )
-    if place == "torchvision":
-        model = _from_torchvision(name)
-    elif place == "timm":
-        model = _from_timm(name)
-    else:
-        model = call_factory(find_attribute(place, name, spec), spec)
-    if not isinstance(model, nn.Module):
-        raise ArgumentError(
-            f"{spec} gives an object of type {type(model).__name__}, expected a torch.nn.Module, "
-            "or a function without arguments that returns one."
-        )
+
+def load_model(text: str, weights: Path | None = None) -> nn.Module:
+    """Return the module that MODEL names, with the weights of a checkpoint."""
+    model: nn.Module = load_exported(Path(text)) if text.endswith(".pt2") else _from_spec(text)
     if weights is not None:
         load_weights(model, weights)
     return model
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a checkpoint into ``model``, without unpickling code; an ArgumentError says why not."""
-    state = _read_state(path)
-    state = next(
-        (state[k] for k in ("state_dict", "model") if isinstance(state.get(k), dict)), state
-    )
-    try:
-        model.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        own = model.state_dict()
-        missing, unexpected = sorted(set(own) - set(state)), sorted(map(str, set(state) - set(own)))
-        shapes = [k for k in own if k in state and own[k].shape != np.shape(state[k])]
+def _from_spec(text: str) -> nn.Module:
+    spec = parse_spec(text)
+    if spec is None:
+        raise ArgumentError(f"MODEL must be {_FORMS}, got {text!r}.{_hint(text)}")
+    if spec.place in LIBRARIES:
+        model = LIBRARIES[spec.place](spec)
+    else:
+        model = call_factory(_find(spec), spec)
+    if not isinstance(model, nn.Module):
         raise ArgumentError(
-            f"The checkpoint {path} does not fit {type(model).__name__}: {len(missing)} keys are "
-            f"missing{_first(missing)}, {len(unexpected)} are unexpected{_first(unexpected)}, "
-            f"{len(shapes)} have another shape{_first(shapes)}. Build the model with the same "
-            "settings as the one that was saved."
-        ) from error
-
-
-def _first(names: list[str]) -> str:
-    return f" (such as {names[0]})" if names else ""
-
-
-def _read_state(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ArgumentError(f"There is no checkpoint {path}. Expected a file with a state_dict.")
-    try:
-        if path.suffix == ".safetensors":
-            state = importlib.import_module("safetensors.torch").load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except ImportError as error:
-        raise ArgumentError(
-            f"Reading {path} needs the safetensors package. Run pip install safetensors."
-        ) from error
-    except Exception as error:
-        raise ArgumentError(
-            f"The checkpoint {path} cannot be read as plain tensors ({type(error).__name__}): it "
-            "is damaged, or holds pickled code, which is never run. Save model.state_dict() alone."
-        ) from error
-    if not isinstance(state, dict):
-        raise ArgumentError(
-            f"The checkpoint {path} holds a {type(state).__name__}, expected a state_dict. Save "
-            "model.state_dict()."
+            f"{text} gives an object of type {type(model).__name__}, expected a torch.nn.Module, "
+            "or a function that returns one."
         )
-    return state
+    return model.eval()
 
 
-def _from_torchvision(name: str) -> nn.Module:
-    import torchvision
-
-    known = torchvision.models.list_models()
-    if name not in known:
-        raise ArgumentError(f"torchvision has no model {name!r}.{nearest_names(name, known)}")
-    options: dict[str, Any] = {"weights": None}
-    builder = torchvision.models.get_model_builder(name)
-    if "weights_backbone" in inspect.signature(builder).parameters:
-        options["weights_backbone"] = None
-    if name in ("googlenet", "inception_v3"):
-        options["init_weights"] = False
-    model: nn.Module = builder(**options)
-    return model
-
-
-def _from_timm(name: str) -> nn.Module:
+def _find(spec: Spec) -> Any:
     try:
-        timm = importlib.import_module("timm")
-    except ImportError as error:
-        raise ArgumentError(f"timm:{name} needs the timm package. Run pip install timm.") from error
-    known = timm.list_models()
-    if name not in known:
-        raise ArgumentError(f"timm has no model {name!r}.{nearest_names(name, known)}")
-    model: nn.Module = timm.create_model(name, pretrained=False)
-    return model
+        return find_attribute(spec)
+    except ArgumentError as error:
+        near = nearest_names(spec.place, LIBRARIES, likeness=0.7)
+        raise ArgumentError(f"{error}{near}") from error
+
+
+def _hint(text: str) -> str:
+    """Return what to do about the likeliest mistakes."""
+    if text.endswith((".pt", ".pth", ".ckpt", ".safetensors", ".bin")):
+        return " A checkpoint holds weights only: pass it as --weights."
+    if text.endswith(".onnx"):
+        return " An ONNX file cannot be read: give the code that it was made from."
+    if text.endswith(".py"):
+        return f" Name the function in the file that makes the model, as in {text}:make."
+    if re.fullmatch(r"[\w.]+", text):
+        return f" Say whose it is, as in torchvision:{text}."
+    return ""

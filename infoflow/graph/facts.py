@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ _MULTIPLYING = (
 )
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 #: Positions per dimension that a probe looks at.
 _POSITIONS = 4
 
@@ -97,8 +98,12 @@ def multiply_adds_of(
     call: Callable[[], Any], target: Any, module: nn.Module | None, args: Any
 ) -> tuple[int, Any]:
     """Make a call and return its multiply-adds, as torch counts them, and its result."""
+    name = target if isinstance(target, str) else getattr(target, "__name__", "")
     if isinstance(module, nn.RNNBase):
-        return _recurrent_multiply_adds(module, first_tensor(args)), call()
+        return _recurrent_multiply_adds(first_tensor(args), module.parameters()), call()
+    if name.split(".")[0] in _RECURRENT:
+        first, *weights = tensors_in(args)
+        return _recurrent_multiply_adds(first, weights), call()
     if isinstance(module, (nn.Linear, *_CONVOLUTIONS, *_TRANSPOSED)):
         result = call()
         return _dense_multiply_adds(module, args, result), result
@@ -145,10 +150,10 @@ def _dense_multiply_adds(module: Any, args: Any, result: Tensor) -> int:
     return int(flops) // 2
 
 
-def _recurrent_multiply_adds(module: nn.RNNBase, value: Tensor | None) -> int:
-    """Count what torch does not: a recurrent module uses every weight once a sample and step."""
+def _recurrent_multiply_adds(value: Tensor | None, weights: Iterable[Tensor]) -> int:
+    """Count what torch does not: a recurrent layer uses every weight once a sample and step."""
     steps = 0 if value is None else math.prod(value.shape[:-1])
-    return steps * sum(p.numel() for p in module.parameters() if p.ndim == 2)
+    return steps * sum(weight.numel() for weight in weights if weight.ndim == 2)
 
 
 @contextmanager

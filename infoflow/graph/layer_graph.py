@@ -288,7 +288,9 @@ class LayerGraph:
         )
 
     def __str__(self) -> str:
-        return graph_table(self.model, self.layers, self.merges, self.verification)
+        return graph_table(
+            self.model, self.layers, self.merges, self.verification, self.unmeasurable
+        )
 
 
 def _not_per_sample(layer: Layer, reason: str) -> ActivationError:

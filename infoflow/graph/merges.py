@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from torch import nn
+from torch import fx, nn
 
 from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, Streams
 from infoflow.graph.paths import Paths, merge_place
@@ -16,6 +17,10 @@ from infoflow.interface import Layer, Merge, Skip
 _DENSE = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
     *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+_DENSE_FUNCTIONS = (
+    *("linear", "conv1d", "conv2d", "conv3d"),
+    *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
 )
 
 
@@ -109,18 +114,40 @@ class _Savings:
     def _share_of_reader(
         self, bundle: BundleDraft, source: str, reader: LayerDraft, what: str
     ) -> int | None:
-        module = self._module(reader)
-        if bundle.widths is None or not isinstance(module, _DENSE):
-            return None
-        features = reader.rank - 1 if isinstance(module, nn.Linear) else 1
-        if getattr(module, "groups", 1) != 1 or bundle.axis != features:
+        weight = _weight(reader, self._program)
+        if bundle.widths is None or weight is None or bundle.axis != weight.axis:
             return None
         width, total = bundle.widths[bundle.streams.index(source)], sum(bundle.widths)
         if what == "multiply_adds":
             return self._layers[reader.name].multiply_adds * width // total
         norms = sum(flow.norm_weights for flow in reader.arguments if flow.bundle is bundle)
-        weights: int = module.weight.numel()
-        return (weights + norms) * width // total
+        return (weight.numbers + norms) * width // total
 
     def _module(self, draft: LayerDraft) -> nn.Module | None:
         return self._program.module(draft.node)
+
+
+@dataclass(frozen=True)
+class _Weight:
+    """How many numbers a dense layer's weight has, and along which axis of its input they lie."""
+
+    numbers: int
+    axis: int
+
+
+def _weight(reader: LayerDraft, program: Program) -> _Weight | None:
+    """Return the weight of a layer whose cost is in proportion to its input's width, or None."""
+    module, node = program.module(reader.node), reader.node
+    if isinstance(module, _DENSE):
+        numbers, groups = module.weight.numel(), getattr(module, "groups", 1)
+        is_linear = isinstance(module, nn.Linear)
+    elif module is None and reader.kind in _DENSE_FUNCTIONS:
+        weight = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+        if not isinstance(weight, fx.Node) or weight.op != "get_attr":
+            return None
+        numbers = program.attribute(weight).numel()
+        groups = node.args[6] if len(node.args) > 6 else node.kwargs.get("groups", 1)
+        is_linear = reader.kind == "linear"
+    else:
+        return None
+    return _Weight(numbers, reader.rank - 1 if is_linear else 1) if groups == 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import threading
 import traceback
 from collections import Counter
@@ -15,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch._functorch import apis
 from torch.overrides import TorchFunctionMode
+
+from infoflow.interface import ArgumentError
 
 #: Modules to keep whole or to open: a class, or a pattern of qualified names.
 Choice = type[nn.Module] | str
@@ -48,7 +51,7 @@ _ABOUT = {
 _ABOUT -= {Tensor.type}  # with an argument it converts
 SHAPE = Tensor.shape.__get__  # type: ignore[attr-defined]
 #: Reading these from a tensor says only how large it is.
-SIZES = {SHAPE, Tensor.size, Tensor.numel}
+SIZES = {SHAPE, Tensor.size, Tensor.numel, torch.ops.aten.sym_size.int}
 #: Reading these turns values into numbers of Python, on which the path may then depend.
 _VALUES = {
     getattr(Tensor, name)
@@ -103,6 +106,7 @@ class Leaves:
         self, model: nn.Module, leaves: Sequence[Choice] = (), opened: Sequence[Choice] = ()
     ) -> None:
         self._names = {module: name for name, module in model.named_modules()}
+        _check_choices(model, self._names, (*leaves, *opened))
         self._leaves = {
             module: module is not model
             and _is_leaf(module, name, leaves=tuple(leaves), opened=tuple(opened))
@@ -130,6 +134,20 @@ def _is_leaf(
     return home.startswith(("torch.nn.modules", "torch.ao.")) and not isinstance(
         module, _CONTAINERS
     )
+
+
+def _check_choices(
+    model: nn.Module, names: Mapping[nn.Module, str], choices: Sequence[Choice]
+) -> None:
+    for choice in choices:
+        if not any(_is_chosen(module, name, choice) for module, name in names.items()):
+            what = repr(choice) if isinstance(choice, str) else choice.__name__
+            near = difflib.get_close_matches(str(choice), names.values(), n=3, cutoff=0.3)
+            hint = f" The nearest names are {', '.join(near)}." if near else ""
+            raise ArgumentError(
+                f"No module of {type(model).__name__} is, or matches, {what}; expected a class or "
+                f"a pattern of qualified names such as 'blocks.*.attn'.{hint}"
+            )
 
 
 def _is_chosen(module: nn.Module, name: str, choice: Choice) -> bool:

@@ -54,13 +54,15 @@ def _refuse(model: nn.Module) -> None:
             )
 
 
-def explain_failure(model: nn.Module, call: Call, error: Exception) -> InfoflowError:
-    """Return the model's own error on its example, with a sentence in front."""
+def explain_failure(
+    model: nn.Module, call: Call, error: Exception, what: str = "the example"
+) -> InfoflowError:
+    """Return the model's own error on its example, or on a batch, with a sentence in front."""
     tensors = tensors_in((call.args, dict(call.kwargs)))
     shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in tensors)
     text = str(error).strip().rstrip(".") or "no message"
     return InfoflowError(
-        f"{type(model).__name__} does not run on the example, {shapes or 'without a tensor'}: "
+        f"{type(model).__name__} does not run on {what}, {shapes or 'without a tensor'}: "
         f"{type(error).__name__}: {text}. {_advice(model, call)}"
     )
 

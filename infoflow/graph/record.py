@@ -83,8 +83,8 @@ def record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
 
 
 def _random_states() -> tuple[Any, ...]:
-    numpy = np.random.get_state()  # noqa: NPY002  a model's own code may draw from it
-    return random.getstate(), str(numpy), torch.get_rng_state().numpy().tobytes()
+    numpy: Any = np.random.get_state()  # noqa: NPY002  a model's own code may draw from it
+    return random.getstate(), numpy[1].tobytes(), numpy[2:], torch.get_rng_state().tolist()
 
 
 class _Recorder(Observer):
@@ -226,7 +226,7 @@ class _Recorder(Observer):
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         shape = self._shape(args[0])
-        if function is Tensor.size:
+        if function is not Tensor.numel:
             where = args[1] if len(args) > 1 else kwargs.get("dim")
             return shape if where is None else shape[where]
         number: Any = 1

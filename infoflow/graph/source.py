@@ -6,14 +6,16 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import fx, nn
 
 from infoflow.graph.call import Call
 from infoflow.graph.facts import countable_attention
 from infoflow.graph.observe import Key, Leaves
+from infoflow.graph.prepare import explain_failure
 from infoflow.graph.program import Program
 from infoflow.graph.watch import Place, place_of, watch
-from infoflow.interface import ActivationError, PathWarning
+from infoflow.interface import ActivationError, InfoflowError, PathWarning
 
 Receive = Callable[[str, Any], None]
 
@@ -64,11 +66,14 @@ class Source:
         """Hand over the value of each of the layers ``names``, and stop after the last."""
         if not names:
             return
-        with countable_attention():
-            if self.is_faithful:
-                self._replay(call, names, receive)
-            else:
-                self._watch(call, names, receive)
+        run = self._replay if self.is_faithful else self._watch
+        try:
+            with countable_attention():
+                run(call, names, receive)
+        except (InfoflowError, torch.OutOfMemoryError):
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise explain_failure(self.model, call, error, "this batch") from error
 
     @property
     def watchable(self) -> set[str]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from infoflow.interface import Layer, Merge, Verification
 
 
 def graph_table(
-    model: str, layers: Sequence[Layer], merges: Sequence[Merge], verification: Verification
+    model: str,
+    layers: Sequence[Layer],
+    merges: Sequence[Merge],
+    verification: Verification,
+    unmeasurable: Mapping[str, str],
 ) -> str:
-    """Return a title, how far to trust the graph, one line per layer, and one per merge."""
+    """Return a title, how far to trust the graph, one line per layer, and one per merge.
+
+    Layers without a row per sample come last, each with the reason.
+    """
     index = {layer.name: str(layer.index) for layer in layers}
     header = ("", "layer", "kind", "shape", "reads", "parameters", "mult-adds")
     rows = [header, *(_layer_row(layer, index) for layer in layers)]
@@ -19,6 +26,9 @@ def graph_table(
     lines = [title, *str(verification).splitlines(), "", *align(rows, right=(0, 5, 6))]
     if merges:
         lines += ["", *align([("", "merge", "main", "skips"), *(_merge_row(m) for m in merges)])]
+    if unmeasurable:
+        rows = [("no row per sample", "reason"), *unmeasurable.items()]
+        lines += ["", *align(rows)]
     return "\n".join(lines)
 
 

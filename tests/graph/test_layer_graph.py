@@ -147,6 +147,14 @@ def test_savings_need_the_concatenation_along_the_readers_features():
         def forward(self, x):
             return self.c(torch.cat([self.a(x), self.b(x)], self.axis))
 
+    class ByFunction(Tall):
+        def forward(self, x):
+            both = torch.cat([self.a(x), self.b(x)], self.axis)
+            return torch.nn.functional.conv2d(both, self.c.weight)
+
+    by_function = infoflow.trace(ByFunction(1), torch.rand(2, 2, 4, 4))
+    assert by_function.skips[0].parameters == (2 * 2 + 2) + 2 * 3
+
     def saved(axis):
         return infoflow.trace(Tall(axis), torch.rand(2, 2, 4, 4)).skips[0].parameters
 
@@ -228,6 +236,7 @@ def test_layer_without_a_row_per_sample():
 
     graph = infoflow.trace(Mixed(), torch.rand(2, 3))
     assert "(3, 3) for 2 samples" in graph.unmeasurable["layer"]
+    assert str(graph).splitlines()[-1].startswith("layer              its shape is (3, 3) for 2")
     with pytest.raises(ActivationError, match=r"Layer layer \(0\) cannot be measured"):
         infoflow.analyze(Mixed(), [torch.rand(4, 3)], layers="layer", progress=False)
     with pytest.raises(ActivationError, match="Nothing is left to measure"):

@@ -222,3 +222,27 @@ def test_another_example_is_refused_by_an_exact_program():
     graph = infoflow.trace(Flagged(), torch.rand(2, 6), {"flip": True})
     with pytest.raises(InfoflowError, match=r"with the tensors x and \{'flip': True\}"):
         graph.values(torch.rand(2, 6), flip=False)
+
+
+def test_a_batch_that_the_model_refuses_is_told_with_its_own_error():
+    graph = infoflow.trace(Net(lambda m, x: m.b(m.a(x).view(3, 4))), torch.rand(3, 6))
+    with pytest.raises(
+        InfoflowError, match=r"Net does not run on this batch, \(5, 6\) float32"
+    ):
+        graph.values(torch.rand(5, 6))
+
+
+def test_exported_programs_with_a_dynamic_batch_are_exact():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
+    dynamic = ({0: torch.export.Dim.DYNAMIC},)
+    exported = torch.export.export(layer, (torch.rand(2, 5, 8),), dynamic_shapes=dynamic).module()
+    graph = infoflow.trace(exported, torch.rand(2, 5, 8))
+    assert graph.verification.label == "exact"
+    assert [merge.kind for merge in graph.merges] == ["add", "add"]
+
+
+@pytest.mark.parametrize("choice", ["typo", nn.LSTM])
+def test_choices_that_match_nothing_are_refused(choice):
+    net = nn.Sequential(nn.Linear(6, 4))
+    with pytest.raises(ValueError, match=r"No module of Sequential is, or matches, .*(typo|LSTM)"):
+        infoflow.trace(net, torch.rand(2, 6), leaves=[choice])

@@ -1,0 +1,56 @@
+"""``infoflow graph``: from what was typed to a layer graph, in the form that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from infoflow.cli.data import load_loader
+from infoflow.cli.inputs import example_input
+from infoflow.cli.models import load_model
+from infoflow.graph import trace
+from infoflow.graph.export import to_dot, to_json, to_mermaid
+from infoflow.graph.reduce import Reduce
+from infoflow.interface import ArgumentError
+
+_FORMS = {"--json": to_json, "--dot": to_dot, "--mermaid": to_mermaid}
+
+
+def print_graph(
+    text: str,
+    *,
+    shapes: Sequence[str],
+    data: str | None,
+    weights: Path | None,
+    leaves: Sequence[str],
+    opened: Sequence[str],
+    reduce: str,
+    forms: Mapping[str, bool],
+) -> None:
+    """Trace the model that ``text`` names and print its graph, as a table or in one of ``forms``.
+
+    Wrong options are told before anything is loaded.
+    """
+    form = _the_one(forms)
+    wanted = _read_reduce(reduce)
+    model = load_model(text, weights)
+    loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
+    example = example_input(model, text, shapes, loader)
+    graph = trace(model, example, leaves=leaves, open=opened, reduce=wanted)
+    print(graph if form is None else _FORMS[form](graph))
+
+
+def _the_one(forms: Mapping[str, bool]) -> str | None:
+    chosen = [name for name, is_chosen in forms.items() if is_chosen]
+    if len(chosen) > 1:
+        raise ArgumentError(
+            f"A graph is printed in one form, got {' and '.join(chosen)}. Choose one of them; "
+            "without any, it is a table."
+        )
+    return chosen[0] if chosen else None
+
+
+def _read_reduce(text: str) -> Reduce:
+    # a name that does not exist is told by trace
+    return int(text) if text.lstrip("-").isdigit() else cast(Reduce, text)
