@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch._functorch import apis
 from torch.overrides import TorchFunctionMode
 
+from infoflow.graph.nesting import tensors_in
 from infoflow.interface import ArgumentError
 
 #: Modules to keep whole or to open: a class, or a pattern of qualified names.
@@ -84,6 +85,8 @@ class Keys:
 
 #: Of these, the ones that give all values at once, from which a new tensor may be made.
 _ALL_VALUES = {Tensor.tolist, Tensor.numpy, Tensor.__array__}
+#: Functions whose result is as large as the values say.
+_VARYING = {"nonzero", "argwhere", "masked_select", "unique", "unique_consecutive", "nms"}
 #: Functions that make a tensor of numbers that are no tensor.
 _FROM_NUMBERS = {torch.tensor, torch.as_tensor, torch.asarray, torch.from_numpy}
 
@@ -277,6 +280,13 @@ def reads_values(function: Any) -> bool:
 def reads_all_values(function: Any) -> bool:
     """Tell whether a function gives all values of a tensor, as NumPy's array or as a list."""
     return function in _ALL_VALUES
+
+
+def varies_in_shape(function: Any, args: Sequence[Any]) -> bool:
+    """Tell whether the shape of a function's result depends on values of its arguments."""
+    if function is Tensor.__getitem__:
+        return any(tensor.dtype in (torch.bool, torch.uint8) for tensor in tensors_in(args[1]))
+    return operation_key(function) in _VARYING
 
 
 def is_from_numbers(function: Any) -> bool:

@@ -29,6 +29,7 @@ from infoflow.graph.observe import (
     operation_key,
     reads_all_values,
     reads_values,
+    varies_in_shape,
 )
 from infoflow.graph.operations import is_about_shape
 from infoflow.graph.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
@@ -55,6 +56,8 @@ class Recording:
         What the model returned.
     reads
         Lines of the model where values that depend on the input became numbers of Python.
+    varying
+        Lines of the model where the shape of a result depends on values of the input.
     events
         For each node that is a call its key: the same call of another run has the same.
     trail
@@ -69,6 +72,7 @@ class Recording:
     sources: dict[fx.Node, str] = field(default_factory=dict)
     output: Any = None
     reads: list[str] = field(default_factory=list)
+    varying: list[str] = field(default_factory=list)
     events: dict[fx.Node, Key] = field(default_factory=dict)
     trail: list[Key] = field(default_factory=list)
     is_random: bool = False
@@ -150,6 +154,8 @@ class _Recorder(Observer):
         key = self._keys.next(self.path, operation_key(function))
         if is_from_numbers(function) and self._values and not tensors_in((args, kwargs)):
             return function(*args, **kwargs)  # found by its identity, see _attribute
+        if varies_in_shape(function, args) and self._uses_values(args):
+            _append_new(self.recording.varying, line_of_the_model())
         kind, target, args = _target(function, args)
         return self._call(
             kind, target, key, lambda: function(*_own(args, function), **kwargs), args, kwargs
@@ -240,9 +246,11 @@ class _Recorder(Observer):
             if known is not None and known.node in self._depends_on_values:
                 if is_all:
                     self._values[self._node_of(tensor)] = None
-                line = line_of_the_model()
-                if line not in self.recording.reads:
-                    self.recording.reads.append(line)
+                _append_new(self.recording.reads, line_of_the_model())
+
+    def _uses_values(self, args: Any) -> bool:
+        known = (self._live.find(tensor) for tensor in tensors_in(args))
+        return any(k is not None and k.node in self._depends_on_values for k in known)
 
     # ------------------------------------------------------------------------- nodes
 
@@ -338,6 +346,11 @@ class _Recorder(Observer):
 def _without_objects(leaf: Any) -> Any:
     """Return what a program's output may hold; caches and the like have no place there."""
     return leaf if isinstance(leaf, (fx.Node, str, int, float)) else None
+
+
+def _append_new(lines: list[str], line: str) -> None:
+    if line not in lines:
+        lines.append(line)
 
 
 def _target(

@@ -146,7 +146,11 @@ def _prove(trial: Trial, recording: Recording) -> Proof:
             "it for others"
         )
         return proof
-    return verify(trial) or verify_one_by_one(trial)
+    proof = verify(trial) or verify_one_by_one(trial)
+    if proof.label == "this input only" and recording.varying:
+        lines = "; ".join(recording.varying[:3])
+        proof.notes.append(f"shapes depend on values of the input, at {lines}")
+    return proof
 
 
 def _trace_symbolically(model: nn.Module, notes: list[str]) -> LayerGraph:

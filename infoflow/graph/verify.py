@@ -212,6 +212,10 @@ def _check_batch(trial: Trial, proof: Proof) -> bool:
         proof.label = "fixed shape"
         proof.notes.append("nothing in the input counts samples")
         return False
+    if holds_samples(trial.call.first):
+        proof.label = "fixed batch"
+        proof.notes.append("a list of samples is recorded item by item")
+        return False
     grown, _ = with_another(trial.call, random_like(trial.call))
     try:
         with seeded():

@@ -107,7 +107,7 @@ def test_the_example_comes_from_the_data(infoflow_command, unet_spec, tmp_path):
         (["--json", "--dot", "--mermaid"], "got --json and --dot and --mermaid"),
         (["--reduce", "median"], "got 'median'"),
         (["--leaves", "encodr.*"], "No module of UNet is, or matches, 'encodr.*'"),
-        (["--open", "99"], "--open '99' matches no module of UNet"),
+        (["--open", "99"], "No module of UNet is, or matches, '99'"),
         (["--input-shape", "3,a"], "--input-shape must be whole numbers"),
         (["--input-shape", "3,32,32:half"], "can end in :int"),
         (["--input-shape", "1,32,32"], "UNet does not run on the example, (2, 1, 32, 32)"),

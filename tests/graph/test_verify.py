@@ -71,6 +71,13 @@ def test_a_read_that_changes_nothing_is_told_with_what_was_tried():
     assert proof.notes[-1].endswith("replays on other input that was tried agreed")
 
 
+def test_shapes_that_depend_on_values_are_named():
+    x = torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0, 0], [1.0, 1.0, 0, 0, 0, 0]])
+    proof = verification(lambda m, x: m.b(m.a(x)[x[:, 0] > 0.9]).view(2, 2), x)
+    assert proof.label == "this input only"
+    assert proof.notes[-1].startswith("shapes depend on values of the input, at test_verify.py")
+
+
 def test_numbers_of_parameters_are_no_values_of_the_input():
     proof = verification(lambda m, x: m.b(m.a(x) * float(m.a.bias.detach().sum())))
     assert proof.label == "exact"
@@ -226,9 +233,7 @@ def test_another_example_is_refused_by_an_exact_program():
 
 def test_a_batch_that_the_model_refuses_is_told_with_its_own_error():
     graph = infoflow.trace(Net(lambda m, x: m.b(m.a(x).view(3, 4))), torch.rand(3, 6))
-    with pytest.raises(
-        InfoflowError, match=r"Net does not run on this batch, \(5, 6\) float32"
-    ):
+    with pytest.raises(InfoflowError, match=r"Net does not run on this batch, \(5, 6\) float32"):
         graph.values(torch.rand(5, 6))
 
 
