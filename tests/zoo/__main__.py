@@ -53,7 +53,7 @@ def table(
     results: Annotated[Path, typer.Option(help="What a run has written.")] = RESULTS,
     docs: Annotated[Path, typer.Option(help="Folder of the documentation.")] = Path("docs"),
 ) -> None:
-    """Write docs/zoo_table.csv and docs/zoo_summary.rst anew."""
+    """Write docs/zoo_table.csv and docs/zoo_summary.txt anew."""
     write_table(results, docs)
 
 

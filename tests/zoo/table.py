@@ -18,7 +18,7 @@ _COLUMNS = (
 
 
 def write_table(results: Path, docs: Path) -> None:
-    """Write ``zoo_table.csv``, ``zoo_left_out.csv`` and ``zoo_summary.rst``."""
+    """Write ``zoo_table.csv``, ``zoo_left_out.csv`` and ``zoo_summary.txt``."""
     records = sorted(read(results).values(), key=lambda record: record["key"])
     real = [record for record in records if record["status"] != "cannot run"]
     left_out = [record for record in records if record["status"] == "cannot run"]
@@ -26,7 +26,7 @@ def write_table(results: Path, docs: Path) -> None:
     reasons = ([r["key"], r["reason"]] for r in left_out)
     _write(docs / "zoo_left_out.csv", ("model", "why it does not run here"), reasons)
     text = summary(real, len(left_out), read_header(results))
-    (docs / "zoo_summary.rst").write_text(text)
+    (docs / "zoo_summary.txt").write_text(text)
 
 
 def _write(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
