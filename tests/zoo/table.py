@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable
@@ -33,7 +34,12 @@ def _write(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object]])
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([as_text(cell) for cell in row] for row in rows)
+
+
+def as_text(cell: object) -> str:
+    """Return a cell of which Sphinx takes nothing for markup."""
+    return re.sub(r"([*`|\\_])", r"\\\1", str(cell))
 
 
 def row(record: Record) -> list[object]:
