@@ -2,94 +2,111 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch
 
 from infoflow.flow.result import FlowResult
 from infoflow.graph import LayerGraph
-from infoflow.interface import Layer
-from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR, axes_or_new
+from infoflow.plots.graphs.drawing import Pen
+from infoflow.plots.graphs.fitting import fold_to_page
+from infoflow.plots.graphs.page import compose
+from infoflow.plots.graphs.wording import measure, width_of
 
-_Place = tuple[float, float]
+_TITLE_SIZE = 11.0
+#: Around the drawing, above it for the title and below it for the legend, in inches.
+_MARGIN, _HEAD, _FOOT = 0.15, 0.4, 0.3
+#: No figure of ours is larger, in inches; what needs more room is drawn smaller.
+_LARGEST = (30.0, 20.0)
+_ASPECT = 1.5
 
 
-def layer_graph(graph: LayerGraph | FlowResult, ax: Axes | None = None) -> Axes:
-    """Draw layers from left to right by index, and from top to bottom by resolution.
+def layer_graph(
+    graph: LayerGraph | FlowResult,
+    ax: Axes | None = None,
+    *,
+    unfold: str | Sequence[str] = (),
+    max_places: int = 60,
+) -> Axes:
+    """Draw the layers as boxes, and their streams as arrows.
 
-    So a U-Net looks like a U, and a chain of equal layers like a line. Merges are squares, skip
-    connections coloured arcs.
+    Where resolution falls and rises again, the net is drawn as a U: the encoder runs down on the
+    left, the decoder up on the right, and skip connections are bridges between them, named as in
+    ``7→11``. Every other net runs down, in as many columns as it takes to fill the page. Merges
+    are orange, streams that are skip connections blue; streams from one layer share their line.
 
     Parameters
     ----------
     graph
         A graph, or a result that holds one.
     ax
-        Axes to draw on; a new figure where None.
+        Axes to draw on; a new figure as large as the graph needs where None.
+    unfold
+        Names or globs of modules or layers whose layers are all drawn, such as ``"layer3"`` or
+        ``"encoder.*"``; ``"all"`` draws every layer.
+    max_places
+        A graph with more layers is folded: the layers of a module share a box, for modules as
+        small as this number of boxes allows. The arms of a U are also folded to the height of a
+        page.
 
     Returns
     -------
     Axes
+        With a box and an arrow for each place and stream that is drawn, each with its name as
+        ``gid``. One unit is an inch in a new figure.
+
+    Raises
+    ------
+    ArgumentError
+        If ``max_places`` is not positive.
+    LayerNotFoundError
+        If a pattern in ``unfold`` matches no module or layer.
+
+    Examples
+    --------
+    >>> import infoflow, torch
+    >>> from torchvision.models import resnet50
+    >>> graph = infoflow.trace(resnet50(weights=None), torch.zeros(1, 3, 64, 64))
+    >>> ax = infoflow.plots.layer_graph(graph, max_places=10)
+    >>> [text.get_text() for text in ax.texts if "layers" in text.get_text()]
+    ['×13 layers, 3 merges', '×17 layers, 4 merges', '×25 layers, 6 merges', '×13 layers, 3 merges']
     """
     graph = graph.graph if isinstance(graph, FlowResult) else graph
-    ax = axes_or_new(ax, min(24.0, 2.0 + 0.42 * len(graph)), 4.6)
-    places = _places(graph)
-    _draw_streams(graph, ax, places)
-    _draw_layers(graph, ax, places)
-    ax.set_xlabel("layer index")
-    ax.set_ylabel("positions per channel")
-    ax.yaxis.set_major_formatter(lambda level, _: f"{2**level:,.0f}")
-    ax.set_yticks(sorted({_level(layer) for layer in graph.layers}))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.margins(x=0.03, y=0.15)
-    ax.set_title(f"{graph.model}: {len(graph)} layers, {len(graph.merges)} merges")
+    aspect = _ASPECT if ax is None else _size(ax)[0] / _size(ax)[1]
+    folded, grid = fold_to_page(graph, unfold=unfold, max_places=max_places, aspect=aspect)
+    widths = measure(folded, grid)
+    page = compose(folded, grid, widths.box)
+    title = f"{graph.model}: {len(graph)} layers, {len(graph.merges)} merges"
+    title_width = width_of(title, _TITLE_SIZE)
+    width = max(page.width, title_width) + 2 * _MARGIN
+    bottom, top = -_MARGIN - _FOOT, page.height + _MARGIN
+    ax = _new_axes(width, top - bottom) if ax is None else ax
+    pen = Pen(ax, min(_size(ax)[0] / width, _size(ax)[1] / (top - bottom)))
+    ax.set_xlim((page.width - width) / 2, (page.width + width) / 2)
+    ax.set_ylim(bottom, top)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=_TITLE_SIZE * min(1.0, _size(ax)[0] / title_width))
+    for line in page.lines:
+        pen.line(line)
+    for place in folded.places:
+        pen.box(place, page.boxes[place.name], widths)
+    for label in page.labels:
+        pen.label(label)
+    pen.legend(folded)
     return ax
 
 
-def _level(layer: Layer) -> float:
-    """Return log2 of the number of positions that a layer's value has per channel."""
-    if len(layer.shape) >= 3:
-        return math.log2(max(1, math.prod(layer.shape[1:])))
-    return math.log2(max(1, layer.shape[0])) if len(layer.shape) == 2 else 0.0
+def _new_axes(width: float, height: float) -> Axes:
+    """Return axes of a new figure, which they fill but for the title."""
+    whole = height + _HEAD
+    scale = min(1.0, _LARGEST[0] / width, _LARGEST[1] / whole)
+    figure = plt.figure(figsize=(width * scale, whole * scale))
+    return figure.add_axes((0.0, 0.0, 1.0, height / whole))
 
 
-def _places(graph: LayerGraph) -> dict[str, _Place]:
-    places = {layer.name: (float(layer.index), _level(layer)) for layer in graph.layers}
-    top = max((place[1] for place in places.values()), default=0.0)
-    places.update({name: (-2.2 - i, top) for i, name in enumerate(graph.inputs)})
-    return places
-
-
-def _draw_streams(graph: LayerGraph, ax: Axes, places: dict[str, _Place]) -> None:
-    for source, target, about in graph.to_networkx().edges(data=True):
-        is_skip = about.get("skip", False)
-        is_far = places[target][0] - places[source][0] > 1.5
-        ax.add_patch(
-            FancyArrowPatch(
-                places[source],
-                places[target],
-                arrowstyle="-|>",
-                mutation_scale=8,
-                shrinkA=8,
-                shrinkB=8,
-                linewidth=1.2 if is_skip else 1.0,
-                color=SKIP_COLOUR if is_skip else QUIET,
-                connectionstyle="arc3,rad=-0.22" if is_far else "arc3",
-                zorder=1,
-            )
-        )
-
-
-def _draw_layers(graph: LayerGraph, ax: Axes, places: dict[str, _Place]) -> None:
-    size = 190 if len(graph) <= 40 else 70
-    for layer in graph.layers:
-        x, y = places[layer.name]
-        edge = MERGE_COLOUR if layer.is_merge else "black"
-        ax.scatter(
-            [x], [y], size, marker="s" if layer.is_merge else "o", facecolors="white",
-            edgecolors=edge, linewidths=1.2, zorder=2,
-        )  # fmt: skip
-        ax.text(x, y, str(layer.index), ha="center", va="center", fontsize=7 if size > 100 else 4)
-    for name in graph.inputs:
-        ax.text(*places[name], name, ha="center", va="center", fontsize=8, style="italic")
+def _size(ax: Axes) -> tuple[float, float]:
+    """Return the width and height of axes in inches."""
+    inches = ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted())
+    return inches.width, inches.height
