@@ -13,8 +13,8 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from infoflow.capture.undisturbed import seed_everything
 from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
-from infoflow.graph.call import Call, as_call, parameters_of
-from infoflow.graph.nesting import first_tensor, tensors_in
+from infoflow.graph.tracing.call import Call, as_call, parameters_of
+from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 from infoflow.interface import InfoflowError, LoaderError
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from infoflow.graph.modes import evaluation_mode
+from infoflow.graph.tracing.modes import evaluation_mode
 from infoflow.interface import ArgumentError
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from infoflow.graph.call import Call
+from infoflow.graph.tracing.call import Call
 from infoflow.interface import ArgumentError
 
 #: One of these is in the archive: of torch from 2.7 on, and before.

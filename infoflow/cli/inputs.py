@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from infoflow.capture.batches import Samples
 from infoflow.cli.spec import Spec, parse_spec
 from infoflow.cli.usual import SAMPLES, image_shape, is_detector, is_flow, transformers_inputs
-from infoflow.graph.call import Call
+from infoflow.graph.tracing.call import Call
 from infoflow.interface import ArgumentError
 
 

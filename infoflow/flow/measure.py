@@ -18,9 +18,9 @@ from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.modes import check_model
-from infoflow.graph.observe import Choice
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.tracing.modes import check_model
+from infoflow.graph.tracing.observe import Choice
 from infoflow.interface import (
     ActivationError,
     Estimate,

@@ -19,8 +19,8 @@ from infoflow.flow.measure import (
     warn_of_saturation,
 )
 from infoflow.flow.result import FlowResult, load, result_of
-from infoflow.graph.observe import Choice
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.tracing.observe import Choice
 from infoflow.interface import (
     ArgumentError,
     Estimator,

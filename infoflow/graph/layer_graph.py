@@ -10,14 +10,14 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from infoflow.graph.call import Call, as_call
-from infoflow.graph.modes import evaluation_mode
-from infoflow.graph.nesting import first_tensor
-from infoflow.graph.program import Program, per_sample
 from infoflow.graph.reduce import Reduce, reduce_positions
 from infoflow.graph.selection import not_found, select_layers
-from infoflow.graph.source import Source
 from infoflow.graph.table import graph_table
+from infoflow.graph.tracing.call import Call, as_call
+from infoflow.graph.tracing.modes import evaluation_mode
+from infoflow.graph.tracing.nesting import first_tensor
+from infoflow.graph.tracing.program import Program, per_sample
+from infoflow.graph.tracing.source import Source
 from infoflow.interface import (
     ActivationError,
     InfoflowError,

@@ -10,7 +10,7 @@ from torch import fx, nn
 
 from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, Streams
 from infoflow.graph.paths import Paths, merge_place
-from infoflow.graph.program import Program
+from infoflow.graph.tracing.program import Program
 from infoflow.interface import Layer, Merge, Skip
 
 #: Kernel layers whose weights fall in proportion to the width of the bundle that they read.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import networkx as nx
 from torch import fx
 
-from infoflow.graph.facts import Fact
+from infoflow.graph.tracing.facts import Fact
 
 _END = "(read by others)"
 

@@ -8,11 +8,17 @@ from collections.abc import Mapping
 from torch import fx, nn
 
 from infoflow.graph.drafts import OUTPUT, BundleDraft, Flow, LayerDraft, Streams, unique
-from infoflow.graph.facts import Fact
-from infoflow.graph.functions import set_item
-from infoflow.graph.operations import Role, arguments_of, is_statistic, operation_name, role_of
-from infoflow.graph.program import Program
 from infoflow.graph.regions import last_of_region
+from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.functions import set_item
+from infoflow.graph.tracing.operations import (
+    Role,
+    arguments_of,
+    is_statistic,
+    operation_name,
+    role_of,
+)
+from infoflow.graph.tracing.program import Program
 
 
 def find_streams(program: Program, facts: Mapping[fx.Node, Fact]) -> Streams:

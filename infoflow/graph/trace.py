@@ -10,23 +10,31 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from infoflow.graph.call import Call, as_call
 from infoflow.graph.drafts import LayerDraft, Streams
-from infoflow.graph.facts import Fact, countable_attention
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.merges import find_merges
-from infoflow.graph.modes import evaluation_mode
-from infoflow.graph.nesting import first_tensor
-from infoflow.graph.observe import Choice, Leaves
 from infoflow.graph.paths import Paths
-from infoflow.graph.prepare import check_call, explain_failure, unwrapped
-from infoflow.graph.program import Program, fixed_arguments, per_sample
-from infoflow.graph.record import Recording, record
 from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
-from infoflow.graph.source import Source
 from infoflow.graph.streams import find_streams
-from infoflow.graph.symbolic import symbolic_facts, symbolic_trace
-from infoflow.graph.verify import Axes, Proof, Trial, find_axes, seeded, verify, verify_one_by_one
+from infoflow.graph.tracing.call import Call, as_call
+from infoflow.graph.tracing.facts import Fact, countable_attention
+from infoflow.graph.tracing.modes import evaluation_mode
+from infoflow.graph.tracing.nesting import first_tensor
+from infoflow.graph.tracing.observe import Choice, Leaves
+from infoflow.graph.tracing.prepare import check_call, explain_failure, unwrapped
+from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample
+from infoflow.graph.tracing.record import Recording, record
+from infoflow.graph.tracing.source import Source
+from infoflow.graph.tracing.symbolic import symbolic_facts, symbolic_trace
+from infoflow.graph.tracing.verify import (
+    Axes,
+    Proof,
+    Trial,
+    find_axes,
+    seeded,
+    verify,
+    verify_one_by_one,
+)
 from infoflow.interface import Layer, Merge, UntraceableModelError, Verification
 
 

@@ -12,7 +12,7 @@ import torch
 import torchvision
 
 import infoflow
-from infoflow.graph.call import Call
+from infoflow.graph.tracing.call import Call
 
 #: The smallest of each of torchvision's families of classifiers.
 FAMILIES = (

@@ -6,7 +6,7 @@ from torch import nn
 
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
-from infoflow.graph.call import as_call
+from infoflow.graph.tracing.call import as_call
 from infoflow.interface import ArgumentError
 
 BERT = "hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8"

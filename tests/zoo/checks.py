@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 import infoflow
-from infoflow.graph.call import as_call
-from infoflow.graph.facts import countable_attention
 from infoflow.graph.layer_graph import LayerGraph
-from infoflow.graph.nesting import tensors_in
+from infoflow.graph.tracing.call import as_call
+from infoflow.graph.tracing.facts import countable_attention
+from infoflow.graph.tracing.nesting import tensors_in
 from infoflow.interface import InfoflowError, Merge
 from tests.zoo.entry import Arguments, Make, Subject, copied, one_line
 

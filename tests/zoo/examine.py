@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 import infoflow
-from infoflow.graph.call import Call
 from infoflow.graph.layer_graph import LayerGraph
+from infoflow.graph.tracing.call import Call
 from infoflow.interface import InfoflowError
 from tests.zoo import checks
 from tests.zoo.entry import CannotRunError, Entry, Subject, copied, one_line, prepare

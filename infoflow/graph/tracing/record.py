@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.call import Call, named_leaves
-from infoflow.graph.facts import Fact, describe, multiply_adds_of
-from infoflow.graph.functions import PURE, as_written, from_values, overwritten, set_item
-from infoflow.graph.live import LiveTensors
-from infoflow.graph.nesting import items_of, map_leaves, tensors_in
-from infoflow.graph.observe import (
+from infoflow.graph.tracing.call import Call, named_leaves
+from infoflow.graph.tracing.facts import Fact, describe, multiply_adds_of
+from infoflow.graph.tracing.functions import PURE, as_written, from_values, overwritten, set_item
+from infoflow.graph.tracing.live import LiveTensors
+from infoflow.graph.tracing.nesting import items_of, map_leaves, tensors_in
+from infoflow.graph.tracing.observe import (
     SHAPE,
     SIZES,
     Key,
@@ -31,9 +31,9 @@ from infoflow.graph.observe import (
     reads_values,
     varies_in_shape,
 )
-from infoflow.graph.operations import is_about_shape
-from infoflow.graph.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
-from infoflow.graph.writes import Writes, same_place
+from infoflow.graph.tracing.operations import is_about_shape
+from infoflow.graph.tracing.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
+from infoflow.graph.tracing.writes import Writes, same_place
 
 _SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined]
 

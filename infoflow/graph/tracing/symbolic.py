@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from infoflow.graph.facts import Fact
-from infoflow.graph.operations import is_about_shape
-from infoflow.graph.program import Program
+from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.operations import is_about_shape
+from infoflow.graph.tracing.program import Program
 from infoflow.interface import UntraceableModelError
 
 _TORCH = Path(torch.__file__).parent

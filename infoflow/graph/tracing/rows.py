@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from infoflow.graph.facts import Fact
-from infoflow.graph.program import per_sample
+from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.program import per_sample
 
 #: What is rounding between two ways to compute a value, relative to its largest number.
 _ROUNDING = 1e-3

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from infoflow.graph.call import Call
-from infoflow.graph.modes import check_model
-from infoflow.graph.nesting import tensors_in
+from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.modes import check_model
+from infoflow.graph.tracing.nesting import tensors_in
 from infoflow.interface import ArgumentError, InfoflowError, UntraceableModelError
 
 

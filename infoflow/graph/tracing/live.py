@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from infoflow.graph.nesting import items_of
+from infoflow.graph.tracing.nesting import items_of
 
 
 @dataclass(eq=False)

@@ -207,7 +207,7 @@ def test_values_of_a_path_that_depends_on_values_are_those_of_the_model():
 
 def test_a_batch_that_takes_another_path_is_told():
     graph = infoflow.trace(TwoWays(), torch.ones(3, 6))
-    from infoflow.graph.call import Call
+    from infoflow.graph.tracing.call import Call
 
     seen = []
     with pytest.warns(PathWarning, match="they part at the call in c"):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 import infoflow
-from infoflow.graph.sizes import TracedInt
+from infoflow.graph.tracing.sizes import TracedInt
 
 
 class Net(nn.Module):

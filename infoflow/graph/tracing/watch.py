@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.call import Call
-from infoflow.graph.observe import (
+from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.observe import (
     SIZES,
     Key,
     Keys,

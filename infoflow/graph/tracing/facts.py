@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
-from infoflow.graph.nesting import first_tensor, tensors_in
+from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 
 #: Functions whose multiplications are counted, beside those of modules.
 _MULTIPLYING = (

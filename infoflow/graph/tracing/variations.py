@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infoflow.graph.call import Call
-from infoflow.graph.nesting import first_tensor
-from infoflow.graph.rows import Kept
+from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.nesting import first_tensor
+from infoflow.graph.tracing.rows import Kept
 
 
 def random_like(call: Call, seed: int = 1) -> Call:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 import infoflow
-from infoflow.graph.call import Call, as_call, holds_samples
-from infoflow.graph.nesting import leaves_of, map_tensors, tensors_in
+from infoflow.graph.tracing.call import Call, as_call, holds_samples
+from infoflow.graph.tracing.nesting import leaves_of, map_tensors, tensors_in
 
 
 @dataclass

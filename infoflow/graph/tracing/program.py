@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.call import Call, named_leaves
+from infoflow.graph.tracing.call import Call, named_leaves
 from infoflow.interface import ArgumentError
 
 

@@ -10,13 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.call import Call, holds_samples
-from infoflow.graph.facts import Fact
-from infoflow.graph.nesting import first_tensor, tensors_in
-from infoflow.graph.program import per_sample
-from infoflow.graph.rows import Kept, is_close, sample_axis
-from infoflow.graph.source import Source
-from infoflow.graph.variations import last_and_new, random_like, with_another, with_other_last
+from infoflow.graph.tracing.call import Call, holds_samples
+from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.tracing.program import per_sample
+from infoflow.graph.tracing.rows import Kept, is_close, sample_axis
+from infoflow.graph.tracing.source import Source
+from infoflow.graph.tracing.variations import (
+    last_and_new,
+    random_like,
+    with_another,
+    with_other_last,
+)
 from infoflow.interface import Faithfulness
 
 #: Noise on the weights, relative to their scale, where the output would not move otherwise.

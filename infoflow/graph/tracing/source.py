@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from infoflow.graph.call import Call
-from infoflow.graph.facts import countable_attention
-from infoflow.graph.observe import Key, Leaves
-from infoflow.graph.prepare import explain_failure
-from infoflow.graph.program import Program
-from infoflow.graph.watch import Place, place_of, watch
+from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.facts import countable_attention
+from infoflow.graph.tracing.observe import Key, Leaves
+from infoflow.graph.tracing.prepare import explain_failure
+from infoflow.graph.tracing.program import Program
+from infoflow.graph.tracing.watch import Place, place_of, watch
 from infoflow.interface import ActivationError, InfoflowError, PathWarning
 
 Receive = Callable[[str, Any], None]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch._functorch import apis
 from torch.overrides import TorchFunctionMode
 
-from infoflow.graph.nesting import tensors_in
+from infoflow.graph.tracing.nesting import tensors_in
 from infoflow.interface import ArgumentError
 
 #: Modules to keep whole or to open: a class, or a pattern of qualified names.

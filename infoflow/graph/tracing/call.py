@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infoflow.graph.nesting import first_tensor, leaves_of, map_leaves, map_tensors
+from infoflow.graph.tracing.nesting import first_tensor, leaves_of, map_leaves, map_tensors
 from infoflow.interface import ArgumentError
 
 
