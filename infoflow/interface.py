@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -247,7 +247,15 @@ class Codes:
     bin_size: float
 
 
-Statistic = Distances | Codes
+@dataclass(frozen=True)
+class Values:
+    """Statistic: the values themselves, float32 or float64, shape (N, units).
+
+    The whole layer has to fit into the memory budget.
+    """
+
+
+Statistic = Distances | Codes | Values
 
 
 @dataclass(frozen=True)
@@ -257,7 +265,8 @@ class Estimate:
     Parameters
     ----------
     ixm, iym
-        I(X;M) and I(Y;M). ``iym`` is NaN where there are no labels.
+        I(X;M) and I(Y;M). NaN for what is not known: ``iym`` without labels, ``ixm`` of an
+        estimator that cannot say it.
     ixm_lower, ixm_upper, iym_lower, iym_upper
         Bounds on the same quantities *of the surrogate that* ``kind`` *names*; equal to the value
         where it is exact for the sample.
@@ -270,6 +279,12 @@ class Estimate:
         a noisy or quantised surrogate.
     unit
         ``"bits"`` or ``"nats"``.
+    ixm_ci_low, ixm_ci_high, iym_ci_low, iym_ci_high
+        Ends of the 95 % confidence interval of what the estimator would give on average for other
+        data sets of N samples: the doubt that comes from the samples, not the estimator's bias.
+    iym_null, iym_null_high
+        Mean and 95 % quantile of I(Y;M) when the classes are shuffled among the samples: what the
+        estimator says where there is nothing to know.
     """
 
     ixm: float
@@ -284,6 +299,12 @@ class Estimate:
     singleton_classes: int
     kind: str
     unit: Unit = "nats"
+    ixm_ci_low: float = math.nan
+    ixm_ci_high: float = math.nan
+    iym_ci_low: float = math.nan
+    iym_ci_high: float = math.nan
+    iym_null: float = math.nan
+    iym_null_high: float = math.nan
 
     @property
     def ixm_saturated(self) -> bool:
@@ -299,11 +320,9 @@ class Estimate:
         """Return the same estimate in ``unit``."""
         factor = nats_per(self.unit) / nats_per(unit)
         scaled = {
-            name: getattr(self, name) * factor
-            for name in (
-                *("ixm", "ixm_lower", "ixm_upper", "ixm_ceiling"),
-                *("iym", "iym_lower", "iym_upper", "iym_ceiling"),
-            )
+            field.name: getattr(self, field.name) * factor
+            for field in fields(self)
+            if field.name.startswith(("ixm", "iym"))
         }
         return replace(self, unit=unit, **scaled)
 
@@ -331,7 +350,7 @@ class Estimator(Protocol):
     name
         Short name, used in legends and files.
     statistic
-        What the capture must collect: ``Distances()`` or ``Codes(bin_size)``.
+        What the capture must collect: ``Distances()``, ``Codes(bin_size)`` or ``Values()``.
     """
 
     @property
@@ -348,7 +367,7 @@ class Estimator(Protocol):
         Parameters
         ----------
         statistic
-            (N, N) float64 squared distances, or (N,) int64 codes.
+            (N, N) float64 squared distances, (N,) int64 codes, or (N, units) values.
         labels
             (N,) int64 classes of Y, or None.
         """

@@ -107,6 +107,37 @@ def plan_passes(
     return passes
 
 
+def plan_whole_layers(
+    layers: Sequence[Layer], samples: int, budget: int, bytes_per_value: int
+) -> list[list[Slice]]:
+    """Divide whole layers over as few passes as the budget allows, in their order.
+
+    Half of the budget is left to what an estimator makes of the values.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If a layer does not fit; says how much would.
+    """
+    column = samples * bytes_per_value
+    passes: list[list[Slice]] = []
+    room = 0
+    for layer in layers:
+        if 2 * layer.units * column > budget:
+            raise MemoryBudgetError(
+                f"memory_budget of {format_bytes(budget)} does not hold layer {layer.name} "
+                f"({layer.units} units) for {samples} samples. Expected at least "
+                f"{format_bytes(2 * layer.units * column)}, since this estimator needs all values "
+                "of a layer at once. Raise it, use fewer samples, or choose smaller layers."
+            )
+        if layer.units > room:
+            passes.append([])
+            room = budget // (2 * column)
+        passes[-1].append(Slice(layer, 0, layer.units))
+        room -= layer.units
+    return passes
+
+
 def fixed_bytes(samples: int) -> int:
     """Return what a capture needs beside its columns."""
     return _MATRICES * 8 * samples**2 + 2 * CHUNK_BYTES

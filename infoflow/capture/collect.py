@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.budget import Slice, plan_passes
+from infoflow.capture.budget import Slice, plan_passes, plan_whole_layers
 from infoflow.estimators.binning import bin_digests, number_digests
 from infoflow.estimators.distances import add_products, distances_from_gram
 from infoflow.graph import LayerGraph
-from infoflow.interface import ActivationError, Codes, Distances, Layer, Statistic
+from infoflow.interface import ActivationError, Codes, Distances, Layer, Statistic, Values
 
 Step = Callable[[], object]
 
@@ -41,7 +41,7 @@ def collect(
     layers
         The layers to measure, in the order of computation.
     statistic
-        ``Distances()`` or ``Codes(bin_size)``.
+        ``Distances()``, ``Codes(bin_size)`` or ``Values()``.
     budget
         Bytes that may be used above the model's own.
     step
@@ -58,7 +58,11 @@ def collect(
         return _distances(graph, samples, layers, budget, step)
     if isinstance(statistic, Codes):
         return _codes(graph, samples, layers, statistic.bin_size, step)
-    raise TypeError(f"statistic must be Distances() or Codes(bin_size), got {statistic!r}.")
+    if isinstance(statistic, Values):
+        return _values(graph, samples, layers, budget, step)
+    raise TypeError(
+        f"statistic must be Distances(), Codes(bin_size) or Values(), got {statistic!r}."
+    )
 
 
 def passes_needed(
@@ -67,7 +71,10 @@ def passes_needed(
     """Return how many passes over the samples :func:`collect` will take."""
     if isinstance(statistic, Codes):
         return 1
-    return len(plan_passes(layers, samples.count, budget, value_dtype(graph).itemsize))
+    itemsize = value_dtype(graph).itemsize
+    if isinstance(statistic, Values):
+        return len(plan_whole_layers(layers, samples.count, budget, itemsize))
+    return len(plan_passes(layers, samples.count, budget, itemsize))
 
 
 def value_dtype(graph: LayerGraph) -> torch.dtype:
@@ -97,6 +104,20 @@ def _distances(
             if piece.is_last:
                 yield piece.layer, distances_from_gram(gram)
                 gram = None
+
+
+def _values(
+    graph: LayerGraph, samples: Samples, layers: Sequence[Layer], budget: int, step: Step
+) -> Iterator[tuple[Layer, Tensor]]:
+    dtype = value_dtype(graph)
+    for slices in plan_whole_layers(layers, samples.count, budget, dtype.itemsize):
+        units = sum(piece.width for piece in slices)
+        arena = torch.empty(units * samples.count, dtype=dtype, device=samples.device)
+        columns = _collect_columns(graph, samples, slices, arena, step)
+        for piece, values in zip(slices, columns, strict=True):
+            if not bool(torch.isfinite(values).all()):
+                raise _not_finite(piece.layer, values)
+            yield piece.layer, values
 
 
 def _collect_columns(

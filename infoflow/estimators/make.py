@@ -21,6 +21,7 @@ from infoflow.interface import (
     Estimator,
     TargetError,
     Unit,
+    Values,
     nats_per,
 )
 
@@ -135,7 +136,11 @@ def _statistic(values: Tensor, estimator: Estimator) -> Tensor:
         return squared_distances(values)
     if isinstance(wanted, Codes):
         return number_digests(bin_digests(values, wanted.bin_size)).to(values.device)
-    raise TypeError(f"estimator.statistic must be Distances() or Codes(bin_size), got {wanted!r}.")
+    if isinstance(wanted, Values):
+        return values
+    raise TypeError(
+        f"estimator.statistic must be Distances(), Codes(bin_size) or Values(), got {wanted!r}."
+    )
 
 
 def _as_rows(activations: ArrayLike | Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from infoflow.capture.budget import (
     format_bytes,
     parse_bytes,
     plan_passes,
+    plan_whole_layers,
 )
 from infoflow.interface import Layer, MemoryBudgetError
 
@@ -70,3 +71,14 @@ def test_parse_bytes_refuses(text):
 
 def test_format_bytes():
     assert [format_bytes(n) for n in (5, 1000, 6.07e9, 2e13)] == ["5 B", "1 kB", "6.07 GB", "20 TB"]
+
+
+def test_whole_layers_share_passes_and_a_layer_that_is_too_large_is_named():
+    layers = layers_of([10, 10, 30])
+    passes = plan_whole_layers(layers, samples=5, budget=2 * 30 * 5 * 4, bytes_per_value=4)
+    assert [[piece.layer.name for piece in slices] for slices in passes] == [
+        ["layer0", "layer1"],
+        ["layer2"],
+    ]
+    with pytest.raises(MemoryBudgetError, match=r"layer layer2 \(30 units\) for 5 samples"):
+        plan_whole_layers(layers, samples=5, budget=2 * 30 * 5 * 4 - 1, bytes_per_value=4)

@@ -13,7 +13,7 @@ from infoflow.capture.batches import Samples
 from infoflow.capture.budget import fixed_bytes
 from infoflow.capture.collect import collect, collect_output, passes_needed
 from infoflow.estimators.binning import bin_digests, number_digests
-from infoflow.interface import ActivationError, Codes, Distances, MemoryBudgetError
+from infoflow.interface import ActivationError, Codes, Distances, MemoryBudgetError, Values
 from tests.estimators import twins
 
 
@@ -58,6 +58,15 @@ def test_codes_equal_dense_ones(graph, images, batch_size):
     for name, value in graph.values(images).items():
         expected = number_digests(bin_digests(value.reshape(20, -1), 0.05))
         assert got[name].tolist() == expected.tolist()
+
+
+def test_values_are_the_layers_own(graph, images):
+    layers = graph.select("merges")
+    budget = 2 * max(layer.units for layer in layers) * 20 * 8
+    got = statistics(graph, DataLoader(images, batch_size=6), Values(), budget, "merges")
+    expected = graph.values(images)
+    for layer in layers:
+        assert torch.equal(got[layer.name], expected[layer.name].flatten(1))
 
 
 def test_collect_output_is_the_model_s_own(graph, images, unet):
