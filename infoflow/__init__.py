@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoflow import plots, testing
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
-    from infoflow.estimators import KDE, Binning, estimate
+    from infoflow.estimators import KDE, Binning, Relative, estimate
     from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule
     from infoflow.graph import LayerGraph, trace
     from infoflow.interface import (
@@ -40,7 +40,7 @@ __version__ = "0.1.0"
 _HOMES = {
     **dict.fromkeys(("plots", "testing"), None),
     **dict.fromkeys(("ClassLabels", "Coarsening", "KMeans"), "capture.targets"),
-    **dict.fromkeys(("KDE", "Binning", "estimate"), "estimators"),
+    **dict.fromkeys(("KDE", "Binning", "Relative", "estimate"), "estimators"),
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
@@ -63,6 +63,7 @@ __all__ = [
     "LayerGraph",
     "Merge",
     "PruningAdvice",
+    "Relative",
     "Skip",
     "Target",
     "Tracker",

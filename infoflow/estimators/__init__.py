@@ -2,6 +2,7 @@
 
 from infoflow.estimators.binning import Binning
 from infoflow.estimators.kde import KDE
-from infoflow.estimators.make import estimate, make_estimator
+from infoflow.estimators.make import estimate, make_estimator, make_estimators
+from infoflow.estimators.noise import Relative
 
-__all__ = ["KDE", "Binning", "estimate", "make_estimator"]
+__all__ = ["KDE", "Binning", "Relative", "estimate", "make_estimator", "make_estimators"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from numpy.typing import ArrayLike
@@ -36,15 +35,6 @@ def label_entropy(classes: Tensor) -> float:
 def singleton_classes(classes: Tensor) -> int:
     """Return the number of classes that hold one sample only."""
     return int((class_counts(classes) == 1).sum())
-
-
-def mean_within_classes(classes: Tensor, quantity: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return Σ_y p(y) quantity(indices of the samples of class y)."""
-    total = torch.zeros((), dtype=torch.float64, device=classes.device)
-    for label in torch.unique(classes):
-        members = (classes == label).nonzero().squeeze(1)
-        total = total + quantity(members) * (len(members) / len(classes))
-    return total
 
 
 def with_ceilings(
