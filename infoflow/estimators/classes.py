@@ -88,8 +88,13 @@ def as_classes(labels: ArrayLike | Tensor, samples: int) -> Tensor:
             "labels must be classes, got numbers that are not whole. Cut a continuous Y into "
             "classes first, for example with numpy.digitize."
         )
-    numbered: Tensor = torch.unique(classes, return_inverse=True)[1]
-    return numbered
+    return numbered(classes)
+
+
+def numbered(classes: Tensor) -> Tensor:
+    """Return (N,) classes numbered from 0 without gaps, in their order."""
+    numbers: Tensor = torch.unique(classes, return_inverse=True)[1]
+    return numbers
 
 
 NOT_KNOWN = (math.nan, math.nan, math.nan)

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from infoflow.estimators.classes import NOT_KNOWN, label_entropy, with_ceilings
+from infoflow.estimators.classes import NOT_KNOWN, label_entropy, numbered, with_ceilings
 from infoflow.estimators.distances import DistanceRows, blocks_of, centred_norms
 from infoflow.estimators.doubt import PERMUTATIONS, deal_groups, interval, null_of, shuffled
 from infoflow.estimators.information import (
@@ -108,7 +108,7 @@ class KDE:
         if labels is None:
             classes = torch.zeros(samples, dtype=torch.int64, device=statistic.device)
         else:
-            classes = labels = torch.unique(labels, return_inverse=True)[1]
+            classes = labels = numbered(labels)
         norms = centred_norms(statistic)
         variance = self._variance(norms)
         permuted = None if labels is None else shuffled(labels, self.permutations)
