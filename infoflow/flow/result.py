@@ -90,7 +90,7 @@ class FlowResult:
         """What each stream into a merge knows of Y, by ``epoch``, ``stream_noise`` and ``stream``.
 
         ``all``, ``rest`` and ``own`` are I(Y; all streams of the merge), I(Y; all but this one) and
-        I(Y; this one). ``added`` is all − rest, with its null (the stream shuffled among the
+        I(Y; this one). ``added`` is all − rest, with its null (the classes shuffled among the
         samples); it is ``unique`` and ``synergy`` together, while ``shared`` is known to both.
         Coordinates name the ``source``, ``merge`` and ``role`` (main or skip) of a stream.
 

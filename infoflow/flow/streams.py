@@ -17,15 +17,15 @@ from torch import Tensor
 
 from infoflow.estimators.classes import label_entropy
 from infoflow.estimators.distances import centred_norms
-from infoflow.estimators.doubt import interval, null_of
-from infoflow.estimators.information import Information, about_classes
+from infoflow.estimators.doubt import interval, null_of, shuffled
+from infoflow.estimators.information import Information, about_classes, about_shuffled_classes
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.kernel import kernel_sums
 from infoflow.estimators.noise import Noise, Relative
 from infoflow.graph import LayerGraph
 from infoflow.interface import Layer, Merge, is_saturated
 
-#: Shuffles of a stream for the null of what it adds.
+#: Shuffles of the classes for the null of what a stream adds.
 _SHUFFLES = 40
 
 
@@ -42,8 +42,8 @@ class StreamPart:
     unique, shared, synergy
         What only this stream knows, what it and the others know both, and what neither knows alone.
     added_null, added_null_high
-        Mean and 95 % quantile of ``added`` when the stream's rows are shuffled among the samples:
-        what a stream of this shape would add if it had nothing to do with the others or Y.
+        Mean and 95 % quantile of ``added`` when the classes are shuffled among the samples: what
+        the stream adds by telling samples apart, whatever their classes.
     is_saturated
         Whether the other streams are at the ceiling already, so that nothing could be added.
     """
@@ -169,42 +169,48 @@ def measure_streams(exponents: Sequence[Tensor], classes: Tensor) -> list[Stream
     together = torch.zeros_like(exponents[0], dtype=torch.float64)
     for one in exponents:
         together += one
-    everything = _about(together, classes)
-    return [_part(one, together - one, everything, classes) for one in exponents]
+    permuted = shuffled(classes, _SHUFFLES)
+    everything = _about(together, classes, permuted)
+    return [
+        _part(
+            _about(one, classes, permuted[:0]),
+            _about((together - one).clamp_(min=0.0), classes, permuted),
+            everything,
+            classes,
+        )
+        for one in exponents
+    ]
 
 
-def _about(exponents: Tensor, classes: Tensor) -> Information:
-    return about_classes(kernel_sums([exponents.to(torch.float64)], classes), classes)
+@dataclass(frozen=True)
+class _Known:
+    """Information about Y, and what it is for each shuffle of the classes."""
+
+    information: Information
+    shuffles: Tensor
 
 
-def _part(stream: Tensor, others: Tensor, everything: Information, classes: Tensor) -> StreamPart:
-    others.clamp_(min=0.0)
-    own, rest = _about(stream, classes), _about(others, classes)
-    added = everything - rest
+def _about(exponents: Tensor, classes: Tensor, permuted: Tensor) -> _Known:
+    sums = kernel_sums([exponents.to(torch.float64)], classes, permuted)
+    return _Known(about_classes(sums, classes), about_shuffled_classes(sums, classes))
+
+
+def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> StreamPart:
+    own, rest = one.information, others.information
+    added = everything.information - rest
     shared = _least(own, rest)
     unique = own - shared
-    synergy = added - unique
+    parts = {"added": added, "unique": unique, "shared": shared, "synergy": added - unique}
     most = math.log(len(classes))
-    ends = {
-        name: interval(of.value, of.replicates, -most, most)
-        for name, of in (
-            ("added", added),
-            ("unique", unique),
-            ("shared", shared),
-            ("synergy", synergy),
-        )
-    }
-    null = null_of(_shuffled_additions(stream, others, classes) - rest.value)
+    ends = {name: interval(p.value, p.replicates, -most, most) for name, p in parts.items()}
+    null = null_of(everything.shuffles - others.shuffles)
     return StreamPart(
-        all=everything.value,
+        all=everything.information.value,
         rest=rest.value,
         own=own.value,
-        added=added.value,
-        unique=unique.value,
-        shared=shared.value,
-        synergy=synergy.value,
-        **{f"{name}_ci_low": of.low for name, of in ends.items()},
-        **{f"{name}_ci_high": of.high for name, of in ends.items()},
+        **{name: part.value for name, part in parts.items()},
+        **{f"{name}_ci_low": end.low for name, end in ends.items()},
+        **{f"{name}_ci_high": end.high for name, end in ends.items()},
         added_null=null.mean,
         added_null_high=null.high,
         is_saturated=is_saturated(rest.value, label_entropy(classes)),
@@ -215,18 +221,3 @@ def _least(one: Information, other: Information) -> Information:
     return Information(
         min(one.value, other.value), torch.minimum(one.replicates, other.replicates), 0.0
     )
-
-
-def _shuffled_additions(stream: Tensor, others: Tensor, classes: Tensor) -> Tensor:
-    """Return (shuffles,) I(Y; all) with the stream's rows shuffled among the samples."""
-    generator = torch.Generator().manual_seed(0)
-    kernel, rest = torch.exp(-stream).float(), torch.exp(-others).float()
-    is_own = (classes[:, None] == classes).to(torch.float32)
-    entropy = label_entropy(classes)
-    values = []
-    for _ in range(_SHUFFLES):
-        order = torch.randperm(len(classes), generator=generator).to(classes.device)
-        both = kernel[order][:, order].mul_(rest)
-        share = both.sum(1) / both.mul_(is_own).sum(1)
-        values.append(entropy - float(share.double().log().mean()))
-    return torch.tensor(values, dtype=torch.float64)
