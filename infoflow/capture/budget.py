@@ -14,7 +14,7 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _UNITS |= {"KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 #: N×N float64 matrices alive at once: a Gram matrix, what an estimator makes of it, and a margin.
-_MATRICES = 12
+MATRICES = 12
 
 
 def parse_bytes(budget: int | float | str) -> int:
@@ -140,4 +140,4 @@ def plan_whole_layers(
 
 def fixed_bytes(samples: int) -> int:
     """Return what a capture needs beside its columns."""
-    return _MATRICES * 8 * samples**2 + 2 * CHUNK_BYTES
+    return MATRICES * 8 * samples**2 + 2 * CHUNK_BYTES

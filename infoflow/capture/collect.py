@@ -13,10 +13,11 @@ from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import Slice, plan_passes, plan_whole_layers
+from infoflow.capture.rows import flat_rows, not_finite
 from infoflow.estimators.binning import bin_digests, number_digests
 from infoflow.estimators.distances import add_products, distances_from_gram
 from infoflow.graph import LayerGraph
-from infoflow.interface import ActivationError, Codes, Distances, Layer, Statistic, Values
+from infoflow.interface import Codes, Distances, Layer, Statistic, Values
 
 Step = Callable[[], object]
 
@@ -65,18 +66,6 @@ def collect(
     )
 
 
-def passes_needed(
-    graph: LayerGraph, samples: Samples, layers: Sequence[Layer], statistic: Statistic, budget: int
-) -> int:
-    """Return how many passes over the samples :func:`collect` will take."""
-    if isinstance(statistic, Codes):
-        return 1
-    itemsize = value_dtype(graph).itemsize
-    if isinstance(statistic, Values):
-        return len(plan_whole_layers(layers, samples.count, budget, itemsize))
-    return len(plan_passes(layers, samples.count, budget, itemsize))
-
-
 def value_dtype(graph: LayerGraph) -> torch.dtype:
     """Return the dtype in which a graph's values are kept: float64 for models in float64."""
     kinds = {parameter.dtype for parameter in graph.source.model.parameters()}
@@ -100,7 +89,7 @@ def _distances(
                 )
             add_products(gram, columns_of_piece)
             if not bool(torch.isfinite(gram.diagonal()).all()):
-                raise _not_finite(piece.layer, columns_of_piece)
+                raise not_finite(piece.layer, columns_of_piece)
             if piece.is_last:
                 yield piece.layer, distances_from_gram(gram)
                 gram = None
@@ -116,7 +105,7 @@ def _values(
         columns = _collect_columns(graph, samples, slices, arena, step)
         for piece, values in zip(slices, columns, strict=True):
             if not bool(torch.isfinite(values).all()):
-                raise _not_finite(piece.layer, values)
+                raise not_finite(piece.layer, values)
             yield piece.layer, values
 
 
@@ -136,32 +125,12 @@ def _collect_columns(
 
         def keep(layer: Layer, value: Tensor, batch: Batch = batch) -> None:
             piece, view = places[layer.name]
-            flat = _flat_rows(layer, value, batch.size)
+            flat = flat_rows(layer, value, batch.size)
             view[batch.start : batch.start + batch.size] = flat[:, piece.start : piece.stop]
 
         graph.visit(batch.call, layers, keep)
         step()
     return views
-
-
-def _flat_rows(layer: Layer, value: Tensor, size: int) -> Tensor:
-    flat = value.reshape(size, -1)
-    if flat.shape[1] != layer.units:
-        raise ActivationError(
-            f"Layer {layer.name} has {flat.shape[1]} units for this batch and {layer.units} for "
-            "the example; expected one number for all samples. Bring the inputs to one shape."
-        )
-    return flat
-
-
-def _not_finite(layer: Layer, values: Tensor) -> ActivationError:
-    bad = (~torch.isfinite(values)).any(dim=1).nonzero().flatten().tolist()
-    where = f"first in sample {bad[0]}" if bad else "in an overflowing product"
-    return ActivationError(
-        f"Layer {layer.name} ({layer.index}) has NaN or infinite values, {where}, {len(bad)} of "
-        f"{len(values)} samples in all. Expected finite activations: check the weights, the inputs "
-        "and the learning rate."
-    )
 
 
 def _codes(
@@ -171,9 +140,9 @@ def _codes(
     for batch in samples.batches():
 
         def digest(layer: Layer, value: Tensor, batch: Batch = batch) -> None:
-            flat = _flat_rows(layer, value, batch.size)
+            flat = flat_rows(layer, value, batch.size)
             if not bool(torch.isfinite(flat).all()):
-                raise _not_finite(layer, flat)
+                raise not_finite(layer, flat)
             digests[layer.name] += bin_digests(flat, bin_size)
 
         graph.visit(batch.call, layers, digest)

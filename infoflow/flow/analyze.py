@@ -8,6 +8,8 @@ from typing import Any
 from torch import nn
 
 from infoflow.capture.labels import TargetLike
+from infoflow.capture.sketch import SKETCH_SIZE
+from infoflow.capture.strategy import Mode
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
@@ -43,6 +45,8 @@ def analyze(
     open: Sequence[Choice] = (),
     reduce: Reduce = "flatten",
     streams: bool = True,
+    mode: Mode = "auto",
+    sketch_size: int = SKETCH_SIZE,
 ) -> FlowResult:
     """Estimate how many bits every layer keeps about the input and about the target.
 
@@ -91,6 +95,13 @@ def analyze(
     streams
         Whether to measure what each stream into a merge knows of Y beside the others; with
         ``estimator="kde"`` and a target.
+    mode
+        ``"exact"`` distances between samples, or from a ``"sketch"`` of ``sketch_size`` columns
+        for each layer, in one pass and at a stated error; ``"auto"`` sketches where exact distances
+        would take more than 2·10¹² multiply-adds (samples² · units / 2), or where N×N matrices do
+        not fit into the budget.
+    sketch_size
+        Columns of a sketch: the relative error of a squared distance is √(2 / sketch_size).
 
     Returns
     -------
@@ -135,6 +146,8 @@ def analyze(
         open=open,
         reduce=reduce,
         streams=streams,
+        mode=mode,
+        sketch_size=sketch_size,
     )
     measurement = measure(model, loader, settings)
     warn_of_saturation(measurement.estimates)

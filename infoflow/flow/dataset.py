@@ -30,6 +30,10 @@ PER_EPOCH = {
     "ixm_ceiling": "ceiling of I(X;M): log N",
     "iym_ceiling": "ceiling of I(Y;M): min(log N, H(Y))",
 }
+SKETCH_ERRORS = {
+    "ixm_sketch_error": "error of I(X;M) that comes from sketched distances",
+    "iym_sketch_error": "error of I(Y;M) that comes from sketched distances",
+}
 FLAGS = {
     "ixm_saturated": "I(X;M) above 95 % of its ceiling",
     "iym_saturated": "I(Y;M) above 95 % of its ceiling",
@@ -47,6 +51,14 @@ def dataset_of(
         **{name: _per_layer(estimates, name, label, None) for name, label in FLAGS.items()},
         **{name: _per_epoch(estimates, name, label, unit) for name, label in PER_EPOCH.items()},
         "samples": _per_epoch(estimates, "samples", "number of samples", None),
+        **{
+            name: xr.Variable(
+                ("epoch", "layer"),
+                [[errors[number] / nats_per(unit) for errors in measurement.sketch_errors]],
+                _attributes(label, unit),
+            )
+            for number, (name, label) in enumerate(SKETCH_ERRORS.items())
+        },
         "singleton_classes": _per_epoch(
             estimates, "singleton_classes", "classes of Y with one sample", None
         ),
@@ -61,6 +73,7 @@ def dataset_of(
         "model": measurement.graph.model,
         "estimator": estimator.name,
         "kind": estimates[0].kind,
+        "capture": str(measurement.strategy),
         "is_propagated": int(getattr(estimator, "is_propagated", False)),
         "target": "none" if known is None else known.labels.description,
     }
@@ -76,7 +89,8 @@ def dataset_of(
 def with_missing(dataset: xr.Dataset) -> xr.Dataset:
     """Add what files of before lack, as unknown."""
     unit = dataset["ixm"].attrs["units"]
-    missing = {name: label for name, label in PER_LAYER.items() if name not in dataset}
+    known = {**PER_LAYER, **SKETCH_ERRORS}
+    missing = {name: label for name, label in known.items() if name not in dataset}
     return dataset.assign(
         {
             name: dataset["ixm"]

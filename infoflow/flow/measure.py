@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import format_bytes, parse_bytes
-from infoflow.capture.collect import Step, collect, passes_needed
+from infoflow.capture.collect import Step, value_dtype
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
+from infoflow.capture.strategy import Gathered, Mode, Strategy, choose_strategy, gather
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import KDE
@@ -45,6 +46,8 @@ class Settings:
     sweep: tuple[KDE, ...]
     layers: Layers
     streams: bool
+    mode: Mode
+    sketch_size: int
     device: str | None
     memory_budget: int | float | str
     unpack: Unpack | None
@@ -55,24 +58,59 @@ class Settings:
     reduce: Reduce
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measurement:
-    """The graph, the reduced Y, and what was measured, in nats.
+    """The graph, the reduced Y, and what was measured, in nats, layer by layer.
 
     Parameters
     ----------
-    estimates, sweep
-        An estimate for each layer; and for each noise of a sweep, one for each layer.
+    graph, layers
+        The net, and its measured layers.
+    strategy
+        How the layers' statistics were collected.
     streams
         What the streams into merges know of Y, or None where it was not asked for.
+    known
+        Y.
+    estimates, sweep
+        An estimate for each layer; and for each noise of a sweep, one for each layer.
+    sketch_errors
+        For each layer, the errors of I(X;M) and I(Y;M) that come from the sketch: the larger
+        deviation of the sketch's two halves from the whole. Zero where distances are exact.
     """
 
     graph: LayerGraph
-    known: KnownLabels | None
     layers: tuple[Layer, ...]
-    estimates: tuple[Estimate, ...]
-    sweep: dict[str, list[Estimate]]
+    strategy: Strategy
     streams: StreamMeter | None
+    known: KnownLabels | None = None
+    estimates: list[Estimate] = field(default_factory=list)
+    sweep: dict[str, list[Estimate]] = field(default_factory=dict)
+    sketch_errors: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, gathered: Gathered, classes: Tensor | None, settings: Settings) -> None:
+        """Estimate the next layer from its statistic."""
+        statistic = cast(Tensor, gathered.statistic)
+        estimate = settings.estimator.estimate(statistic, classes)
+        self.estimates.append(estimate)
+        self.sketch_errors.append(_sketch_error(gathered, classes, settings, estimate))
+        for point in settings.sweep:
+            at_point = point.estimate(statistic, classes)
+            self.sweep.setdefault(str(point.noise_variance), []).append(at_point)
+        if self.streams is not None and classes is not None:
+            self.streams.add(gathered.layer, statistic, classes)
+
+
+def _sketch_error(
+    gathered: Gathered, classes: Tensor | None, settings: Settings, whole: Estimate
+) -> tuple[float, float]:
+    if not gathered.halves:
+        return 0.0, 0.0
+    halves = [settings.estimator.estimate(cast(Tensor, half), classes) for half in gathered.halves]
+    return (
+        max(abs(half.ixm - whole.ixm) for half in halves),
+        max(abs(half.iym - whole.iym) for half in halves),
+    )
 
 
 def measure(
@@ -100,32 +138,45 @@ def measure(
             reduce=settings.reduce,
         )
         layers = measurable(graph, settings.layers)
-        statistic = settings.estimator.statistic
         labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
-        passes = passes_needed(graph, samples, layers, statistic, budget)
+        strategy = _strategy(graph, layers, samples, settings, budget)
         streams = _stream_meter(graph, layers, settings, labels)
-        if streams is not None:
-            kept = 4 * samples.count**2 * streams.most_kept(layers)
-            if kept > budget / 2:
-                _warn_of_streams(streams, kept, budget)
-                streams = None
-            else:
-                budget -= kept
-                passes = passes_needed(graph, samples, layers, statistic, budget)
-        estimates = []
-        sweep: dict[str, list[Estimate]] = {str(k.noise_variance): [] for k in settings.sweep}
-        with _progress_bar(samples, passes, settings.progress) as step:
-            for layer, value in collect(
-                graph, samples, layers, statistic, budget=budget, step=step
+        kept = 0 if streams is None else 4 * samples.count**2 * streams.most_kept(layers)
+        if streams is not None and (strategy.block_rows or kept > budget / 2):
+            _warn_of_streams(streams, kept, budget)
+            streams, kept = None, 0
+        strategy = _strategy(graph, layers, samples, settings, budget - kept)
+        measurement = Measurement(graph, layers, strategy, streams)
+        with _progress_bar(samples, strategy.passes, settings.progress) as step:
+            for gathered in gather(
+                graph,
+                samples,
+                layers,
+                settings.estimator.statistic,
+                strategy,
+                budget=budget - kept,
+                step=step,
             ):
                 known = labels.get()
                 classes = None if known is None else numbered(known.classes).to(device)
-                estimates.append(settings.estimator.estimate(value, classes))
-                for point in settings.sweep:
-                    sweep[str(point.noise_variance)].append(point.estimate(value, classes))
-                if streams is not None and classes is not None:
-                    streams.add(layer, value, classes)
-    return Measurement(graph, labels.known, layers, tuple(estimates), sweep, streams)
+                measurement.add(gathered, classes, settings)
+    measurement.known = labels.known
+    return measurement
+
+
+def _strategy(
+    graph: LayerGraph, layers: Sequence[Layer], samples: Samples, settings: Settings, budget: int
+) -> Strategy:
+    return choose_strategy(
+        layers,
+        samples.count,
+        settings.estimator.statistic,
+        budget=budget,
+        bytes_per_value=value_dtype(graph).itemsize,
+        mode=settings.mode,
+        size=settings.sketch_size,
+        takes_rows=isinstance(settings.estimator, KDE),
+    )
 
 
 def _stream_meter(

@@ -16,6 +16,7 @@ from infoflow.flow.dataset import (
     FLAGS,
     PER_EPOCH,
     PER_LAYER,
+    SKETCH_ERRORS,
     STREAM_PREFIX,
     dataset_of,
     with_missing,
@@ -189,7 +190,10 @@ class FlowResult:
         """Return one epoch (the last, unless said otherwise) as plain lists and numbers."""
         moment = self.dataset.sel(epoch=self._checked_epoch(epoch))
         about = {key: self.dataset.attrs[key] for key in ("model", "estimator", "kind", "target")}
-        columns = {name: moment[name].values.tolist() for name in (*PER_LAYER, *FLAGS)}
+        about["capture"] = self.dataset.attrs.get("capture", "exact")
+        columns = {
+            name: moment[name].values.tolist() for name in (*PER_LAYER, *SKETCH_ERRORS, *FLAGS)
+        }
         rows = [
             {"index": int(i), "layer": name, **{key: _plain(columns[key][row]) for key in columns}}
             for row, (i, name) in enumerate(zip(moment["index"].values, self.layers, strict=True))

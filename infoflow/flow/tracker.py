@@ -10,6 +10,8 @@ from typing import Any
 from torch import nn
 
 from infoflow.capture.labels import KnownLabels, TargetLike
+from infoflow.capture.sketch import SKETCH_SIZE
+from infoflow.capture.strategy import Mode
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
@@ -64,7 +66,8 @@ class Tracker:
         As for :func:`infoflow.analyze`; the loader is the one to measure on, and may shuffle.
     target, estimator, noise, noise_variance, bin_size, layers, unit
         As for :func:`infoflow.analyze`.
-    device, memory_budget, unpack, seed, progress, leaves, open, reduce, streams
+    device, memory_budget, unpack, seed, progress, leaves, open, reduce, streams, mode,
+    sketch_size
         As for :func:`infoflow.analyze`.
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
@@ -111,6 +114,8 @@ class Tracker:
         open: Sequence[Choice] = (),
         reduce: Reduce = "flatten",
         streams: bool = True,
+        mode: Mode = "auto",
+        sketch_size: int = SKETCH_SIZE,
     ) -> None:
         nats_per(unit)
         chosen, sweep = make_estimators(
@@ -135,6 +140,8 @@ class Tracker:
             open=open,
             reduce=reduce,
             streams=streams,
+            mode=mode,
+            sketch_size=sketch_size,
         )
         self._known: KnownLabels | None = None
         self._has_warned = False

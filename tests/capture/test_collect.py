@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader, TensorDataset
 import infoflow
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import fixed_bytes
-from infoflow.capture.collect import collect, collect_output, passes_needed
+from infoflow.capture.collect import collect, collect_output
+from infoflow.capture.strategy import choose_strategy
 from infoflow.estimators.binning import bin_digests, number_digests
 from infoflow.interface import ActivationError, Codes, Distances, MemoryBudgetError, Values
 from tests.estimators import twins
@@ -78,8 +79,9 @@ def test_collect_output_is_the_model_s_own(graph, images, unet):
 def test_a_budget_of_37_columns_takes_a_pass_for_each_37_units(graph, images):
     budget = fixed_bytes(20) + 37 * 20 * 8
     layers = graph.select("output")
-    assert passes_needed(graph, Samples([images]), layers, Distances(), budget) == -(-1024 // 37)
-    assert passes_needed(graph, Samples([images]), layers, Codes(0.1), budget) == 1
+    about = {"budget": budget, "bytes_per_value": 8, "mode": "exact"}
+    assert choose_strategy(layers, 20, Distances(), **about).passes == -(-1024 // 37)
+    assert choose_strategy(layers, 20, Codes(0.1), **about).passes == 1
 
 
 def test_only_the_layers_up_to_the_last_wanted_are_computed(graph, images):

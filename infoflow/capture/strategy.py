@@ -1,0 +1,186 @@
+"""Exact or sketched, in how many passes: what a capture will do, known from shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from infoflow.capture.batches import Samples
+from infoflow.capture.budget import (
+    MATRICES,
+    fixed_bytes,
+    format_bytes,
+    plan_passes,
+    plan_whole_layers,
+)
+from infoflow.capture.collect import collect, value_dtype
+from infoflow.capture.sketch import SKETCH_SIZE, plan_sketches, sketch_layers
+from infoflow.estimators.distances import DistanceRows
+from infoflow.graph import LayerGraph
+from infoflow.interface import (
+    ArgumentError,
+    Codes,
+    Distances,
+    Layer,
+    MemoryBudgetError,
+    Statistic,
+    Values,
+)
+
+Mode = Literal["auto", "exact", "sketch"]
+
+#: Above so many multiply-adds for exact distances, samples² · units / 2, ``"auto"`` sketches.
+MOST_EXACT = 2e12
+#: Fewer rows of distances at a time are not worth their overhead.
+_FEWEST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How the statistics of the layers are collected.
+
+    Parameters
+    ----------
+    is_sketch
+        Whether distances come from sketches.
+    size
+        Columns of a sketch.
+    block_rows
+        Rows of distances that are alive at a time; None for the whole N×N matrix.
+    passes
+        How often the samples are read.
+    """
+
+    is_sketch: bool
+    size: int
+    block_rows: int | None
+    passes: int
+
+    def __str__(self) -> str:
+        if not self.is_sketch:
+            return "exact"
+        rows = f", {self.block_rows} rows of distances at a time" if self.block_rows else ""
+        return f"sketch of {self.size} columns{rows}"
+
+
+def choose_strategy(
+    layers: Sequence[Layer],
+    samples: int,
+    statistic: Statistic,
+    *,
+    budget: int,
+    bytes_per_value: int,
+    mode: Mode = "auto",
+    size: int = SKETCH_SIZE,
+    takes_rows: bool = True,
+) -> Strategy:
+    """Choose how to collect a statistic of ``layers`` for so many samples.
+
+    Parameters
+    ----------
+    layers, samples, statistic
+        What is collected.
+    budget
+        Bytes that may be used.
+    bytes_per_value
+        Of the layers' values.
+    mode
+        ``"exact"``, ``"sketch"``, or ``"auto"``: exact up to :data:`MOST_EXACT` multiply-adds and
+        as long as N×N matrices fit into the budget.
+    size
+        Columns of a sketch.
+    takes_rows
+        Whether the estimator can do with blocks of rows of the distances.
+
+    Raises
+    ------
+    ArgumentError
+        For another mode, or a sketch of what is no distance.
+    MemoryBudgetError
+        If the budget is too small; says how much would do.
+    """
+    _check(mode, size, statistic)
+    if isinstance(statistic, Codes):
+        return Strategy(False, size, None, 1)
+    if isinstance(statistic, Values):
+        passes = len(plan_whole_layers(layers, samples, budget, bytes_per_value))
+        return Strategy(False, size, None, passes)
+    is_crowded = fixed_bytes(samples) >= budget
+    cost = samples**2 / 2 * sum(layer.units for layer in layers)
+    wants_rows = is_crowded and takes_rows
+    if mode == "exact" or (mode == "auto" and not wants_rows and cost <= MOST_EXACT):
+        return Strategy(
+            False, size, None, len(plan_passes(layers, samples, budget, bytes_per_value))
+        )
+    rows = None if not is_crowded else _rows(samples, budget)
+    left = budget - (fixed_bytes(samples) if rows is None else budget // 2)
+    passes = len(plan_sketches(layers, samples, size, left, bytes_per_value))
+    return Strategy(True, size, rows, passes)
+
+
+def _check(mode: str, size: int, statistic: Statistic) -> None:
+    if mode not in ("auto", "exact", "sketch"):
+        raise ArgumentError(f"mode must be 'auto', 'exact' or 'sketch', got {mode!r}.")
+    if mode == "sketch" and not isinstance(statistic, Distances):
+        raise ArgumentError(
+            "mode='sketch' keeps distances, but this estimator needs something else, "
+            f"{statistic!r}. Choose estimator='kde', or mode='exact'."
+        )
+    if not isinstance(size, int) or size < 2 or size % 2:
+        raise ArgumentError(
+            f"sketch_size must be an even number of columns, at least 2, got {size!r}. "
+            f"{SKETCH_SIZE} is usual."
+        )
+
+
+def _rows(samples: int, budget: int) -> int:
+    row = MATRICES * 8 * samples
+    rows = budget // 2 // row
+    if rows < _FEWEST_ROWS:
+        raise MemoryBudgetError(
+            f"memory_budget of {format_bytes(budget)} does not hold {_FEWEST_ROWS} rows of "
+            f"distances between {samples} samples. Expected at least "
+            f"{format_bytes(2 * _FEWEST_ROWS * row)}. Raise it, or use fewer samples."
+        )
+    return int(rows)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A layer with its statistic; from a sketch, also with that of each half of the sketch."""
+
+    layer: Layer
+    statistic: Tensor | DistanceRows
+    halves: tuple[Tensor | DistanceRows, ...] = ()
+
+
+def gather(
+    graph: LayerGraph,
+    samples: Samples,
+    layers: Sequence[Layer],
+    statistic: Statistic,
+    strategy: Strategy,
+    *,
+    budget: int,
+    step: Callable[[], object] = lambda: None,
+) -> Iterator[Gathered]:
+    """Yield each layer with its statistic over all samples, collected by a strategy."""
+    if not strategy.is_sketch:
+        for layer, value in collect(graph, samples, layers, statistic, budget=budget, step=step):
+            yield Gathered(layer, value)
+        return
+    fixed = budget // 2 if strategy.block_rows else fixed_bytes(samples.count)
+    for sketched in sketch_layers(
+        graph,
+        samples,
+        layers,
+        size=strategy.size,
+        budget=budget - fixed,
+        block_rows=strategy.block_rows,
+        dtype=value_dtype(graph),
+        step=step,
+    ):
+        yield Gathered(sketched.layer, sketched.distances, sketched.halves)
