@@ -9,45 +9,62 @@ from infoflow.graph.table import align
 
 
 def advice_table(advice: Mapping[str, Any]) -> str:
-    """Return the question, one line per skip connection, the reasons, and the caution."""
-    if not advice["streams"]:
+    """Return a table for each question, with its reasons, and the caution."""
+    streams = advice["streams"]
+    if not streams:
         return (
             f"{advice['model']} has no skip connections: streams never merge, so there is nothing "
             "to prune."
         )
     unit = advice["unit"]
-    header = (
-        *("skip", "verdict", f"before ({unit})", f"maximum ({unit})", f"gap ({unit})"),
-        *("saves parameters", "mult-adds"),
-    )
-    rows = [header, *(_row(row) for row in advice["streams"])]
-    reasons = [f"{row['skip']}: {row['reason']}." for row in advice["streams"]]
-    if any(row["is_saturated"] for row in advice["streams"]):
-        reasons.append("= saturated: above 95 % of the ceiling.")
-    return "\n".join(
-        [
-            advice["question"],
+    redesign = ("skip", "verdict", f"before ({unit})", f"maximum ({unit})", f"gap ({unit})")
+    cut = ("skip", "verdict", f"adds ({unit})", "95 %", f"null ({unit})")
+    saved = [_saved(row) for row in streams]
+    parts = []
+    for name, header, cells in (("redesign", redesign, _before), ("cut", cut, _added)):
+        rows = [(row["skip"], row[name]["text"], *cells(row)) for row in streams]
+        whole = [r + s for r, s in zip(rows, saved, strict=True)]
+        parts += [
+            advice["questions"][name],
+            f"Rests on {streams[0][name]['reading']}.",
             "",
-            *align(rows, right=range(2, 7)),
+            *align([(*header, "saves parameters", "mult-adds"), *whole], right=range(2, 7)),
             "",
-            *reasons,
+            *(f"{row['skip']}: {row[name]['reason']}." for row in streams),
             "",
-            advice["caution"],
         ]
-    )
+    if any(_is_saturated(row) for row in streams):
+        parts += ["= saturated: above 95 % of the ceiling.", ""]
+    return "\n".join([*parts, advice["caution"]])
 
 
-def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    verdict = row["verdict"]
-    if verdict == "prune if trained to epoch":
-        verdict = f"{verdict} {row['closed_at']}"
+def _is_saturated(row: Mapping[str, Any]) -> bool:
+    return bool(row["before"]["is_saturated"] or (row["added"] or {}).get("is_saturated"))
+
+
+def _before(row: Mapping[str, Any]) -> tuple[str, ...]:
+    before = row["before"]
+    mark = " =" if before["is_saturated"] else ""
     return (
-        row["skip"],
-        verdict,
-        _number(row["before"], ".3f") + (" =" if row["is_saturated"] else ""),
-        *(_number(row[key], ".3f") for key in ("maximum", "gap")),
-        *(_number(row[key], ",") for key in ("parameters", "multiply_adds")),
+        _number(before["value"], ".3f") + mark,
+        *(_number(before[key], ".3f") for key in ("maximum", "gap")),
     )
+
+
+def _added(row: Mapping[str, Any]) -> tuple[str, ...]:
+    added = row["added"]
+    if added is None:
+        return ("?", "?", "?")
+    mark = " =" if added["is_saturated"] else ""
+    return (
+        f"{added['value']:.3f}{mark}",
+        f"[{added['low']:.2f}, {added['high']:.2f}]",
+        f"{added['null_high']:.3f}",
+    )
+
+
+def _saved(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(_number(row[key], ",") for key in ("parameters", "multiply_adds"))
 
 
 def _number(value: float | None, form: str) -> str:

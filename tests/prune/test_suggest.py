@@ -37,7 +37,7 @@ def made_up(history, *, skips=infoflow.testing.UNet.ALL_SKIPS, epochs=None):
 
 
 def verdicts(advice):
-    return {str(row.skip): (row.verdict, row.closed_at) for row in advice}
+    return {str(row.skip): (row.redesign.verdict, row.redesign.epoch) for row in advice}
 
 
 def test_verdicts_of_a_history():
@@ -50,7 +50,8 @@ def test_verdicts_of_a_history():
                 19: [2.95, 3.0, 3.0, 3.0],  # has it before any training
             },
             epochs=[0, 10, 100, 1000],
-        )
+        ),
+        trust_saturated=True,
     )
     assert verdicts(advice) == {
         "7→11": ("keep", None),
@@ -59,9 +60,47 @@ def test_verdicts_of_a_history():
         "1→20": ("cannot tell", None),
     }
     assert advice.prunable == ("encoder.2.2->decoder.1.0", "encoder.1.2->decoder.2.0")
-    row = advice[0]
-    assert (row.before, row.maximum) == (0.4, 3.0)
-    assert row.gap == pytest.approx(2.6)
+    before = advice[0].before
+    assert (before.value, before.maximum) == (0.4, 3.0)
+    assert before.gap == pytest.approx(2.6)
+
+
+def test_a_saturated_number_supports_no_verdict():
+    history = made_up({13: [0.1, 2.5, 2.9], 16: [0.1, 2.0, 2.7]})
+    advice = infoflow.suggest_pruning(history, tolerance=0.2)
+    assert verdicts(advice)["5→14"] == ("cannot tell", 1)
+    assert "saturated there" in advice[1].redesign.reason
+    assert verdicts(advice)["3→17"] == ("prune if trained to epoch", 2)
+    assert advice.prunable == ("encoder.1.2->decoder.2.0",)
+
+
+def with_streams(result, **numbers):
+    """The result, with what 7→11 adds; the other streams are not measured."""
+    usual = {"added": 0.5, "added_ci_low": 0.4, "added_ci_high": 0.6, "added_null_high": 0.1}
+    values = {"all": 1.0, "is_saturated": 0, **usual, **numbers}
+    dimensions = ("epoch", "stream_noise", "stream")
+    variables = {f"stream_{name}": (dimensions, [[[value]]]) for name, value in values.items()}
+    coordinates = {"stream": ["encoder.3.2->decoder.0.0"], "stream_noise": ["0.1"]}
+    more = xr.Dataset(variables, {**coordinates, "epoch": result.epochs})
+    return infoflow.FlowResult(result.dataset.merge(more), result.graph)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "verdict"),
+    [
+        ({}, "keep"),
+        ({"added_ci_high": 0.04, "added_ci_low": 0.0}, "prune"),
+        ({"added_null_high": 0.45}, "cannot tell"),
+        ({"is_saturated": 1}, "cannot tell"),
+        ({"added": np.nan}, "cannot tell"),
+    ],
+)
+def test_cut_rests_on_what_the_stream_adds(numbers, verdict):
+    advice = infoflow.suggest_pruning(with_streams(made_up({10: [0.5]}), **numbers))
+    assert advice[0].cut.verdict == verdict
+    assert advice[1].cut.verdict == "cannot tell"
+    assert advice.cuttable == ((advice[0].skip.name,) if verdict == "prune" else ())
+    assert "Cut: can this stream be removed" in str(advice)
 
 
 def test_a_single_look_prunes_only_below_saturation():
@@ -92,7 +131,7 @@ def test_tolerance_moves_the_border():
 def test_says_its_question_its_caution_and_what_is_saved():
     text = str(infoflow.suggest_pruning(made_up({10: [0.5]})))
     assert text.startswith("Redesign: would a net built without this stream, trained from scratch")
-    assert "does not say what happens when a stream is cut out of this trained net" in text
+    assert "The two answers can be opposite" in text
     (line,) = [line for line in text.splitlines() if line.startswith("7→11  keep")]
     assert f"{16 * 16 * 3 * 3:,}" in line  # weights from 16 channels to 16, 3×3
 

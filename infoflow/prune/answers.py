@@ -1,0 +1,192 @@
+"""The two questions about a skip connection, and a reading of the numbers for each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import xarray as xr
+
+from infoflow.flow.result import FlowResult
+from infoflow.interface import LayerNotFoundError, Merge, Skip, is_saturated
+
+Verdict = Literal["prune", "prune if trained to epoch", "keep", "cannot tell"]
+
+REDESIGN = "Redesign: would a net built without this stream, trained from scratch, get as far?"
+CUT = "Cut: can this stream be removed from this trained net?"
+#: What each reading rests on.
+PAPER = "I(Y;·) of the layers before the merge against its maximum (Lee and Bajić 2021)"
+ADDED = "what the stream adds to the others about Y, from distances at noise relative to scale"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question about one skip connection.
+
+    Parameters
+    ----------
+    verdict
+        ``"prune"``, ``"prune if trained to epoch"`` (``epoch``), ``"keep"`` or ``"cannot tell"``.
+    reading
+        What the verdict rests on.
+    reason
+        Why, in words.
+    epoch
+        First measured epoch from which on the reading would prune, or None.
+    """
+
+    verdict: Verdict
+    reading: str
+    reason: str
+    epoch: int | None = None
+
+    @property
+    def is_prunable(self) -> bool:
+        """Whether the verdict is to prune, at once or after enough training."""
+        return self.verdict in ("prune", "prune if trained to epoch")
+
+    def __str__(self) -> str:
+        is_later = self.verdict == "prune if trained to epoch"
+        return f"{self.verdict} {self.epoch}" if is_later else self.verdict
+
+
+@dataclass(frozen=True)
+class BeforeMerge:
+    """I(Y;M) of a merge's main stream against the largest of any layer, at the last epoch.
+
+    None where the main stream is an input of the model, which is not measured.
+    """
+
+    value: float | None
+    maximum: float
+    gap: float | None
+    is_saturated: bool
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What a stream adds about Y to the others of its merge, at the last epoch.
+
+    Parameters
+    ----------
+    value, low, high
+        I(Y; all streams) − I(Y; all but this one), with its 95 % confidence interval.
+    null_high
+        95 % quantile of the same for shuffled classes.
+    all
+        I(Y; all streams).
+    is_saturated
+        Whether the other streams alone are at the ceiling.
+    """
+
+    value: float
+    low: float
+    high: float
+    null_high: float
+    all: float
+    is_saturated: bool
+
+
+def before_merge(result: FlowResult, merge: Merge, skip: Skip) -> BeforeMerge:
+    """Return the evidence of the paper's reading.
+
+    Raises
+    ------
+    LayerNotFoundError
+        If the main stream was not measured.
+    """
+    maximum = float(result.iym.max("layer")[-1])
+    if merge.main in result.graph.inputs:
+        return BeforeMerge(None, maximum, None, False)
+    if merge.main not in result.layers:
+        raise LayerNotFoundError(
+            f"Advice on {skip} needs I(Y;M) of its main stream {merge.main}, which was not "
+            "measured. Measure with layers='merges' or layers='all'."
+        )
+    value = float(result.iym.sel(layer=merge.main)[-1])
+    ceiling = float(result.dataset["iym_ceiling"][-1])
+    return BeforeMerge(value, maximum, maximum - value, is_saturated(value, ceiling))
+
+
+def answer_redesign(
+    result: FlowResult, merge: Merge, tolerance: float, trust_saturated: bool
+) -> Answer:
+    """Read the main stream's history: it needs no skip once it has the maximum of I(Y;·)."""
+    if merge.main in result.graph.inputs:
+        return _cannot(PAPER, f"the main stream is the model's input {merge.main}, not measured")
+    before, maximum = result.iym.sel(layer=merge.main), result.iym.max("layer")
+    epoch = _closed_at(maximum - before <= tolerance * maximum)
+    ceilings = result.dataset["iym_ceiling"].values
+    saturated = [is_saturated(*pair) for pair in zip(before.values, ceilings, strict=True)]
+    if saturated[0]:
+        when = f"at epoch {result.epochs[0]} already" if len(result.epochs) > 1 else "here"
+        reason = f"I(Y;·) before the merge is saturated {when}: any net would show it"
+        return _cannot(PAPER, reason)
+    if epoch is None:
+        return Answer(
+            "keep", PAPER, "the layers before the merge have not reached the maximum of I(Y;·)"
+        )
+    is_history = len(result.epochs) > 1
+    when = f"from epoch {epoch} on, " if is_history else ""
+    reason = f"{when}the layers before the merge have the maximum of I(Y;·)"
+    if saturated[-1] and not trust_saturated:
+        return _cannot(
+            PAPER,
+            f"{reason}, but it is saturated there, so that many nets would show it; check it by "
+            "training without the stream",
+            epoch,
+        )
+    return Answer("prune if trained to epoch" if is_history else "prune", PAPER, reason, epoch)
+
+
+def addition(result: FlowResult, skip: Skip) -> Addition | None:
+    """Return what the stream adds at the last epoch; None where streams were not measured."""
+    if "stream" not in result.dataset.dims:
+        return None
+    streams = result.streams
+    if skip.name not in streams["stream"].values:
+        return None
+    # the last noise is the relative one: a fixed noise saturates wide layers
+    last = streams.sel(stream=skip.name).isel(epoch=-1, noise=-1)
+    numbers = {
+        "value": float(last["added"]),
+        "low": float(last["added_ci_low"]),
+        "high": float(last["added_ci_high"]),
+        "null_high": float(last["added_null_high"]),
+        "all": float(last["all"]),
+    }
+    if any(math.isnan(number) for number in numbers.values()):
+        return None
+    return Addition(**numbers, is_saturated=bool(last["is_saturated"]))
+
+
+def answer_cut(added: Addition | None, tolerance: float) -> Answer:
+    """Read what the stream adds to the others in the net as it is trained."""
+    if added is None:
+        return _cannot(ADDED, "the streams into this merge were not measured")
+    if added.is_saturated:
+        return _cannot(ADDED, "the other streams are saturated, so that nothing could be added")
+    if added.high <= tolerance * added.all:
+        return Answer("prune", ADDED, "the others have what the stream has")
+    if added.low > added.null_high:
+        return Answer("keep", ADDED, "the stream adds more than it would for shuffled classes")
+    return _cannot(
+        ADDED,
+        "the stream adds no more than it would for shuffled classes: by telling samples apart, "
+        "whatever their class",
+    )
+
+
+def _cannot(reading: str, reason: str, epoch: int | None = None) -> Answer:
+    return Answer("cannot tell", reading, reason, epoch)
+
+
+def _closed_at(is_closed: xr.DataArray) -> int | None:
+    """Return the first epoch from which on the gap is closed at every measured epoch."""
+    closed_at = None
+    for epoch in reversed(is_closed["epoch"].values):
+        if not bool(is_closed.sel(epoch=epoch)):
+            break
+        closed_at = int(epoch)
+    return closed_at
