@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from infoflow import plots, testing
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
     from infoflow.estimators import KDE, Binning, Relative, estimate
-    from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule
+    from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule, plan
     from infoflow.graph import LayerGraph, trace
     from infoflow.interface import (
         Estimate,
@@ -41,7 +41,7 @@ _HOMES = {
     **dict.fromkeys(("plots", "testing"), None),
     **dict.fromkeys(("ClassLabels", "Coarsening", "KMeans"), "capture.targets"),
     **dict.fromkeys(("KDE", "Binning", "Relative", "estimate"), "estimators"),
-    **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule"), "flow"),
+    **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule", "plan"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
@@ -72,6 +72,7 @@ __all__ = [
     "estimate",
     "load",
     "paper_schedule",
+    "plan",
     "plots",
     "suggest_pruning",
     "testing",

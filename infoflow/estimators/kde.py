@@ -7,7 +7,6 @@ A. Kolchinsky and B. D. Tracey, "Estimating Mixture Entropy with Pairwise Distan
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,7 +22,7 @@ from infoflow.estimators.information import (
     about_samples,
     about_shuffled_classes,
 )
-from infoflow.estimators.kernel import Sums, kernel_sums, small_blocks
+from infoflow.estimators.kernel import Sums, kernel_sums
 from infoflow.estimators.noise import Noise, Relative, check_positive
 from infoflow.interface import ArgumentError, Distances, Estimate
 
@@ -112,9 +111,10 @@ class KDE:
         norms = centred_norms(statistic)
         variance = self._variance(norms)
         permuted = None if labels is None else shuffled(labels, self.permutations)
+        # the bounds' exponents are D / 2v and D / 8v
         main, other = (2.0, 8.0) if self.bound == "upper" else (8.0, 2.0)
-        sums = kernel_sums(_scaled(statistic, main * variance), classes, permuted)
-        others = kernel_sums(_scaled(statistic, other * variance), classes)
+        factors = (1.0 / (main * variance), 1.0 / (other * variance))
+        sums, others = kernel_sums(blocks_of(statistic), classes, permuted, factors=factors)
         upper, lower = (sums, others) if self.bound == "upper" else (others, sums)
         most = math.log(samples)
         ixm = about_samples(sums)
@@ -155,12 +155,6 @@ class KDE:
         left = norms.sum() - torch.zeros_like(counts, dtype=norms.dtype).index_add(0, groups, norms)
         change = (left / (len(norms) - counts) / norms.mean()).log()
         return information.replicates + information.slope * change
-
-
-def _scaled(statistic: Tensor | DistanceRows, divisor: float) -> Iterator[Tensor]:
-    """Yield blocks of rows of D / divisor."""
-    for block in small_blocks(blocks_of(statistic)):
-        yield block / divisor
 
 
 def _about_classes(

@@ -6,7 +6,7 @@ N×N matrix: a block of its rows is enough at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,9 +47,13 @@ class Sums:
 
 
 def kernel_sums(
-    exponents: Iterable[Tensor], classes: Tensor, permuted: Tensor | None = None
-) -> Sums:
-    """Return the sums for exponents e_ij.
+    exponents: Iterable[Tensor],
+    classes: Tensor,
+    permuted: Tensor | None = None,
+    *,
+    factors: Sequence[float] = (1.0,),
+) -> tuple[Sums, ...]:
+    """Return the sums for exponents e_ij times each of the factors.
 
     Parameters
     ----------
@@ -58,30 +62,43 @@ def kernel_sums(
     classes
         (N,) int64 classes; all zero where there is no Y.
     permuted
-        (permutations, N) shuffled classes.
+        (permutations, N) shuffled classes, for the first factor.
+    factors
+        What the exponents are multiplied by.
     """
-    groups = deal_groups(len(classes), classes.device)
-    membership = F.one_hot(groups).to(torch.float64)
-    permuted = classes.new_empty(0, len(classes)) if permuted is None else permuted
-    parts: list[tuple[Tensor, ...]] = []
+    membership = F.one_hot(deal_groups(len(classes), classes.device)).to(torch.float64)
+    none = classes.new_empty(0, len(classes))
+    parts: list[list[tuple[Tensor, ...]]] = [[] for _ in factors]
     start = 0
     for block in small_blocks(exponents):
         rows = slice(start, start + len(block))
         start = rows.stop
-        kernel = torch.exp(-block)
-        own = kernel * (classes[rows, None] == classes)
-        steep = kernel.mul(block)
-        parts.append(
-            (
-                kernel.sum(1),
-                own.sum(1),
-                kernel @ membership,
-                own @ membership,
-                _shuffled_sums(kernel, rows, permuted),
-                steep.sum(1),
-                torch.where(own > 0, steep, 0.0).sum(1),
-            )
-        )
+        is_own = classes[rows, None] == classes
+        for number, factor in enumerate(factors):
+            shuffles = none if permuted is None or number else permuted
+            parts[number].append(_of_block(block * factor, rows, is_own, membership, shuffles))
+    return tuple(_joined(part) for part in parts)
+
+
+def _of_block(
+    exponents: Tensor, rows: slice, is_own: Tensor, membership: Tensor, permuted: Tensor
+) -> tuple[Tensor, ...]:
+    """Return the fields of Sums for a block of rows; shuffled sums have the rows first."""
+    kernel = torch.exp(-exponents)
+    own = kernel * is_own
+    steep = exponents.mul_(kernel)
+    return (
+        kernel.sum(1),
+        own.sum(1),
+        kernel @ membership,
+        own @ membership,
+        _shuffled_sums(kernel, rows, permuted),
+        steep.sum(1),
+        torch.where(is_own, steep, 0.0).sum(1),
+    )
+
+
+def _joined(parts: Sequence[tuple[Tensor, ...]]) -> Sums:
     columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     columns[4] = columns[4].T
     return Sums(*columns)

@@ -191,7 +191,7 @@ class _Known:
 
 
 def _about(exponents: Tensor, classes: Tensor, permuted: Tensor) -> _Known:
-    sums = kernel_sums([exponents.to(torch.float64)], classes, permuted)
+    (sums,) = kernel_sums([exponents.to(torch.float64)], classes, permuted)
     return _Known(about_classes(sums, classes), about_shuffled_classes(sums, classes))
 
 

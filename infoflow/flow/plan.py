@@ -1,0 +1,190 @@
+"""``infoflow.plan``: what a measurement will cost, from shapes alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
+from infoflow.capture.sketch import SKETCH_SIZE
+from infoflow.capture.strategy import Mode, Strategy, choose_strategy
+from infoflow.estimators import KDE, make_estimator
+from infoflow.flow.measure import Layers, measurable
+from infoflow.graph import LayerGraph
+from infoflow.interface import ArgumentError, Distances, Estimator, Layer, Values
+
+#: A float64 multiply-add of a product costs as much as so many of the net's own, in float32.
+_PRODUCT = 2.0
+#: A unit that is folded into a sketch costs as much as so many multiply-adds of the net.
+_FOLD = 30.0
+_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a measurement will do and cost.
+
+    Parameters
+    ----------
+    model, samples, layers
+        The net's name, the number of samples, and of measured layers.
+    capture
+        How statistics are collected: exact, or from sketches.
+    passes
+        How often the samples are read.
+    forward
+        Multiply-adds of one plain forward pass over the samples.
+    extra
+        Multiply-adds, or what costs as much, for the distances or codes.
+    relative_time
+        All of it over one plain forward pass, with the speed of products against convolutions that
+        of a usual CPU: an estimate within a factor of about 2.
+    memory
+        Bytes above the model's own, at most.
+    """
+
+    model: str
+    samples: int
+    layers: int
+    capture: str
+    passes: int
+    forward: float
+    extra: float
+    relative_time: float
+    memory: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain strings and numbers."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        passes = "1 pass" if self.passes == 1 else f"{self.passes} passes"
+        return "\n".join(
+            [
+                f"{self.model}: {self.layers} layers for {self.samples} samples",
+                f"Capture: {self.capture}, {passes} over the samples",
+                f"Forward pass: {self.forward:.3g} multiply-adds; "
+                f"for the statistics: as much as {self.extra:.3g}",
+                f"Time: about {self.relative_time:.1f} plain forward passes",
+                f"Memory above the model's own: at most {format_bytes(self.memory)}",
+            ]
+        )
+
+
+def plan(
+    graph: LayerGraph,
+    samples: int,
+    *,
+    estimator: str | Estimator = "kde",
+    layers: Layers = "all",
+    memory_budget: int | float | str = "2GB",
+    mode: Mode = "auto",
+    sketch_size: int = SKETCH_SIZE,
+) -> Plan:
+    """Say what :func:`infoflow.analyze` will do and cost, before it runs.
+
+    Nothing is computed: shapes and multiply-adds of the traced graph are enough.
+
+    Parameters
+    ----------
+    graph
+        From :func:`infoflow.trace`.
+    samples
+        Number of samples, at least 2.
+    estimator, layers, memory_budget, mode, sketch_size
+        As for :func:`infoflow.analyze`.
+
+    Raises
+    ------
+    ArgumentError, MemoryBudgetError
+        As :func:`infoflow.analyze` would raise.
+
+    Examples
+    --------
+    >>> import infoflow, torch
+    >>> from infoflow.testing import UNet
+    >>> graph = infoflow.trace(UNet(base_channels=16), torch.zeros(1, 3, 128, 128))
+    >>> plan = infoflow.plan(graph, samples=605, memory_budget="8GB")
+    >>> plan.capture, plan.passes
+    ('exact', 1)
+    """
+    if not isinstance(samples, int) or samples < 2:
+        raise ArgumentError(f"samples must be a whole number, at least 2, got {samples!r}.")
+    budget = parse_bytes(memory_budget)
+    chosen = make_estimator(estimator)
+    measured = measurable(graph, layers)
+    strategy = choose_strategy(
+        measured,
+        samples,
+        chosen.statistic,
+        budget=budget,
+        bytes_per_value=_BYTES,
+        mode=mode,
+        size=sketch_size,
+        takes_rows=isinstance(chosen, KDE),
+    )
+    forward = float(samples * sum(layer.multiply_adds for layer in graph.layers))
+    extra = _extra(measured, samples, chosen, strategy)
+    return Plan(
+        graph.model,
+        samples,
+        len(measured),
+        str(strategy),
+        strategy.passes,
+        forward,
+        extra,
+        (_passes_cost(graph, measured, samples, budget, strategy) * samples + extra)
+        / max(forward, 1.0),
+        _memory(measured, samples, chosen, strategy, budget),
+    )
+
+
+def _passes_cost(
+    graph: LayerGraph, layers: tuple[Layer, ...], samples: int, budget: int, strategy: Strategy
+) -> float:
+    """Return the multiply-adds of a sample in all passes: each runs to its last wanted layer."""
+    whole = sum(layer.multiply_adds for layer in graph.layers)
+    if strategy.passes == 1:
+        return float(whole)
+    if strategy.is_sketch:
+        return float(strategy.passes * whole)
+    last = [slices[-1].layer.index for slices in plan_passes(layers, samples, budget, _BYTES)]
+    return float(sum(layer.multiply_adds for end in last for layer in graph.layers[: end + 1]))
+
+
+def _extra(
+    layers: tuple[Layer, ...], samples: int, estimator: Estimator, strategy: Strategy
+) -> float:
+    units = sum(layer.units for layer in layers)
+    if not isinstance(estimator.statistic, Distances):
+        return float(samples * units)
+    if not strategy.is_sketch:
+        return _PRODUCT * samples**2 / 2 * units
+    columns = sum(min(layer.units, strategy.size) for layer in layers)
+    products = samples**2 * columns * (1.0 if strategy.block_rows else 0.5)
+    # the products of the whole sketch, and of its two halves
+    return _FOLD * samples * units + _PRODUCT * products * 2
+
+
+def _memory(
+    layers: tuple[Layer, ...],
+    samples: int,
+    estimator: Estimator,
+    strategy: Strategy,
+    budget: int,
+) -> int:
+    if strategy.passes > 1:
+        return budget
+    units = sum(layer.units for layer in layers)
+    if isinstance(estimator.statistic, Values):
+        return 2 * _BYTES * samples * units
+    if not isinstance(estimator.statistic, Distances):
+        return 16 * samples * len(layers)
+    columns = sum(min(layer.units, strategy.size) for layer in layers)
+    kept = columns if strategy.is_sketch else units
+    fixed = (
+        MATRICES * 8 * samples * strategy.block_rows
+        if strategy.block_rows
+        else fixed_bytes(samples)
+    )
+    return min(budget, _BYTES * samples * kept + fixed)
