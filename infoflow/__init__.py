@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infoflow import plots, testing
+    from infoflow.capture.noisy import NoisyNet
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
-    from infoflow.estimators import KDE, Binning, estimate
+    from infoflow.estimators import KDE, Binning, SamplePropagation, estimate
     from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule
     from infoflow.graph import LayerGraph, trace
     from infoflow.interface import (
@@ -39,8 +40,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(("plots", "testing"), None),
+    "NoisyNet": "capture.noisy",
     **dict.fromkeys(("ClassLabels", "Coarsening", "KMeans"), "capture.targets"),
-    **dict.fromkeys(("KDE", "Binning", "estimate"), "estimators"),
+    **dict.fromkeys(("KDE", "Binning", "SamplePropagation", "estimate"), "estimators"),
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
@@ -62,7 +64,9 @@ __all__ = [
     "Layer",
     "LayerGraph",
     "Merge",
+    "NoisyNet",
     "PruningAdvice",
+    "SamplePropagation",
     "Skip",
     "Target",
     "Tracker",

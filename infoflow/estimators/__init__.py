@@ -3,5 +3,6 @@
 from infoflow.estimators.binning import Binning
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.make import estimate, make_estimator
+from infoflow.estimators.propagation import SamplePropagation
 
-__all__ = ["KDE", "Binning", "estimate", "make_estimator"]
+__all__ = ["KDE", "Binning", "SamplePropagation", "estimate", "make_estimator"]

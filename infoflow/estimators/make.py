@@ -12,11 +12,13 @@ from infoflow.estimators.binning import Binning, bin_digests, number_digests
 from infoflow.estimators.classes import as_classes, as_tensor
 from infoflow.estimators.distances import squared_distances
 from infoflow.estimators.kde import KDE
+from infoflow.estimators.propagation import SamplePropagation
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
     Codes,
     Distances,
+    Draws,
     Estimate,
     Estimator,
     TargetError,
@@ -47,8 +49,11 @@ def make_estimator(
         "kde": (KDE, "noise_variance"),
         "binning": (Binning, "bin_size"),
     }
+    if estimator == "sample-propagation":
+        return _checked_object(SamplePropagation(), given)
     if estimator not in known:
-        raise ArgumentError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
+        names = ", ".join((*known, "sample-propagation"))
+        raise ArgumentError(f"estimator must be one of {names}, got {estimator!r}.")
     kind, setting = known[estimator]
     if set(given) - {setting}:
         raise ArgumentError(
@@ -138,6 +143,12 @@ def _statistic(values: Tensor, estimator: Estimator) -> Tensor:
         return number_digests(bin_digests(values, wanted.bin_size)).to(values.device)
     if isinstance(wanted, Values):
         return values
+    if isinstance(wanted, Draws):
+        raise ArgumentError(
+            f"estimator {estimator.name!r} needs Gaussian noise inside a net, got plain values. "
+            "Use infoflow.analyze(infoflow.NoisyNet(model, beta=0.1), loader, estimator=...), or "
+            "estimator='kde', whose noise is added for the measurement only."
+        )
     raise TypeError(
         f"estimator.statistic must be Distances(), Codes(bin_size) or Values(), got {wanted!r}."
     )

@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import parse_bytes
-from infoflow.capture.collect import Step, collect, passes_needed
+from infoflow.capture.collect import Step
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
+from infoflow.capture.nets import Net, argument_model, check_noise
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
-from infoflow.graph import LayerGraph, trace
+from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing.modes import check_model
 from infoflow.graph.tracing.observe import Choice
@@ -71,26 +72,31 @@ def measure(
     What an ``earlier`` measurement of the same samples found of Y is used again.
     """
     check_model(model)
+    check_noise(model, settings.estimator)
     budget = parse_bytes(settings.memory_budget)
     with undisturbed(model, loader, settings.device) as device:
         samples = Samples(
-            loader, unpack=settings.unpack, model=model, device=device, seed=settings.seed
+            loader,
+            unpack=settings.unpack,
+            model=argument_model(model),
+            device=device,
+            seed=settings.seed,
         )
         example = samples.example()
-        graph = trace(
+        net = Net(
             model,
             example.call,
             leaves=settings.leaves,
             open=settings.open,
             reduce=settings.reduce,
         )
-        layers = measurable(graph, settings.layers)
-        statistic = settings.estimator.statistic
-        passes = passes_needed(graph, samples, layers, statistic, budget)
+        graph, statistic = net.graph, settings.estimator.statistic
+        layers = net.with_noise(measurable(graph, settings.layers), settings.layers)
+        passes = net.passes_needed(samples, layers, statistic, budget)
         labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
         estimates = []
         with _progress_bar(samples, passes, settings.progress) as step:
-            for _, value in collect(graph, samples, layers, statistic, budget=budget, step=step):
+            for _, value in net.collect(samples, layers, statistic, budget=budget, step=step):
                 known = labels.get()
                 classes = None if known is None else known.classes.to(device)
                 estimates.append(settings.estimator.estimate(value, classes))

@@ -32,6 +32,12 @@ _PER_EPOCH = {
     "ixm_ceiling": "ceiling of I(X;M): log N",
     "iym_ceiling": "ceiling of I(Y;M): min(log N, H(Y))",
 }
+#: Doubts that only some estimators give; kept where they do.
+_WHERE_KNOWN = {
+    "ixm_standard_error": "standard error of the integration of I(X;M)",
+    "iym_standard_error": "standard error of the integration of I(Y;M)",
+    "ixm_risk_bound": "worst case of the expected error of I(X;M), from theory",
+}
 _FLAGS = {
     "ixm_saturated": "I(X;M) above 95 % of its ceiling",
     "iym_saturated": "I(Y;M) above 95 % of its ceiling",
@@ -174,6 +180,7 @@ def result_of(
         **{name: _per_layer(estimates, name, label, unit) for name, label in _PER_LAYER.items()},
         **{name: _per_layer(estimates, name, label, None) for name, label in _FLAGS.items()},
         **{name: _per_epoch(estimates, name, label, unit) for name, label in _PER_EPOCH.items()},
+        **_where_known(estimates, unit),
         "samples": _per_epoch(estimates, "samples", "number of samples", None),
         "singleton_classes": _per_epoch(
             estimates, "singleton_classes", "classes of Y with one sample", None
@@ -202,6 +209,11 @@ def _per_layer(
     if values.dtype == bool:
         values = values.astype(np.int8)
     return xr.Variable(("epoch", "layer"), values, _attributes(label, unit))
+
+
+def _where_known(estimates: Sequence[Estimate], unit: Unit) -> dict[str, xr.Variable]:
+    found = {name: _per_layer(estimates, name, label, unit) for name, label in _WHERE_KNOWN.items()}
+    return {name: variable for name, variable in found.items() if variable.notnull().any()}
 
 
 def _per_epoch(

@@ -1,0 +1,207 @@
+"""Differential entropy of a mixture of equal Gaussians, by Monte Carlo integration.
+
+Z. Goldfeld et al., "Estimating Information Flow in Deep Neural Networks", ICML 2019, section 3.2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from sklearn.neighbors import KDTree
+from torch import Tensor
+
+from infoflow.interface import ArgumentError
+
+#: Largest relative error of a sum of kernels, so largest error of its log in nats: what the tree
+#: leaves out or lumps together. A hundredth of the standard error that is asked for by default.
+TOLERANCE = 1e-4
+#: Units up to which a tree is used. Measured on 65,536 centres: 100 times quicker than all pairs
+#: where centres are spread, never slower by more than rounding where they are clustered; from 16
+#: units on, scikit-learn's bounds lose digits and miss the tolerance.
+TREE_UNITS = 12
+#: Below so many centres all pairs are quicker.
+_TREE_CENTRES = 256
+#: Kernels that are computed at a time, 8 bytes each, a few times over.
+_BLOCK = 2**21
+#: Points before the first look at the standard error, and at most between two looks.
+_FIRST, _MOST = 1024, 8192
+
+
+@dataclass(frozen=True)
+class MonteCarlo:
+    """A value in nats, the standard error of its integration, and how many points that took."""
+
+    value: float
+    standard_error: float
+    points: int
+
+
+class KernelSum:
+    """log Σ_j exp(−‖t − c_j‖² / 2β²) of fixed centres c_j, at any points t.
+
+    Parameters
+    ----------
+    centres
+        Shape (n, units).
+    noise_std
+        β, in the units of the centres.
+    tolerance
+        Largest error of the result, in nats, where a tree is used (up to 12 units, on the CPU):
+        far centres are left out, or lumped together, as long as it is kept. All pairs otherwise,
+        in blocks.
+
+    Examples
+    --------
+    >>> import torch
+    >>> log_sum = KernelSum(torch.tensor([[0.0], [100.0]]), noise_std=1.0)
+    >>> log_sum(torch.tensor([[0.0], [2.0]]))
+    tensor([ 0., -2.], dtype=torch.float64)
+    """
+
+    def __init__(self, centres: Tensor, noise_std: float, tolerance: float = TOLERANCE) -> None:
+        self._noise_std = noise_std
+        self._tolerance = tolerance
+        # without the shift, squares of large coordinates would cost digits
+        self._shift = centres.mean(dim=0, dtype=torch.float64)
+        self._centres = self._scaled(centres)
+        rows, units = centres.shape
+        is_local = centres.device.type == "cpu" and units <= TREE_UNITS and rows >= _TREE_CENTRES
+        self._tree = KDTree(self._centres.numpy()) if is_local else None
+
+    def _scaled(self, values: Tensor) -> Tensor:
+        return (values.to(torch.float64) - self._shift) / self._noise_std
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Return the log of the sum at each of ``points``, (m, units), as float64 of shape (m,)."""
+        scaled = self._scaled(points)
+        if self._tree is None:
+            return _all_pairs(scaled, self._centres)
+        # the tree's error is half of rtol on either side, and its density has a constant
+        log_density = self._tree.kernel_density(
+            scaled.numpy(), 1.0, rtol=self._tolerance, return_log=True
+        )
+        constant = points.shape[1] / 2 * math.log(2 * math.pi)
+        return torch.from_numpy(log_density) + constant
+
+
+def _all_pairs(points: Tensor, centres: Tensor) -> Tensor:
+    """Sum over all centres, a block of points at a time."""
+    norms = (centres * centres).sum(dim=1) / 2
+    sums = []
+    for block in points.split(max(1, _BLOCK // len(centres))):
+        exponents = torch.addmm(norms, block, centres.T, beta=-1.0)
+        sums.append(torch.logsumexp(exponents, dim=1) - (block * block).sum(dim=1) / 2)
+    return torch.cat(sums)
+
+
+def noise_entropy(units: int, noise_std: float) -> float:
+    """Return the entropy of isotropic Gaussian noise, d/2 · log(2πeβ²), in nats."""
+    return units * (0.5 * math.log(2 * math.pi * math.e) + math.log(noise_std))
+
+
+def mixture_entropy(
+    centres: Tensor,
+    noise_std: float,
+    *,
+    standard_error: float = 0.01,
+    most_points: int = 10**6,
+    seed: int = 0,
+) -> MonteCarlo:
+    """Return the differential entropy of n equal Gaussians, in nats.
+
+    h = −E log p(T) with p(t) = 1/n Σ_j N(t; c_j, β²I) and T drawn from p. What is averaged is
+    h − d/2 · log(2πeβ²), the information that T has about its centre: it lies between 0 and log n,
+    and does not vary at all where the centres are far apart.
+
+    Parameters
+    ----------
+    centres
+        Shape (n, units), finite.
+    noise_std
+        Standard deviation β of every Gaussian, in the units of the centres; greater than 0.
+    standard_error
+        Draw points until the standard error of the integration is below this, in nats.
+    most_points
+        Stop here at the latest; the result says what was reached.
+    seed
+        Seed of a generator of its own.
+
+    Returns
+    -------
+    MonteCarlo
+        The value, its standard error, and the number of points. On top of the standard error comes
+        a truncation error of at most 1e-4 nats; see :class:`KernelSum`.
+
+    Raises
+    ------
+    ArgumentError
+        If the noise or the standard error is not a positive number.
+
+    References
+    ----------
+    Goldfeld et al. (2019), section 3.2, "Theoretical Guarantees and Computation".
+
+    Examples
+    --------
+    >>> import torch
+    >>> entropy = mixture_entropy(torch.tensor([[0.0], [100.0]]), noise_std=1.0)
+    >>> round(entropy.value - noise_entropy(1, 1.0), 3)  # one of two: log 2
+    0.693
+    """
+    check_positive(noise_std=noise_std, standard_error=standard_error)
+    log_sum = KernelSum(centres, noise_std)
+    generator = torch.Generator(centres.device).manual_seed(seed)
+    rows, units = centres.shape
+
+    def integrand(points: int) -> Tensor:
+        chosen = torch.randint(rows, (points,), generator=generator, device=centres.device)
+        noise = standard_normal((points, units), generator)
+        at = centres[chosen].to(torch.float64) + noise_std * noise
+        return (math.log(rows) - log_sum(at) - (noise * noise).sum(dim=1) / 2)[:, None]
+
+    means, errors, points = integrate(integrand, standard_error, most_points)
+    information = min(max(float(means[0]), 0.0), math.log(rows))
+    return MonteCarlo(noise_entropy(units, noise_std) + information, float(errors[0]), points)
+
+
+def integrate(
+    integrand: Callable[[int], Tensor], standard_error: float, most_points: int
+) -> tuple[Tensor, Tensor, int]:
+    """Average what ``integrand(points)`` gives, (points, columns), until all means are known.
+
+    Returns
+    -------
+    means, standard_errors
+        Shape (columns,).
+    points
+        How many were drawn.
+    """
+    values = integrand(min(_FIRST, most_points))
+    while True:
+        points = len(values)
+        errors = values.std(dim=0) / math.sqrt(points)
+        worst = float(errors.max())
+        if worst <= standard_error or points >= most_points:
+            return values.mean(dim=0), errors, points
+        missing = math.ceil(points * ((worst / standard_error) ** 2 - 1)) + 1
+        more = min(missing, _MOST, most_points - points)
+        values = torch.cat([values, integrand(more)])
+
+
+def standard_normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Draw float64 standard normal numbers from ``generator``, on its device."""
+    return torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
+
+
+def check_positive(**settings: float) -> None:
+    """Raise an ArgumentError for a setting that is not a finite number greater than 0."""
+    for name, value in settings.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not 0 < value < math.inf:
+            raise ArgumentError(
+                f"{name} must be a finite number greater than 0, got {value!r}. A usual value is "
+                "0.01."
+            )
