@@ -305,7 +305,8 @@ class Estimate:
         Mean and 95 % quantile of I(Y;M) when the classes are shuffled among the samples: what the
         estimator says where there is nothing to know.
     ixm_standard_error, iym_standard_error
-        Standard error of a Monte Carlo integration; NaN where there is none.
+        Standard error of an estimate that rests on random draws, for the same samples; NaN where
+        there is none.
     ixm_risk_bound
         Bound on the expected error in the worst case, from theory; NaN where there is none.
     """

@@ -140,8 +140,10 @@ def sample_propagation(
     Returns
     -------
     Estimate
-        In nats. ``ixm_standard_error`` and ``iym_standard_error`` are of the integration alone;
-        ``ixm_risk_bound`` is the paper's equation 2, see :func:`risk_bound`.
+        In nats. ``ixm_standard_error`` and ``iym_standard_error`` are of the integration and of the
+        chance in the draws, for the values and the bounds alike; what is systematic shows in the
+        distance of the bounds. ``ixm_risk_bound`` is the paper's equation 2, see
+        :func:`risk_bound`.
 
     Raises
     ------
@@ -165,8 +167,10 @@ def sample_propagation(
     is_known = bool((draws == draws[:, :1]).all())
     centres = (draws[:, :1] if is_known else draws).to(torch.float64) / noise_std
     channel = _Channel(centres, labels, seed)
-    means, errors, _ = integrate(channel.information, standard_error, most_points)
+    means, errors, points = integrate(channel.information, standard_error, most_points)
     inputs, count, units = centres.shape
+    if not is_known:  # the draws are a sample, too: its error adds to that of the points
+        errors = errors * math.sqrt(1.0 + points / (inputs * count))
     estimate = with_ceilings(
         _within(means[0], means[2], math.log(inputs)),
         NOT_KNOWN if labels is None else _within(means[1], means[3], label_entropy(labels)),

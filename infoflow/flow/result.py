@@ -34,8 +34,8 @@ _PER_EPOCH = {
 }
 #: Doubts that only some estimators give; kept where they do.
 _WHERE_KNOWN = {
-    "ixm_standard_error": "standard error of the integration of I(X;M)",
-    "iym_standard_error": "standard error of the integration of I(Y;M)",
+    "ixm_standard_error": "standard error of I(X;M), from random draws",
+    "iym_standard_error": "standard error of I(Y;M), from random draws",
     "ixm_risk_bound": "worst case of the expected error of I(X;M), from theory",
 }
 _FLAGS = {

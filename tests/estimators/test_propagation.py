@@ -71,6 +71,17 @@ def test_the_bounds_hold_on_average_over_draws():
     assert np.mean([run.ixm_lower for run in runs]) < truth < np.mean([r.ixm_upper for r in runs])
 
 
+def test_standard_errors_count_the_chance_in_the_draws():
+    inputs = torch.linspace(-2, 2, 6)
+    runs = [
+        sample_propagation(chain(inputs, 20, seed=s), 0.5, standard_error=0.01, seed=s)
+        for s in range(40)
+    ]
+    stated = np.mean([run.ixm_standard_error for run in runs])
+    assert 0.6 < np.std([run.ixm_lower for run in runs]) / stated < 1.3
+    assert stated > 0.03
+
+
 def test_few_draws_of_a_wide_layer_are_told_by_bounds_that_are_far_apart():
     draws = 10.0 * torch.randn(64, 8, 10)  # nothing of the input, but no draw near another
     got = sample_propagation(draws, 1.0)
