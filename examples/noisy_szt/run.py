@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import os
 import time
 import warnings
@@ -37,7 +38,7 @@ def read_task(data_dir: Path) -> tuple[Tensor, Tensor]:
 def szt_net() -> nn.Sequential:
     """Return the tanh net with Glorot weights."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(WIDTHS, WIDTHS[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(WIDTHS):
         linear = nn.Linear(inputs, outputs)
         nn.init.xavier_uniform_(linear.weight)
         nn.init.zeros_(linear.bias)
@@ -58,21 +59,21 @@ def train(noisy: infoflow.NoisyNet, inputs: Tensor, labels: Tensor, epochs: int,
 def measure(
     noisy: infoflow.NoisyNet, inputs: Tensor, labels: Tensor, draws: int, epoch: int
 ) -> list[dict[str, object]]:
-    """Measure layer by layer, so that each has its own time."""
+    """Measure layer by layer, so that each has its own processor time."""
     loader = list(zip(inputs.split(1024), labels.split(1024), strict=True))
     estimator = infoflow.SamplePropagation(draws=draws)
     rows: list[dict[str, object]] = []
     for layer in noisy.noisy_layers(inputs[:2]):
-        start = time.perf_counter()
+        start = time.process_time()
         result = infoflow.analyze(
             noisy, loader, estimator=estimator, layers=layer.name, unit="nats", progress=False
         )
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         names = ("ixm", "ixm_lower", "ixm_standard_error", "ixm_risk_bound")
         names += ("iym", "iym_lower", "iym_standard_error")
         values = {name: round(result.dataset[name].item(), 4) for name in names}
         units = layer.shape[0]
-        rows.append({"epoch": epoch, "units": units, **values, "seconds": round(seconds, 1)})
+        rows.append({"epoch": epoch, "units": units, **values, "cpu_seconds": round(seconds, 1)})
     return rows
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import math
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def integrated(values: Tensor, beta: float) -> float:
 
     edges = np.unique(np.concatenate([centres - 9 * beta, centres, centres + 9 * beta]))
     edges = edges[np.diff(edges, prepend=-np.inf) > 0.01 * beta]
-    pairs = zip(edges, edges[1:], strict=False)
+    pairs = itertools.pairwise(edges)
     entropy = sum(quad(integrand, a, b, epsabs=1e-7)[0] for a, b in pairs)
     return float(entropy - 0.5 * math.log(2 * math.pi * math.e * beta**2))
 
@@ -89,7 +90,8 @@ def errors_of(layer: int, size: int, seeds: int) -> tuple[float, float]:
         if layer == 2:
             noise = torch.randn(size, size, 1, generator=generator, dtype=torch.float64)
             draws = draws + BETA * noise
-        got = sample_propagation(draws, BETA, standard_error=0.01, seed=seed)
+        wanted = 0.1 / math.sqrt(size)  # well below the error that the inputs make
+        got = sample_propagation(draws, BETA, standard_error=wanted, seed=seed)
         errors.append(abs(got.ixm - truth))
     return float(np.mean(errors)), float(np.std(errors) / math.sqrt(seeds))
 

@@ -63,6 +63,7 @@ class LazyLabels:
         self._earlier = earlier
         self._found: list[Labels | None] = []
         reducer = make_target(target, example)
+        self.is_wanted = reducer is not None
         if reducer is None:
             return
         is_dense = example is not None and example[0].numel() > 1

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,9 +13,11 @@ from infoflow.estimators.classes import (
     NOT_KNOWN,
     class_counts,
     entropy_of_counts,
-    mean_within_classes,
+    label_entropy,
     with_ceilings,
 )
+from infoflow.estimators.doubt import PERMUTATIONS, deal_groups, interval, null_of, shuffled
+from infoflow.estimators.noise import check_positive
 from infoflow.interface import ArgumentError, Codes, Estimate
 
 #: 128 bits: for a million samples the chance that any two codes collide is below 1e-26.
@@ -77,6 +78,8 @@ class Binning:
     ----------
     bin_size
         Width of a bin, in the units of the activation. The paper says 0.2, its code 0.1.
+    permutations
+        Shuffles of the classes for the null of I(Y;M).
 
     Raises
     ------
@@ -92,13 +95,10 @@ class Binning:
     """
 
     bin_size: float = 0.2
+    permutations: int = PERMUTATIONS
 
     def __post_init__(self) -> None:
-        if not isinstance(self.bin_size, (int, float)) or not 0 < self.bin_size < math.inf:
-            raise ArgumentError(
-                f"bin_size must be a number greater than 0, got {self.bin_size!r}. "
-                "The paper uses 0.2."
-            )
+        check_positive("bin_size", self.bin_size, "The paper uses 0.2.")
 
     @property
     def name(self) -> str:
@@ -117,10 +117,45 @@ class Binning:
 
     def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:
         """Return the estimate in nats from (N,) code numbers and (N,) classes."""
-        entropy = code_entropy(statistic)
-        ixm = (float(entropy),) * 3
-        iym = NOT_KNOWN
-        if labels is not None:
-            within = mean_within_classes(labels, lambda members: code_entropy(statistic[members]))
-            iym = (max(0.0, float(entropy - within)),) * 3
-        return with_ceilings(ixm, iym, len(statistic), labels, self.kind)
+        ixm = float(code_entropy(statistic))
+        iym = NOT_KNOWN if labels is None else (_about_classes(statistic, labels),) * 3
+        estimate = with_ceilings((ixm,) * 3, iym, len(statistic), labels, self.kind)
+        most = estimate.ixm_ceiling
+        ends = interval(ixm, _without_groups(statistic, labels, _about_codes), 0.0, most)
+        estimate = replace(estimate, ixm_ci_low=ends.low, ixm_ci_high=ends.high)
+        if labels is None:
+            return estimate
+        ends = interval(iym[0], _without_groups(statistic, labels, _about_classes), 0.0, most)
+        orders = shuffled(labels, self.permutations)
+        shuffles = [_about_classes(statistic, order) for order in orders]
+        null = null_of(torch.tensor(shuffles, dtype=torch.float64))
+        return replace(
+            estimate,
+            iym_ci_low=ends.low,
+            iym_ci_high=ends.high,
+            iym_null=null.mean,
+            iym_null_high=null.high,
+        )
+
+
+def _about_codes(codes: Tensor, classes: Tensor) -> float:
+    return float(code_entropy(codes))
+
+
+def _about_classes(codes: Tensor, classes: Tensor) -> float:
+    """Return H(Y) + H(codes) − H(codes and Y)."""
+    both = torch.stack([codes, classes], dim=1)
+    joint = torch.unique(both, dim=0, return_counts=True)[1]
+    information = label_entropy(classes) + float(code_entropy(codes)) - entropy_of_counts(joint)
+    return max(0.0, information)
+
+
+def _without_groups(
+    codes: Tensor, classes: Tensor | None, quantity: Callable[[Tensor, Tensor], float]
+) -> Tensor:
+    """Return (groups,) values of a quantity without each group of samples."""
+    classes = torch.zeros_like(codes) if classes is None else classes
+    groups = deal_groups(len(codes), codes.device)
+    kept = [groups != group for group in range(int(groups.max()) + 1)]
+    values = [quantity(codes[keep], classes[keep]) for keep in kept]
+    return torch.tensor(values, dtype=torch.float64)

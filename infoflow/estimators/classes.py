@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from numpy.typing import ArrayLike
@@ -36,15 +35,6 @@ def label_entropy(classes: Tensor) -> float:
 def singleton_classes(classes: Tensor) -> int:
     """Return the number of classes that hold one sample only."""
     return int((class_counts(classes) == 1).sum())
-
-
-def mean_within_classes(classes: Tensor, quantity: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return Σ_y p(y) quantity(indices of the samples of class y)."""
-    total = torch.zeros((), dtype=torch.float64, device=classes.device)
-    for label in torch.unique(classes):
-        members = (classes == label).nonzero().squeeze(1)
-        total = total + quantity(members) * (len(members) / len(classes))
-    return total
 
 
 def with_ceilings(
@@ -98,8 +88,13 @@ def as_classes(labels: ArrayLike | Tensor, samples: int) -> Tensor:
             "labels must be classes, got numbers that are not whole. Cut a continuous Y into "
             "classes first, for example with numpy.digitize."
         )
-    numbered: Tensor = torch.unique(classes, return_inverse=True)[1]
-    return numbered
+    return numbered(classes)
+
+
+def numbered(classes: Tensor) -> Tensor:
+    """Return (N,) classes numbered from 0 without gaps, in their order."""
+    numbers: Tensor = torch.unique(classes, return_inverse=True)[1]
+    return numbers
 
 
 NOT_KNOWN = (math.nan, math.nan, math.nan)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor
 
@@ -53,9 +55,7 @@ def add_products(gram: Tensor, values: Tensor) -> None:
     """
     rows = len(values)
     step = -(-rows // _BLOCKS)
-    for chunk in values.split(columns_per_chunk(rows), dim=1):
-        centred = chunk.to(torch.float64, copy=True, memory_format=torch.contiguous_format)
-        centred -= centred.mean(dim=0)
+    for centred in _centred_chunks(values):
         for start in range(0, rows, step):
             block = gram[start : start + step, start:]
             block.addmm_(centred[start : start + step], centred[start:].T)
@@ -70,6 +70,69 @@ def distances_from_gram(gram: Tensor) -> Tensor:
     gram.triu_().add_(gram.triu(1).T)
     gram.mul_(-2.0).add_(norms + norms[:, None]).clamp_(min=0.0)
     return gram.fill_diagonal_(0.0)
+
+
+class DistanceRows:
+    """Squared distances in blocks of rows, for numbers of samples whose N×N matrix has no room.
+
+    Iterating yields (rows, N) float64 blocks, as often as asked.
+
+    Parameters
+    ----------
+    values
+        Shape (N, d), float32 or float64; kept, and best centred.
+    rows
+        Number of rows of a block.
+    """
+
+    def __init__(self, values: Tensor, rows: int) -> None:
+        self.values = values
+        self.rows = rows
+        self.norms = torch.zeros(len(values), dtype=torch.float64, device=values.device)
+        for centred in _centred_chunks(values):
+            self.norms += centred.square().sum(1)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the values are."""
+        return self.values.device
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for start in range(0, len(self.values), self.rows):
+            stop = min(start + self.rows, len(self.values))
+            products = self.norms.new_zeros(stop - start, len(self.values))
+            for centred in _centred_chunks(self.values):
+                products.addmm_(centred[start:stop], centred.T)
+            block = products.mul_(-2.0).add_(self.norms + self.norms[start:stop, None])
+            block.clamp_(min=0.0).diagonal(start).zero_()
+            yield block
+
+
+def blocks_of(distances: Tensor | DistanceRows) -> Iterable[Tensor]:
+    """Return squared distances as blocks of rows; a matrix is a single block."""
+    return [distances] if isinstance(distances, Tensor) else distances
+
+
+def centred_norms(distances: Tensor | DistanceRows) -> Tensor:
+    """Return (N,) squared distances of the samples from their mean; they average to the variance.
+
+    Of a matrix, ‖m_i − mean‖² = mean_j D_ij − mean_jk D_jk / 2.
+    """
+    if isinstance(distances, DistanceRows):
+        return distances.norms
+    means = distances.mean(dim=1)
+    return means - means.mean() / 2
+
+
+def _centred_chunks(values: Tensor) -> Iterator[Tensor]:
+    """Yield slices of the columns in float64, less their means."""
+    for chunk in values.split(columns_per_chunk(len(values)), dim=1):
+        centred = chunk.to(torch.float64, copy=True, memory_format=torch.contiguous_format)
+        centred -= centred.mean(dim=0)
+        yield centred
 
 
 def columns_per_chunk(rows: int) -> int:

@@ -7,44 +7,25 @@ A. Kolchinsky and B. D. Tracey, "Estimating Mixture Entropy with Pairwise Distan
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from infoflow.estimators.classes import NOT_KNOWN, label_entropy, mean_within_classes, with_ceilings
+from infoflow.estimators.classes import NOT_KNOWN, label_entropy, numbered, with_ceilings
+from infoflow.estimators.distances import DistanceRows, blocks_of, centred_norms
+from infoflow.estimators.doubt import PERMUTATIONS, deal_groups, interval, null_of, shuffled
+from infoflow.estimators.information import (
+    Information,
+    about_classes,
+    about_samples,
+    about_shuffled_classes,
+)
+from infoflow.estimators.kernel import Sums, kernel_sums, small_blocks
+from infoflow.estimators.noise import Noise, Relative, check_positive
 from infoflow.interface import ArgumentError, Distances, Estimate
-
-
-def kde_upper(distances: Tensor, noise_variance: float) -> Tensor:
-    """Return the upper bound on I(X; M + noise), in nats.
-
-    log N − mean_i logsumexp_j(−D_ij / 2v): the entropy bound from Kullback-Leibler divergences,
-    less the entropy of the noise.
-
-    Parameters
-    ----------
-    distances
-        (N, N) squared distances.
-    noise_variance
-        Variance v of the noise in every unit.
-    """
-    return _information(distances, 2.0 * noise_variance)
-
-
-def kde_lower(distances: Tensor, noise_variance: float) -> Tensor:
-    """Return the lower bound on I(X; M + noise), in nats: 8v in the place of 2v.
-
-    The entropy bound from Bhattacharyya distances, less the entropy of the noise.
-    """
-    return _information(distances, 8.0 * noise_variance)
-
-
-def _information(distances: Tensor, scale: float) -> Tensor:
-    information = math.log(len(distances)) - torch.logsumexp(distances / -scale, dim=1).mean()
-    return information.clamp(min=0.0)
 
 
 @dataclass(frozen=True)
@@ -55,13 +36,20 @@ class KDE:
     ``noise_variance`` that is added for the measurement only. X is uniform over the N samples.
     I(Y;M) is I(X;M) less its mean within the classes of Y, from the same distances.
 
+    With squared distances D and noise variance v, the upper bound on I(X;M) is
+    log N − mean_i logsumexp_j(−D_ij / 2v), from Kullback-Leibler divergences between the mixture's
+    components; the lower bound has 8v for 2v, from Bhattacharyya distances.
+
     Parameters
     ----------
     noise_variance
-        Variance of the noise in every unit, in squared units of the activation.
+        Variance of the noise in every unit, in squared units of the activation, or
+        :class:`infoflow.Relative` for a share of the layer's own variance.
     bound
         Which bound the value is: ``"upper"`` as in the paper, or ``"lower"``. The other one is
         always reported beside it.
+    permutations
+        Shuffles of the classes for the null of I(Y;M).
 
     Raises
     ------
@@ -76,18 +64,13 @@ class KDE:
     3.0
     """
 
-    noise_variance: float = 1.0
+    noise_variance: Noise = 1.0
     bound: Literal["upper", "lower"] = "upper"
+    permutations: int = PERMUTATIONS
 
     def __post_init__(self) -> None:
-        if (
-            not isinstance(self.noise_variance, (int, float))
-            or not 0 < self.noise_variance < math.inf
-        ):
-            raise ArgumentError(
-                f"noise_variance must be a number greater than 0, got {self.noise_variance!r}. "
-                "The paper uses 1.0."
-            )
+        if not isinstance(self.noise_variance, Relative):
+            check_positive("noise_variance", self.noise_variance, "The paper uses 1.0.")
         if self.bound not in ("upper", "lower"):
             raise ArgumentError(f"bound must be 'upper' or 'lower', got {self.bound!r}.")
 
@@ -104,42 +87,94 @@ class KDE:
     @property
     def kind(self) -> str:
         """What the number is of."""
+        noise = self.noise_variance
+        variance = f"{noise:g}" if isinstance(noise, (int, float)) else noise
         return (
-            f"{self.bound} bound on I(X; M + Gaussian noise of variance {self.noise_variance:g}, "
+            f"{self.bound} bound on I(X; M + Gaussian noise of variance {variance}, "
             "added for the measurement only); I(Y;M) is a difference of such bounds"
         )
 
-    def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:
-        """Return the estimate in nats from (N, N) squared distances and (N,) classes."""
-        both = {
-            "upper": kde_upper(statistic, self.noise_variance),
-            "lower": kde_lower(statistic, self.noise_variance),
-        }
-        ixm = (float(both[self.bound]), float(both["lower"]), float(both["upper"]))
-        iym = NOT_KNOWN if labels is None else self._about_classes(statistic, labels, both)
-        return with_ceilings(ixm, iym, len(statistic), labels, self.kind)
+    def estimate(self, statistic: Tensor | DistanceRows, labels: Tensor | None) -> Estimate:
+        """Return the estimate in nats.
 
-    def _about_classes(
-        self, distances: Tensor, labels: Tensor, both: dict[str, Tensor]
-    ) -> tuple[float, float, float]:
-        within_upper, within_lower = (
-            _within_classes(distances, labels, bound, self.noise_variance)
-            for bound in (kde_upper, kde_lower)
+        Parameters
+        ----------
+        statistic
+            (N, N) float64 squared distances, or an object that gives them in blocks of rows.
+        labels
+            (N,) int64 classes, or None.
+        """
+        samples = len(statistic)
+        if labels is None:
+            classes = torch.zeros(samples, dtype=torch.int64, device=statistic.device)
+        else:
+            classes = labels = numbered(labels)
+        norms = centred_norms(statistic)
+        variance = self._variance(norms)
+        permuted = None if labels is None else shuffled(labels, self.permutations)
+        main, other = (2.0, 8.0) if self.bound == "upper" else (8.0, 2.0)
+        sums = kernel_sums(_scaled(statistic, main * variance), classes, permuted)
+        others = kernel_sums(_scaled(statistic, other * variance), classes)
+        upper, lower = (sums, others) if self.bound == "upper" else (others, sums)
+        most = math.log(samples)
+        ixm = about_samples(sums)
+        estimate = with_ceilings(
+            (ixm.value, about_samples(lower).value, about_samples(upper).value),
+            NOT_KNOWN if labels is None else _about_classes(sums, lower, upper, labels),
+            samples,
+            labels,
+            self.kind,
         )
-        inside = {"upper": within_upper, "lower": within_lower}
-        value = float(both[self.bound] - inside[self.bound])
-        lower = max(0.0, float(both["lower"] - inside["upper"]))
-        upper = min(label_entropy(labels), float(both["upper"] - inside["lower"]))
-        return value, lower, upper
+        ends = interval(ixm.value, self._replicates(ixm, norms), 0.0, most)
+        estimate = replace(estimate, ixm_ci_low=ends.low, ixm_ci_high=ends.high)
+        if labels is None:
+            return estimate
+        iym = about_classes(sums, labels)
+        ends = interval(iym.value, self._replicates(iym, norms), 0.0, most)
+        null = null_of(about_shuffled_classes(sums, labels))
+        return replace(
+            estimate,
+            iym_ci_low=ends.low,
+            iym_ci_high=ends.high,
+            iym_null=null.mean,
+            iym_null_high=null.high,
+        )
+
+    def _variance(self, norms: Tensor) -> float:
+        if not isinstance(self.noise_variance, Relative):
+            return self.noise_variance
+        # a layer that is constant says nothing, with whatever noise
+        return self.noise_variance.share * float(norms.mean()) or 1.0
+
+    def _replicates(self, information: Information, norms: Tensor) -> Tensor:
+        """Let the noise follow the scale of the samples that are left."""
+        if not isinstance(self.noise_variance, Relative) or not float(norms.mean()):
+            return information.replicates
+        groups = deal_groups(len(norms), norms.device)
+        counts = groups.bincount()
+        left = norms.sum() - torch.zeros_like(counts, dtype=norms.dtype).index_add(0, groups, norms)
+        change = (left / (len(norms) - counts) / norms.mean()).log()
+        return information.replicates + information.slope * change
 
 
-def _within_classes(
-    distances: Tensor,
-    labels: Tensor,
-    bound: Callable[[Tensor, float], Tensor],
-    noise_variance: float,
-) -> Tensor:
-    """Return Σ_y p(y) of a bound on the information within class y, from the same distances."""
-    return mean_within_classes(
-        labels, lambda members: bound(distances[members][:, members], noise_variance)
-    )
+def _scaled(statistic: Tensor | DistanceRows, divisor: float) -> Iterator[Tensor]:
+    """Yield blocks of rows of D / divisor."""
+    for block in small_blocks(blocks_of(statistic)):
+        yield block / divisor
+
+
+def _about_classes(
+    main: Sums, lower: Sums, upper: Sums, classes: Tensor
+) -> tuple[float, float, float]:
+    """Return I(Y;M) with its bounds: the worst case of both terms, within 0 and H(Y)."""
+    entropy = label_entropy(classes)
+    inside_upper, inside_lower = (_within_classes(sums, classes) for sums in (upper, lower))
+    least = max(0.0, about_samples(lower).value - inside_upper)
+    most = min(entropy, about_samples(upper).value - inside_lower)
+    return about_classes(main, classes).value, least, most
+
+
+def _within_classes(sums: Sums, classes: Tensor) -> float:
+    """Return Σ_y p(y) of a bound on the information within class y."""
+    sizes = classes.bincount()[classes].to(torch.float64)
+    return float((sizes.log() - sums.within.log()).mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from infoflow.estimators.binning import Binning, bin_digests, number_digests
 from infoflow.estimators.classes import as_classes, as_tensor
 from infoflow.estimators.distances import squared_distances
 from infoflow.estimators.kde import KDE
+from infoflow.estimators.noise import Noise, NoiseLike, noises_of
 from infoflow.estimators.propagation import SamplePropagation
 from infoflow.interface import (
     ActivationError,
@@ -31,6 +33,7 @@ from infoflow.interface import (
 def make_estimator(
     estimator: str | Estimator,
     *,
+    noise: NoiseLike | None = None,
     noise_variance: float | None = None,
     bin_size: float | None = None,
 ) -> Estimator:
@@ -41,29 +44,74 @@ def make_estimator(
     ArgumentError
         For an unknown name, or a setting that belongs to another estimator.
     """
-    settings = {"noise_variance": noise_variance, "bin_size": bin_size}
+    if noise is not None:
+        if noise_variance is not None:
+            raise ArgumentError(
+                f"noise and noise_variance say the same thing, got {noise!r} and "
+                f"{noise_variance!r}. Pass one of them."
+            )
+        noises = noises_of(noise)
+        if len(noises) > 1:
+            raise ArgumentError(
+                f"This takes one noise, got a sweep of {len(noises)}. Sweep with infoflow.analyze "
+                "or infoflow.Tracker."
+            )
+    settings = {"noise": noise, "noise_variance": noise_variance, "bin_size": bin_size}
     given = {name: value for name, value in settings.items() if value is not None}
     if not isinstance(estimator, str):
         return _checked_object(estimator, given)
-    known: dict[str, tuple[type[KDE] | type[Binning], str]] = {
-        "kde": (KDE, "noise_variance"),
-        "binning": (Binning, "bin_size"),
+    known: dict[str, tuple[str, ...]] = {
+        "kde": ("noise_variance", "noise"),
+        "binning": ("bin_size",),
+        "sample-propagation": (),
     }
-    if estimator == "sample-propagation":
-        return _checked_object(SamplePropagation(), given)
     if estimator not in known:
-        names = ", ".join((*known, "sample-propagation"))
-        raise ArgumentError(f"estimator must be one of {names}, got {estimator!r}.")
-    kind, setting = known[estimator]
-    if set(given) - {setting}:
+        raise ArgumentError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
+    foreign = [name for name in given if name not in known[estimator]]
+    if foreign:
+        own = (*known[estimator], "no setting by name")[0]
         raise ArgumentError(
-            f"estimator {estimator!r} takes {setting}, got {', '.join(given)}. "
+            f"estimator {estimator!r} takes {own}, got {', '.join(foreign)}. "
             f"Leave out the other setting, or choose the estimator that it belongs to."
         )
-    return kind(**given)  # type: ignore[arg-type]
+    if estimator == "sample-propagation":
+        return SamplePropagation()
+    if estimator == "binning":
+        return Binning() if bin_size is None else Binning(bin_size)
+    if noise is not None:
+        return KDE(noises_of(noise)[0])
+    return KDE() if noise_variance is None else KDE(noise_variance)
 
 
-def _checked_object(estimator: Any, given: dict[str, float]) -> Estimator:
+def make_estimators(
+    estimator: str | Estimator,
+    *,
+    noise: NoiseLike | None = None,
+    noise_variance: float | None = None,
+    bin_size: float | None = None,
+) -> tuple[Estimator, tuple[KDE, ...]]:
+    """Return the estimator, and those of a sweep of noise: the middle one is the estimator itself.
+
+    Raises
+    ------
+    ArgumentError
+        As for :func:`make_estimator`; and for a sweep of another estimator than ``"kde"``.
+    """
+    if noise is None or isinstance(noise, str) or not isinstance(noise, Sequence):
+        single = make_estimator(
+            estimator, noise=noise, noise_variance=noise_variance, bin_size=bin_size
+        )
+        return single, ()
+    if estimator != "kde" or noise_variance is not None or bin_size is not None:
+        raise ArgumentError(
+            f"A sweep of noise needs estimator='kde' and no other setting, got {estimator!r}. "
+            "Leave out the sweep or the other settings."
+        )
+    sweep = tuple(KDE(point) for point in noises_of(noise))
+    return sweep[len(sweep) // 2], sweep
+
+
+def _checked_object(estimator: Any, given: Mapping[str, object]) -> Estimator:
     if not isinstance(estimator, Estimator):
         raise TypeError(
             f"estimator must be a name or an object with .name, .statistic and .estimate, got "
@@ -82,6 +130,7 @@ def estimate(
     labels: ArrayLike | Tensor | None = None,
     *,
     estimator: str | Estimator = "kde",
+    noise: Noise | str | None = None,
     noise_variance: float | None = None,
     bin_size: float | None = None,
     unit: Unit = "bits",
@@ -96,8 +145,11 @@ def estimate(
         (N,) class of each sample, any integers; without them I(Y;M) is NaN.
     estimator
         ``"kde"``, ``"binning"``, or an object such as ``infoflow.KDE(noise_variance=0.1)``.
+    noise
+        Measurement noise of the KDE: a variance in squared units of the activations, or
+        ``"relative"`` or an :class:`infoflow.Relative` for a share of the layer's own variance.
     noise_variance
-        Variance of the KDE's measurement noise, in squared units of the activations; default 1.0.
+        The same as a number; default 1.0.
     bin_size
         Bin size of the binning estimator, in units of the activations; default 0.2.
     unit
@@ -124,7 +176,9 @@ def estimate(
     (1.0, 1.0, 3.0)
     """
     nats_per(unit)
-    chosen = make_estimator(estimator, noise_variance=noise_variance, bin_size=bin_size)
+    chosen = make_estimator(
+        estimator, noise=noise, noise_variance=noise_variance, bin_size=bin_size
+    )
     values = _as_rows(activations)
     classes = None if labels is None else as_classes(labels, len(values)).to(values.device)
     if classes is not None and len(torch.unique(classes)) < 2:

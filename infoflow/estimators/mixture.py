@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KDTree
 from torch import Tensor
 
-from infoflow.interface import ArgumentError
+from infoflow.estimators.noise import check_positive
 
 Floats = NDArray[np.float64]
 
@@ -118,7 +118,8 @@ def _neighbours(tree: KDTree, points: Floats, centres: int, tolerance: float) ->
             nearest[block] ** 2, [len(found) for found in distances]
         )
         sums.append(np.log(np.add.reduceat(np.exp(squares / -2.0), starts)))
-    return np.concatenate(sums) - nearest**2 / 2.0
+    found: Floats = np.concatenate(sums) - nearest**2 / 2.0
+    return found
 
 
 def _all_pairs(points: Tensor, centres: Tensor) -> Tensor:
@@ -185,7 +186,8 @@ def mixture_entropy(
     >>> round(entropy.value - noise_entropy(1, 1.0), 3)  # one of two: log 2
     0.693
     """
-    check_positive(noise_std=noise_std, standard_error=standard_error)
+    check_positive("noise_std", noise_std, "It is the standard deviation β of every Gaussian.")
+    check_positive("standard_error", standard_error, "0.01 nats is usual.")
     log_sum = KernelSum(centres, noise_std)
     generator = torch.Generator(centres.device).manual_seed(seed)
     rows, units = centres.shape
@@ -228,14 +230,3 @@ def integrate(
 def standard_normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Draw float64 standard normal numbers from ``generator``, on its device."""
     return torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
-
-
-def check_positive(**settings: float) -> None:
-    """Raise an ArgumentError for a setting that is not a finite number greater than 0."""
-    for name, value in settings.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not 0 < value < math.inf:
-            raise ArgumentError(
-                f"{name} must be a finite number greater than 0, got {value!r}. A usual value is "
-                "0.01."
-            )

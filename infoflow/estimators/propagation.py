@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, label_entropy, with_ceilings
-from infoflow.estimators.mixture import KernelSum, check_positive, integrate, standard_normal
+from infoflow.estimators.mixture import KernelSum, integrate, standard_normal
+from infoflow.estimators.noise import check_positive
 from infoflow.interface import ArgumentError, Draws, Estimate
 
 #: The constant c of the paper's Theorem 1, see :func:`risk_bound`.
@@ -67,7 +68,8 @@ class SamplePropagation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_positive(standard_error=self.standard_error, most_points=self.most_points)
+        check_positive("standard_error", self.standard_error, "0.01 nats is usual.")
+        check_positive("most_points", self.most_points, "200,000 is usual.")
         if not isinstance(self.draws, int) or self.draws < 2:
             raise ArgumentError(
                 f"draws must be a whole number of 2 or more, got {self.draws!r}. One draw of an "
@@ -158,7 +160,8 @@ def sample_propagation(
     >>> round(numbers.ixm, 3), round(numbers.iym, 3)
     (2.0, 1.0)
     """
-    check_positive(noise_std=noise_std, standard_error=standard_error)
+    check_positive("noise_std", noise_std, "It is the standard deviation β of the layer's noise.")
+    check_positive("standard_error", standard_error, "0.01 nats is usual.")
     if draws.ndim != 3 or len(draws) < 2 or 0 in draws.shape:
         raise ArgumentError(
             f"draws must have shape (inputs, draws, units) with 2 inputs or more, got "

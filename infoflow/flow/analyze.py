@@ -9,7 +9,8 @@ from torch import nn
 
 from infoflow.capture.labels import TargetLike
 from infoflow.capture.unpack import Unpack
-from infoflow.estimators import make_estimator
+from infoflow.estimators import make_estimators
+from infoflow.estimators.noise import NoiseLike
 from infoflow.flow.measure import (
     Layers,
     Settings,
@@ -28,6 +29,7 @@ def analyze(
     *,
     target: TargetLike = "auto",
     estimator: str | Estimator = "kde",
+    noise: NoiseLike | None = None,
     noise_variance: float | None = None,
     bin_size: float | None = None,
     layers: Layers = "all",
@@ -40,6 +42,7 @@ def analyze(
     leaves: Sequence[Choice] = (),
     open: Sequence[Choice] = (),
     reduce: Reduce = "flatten",
+    streams: bool = True,
 ) -> FlowResult:
     """Estimate how many bits every layer keeps about the input and about the target.
 
@@ -59,6 +62,10 @@ def analyze(
         as ``infoflow.KMeans(clusters=32)``, or an array with a class for each sample.
     estimator
         ``"kde"``, ``"binning"``, or an object such as ``infoflow.KDE(noise_variance=0.1)``.
+    noise
+        The KDE's measurement noise: a variance; ``"relative"`` or an :class:`infoflow.Relative` for
+        a share of each layer's own variance; or several of these, a sweep, whose result says where
+        the order of the layers changes. The middle point of a sweep is the reported one.
     noise_variance, bin_size
         Setting of the estimator that is given by name.
     layers
@@ -81,6 +88,9 @@ def analyze(
     reduce
         What of values with positions is measured: ``"flatten"`` (all), ``"mean"``, ``"first"``,
         ``"last"`` or a position of a sequence.
+    streams
+        Whether to measure what each stream into a merge knows of Y beside the others; with
+        ``estimator="kde"`` and a target.
 
     Returns
     -------
@@ -108,9 +118,13 @@ def analyze(
     (23, 'bits')
     """
     nats_per(unit)
+    chosen, sweep = make_estimators(
+        estimator, noise=noise, noise_variance=noise_variance, bin_size=bin_size
+    )
     settings = Settings(
         target=target,
-        estimator=make_estimator(estimator, noise_variance=noise_variance, bin_size=bin_size),
+        estimator=chosen,
+        sweep=sweep,
         layers=layers,
         device=device,
         memory_budget=memory_budget,
@@ -120,6 +134,7 @@ def analyze(
         leaves=leaves,
         open=open,
         reduce=reduce,
+        streams=streams,
     )
     measurement = measure(model, loader, settings)
     warn_of_saturation(measurement.estimates)

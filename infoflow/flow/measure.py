@@ -12,12 +12,15 @@ from torch import nn
 from tqdm import tqdm
 
 from infoflow.capture.batches import Samples
-from infoflow.capture.budget import parse_bytes
+from infoflow.capture.budget import format_bytes, parse_bytes
 from infoflow.capture.collect import Step
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.nets import Net, argument_model, check_noise
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
+from infoflow.estimators import KDE
+from infoflow.estimators.classes import numbered
+from infoflow.flow.streams import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing.modes import check_model
@@ -40,7 +43,9 @@ class Settings:
 
     target: TargetLike
     estimator: Estimator
+    sweep: tuple[KDE, ...]
     layers: Layers
+    streams: bool
     device: str | None
     memory_budget: int | float | str
     unpack: Unpack | None
@@ -53,12 +58,22 @@ class Settings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The graph, the reduced Y, and each measured layer with its estimate in nats."""
+    """The graph, the reduced Y, and what was measured, in nats.
+
+    Parameters
+    ----------
+    estimates, sweep
+        An estimate for each layer; and for each noise of a sweep, one for each layer.
+    streams
+        What the streams into merges know of Y, or None where it was not asked for.
+    """
 
     graph: LayerGraph
     known: KnownLabels | None
     layers: tuple[Layer, ...]
     estimates: tuple[Estimate, ...]
+    sweep: dict[str, list[Estimate]]
+    streams: StreamMeter | None
 
 
 def measure(
@@ -92,15 +107,50 @@ def measure(
         )
         graph, statistic = net.graph, settings.estimator.statistic
         layers = net.with_noise(measurable(graph, settings.layers), settings.layers)
-        passes = net.passes_needed(samples, layers, statistic, budget)
         labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
+        passes = net.passes_needed(samples, layers, statistic, budget)
+        streams = _stream_meter(graph, layers, settings, labels)
+        if streams is not None:
+            kept = 4 * samples.count**2 * streams.most_kept(layers)
+            if kept > budget / 2:
+                _warn_of_streams(streams, kept, budget)
+                streams = None
+            else:
+                budget -= kept
+                passes = net.passes_needed(samples, layers, statistic, budget)
         estimates = []
+        sweep: dict[str, list[Estimate]] = {str(k.noise_variance): [] for k in settings.sweep}
         with _progress_bar(samples, passes, settings.progress) as step:
-            for _, value in net.collect(samples, layers, statistic, budget=budget, step=step):
+            for layer, value in net.collect(samples, layers, statistic, budget=budget, step=step):
                 known = labels.get()
-                classes = None if known is None else known.classes.to(device)
+                classes = None if known is None else numbered(known.classes).to(device)
                 estimates.append(settings.estimator.estimate(value, classes))
-    return Measurement(graph, labels.known, layers, tuple(estimates))
+                for point in settings.sweep:
+                    sweep[str(point.noise_variance)].append(point.estimate(value, classes))
+                if streams is not None and classes is not None:
+                    streams.add(layer, value, classes)
+    return Measurement(graph, labels.known, layers, tuple(estimates), sweep, streams)
+
+
+def _stream_meter(
+    graph: LayerGraph, layers: Sequence[Layer], settings: Settings, labels: LazyLabels
+) -> StreamMeter | None:
+    """Return what measures the streams into merges; None where nothing can or should."""
+    if not settings.streams or not isinstance(settings.estimator, KDE) or not labels.is_wanted:
+        return None
+    meter = StreamMeter(graph, layers, settings.estimator)
+    return meter if meter.merges else None
+
+
+def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
+    warnings.warn(
+        f"The streams into {len(streams.merges)} merges are not measured: their distances need "
+        f"{format_bytes(kept)}, more than half of the memory_budget of {format_bytes(budget)}. "
+        "Raise it, use fewer samples, or choose fewer layers=; streams=False says that they are "
+        "not wanted.",
+        UnmeasurableWarning,
+        stacklevel=4,
+    )
 
 
 def measurable(graph: LayerGraph, layers: Layers) -> tuple[Layer, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,36 +11,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from infoflow.flow.dataset import (
+    FLAGS,
+    PER_EPOCH,
+    PER_LAYER,
+    STREAM_PREFIX,
+    dataset_of,
+    with_missing,
+)
 from infoflow.flow.measure import Measurement
 from infoflow.flow.table import result_table
 from infoflow.graph import LayerGraph
-from infoflow.interface import ArgumentError, Estimate, Estimator, ResultFileError, Unit
+from infoflow.interface import ArgumentError, Estimator, InfoflowError, ResultFileError, Unit
 
 #: Version of the file's layout; raised when a file of before can no longer be read.
 SCHEMA = 1
-
-_PER_LAYER = {
-    "ixm": "I(X;M)",
-    "iym": "I(Y;M)",
-    "ixm_lower": "lower bound on I(X;M)",
-    "ixm_upper": "upper bound on I(X;M)",
-    "iym_lower": "lower bound on I(Y;M)",
-    "iym_upper": "upper bound on I(Y;M)",
-}
-_PER_EPOCH = {
-    "ixm_ceiling": "ceiling of I(X;M): log N",
-    "iym_ceiling": "ceiling of I(Y;M): min(log N, H(Y))",
-}
-#: Doubts that only some estimators give; kept where they do.
-_WHERE_KNOWN = {
-    "ixm_standard_error": "standard error of I(X;M), from random draws",
-    "iym_standard_error": "standard error of I(Y;M), from random draws",
-    "ixm_risk_bound": "worst case of the expected error of I(X;M), from theory",
-}
-_FLAGS = {
-    "ixm_saturated": "I(X;M) above 95 % of its ceiling",
-    "iym_saturated": "I(Y;M) above 95 % of its ceiling",
-}
 
 
 class FlowResult:
@@ -50,9 +34,10 @@ class FlowResult:
     Attributes
     ----------
     dataset : xarray.Dataset
-        ``ixm``, ``iym``, their bounds and saturation flags by ``epoch`` and ``layer``; ceilings,
-        ``samples`` and ``singleton_classes`` by ``epoch``. Units are in each variable's attributes;
-        the kind of quantity, the estimator and Y are in the dataset's.
+        ``ixm``, ``iym``, their bounds, intervals, nulls and saturation flags by ``epoch``
+        and ``layer``; ceilings, ``samples`` and ``singleton_classes`` by ``epoch``; after a sweep,
+        ``ixm_sweep`` and ``iym_sweep`` by ``epoch``, ``noise`` and ``layer``. Units are in each
+        variable's attributes; the kind of quantity, the estimator and Y are in the dataset's.
     graph : LayerGraph
         The net. After :func:`infoflow.load` it has no program to run.
 
@@ -100,6 +85,33 @@ class FlowResult:
         """Whether there was a Y."""
         return bool(self.iym.notnull().any())
 
+    @property
+    def streams(self) -> xr.Dataset:
+        """What each stream into a merge knows of Y, by ``epoch``, ``stream_noise`` and ``stream``.
+
+        ``all``, ``rest`` and ``own`` are I(Y; all streams of the merge), I(Y; all but this one) and
+        I(Y; this one). ``added`` is all − rest, with its null (the classes shuffled among the
+        samples); it is ``unique`` and ``synergy`` together, while ``shared`` is known to both.
+        Coordinates name the ``source``, ``merge`` and ``role`` (main or skip) of a stream.
+
+        Raises
+        ------
+        InfoflowError
+            If streams were not measured.
+
+        References
+        ----------
+        The split is that of Barrett (2015), where shared is the least of what either side knows.
+        """
+        mine = [name for name in self.dataset.variables if str(name).startswith(STREAM_PREFIX)]
+        if not mine:
+            raise InfoflowError(
+                "This result holds no streams. They are measured with estimator='kde', a target, "
+                "and layers='all' or 'merges', where streams merge."
+            )
+        names = {name: str(name).removeprefix(STREAM_PREFIX) for name in mine}
+        return self.dataset[mine].rename(names)
+
     def joined(self, later: FlowResult) -> FlowResult:
         """Return one result with the epochs of both; where both have one, ``later`` counts."""
         keep = [epoch for epoch in self.epochs if epoch not in later.epochs]
@@ -141,12 +153,12 @@ class FlowResult:
             )
         moment = self.dataset.sel(epoch=self.epochs[-1] if epoch is None else epoch)
         about = {key: self.dataset.attrs[key] for key in ("model", "estimator", "kind", "target")}
-        columns = {name: moment[name].values.tolist() for name in (*_PER_LAYER, *_FLAGS)}
+        columns = {name: moment[name].values.tolist() for name in (*PER_LAYER, *FLAGS)}
         rows = [
             {"index": int(i), "layer": name, **{key: _plain(columns[key][row]) for key in columns}}
             for row, (i, name) in enumerate(zip(moment["index"].values, self.layers, strict=True))
         ]
-        numbers = (*_PER_EPOCH, "samples", "singleton_classes")
+        numbers = (*PER_EPOCH, "samples", "singleton_classes")
         per_epoch = {name: _plain(moment[name].item()) for name in numbers}
         return {
             **about,
@@ -175,55 +187,8 @@ def result_of(
     measurement: Measurement, estimator: Estimator, unit: Unit, *, epoch: int
 ) -> FlowResult:
     """Label a measurement."""
-    estimates = [estimate.to(unit) for estimate in measurement.estimates]
-    variables = {
-        **{name: _per_layer(estimates, name, label, unit) for name, label in _PER_LAYER.items()},
-        **{name: _per_layer(estimates, name, label, None) for name, label in _FLAGS.items()},
-        **{name: _per_epoch(estimates, name, label, unit) for name, label in _PER_EPOCH.items()},
-        **_where_known(estimates, unit),
-        "samples": _per_epoch(estimates, "samples", "number of samples", None),
-        "singleton_classes": _per_epoch(
-            estimates, "singleton_classes", "classes of Y with one sample", None
-        ),
-    }
-    coordinates = {
-        "epoch": [epoch],
-        "layer": [layer.name for layer in measurement.layers],
-        "index": ("layer", [layer.index for layer in measurement.layers]),
-    }
-    known = measurement.known
-    attributes = {
-        "infoflow_schema": SCHEMA,
-        "model": measurement.graph.model,
-        "estimator": estimator.name,
-        "kind": estimates[0].kind,
-        "target": "none" if known is None else known.labels.description,
-    }
-    return FlowResult(xr.Dataset(variables, coordinates, attributes), measurement.graph)
-
-
-def _per_layer(
-    estimates: Sequence[Estimate], name: str, label: str, unit: Unit | None
-) -> xr.Variable:
-    values = np.array([[getattr(estimate, name) for estimate in estimates]])
-    if values.dtype == bool:
-        values = values.astype(np.int8)
-    return xr.Variable(("epoch", "layer"), values, _attributes(label, unit))
-
-
-def _where_known(estimates: Sequence[Estimate], unit: Unit) -> dict[str, xr.Variable]:
-    found = {name: _per_layer(estimates, name, label, unit) for name, label in _WHERE_KNOWN.items()}
-    return {name: variable for name, variable in found.items() if variable.notnull().any()}
-
-
-def _per_epoch(
-    estimates: Sequence[Estimate], name: str, label: str, unit: Unit | None
-) -> xr.Variable:
-    return xr.Variable(("epoch",), [getattr(estimates[0], name)], _attributes(label, unit))
-
-
-def _attributes(label: str, unit: Unit | None) -> dict[str, str]:
-    return {"long_name": label} if unit is None else {"long_name": label, "units": unit}
+    dataset = dataset_of(measurement, estimator, unit, epoch)
+    return FlowResult(dataset.assign_attrs(infoflow_schema=SCHEMA), measurement.graph)
 
 
 def load(path: str | os.PathLike[str]) -> FlowResult:
@@ -263,4 +228,4 @@ def load(path: str | os.PathLike[str]) -> FlowResult:
             f"{source} lacks the layer graph of an infoflow result, or holds a damaged one "
             f"({type(error).__name__}). Measure again, or take the file from a complete copy."
         ) from error
-    return FlowResult(dataset.drop_vars("graph"), graph)
+    return FlowResult(with_missing(dataset.drop_vars("graph")), graph)

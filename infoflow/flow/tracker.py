@@ -11,7 +11,8 @@ from torch import nn
 
 from infoflow.capture.labels import KnownLabels, TargetLike
 from infoflow.capture.unpack import Unpack
-from infoflow.estimators import make_estimator
+from infoflow.estimators import make_estimators
+from infoflow.estimators.noise import NoiseLike
 from infoflow.flow.measure import (
     Layers,
     Settings,
@@ -61,9 +62,9 @@ class Tracker:
     ----------
     model, loader
         As for :func:`infoflow.analyze`; the loader is the one to measure on, and may shuffle.
-    target, estimator, noise_variance, bin_size, layers, unit
+    target, estimator, noise, noise_variance, bin_size, layers, unit
         As for :func:`infoflow.analyze`.
-    device, memory_budget, unpack, seed, progress, leaves, open, reduce
+    device, memory_budget, unpack, seed, progress, leaves, open, reduce, streams
         As for :func:`infoflow.analyze`.
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
@@ -96,6 +97,7 @@ class Tracker:
         path: str | os.PathLike[str] | None = None,
         target: TargetLike = "auto",
         estimator: str | Estimator = "kde",
+        noise: NoiseLike | None = None,
         noise_variance: float | None = None,
         bin_size: float | None = None,
         layers: Layers = "all",
@@ -108,8 +110,12 @@ class Tracker:
         leaves: Sequence[Choice] = (),
         open: Sequence[Choice] = (),
         reduce: Reduce = "flatten",
+        streams: bool = True,
     ) -> None:
         nats_per(unit)
+        chosen, sweep = make_estimators(
+            estimator, noise=noise, noise_variance=noise_variance, bin_size=bin_size
+        )
         self.model = model
         self.loader = loader
         self.path = None if path is None else Path(path)
@@ -117,7 +123,8 @@ class Tracker:
         self._is_due = _as_function(schedule)
         self._settings = Settings(
             target=target,
-            estimator=make_estimator(estimator, noise_variance=noise_variance, bin_size=bin_size),
+            estimator=chosen,
+            sweep=sweep,
             layers=layers,
             device=device,
             memory_budget=memory_budget,
@@ -127,6 +134,7 @@ class Tracker:
             leaves=leaves,
             open=open,
             reduce=reduce,
+            streams=streams,
         )
         self._known: KnownLabels | None = None
         self._has_warned = False

@@ -264,7 +264,7 @@ def test_a_plain_net_is_told_what_the_estimator_needs():
 
 
 def test_another_estimator_is_told_that_the_net_is_noisy():
-    with pytest.raises(ArgumentError, match="got a NoisyNet.*SamplePropagation"):
+    with pytest.raises(ArgumentError, match=r"got a NoisyNet.*SamplePropagation"):
         measured(NoisyNet(small_net(), beta=0.1), [torch.randn(8, 3)])
 
 

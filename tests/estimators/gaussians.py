@@ -1,5 +1,6 @@
 """Mixtures of Gaussians on a line, integrated numerically: the truth for what is drawn."""
 
+import itertools
 import math
 
 import numpy as np
@@ -21,7 +22,6 @@ def mixture_information(centres, noise_std):
     edges = np.unique(np.concatenate([centres - 9 * noise_std, centres, centres + 9 * noise_std]))
     edges = edges[np.diff(edges, prepend=-np.inf) > 0.01 * noise_std]
     pieces = [
-        quad(integrand, a, b, limit=200, epsabs=1e-7)[0]
-        for a, b in zip(edges, edges[1:], strict=False)
+        quad(integrand, a, b, limit=200, epsabs=1e-7)[0] for a, b in itertools.pairwise(edges)
     ]
     return sum(pieces) - 0.5 * math.log(2 * math.pi * math.e * noise_std**2)

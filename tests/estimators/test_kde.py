@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import infoflow
 from infoflow.estimators.distances import add_products, distances_from_gram, squared_distances
-from infoflow.estimators.kde import KDE, kde_lower, kde_upper
+from infoflow.estimators.kde import KDE
 from tests.estimators import twins
 
 seeds = st.integers(0, 2**32 - 1)
@@ -99,9 +99,9 @@ def test_two_points_have_the_closed_form():
     """For two points at squared distance D, I_upper = log 2 − log(1 + exp(−D/2v))."""
     distances = torch.tensor([[0.0, 3.0], [3.0, 0.0]], dtype=torch.float64)
     expected = math.log(2) - math.log1p(math.exp(-3.0 / (2 * 0.7)))
-    assert float(kde_upper(distances, 0.7)) == pytest.approx(expected, rel=1e-12)
+    assert KDE(0.7, "upper").estimate(distances, None).ixm == pytest.approx(expected, rel=1e-12)
     expected = math.log(2) - math.log1p(math.exp(-3.0 / (8 * 0.7)))
-    assert float(kde_lower(distances, 0.7)) == pytest.approx(expected, rel=1e-12)
+    assert KDE(0.7, "lower").estimate(distances, None).ixm == pytest.approx(expected, rel=1e-12)
 
 
 def test_bounds_hold_the_mixture_entropy_by_numerical_integration():

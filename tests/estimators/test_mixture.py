@@ -20,9 +20,8 @@ from tests.estimators.gaussians import mixture_information
 def slow_kernel_sum(points, centres, noise_std):
     sums = []
     for point in points.double():
-        exponents = [
-            -float(((point - centre) ** 2).sum()) / (2 * noise_std**2) for centre in centres.double()
-        ]
+        squares = [float(((point - centre) ** 2).sum()) for centre in centres.double()]
+        exponents = [-square / (2 * noise_std**2) for square in squares]
         top = max(exponents)
         sums.append(top + math.log(sum(math.exp(e - top) for e in exponents)))
     return torch.tensor(sums, dtype=torch.float64)
@@ -93,7 +92,7 @@ def test_integration_stops_at_once_where_nothing_varies():
 
 @pytest.mark.parametrize("bad", [0, -1.0, math.nan, math.inf, True])
 def test_settings_that_are_not_positive_are_refused(bad):
-    with pytest.raises(ArgumentError, match="noise_std must be a finite number greater than 0"):
+    with pytest.raises(ArgumentError, match="noise_std must be a number greater than 0"):
         mixture_entropy(torch.zeros(3, 1), bad)
     with pytest.raises(ArgumentError, match="standard_error must be"):
         mixture_entropy(torch.zeros(3, 1), 1.0, standard_error=bad)

@@ -1,0 +1,97 @@
+"""From sums of kernels to information, with replicates for the jackknife; all in nats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from infoflow.estimators.doubt import deal_groups
+from infoflow.estimators.kernel import Sums
+
+
+@dataclass(frozen=True)
+class Information:
+    """A value, what it is without each group of samples, and its slope by log noise variance."""
+
+    value: float
+    replicates: Tensor
+    slope: float
+
+    def __sub__(self, other: Information) -> Information:
+        return Information(
+            self.value - other.value,
+            self.replicates - other.replicates,
+            self.slope - other.slope,
+        )
+
+    def __add__(self, other: Information) -> Information:
+        return Information(
+            self.value + other.value,
+            self.replicates + other.replicates,
+            self.slope + other.slope,
+        )
+
+
+def about_samples(sums: Sums) -> Information:
+    """Return log N − mean_i log Σ_j k_ij."""
+    membership = _membership(len(sums.total), sums.total.device)
+    left = (len(sums.total) - membership.sum(0)).log()
+    replicates = left - _mean_of_others(_log_without_groups(sums.total, sums.total_by_group))
+    value = sums.total.new_tensor(len(sums.total)).log() - sums.total.log().mean()
+    slope = -(sums.total_slope / sums.total).mean()
+    return Information(max(0.0, float(value)), replicates, float(slope))
+
+
+def about_classes(sums: Sums, classes: Tensor) -> Information:
+    """Return H(Y) − mean_i log(Σ_j k_ij / Σ_{j in the class of i} k_ij).
+
+    It equals the information about the samples less its mean within the classes.
+    """
+    entropy, entropies = _entropies(classes)
+    ratio = _log_without_groups(sums.total, sums.total_by_group) - _log_without_groups(
+        sums.within, sums.within_by_group
+    )
+    value = entropy - (sums.total / sums.within).log().mean()
+    slope = -(sums.total_slope / sums.total - sums.within_slope / sums.within).mean()
+    return Information(float(value), entropies - _mean_of_others(ratio), float(slope))
+
+
+def about_shuffled_classes(sums: Sums, classes: Tensor) -> Tensor:
+    """Return (permutations,) values of :func:`about_classes` for the shuffled classes."""
+    entropy, _ = _entropies(classes)
+    mean: Tensor = (sums.total / sums.shuffled).log().mean(1)
+    return entropy - mean
+
+
+def _membership(samples: int, device: torch.device) -> Tensor:
+    return F.one_hot(deal_groups(samples, device)).to(torch.float64)
+
+
+def _log_without_groups(sums: Tensor, by_group: Tensor) -> Tensor:
+    """Return (N, groups) logarithms; of a sample in the group itself, an unused zero."""
+    is_inside = _membership(len(sums), sums.device) > 0
+    return torch.where(is_inside, 1.0, sums[:, None] - by_group).log()
+
+
+def _mean_of_others(values: Tensor) -> Tensor:
+    """Return (groups,) means of (N, groups) values that are zero inside the group."""
+    left = len(values) - _membership(len(values), values.device).sum(0)
+    mean: Tensor = values.sum(0) / left
+    return mean
+
+
+def _entropies(classes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return H(Y), and H(Y) without each group: (groups,)."""
+    indicators = F.one_hot(classes).to(torch.float64)
+    counts = indicators.sum(0)
+    left = counts - _membership(len(classes), classes.device).T @ indicators
+    return _entropy(counts), _entropy(left)
+
+
+def _entropy(counts: Tensor) -> Tensor:
+    shares = counts / counts.sum(-1, keepdim=True)
+    entropy: Tensor = -torch.xlogy(shares, shares).sum(-1)
+    return entropy

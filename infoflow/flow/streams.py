@@ -1,0 +1,223 @@
+"""What each stream into a merge knows about Y, alone and beside the others.
+
+Put side by side, streams have the sum of their squared distances, so that whatever a set of them
+knows follows from the distances of each. A stream's part is split as by A. B. Barrett, "Exploration
+of synergistic and redundant information sharing in static and dynamical Gaussian systems", Physical
+Review E 91, 052802 (2015): what is shared with the others is the least of what either side knows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from infoflow.estimators.classes import label_entropy
+from infoflow.estimators.distances import centred_norms
+from infoflow.estimators.doubt import interval, null_of, shuffled
+from infoflow.estimators.information import Information, about_classes, about_shuffled_classes
+from infoflow.estimators.kde import KDE
+from infoflow.estimators.kernel import kernel_sums
+from infoflow.estimators.noise import Noise, Relative
+from infoflow.graph import LayerGraph
+from infoflow.interface import Layer, Merge, is_saturated
+
+#: Shuffles of the classes for the null of what a stream adds.
+_SHUFFLES = 40
+
+
+@dataclass(frozen=True)
+class StreamPart:
+    """What one stream into a merge knows about Y, in nats.
+
+    Parameters
+    ----------
+    all, rest, own
+        I(Y; all streams), I(Y; all but this one), I(Y; this one).
+    added
+        ``all`` − ``rest``: what would be lost with the stream; unique and synergy together.
+    unique, shared, synergy
+        What only this stream knows, what it and the others know both, and what neither knows alone.
+    added_null, added_null_high
+        Mean and 95 % quantile of ``added`` when the classes are shuffled among the samples: what
+        the stream adds by telling samples apart, whatever their classes.
+    is_saturated
+        Whether the other streams are at the ceiling already, so that nothing could be added.
+    """
+
+    all: float
+    rest: float
+    own: float
+    added: float
+    unique: float
+    shared: float
+    synergy: float
+    added_ci_low: float
+    added_ci_high: float
+    unique_ci_low: float
+    unique_ci_high: float
+    shared_ci_low: float
+    shared_ci_high: float
+    synergy_ci_low: float
+    synergy_ci_high: float
+    added_null: float
+    added_null_high: float
+    is_saturated: bool
+
+
+#: The names of what is in nats.
+QUANTITIES = tuple(field.name for field in fields(StreamPart) if field.type == "float")
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """A stream into a merge, and its part for each noise."""
+
+    merge: Merge
+    source: str
+    parts: tuple[StreamPart, ...]
+
+
+class StreamMeter:
+    """Collects the distances of streams as their layers are measured, and measures the merges.
+
+    Distances are dropped when the last merge that reads them is done.
+
+    Parameters
+    ----------
+    graph
+        The net.
+    layers
+        The measured layers; merges with a stream that is none of them are left out.
+    estimator
+        The layers' estimator. Besides its own noise, streams are measured with relative noise.
+    """
+
+    def __init__(self, graph: LayerGraph, layers: Sequence[Layer], estimator: KDE) -> None:
+        names = {layer.name: layer.index for layer in layers}
+        self.merges = [m for m in graph.merges if all(s in names for s in m.streams)]
+        self.left_out = len(graph.merges) - len(self.merges)
+        own = estimator.noise_variance
+        self.noises: tuple[Noise, ...] = (own,) if isinstance(own, Relative) else (own, Relative())
+        self.rows: list[StreamRow] = []
+        self._factor = 2.0 if estimator.bound == "upper" else 8.0
+        self._last_read = {
+            source: max(self._end(m, names) for m in self.merges if source in m.streams)
+            for merge in self.merges
+            for source in merge.streams
+        }
+        self._ends = {id(merge): self._end(merge, names) for merge in self.merges}
+        self._distances: dict[str, tuple[Tensor, float]] = {}
+
+    @staticmethod
+    def _end(merge: Merge, names: dict[str, int]) -> int:
+        return max(names[source] for source in merge.streams)
+
+    def most_kept(self, layers: Sequence[Layer]) -> int:
+        """Return how many layers' distances are kept at a time, at most."""
+        kept: set[str] = set()
+        most = 0
+        for layer in layers:
+            if layer.name in self._last_read:
+                kept.add(layer.name)
+            most = max(most, len(kept))
+            kept -= {name for name in kept if self._last_read[name] <= layer.index}
+        return most
+
+    def add(self, layer: Layer, distances: Tensor, classes: Tensor) -> None:
+        """Take the (N, N) distances of a layer; measure the merges that are complete with it."""
+        if layer.name not in self._last_read:
+            return
+        variance = float(centred_norms(distances).mean())
+        self._distances[layer.name] = (distances.to(torch.float32), variance)
+        for merge in self.merges:
+            if self._ends[id(merge)] == layer.index:
+                self.rows += self._measured(merge, classes)
+        for name, last in self._last_read.items():
+            if last <= layer.index:
+                self._distances.pop(name, None)
+
+    def _measured(self, merge: Merge, classes: Tensor) -> list[StreamRow]:
+        by_noise = [
+            measure_streams([self._exponents(s, noise) for s in merge.streams], classes)
+            for noise in self.noises
+        ]
+        return [
+            StreamRow(merge, source, tuple(parts))
+            for source, *parts in zip(merge.streams, *by_noise, strict=True)
+        ]
+
+    def _exponents(self, source: str, noise: Noise) -> Tensor:
+        distances, variance = self._distances[source]
+        scale = noise.share * variance if isinstance(noise, Relative) else noise
+        return distances / (self._factor * (scale or 1.0))
+
+
+def measure_streams(exponents: Sequence[Tensor], classes: Tensor) -> list[StreamPart]:
+    """Return what each of the streams knows about Y.
+
+    Parameters
+    ----------
+    exponents
+        For each stream, (N, N) squared distances over twice the noise variance.
+    classes
+        (N,) int64 classes, numbered from 0.
+    """
+    together = torch.zeros_like(exponents[0], dtype=torch.float64)
+    for one in exponents:
+        together += one
+    permuted = shuffled(classes, _SHUFFLES)
+    everything = _about(together, classes, permuted)
+    return [
+        _part(
+            _about(one, classes, permuted[:0]),
+            _about((together - one).clamp_(min=0.0), classes, permuted),
+            everything,
+            classes,
+        )
+        for one in exponents
+    ]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Information about Y, and what it is for each shuffle of the classes."""
+
+    information: Information
+    shuffles: Tensor
+
+
+def _about(exponents: Tensor, classes: Tensor, permuted: Tensor) -> _Known:
+    sums = kernel_sums([exponents.to(torch.float64)], classes, permuted)
+    return _Known(about_classes(sums, classes), about_shuffled_classes(sums, classes))
+
+
+def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> StreamPart:
+    own, rest = one.information, others.information
+    added = everything.information - rest
+    shared = _least(own, rest)
+    unique = own - shared
+    parts = {"added": added, "unique": unique, "shared": shared, "synergy": added - unique}
+    most = math.log(len(classes))
+    ends = {name: interval(p.value, p.replicates, -most, most) for name, p in parts.items()}
+    null = null_of(everything.shuffles - others.shuffles)
+    return StreamPart(
+        all=everything.information.value,
+        rest=rest.value,
+        own=own.value,
+        **{name: part.value for name, part in parts.items()},
+        **{f"{name}_ci_low": end.low for name, end in ends.items()},
+        **{f"{name}_ci_high": end.high for name, end in ends.items()},
+        added_null=null.mean,
+        added_null_high=null.high,
+        is_saturated=is_saturated(rest.value, label_entropy(classes)),
+    )
+
+
+def _least(one: Information, other: Information) -> Information:
+    return Information(
+        min(one.value, other.value), torch.minimum(one.replicates, other.replicates), 0.0
+    )

@@ -1,0 +1,117 @@
+"""Intervals, nulls, relative noise, and sums in blocks of rows."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import infoflow
+from infoflow.estimators.distances import DistanceRows, squared_distances
+from infoflow.estimators.doubt import deal_groups, interval, shuffled
+from infoflow.estimators.kde import KDE
+from tests.estimators import twins
+
+
+def cloud(samples=60, units=3, classes=4, seed=0):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, samples)
+    return random.normal(size=(samples, units)) + labels[:, None], labels
+
+
+def without_group(values, labels, estimator, group):
+    keep = (deal_groups(len(values)) != group).numpy()
+    return infoflow.estimate(values[keep], labels[keep], estimator=estimator, unit="nats")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KDE(0.5, permutations=0),
+        KDE(0.5, "lower", permutations=0),
+        infoflow.Binning(0.7, permutations=0),
+    ],
+)
+def test_interval_is_the_jackknife_by_definition(estimator):
+    values, labels = cloud()
+    whole = infoflow.estimate(values, labels, estimator=estimator, unit="nats")
+    parts = [without_group(values, labels, estimator, group) for group in range(50)]
+    for name in ("ixm", "iym"):
+        replicates = torch.tensor([getattr(part, name) for part in parts], dtype=torch.float64)
+        expected = interval(getattr(whole, name), replicates, 0.0, math.log(60))
+        assert getattr(whole, f"{name}_ci_low") == pytest.approx(expected.low, abs=1e-9)
+        assert getattr(whole, f"{name}_ci_high") == pytest.approx(expected.high, abs=1e-9)
+        assert expected.low < getattr(whole, name) < expected.high
+
+
+def test_interval_with_relative_noise_follows_the_scale_of_what_is_left():
+    """Exact for the noise's share of a scale, first order in the change of the scale."""
+    values, labels = cloud(200)
+    estimator = KDE(infoflow.Relative(0.2), permutations=0)
+    whole = infoflow.estimate(values, labels, estimator=estimator, unit="nats")
+    parts = [without_group(values, labels, estimator, group) for group in range(50)]
+    for name in ("ixm", "iym"):
+        replicates = torch.tensor([getattr(part, name) for part in parts], dtype=torch.float64)
+        expected = interval(getattr(whole, name), replicates, 0.0, math.log(200))
+        width = expected.high - expected.low
+        assert getattr(whole, f"{name}_ci_low") == pytest.approx(expected.low, abs=0.02 * width)
+
+
+@pytest.mark.parametrize("classes", [3, 30])
+def test_null_is_that_of_shuffled_labels(classes):
+    values, labels = cloud(90, classes=classes)
+    labels = np.unique(labels, return_inverse=True)[1]
+    numbers = infoflow.estimate(values, labels, noise=0.5, unit="nats")
+    orders = shuffled(torch.as_tensor(labels), 100)
+    shuffles = [twins.kde(values, order.tolist(), 0.5, 2)[1] for order in orders[:20]]
+    few = infoflow.estimate(values, labels, estimator=KDE(0.5, permutations=20), unit="nats")
+    assert few.iym_null == pytest.approx(np.mean(shuffles), abs=1e-6)
+    assert few.iym_null_high == pytest.approx(np.quantile(shuffles, 0.95), abs=1e-6)
+    assert numbers.iym_null < numbers.iym_null_high < numbers.iym
+
+
+def test_labels_that_mean_nothing_are_within_the_null():
+    values, _ = cloud(300)
+    labels = np.random.default_rng(1).integers(0, 3, 300)
+    for estimator in (KDE(0.5), infoflow.Binning(1.0)):
+        numbers = infoflow.estimate(values, labels, estimator=estimator)
+        assert abs(numbers.iym - numbers.iym_null) < 3 * (numbers.iym_null_high - numbers.iym_null)
+
+
+@pytest.mark.parametrize("noise", [0.5, infoflow.Relative(0.1)])
+@pytest.mark.parametrize("rows", [1, 7, 60])
+def test_blocks_of_rows_say_what_the_matrix_says(noise, rows):
+    values, labels = cloud()
+    values, labels = torch.as_tensor(values), torch.as_tensor(labels)
+    whole = KDE(noise).estimate(squared_distances(values), labels)
+    blocks = KDE(noise).estimate(DistanceRows(values, rows), labels)
+    for name in ("ixm", "iym", "ixm_lower", "iym_upper", "iym_ci_low", "iym_null", "ixm_ci_high"):
+        assert getattr(blocks, name) == pytest.approx(getattr(whole, name), abs=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [KDE(), KDE(infoflow.Relative()), infoflow.Binning()])
+def test_a_constant_layer_says_nothing_plainly(estimator):
+    numbers = infoflow.estimate(np.full((20, 3), 7.0), np.arange(20) % 2, estimator=estimator)
+    for name in ("ixm", "iym", "ixm_ci_low", "ixm_ci_high", "iym_ci_low", "iym_null"):
+        assert getattr(numbers, name) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("noise", "message"),
+    [
+        (0.0, "noise_variance must be a number greater than 0, got 0.0"),
+        (math.nan, "noise_variance must be a number greater than 0, got nan"),
+        ("much", "noise must be a variance, 'relative', an infoflow.Relative"),
+        ([1.0], "A sweep of noise needs at least 2 points"),
+        ([1.0, 1.0], "needs points that differ"),
+        ([1.0, 2.0], "This takes one noise, got a sweep of 2"),
+    ],
+)
+def test_noise_that_cannot_be_used(noise, message):
+    with pytest.raises(ValueError, match=message):
+        infoflow.estimate(np.eye(3), noise=noise)
+
+
+def test_share_must_be_positive():
+    with pytest.raises(ValueError, match="share must be a number greater than 0, got -1"):
+        infoflow.Relative(-1)
