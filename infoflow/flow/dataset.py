@@ -68,6 +68,7 @@ def dataset_of(
         "model": measurement.graph.model,
         "estimator": estimator.name,
         "kind": estimates[0].kind,
+        "is_propagated": int(getattr(estimator, "is_propagated", False)),
         "target": "none" if known is None else known.labels.description,
     }
     dataset = xr.Dataset(variables, coordinates, attributes)

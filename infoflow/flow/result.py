@@ -6,11 +6,12 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
+from infoflow.flow.audit import Audit, audit
 from infoflow.flow.dataset import (
     FLAGS,
     PER_EPOCH,
@@ -20,6 +21,7 @@ from infoflow.flow.dataset import (
     with_missing,
 )
 from infoflow.flow.measure import Measurement
+from infoflow.flow.sweep import OrderChange, order_changes
 from infoflow.flow.table import result_table
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Estimator, InfoflowError, ResultFileError, Unit
@@ -112,6 +114,44 @@ class FlowResult:
         names = {name: str(name).removeprefix(STREAM_PREFIX) for name in mine}
         return self.dataset[mine].rename(names)
 
+    def order_changes(
+        self, quantity: Literal["ixm", "iym"] = "iym", epoch: int | None = None
+    ) -> tuple[OrderChange, ...]:
+        """Say between which points of a sweep of noise the order of the layers changes.
+
+        Raises
+        ------
+        InfoflowError
+            If the result is of a single noise.
+        """
+        if f"{quantity}_sweep" not in self.dataset:
+            raise InfoflowError(
+                f"This result holds no sweep of {quantity!r}. Measure with several noises, such as "
+                "noise=[0.1, 1.0, 10.0]."
+            )
+        return order_changes(
+            self.dataset[f"{quantity}_sweep"].sel(epoch=self._checked_epoch(epoch))
+        )
+
+    def audit(self, epoch: int | None = None) -> Audit:
+        """Check the data processing inequality along the dominators; see :class:`Audit`.
+
+        What a layer knows, the layers that dominate it must know too. Where an estimate says
+        otherwise, the finding says why. The epoch is the last one, unless said otherwise.
+
+        Examples
+        --------
+        >>> import torch, infoflow
+        >>> chain = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 2))
+        >>> chain[0].weight.data = 0.1 * torch.eye(2)
+        >>> chain[1].weight.data = 10.0 * torch.eye(2)
+        >>> points = [torch.randn(200, 2, generator=torch.Generator().manual_seed(0))]
+        >>> result = infoflow.analyze(chain, points, noise_variance=0.1, progress=False)
+        >>> [row.finding for row in result.audit()]
+        ['noise model']
+        """
+        return audit(self, self._checked_epoch(epoch))
+
     def joined(self, later: FlowResult) -> FlowResult:
         """Return one result with the epochs of both; where both have one, ``later`` counts."""
         keep = [epoch for epoch in self.epochs if epoch not in later.epochs]
@@ -147,11 +187,7 @@ class FlowResult:
 
     def to_dict(self, epoch: int | None = None) -> dict[str, Any]:
         """Return one epoch (the last, unless said otherwise) as plain lists and numbers."""
-        if epoch is not None and epoch not in self.epochs:
-            raise ArgumentError(
-                f"epoch must be among the measured ones, {self.epochs}, got {epoch}."
-            )
-        moment = self.dataset.sel(epoch=self.epochs[-1] if epoch is None else epoch)
+        moment = self.dataset.sel(epoch=self._checked_epoch(epoch))
         about = {key: self.dataset.attrs[key] for key in ("model", "estimator", "kind", "target")}
         columns = {name: moment[name].values.tolist() for name in (*PER_LAYER, *FLAGS)}
         rows = [
@@ -160,13 +196,26 @@ class FlowResult:
         ]
         numbers = (*PER_EPOCH, "samples", "singleton_classes")
         per_epoch = {name: _plain(moment[name].item()) for name in numbers}
+        changes = (
+            {name: [str(c) for c in self.order_changes(name, epoch)] for name in ("ixm", "iym")}
+            if "noise" in self.dataset.dims
+            else {}
+        )
         return {
             **about,
+            "order_changes": changes,
             "unit": self.unit,
             "epoch": int(moment["epoch"]),
             **per_epoch,
             "layers": rows,
         }
+
+    def _checked_epoch(self, epoch: int | None) -> int:
+        if epoch is not None and epoch not in self.epochs:
+            raise ArgumentError(
+                f"epoch must be among the measured ones, {self.epochs}, got {epoch}."
+            )
+        return self.epochs[-1] if epoch is None else epoch
 
     def __str__(self) -> str:
         return result_table(self.to_dict(), self.epochs)

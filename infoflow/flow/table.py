@@ -11,22 +11,29 @@ from infoflow.graph.table import align
 def result_table(result: Mapping[str, Any], epochs: Sequence[int]) -> str:
     """Return what one epoch of :meth:`FlowResult.to_dict` says, one line per layer."""
     has_target = result["iym_ceiling"] is not None
-    header = ["", "layer", "I(X;M)", "", *(["I(Y;M)", ""] if has_target else [])]
+    header = ["", "layer", "I(X;M)", "95 %", ""]
+    header += ["I(Y;M)", "95 %", "null", ""] if has_target else []
     rows = [header, *(_row(row, has_target) for row in result["layers"])]
-    lines = [*_title(result, epochs, has_target), "", *align(rows, right=(0, 2, 4))]
-    if any("=" in row[column] for row in rows[1:] for column in range(3, len(row), 2)):
-        lines += [
-            "",
-            "= saturated: above 95 % of the ceiling, so it says more of N than of the net",
-        ]
-    return "\n".join(lines)
+    lines = [*_title(result, epochs, has_target), "", *align(rows, right=(0, 2, 5, 7))]
+    return "\n".join([*lines, *_foot(result, has_target)])
 
 
 def _row(row: Mapping[str, Any], has_target: bool) -> list[str]:
-    cells = [str(row["index"]), row["layer"], f"{row['ixm']:.3f}", _flag(row["ixm_saturated"])]
+    cells = [str(row["index"]), row["layer"]]
+    cells += [_number(row["ixm"], 3), _interval(row, "ixm"), _flag(row["ixm_saturated"])]
     if has_target:
-        cells += [f"{row['iym']:.3f}", _flag(row["iym_saturated"])]
+        cells += [_number(row["iym"], 3), _interval(row, "iym"), _number(row["iym_null_high"], 2)]
+        cells += [_flag(row["iym_saturated"])]
     return cells
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "?" if value is None else f"{value:.{digits}f}"
+
+
+def _interval(row: Mapping[str, Any], name: str) -> str:
+    low, high = row[f"{name}_ci_low"], row[f"{name}_ci_high"]
+    return "" if low is None else f"[{low:.2f}, {high:.2f}]"
 
 
 def _flag(saturated: int) -> str:
@@ -47,3 +54,19 @@ def _title(result: Mapping[str, Any], epochs: Sequence[int], has_target: bool) -
             f"Y: {result['target']}, {result['singleton_classes']} of them with one sample only",
         ]
     return lines
+
+
+def _foot(result: Mapping[str, Any], has_target: bool) -> list[str]:
+    """Explain the columns that are there, and say where a sweep changes the order of the layers."""
+    rows = result["layers"]
+    lines = []
+    if any(row["ixm_ci_low"] is not None for row in rows):
+        lines.append("95 %: interval of the estimate's mean over other data sets of this size.")
+    if has_target and any(row["iym_null_high"] is not None for row in rows):
+        lines.append("null: 95 % quantile of I(Y;M) when the classes are shuffled.")
+    if any(row["ixm_saturated"] or row["iym_saturated"] for row in rows):
+        lines.append("= saturated: above 95 % of the ceiling, so it says more of N than of the net")
+    for quantity, changes in result["order_changes"].items():
+        symbol = {"ixm": "I(X;M)", "iym": "I(Y;M)"}[quantity]
+        lines += [f"{symbol}, {change}" for change in changes]
+    return ["", *lines] if lines else []

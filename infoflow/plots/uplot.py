@@ -28,6 +28,8 @@ from infoflow.plots.style import (
 #: With more skip connections than this, arcs are drawn thin and without labels.
 _MOST_LABELS = 12
 _ARC_HEIGHT = 0.3
+#: With more epochs than this, confidence bands would cover each other.
+_MOST_BANDS = 3
 
 
 def uplot(
@@ -40,7 +42,9 @@ def uplot(
     """Draw I(Y;M) or I(X;M) against the layer index, one line per epoch.
 
     Layers where streams have met are marked by vertical lines and bold numbers, skip connections
-    by arcs above the plot, the ceiling by a dashed line; saturated points are hollow.
+    by arcs above the plot, the ceiling by a dashed line; saturated points are hollow. Bands are
+    95 % confidence intervals (up to three epochs); the grey area is the null of the last epoch:
+    up to where I(Y;M) comes for shuffled classes in 95 % of cases.
 
     Parameters
     ----------
@@ -77,6 +81,11 @@ def uplot(
             ax.scatter(
                 index[mask], values[mask], 22, facecolors=[face], edgecolors=[colour], zorder=3
             )
+        if len(chosen) <= _MOST_BANDS:
+            low, high = (moment[f"{quantity}_ci_{end}"].values for end in ("low", "high"))
+            ax.fill_between(index, low, high, color=colour, alpha=0.2, linewidth=0)
+    if quantity == "iym":
+        _draw_null(result, ax, chosen[-1])
     _draw_ceiling(result, ax, quantity)
     _draw_merges(result, ax)
     _draw_skips(result.graph.skips, ax)
@@ -94,6 +103,27 @@ def _chosen_epochs(result: FlowResult, epochs: Sequence[int] | None) -> list[int
             f"epochs must be among the measured ones, {result.epochs}, got {list(epochs)}."
         )
     return sorted(epochs)
+
+
+def _draw_null(result: FlowResult, ax: Axes, epoch: int) -> None:
+    """Shade what shuffled classes reach in 95 % of cases, at one epoch."""
+    high = result.dataset["iym_null_high"].sel(epoch=epoch).values
+    if np.isnan(high).all():
+        return
+    words = f"null{f' at epoch {epoch}' if len(result.epochs) > 1 else ''}: classes shuffled"
+    ax.fill_between(
+        result.dataset["index"].values,
+        0.0,
+        high,
+        color=QUIET,
+        alpha=0.15,
+        linewidth=0,
+        zorder=0,
+        label=words,
+    )
+    ax.text(
+        0.01, 0.01, words, transform=ax.transAxes, fontsize=8, color=QUIET, ha="left", va="bottom"
+    )
 
 
 def _draw_ceiling(result: FlowResult, ax: Axes, quantity: Quantity) -> None:

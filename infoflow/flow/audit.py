@@ -1,0 +1,246 @@
+"""The data processing inequality in the estimates: where it fails, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import xarray as xr
+
+from infoflow.graph import LayerGraph
+from infoflow.graph.table import align
+
+if TYPE_CHECKING:
+    from infoflow.flow.result import FlowResult
+
+Finding = Literal["holds", "within interval", "noise model", "estimator", "merge"]
+
+#: What each finding means, for the table's foot.
+MEANINGS: Mapping[Finding, str] = {
+    "within interval": "a rise that the confidence intervals allow to be none",
+    "noise model": "real in what is measured: noise or bins are put on each layer anew, and are "
+    "not propagated",
+    "estimator": "the bounds allow it to be none, so the estimate is at fault",
+    "merge": "no violation: other streams come in",
+}
+_ROUNDING = 1e-9
+_SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One comparison of a layer with a layer before it.
+
+    Parameters
+    ----------
+    quantity
+        ``"I(X;M)"`` or ``"I(Y;M)"``.
+    before, layer
+        Names of a dominator (or, where ``finding`` is ``"merge"``, of a stream into the merge), and
+        of the layer after it.
+    before_index, layer_index
+        Their indices.
+    before_value, before_low, before_high, value, low, high
+        The two estimates and their 95 % confidence intervals, in the result's unit.
+    finding
+        ``"holds"``; ``"within interval"``; ``"noise model"`` where the rise is in what is measured,
+        since measurement noise is not propagated; ``"estimator"`` where it is in the estimate; or
+        ``"merge"``, which is no violation.
+    """
+
+    quantity: str
+    before: str
+    layer: str
+    before_index: int
+    layer_index: int
+    before_value: float
+    before_low: float
+    before_high: float
+    value: float
+    low: float
+    high: float
+    finding: Finding
+
+    @property
+    def rise(self) -> float:
+        """By how much the later layer exceeds the earlier one."""
+        return self.value - self.before_value
+
+
+@dataclass(frozen=True)
+class Audit(Sequence[AuditRow]):
+    """All comparisons of one epoch; ``print`` shows the rises as a short table.
+
+    Parameters
+    ----------
+    model, unit, epoch
+        Of the result.
+    rows
+        Every pair of a dominator and a layer, and every rise from a stream across its merge.
+    """
+
+    model: str
+    unit: str
+    epoch: int
+    rows: tuple[AuditRow, ...]
+
+    @property
+    def violations(self) -> tuple[AuditRow, ...]:
+        """The rises where none may be."""
+        return tuple(row for row in self.rows if row.finding not in ("holds", "merge"))
+
+    def count(self, value: Any) -> int:
+        """Return how many rows have a finding."""
+        return sum(row.finding == value for row in self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> AuditRow: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[AuditRow, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> AuditRow | tuple[AuditRow, ...]:
+        return self.rows[index]
+
+    def __iter__(self) -> Iterator[AuditRow]:
+        return iter(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, strings and numbers."""
+        return {**asdict(self), "rows": [asdict(row) for row in self.rows]}
+
+    def __str__(self) -> str:
+        return _table(self)
+
+
+def audit(result: FlowResult, epoch: int) -> Audit:
+    """Compare every measured layer with its measured dominators, and merges with their streams."""
+    moment = result.dataset.sel(epoch=epoch)
+    is_propagated = bool(result.dataset.attrs.get("is_propagated", 0))
+    quantities = ("ixm", "iym") if result.has_target else ("ixm",)
+    rows = [
+        _row(result.graph, moment, quantity, before, layer, finding=None, propagated=is_propagated)
+        for quantity in quantities
+        for layer in result.layers
+        for before in _dominators(result.graph, layer)
+        if before in result.layers
+    ]
+    rises = [
+        _row(result.graph, moment, quantity, source, layer, finding="merge", propagated=False)
+        for quantity in quantities
+        for source, layer in _across_merges(result)
+    ]
+    known = [row for row in [*rows, *rises] if row.rise == row.rise]
+    kept = tuple(row for row in known if row.finding != "merge" or row.rise > _ROUNDING)
+    return Audit(result.graph.model, result.unit, epoch, kept)
+
+
+def _dominators(graph: LayerGraph, layer: str) -> list[str]:
+    """Return the layers that every path to ``layer`` goes through, nearest first."""
+    found = []
+    above = graph.dominators.get(layer)
+    while above is not None:
+        found.append(above)
+        above = graph.dominators.get(above)
+    return found
+
+
+def _across_merges(result: FlowResult) -> Iterator[tuple[str, str]]:
+    for merge in result.graph.merges:
+        for layer in merge.layers:
+            for source in merge.streams:
+                is_measured = layer in result.layers and source in result.layers
+                if is_measured and source not in _dominators(result.graph, layer):
+                    yield source, layer
+
+
+def _row(
+    graph: LayerGraph,
+    moment: xr.Dataset,
+    quantity: str,
+    before: str,
+    layer: str,
+    *,
+    finding: Finding | None,
+    propagated: bool,
+) -> AuditRow:
+    early, late = (
+        {
+            end: float(moment[f"{quantity}{end}"].sel(layer=name))
+            for end in ("", "_ci_low", "_ci_high", "_lower", "_upper")
+        }
+        for name in (before, layer)
+    )
+    return AuditRow(
+        _SYMBOLS[quantity],
+        before,
+        layer,
+        graph[before].index,
+        graph[layer].index,
+        early[""],
+        early["_ci_low"],
+        early["_ci_high"],
+        late[""],
+        late["_ci_low"],
+        late["_ci_high"],
+        finding or _finding(early, late, propagated),
+    )
+
+
+def _finding(early: Mapping[str, float], late: Mapping[str, float], propagated: bool) -> Finding:
+    if late[""] <= early[""] + _ROUNDING:
+        return "holds"
+    if late["_ci_low"] <= early["_ci_high"]:
+        return "within interval"
+    if propagated or late["_lower"] <= early["_upper"]:
+        return "estimator"
+    return "noise model"
+
+
+# --------------------------------------------------------------------------- text
+
+
+def _table(audit: Audit) -> str:
+    pairs = len(audit) - audit.count("merge")
+    counts = Counter(row.finding for row in audit.violations)
+    found = ", ".join(f"{number} {finding}" for finding, number in counts.items()) or "no rise"
+    title = (
+        f"Data processing inequality in {audit.model}, epoch {audit.epoch}: {pairs} pairs of a "
+        f"layer and a dominator, {audit.count('holds')} hold, {found}."
+    )
+    shown = _largest_rises(audit)
+    if not shown:
+        return title
+    header = ("", "layers", f"before ({audit.unit})", "", f"after ({audit.unit})", "", "finding")
+    lines = align([header, *(_cells(row) for row in shown)], right=(2, 4))
+    used = dict.fromkeys(row.finding for row in shown)
+    foot = [f"{finding}: {MEANINGS[finding]}." for finding in used]
+    return "\n".join(
+        [title, "", *lines, "", "The largest rise to each layer. " + foot[0], *foot[1:]]
+    )
+
+
+def _largest_rises(audit: Audit) -> list[AuditRow]:
+    largest: dict[tuple[str, str, bool], AuditRow] = {}
+    for row in audit:
+        key = (row.quantity, row.layer, row.finding == "merge")
+        if row.finding != "holds" and (key not in largest or row.rise > largest[key].rise):
+            largest[key] = row
+    return sorted(largest.values(), key=lambda row: (row.quantity, row.layer_index))
+
+
+def _cells(row: AuditRow) -> tuple[str, ...]:
+    return (
+        row.quantity,
+        f"{row.before_index}→{row.layer_index}",
+        f"{row.before_value:.3f}",
+        f"[{row.before_low:.2f}, {row.before_high:.2f}]",
+        f"{row.value:.3f}",
+        f"[{row.low:.2f}, {row.high:.2f}]",
+        row.finding,
+    )
