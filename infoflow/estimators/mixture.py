@@ -204,9 +204,16 @@ def mixture_entropy(
 
 
 def integrate(
-    integrand: Callable[[int], Tensor], standard_error: float, most_points: int
+    integrand: Callable[[int], Tensor],
+    standard_error: float,
+    most_points: int,
+    draws: float = math.inf,
 ) -> tuple[Tensor, Tensor, int]:
     """Average what ``integrand(points)`` gives, (points, columns), until all means are known.
+
+    Where the mixtures are made of random draws, their chance counts, too: the variance of a mean is
+    s² (1 / points + 1 / draws). Where the draws alone make that too large, points are
+    drawn until they add no more than half of the wanted variance.
 
     Returns
     -------
@@ -217,13 +224,12 @@ def integrate(
     """
     values = integrand(min(_FIRST, most_points))
     while True:
-        points = len(values)
-        errors = values.std(dim=0) / math.sqrt(points)
-        worst = float(errors.max())
-        if worst <= standard_error or points >= most_points:
-            return values.mean(dim=0), errors, points
-        missing = math.ceil(points * ((worst / standard_error) ** 2 - 1)) + 1
-        more = min(missing, _MOST, most_points - points)
+        points, spread = len(values), values.std(dim=0)
+        variance, wanted = float(spread.max()) ** 2, standard_error**2
+        needed = variance / max(wanted - variance / draws, wanted / 2)
+        if points >= min(needed, most_points):
+            return values.mean(dim=0), spread * math.sqrt(1 / points + 1 / draws), points
+        more = min(math.ceil(needed) - points, _MOST, most_points - points)
         values = torch.cat([values, integrand(more)])
 
 

@@ -39,7 +39,7 @@ class SamplePropagation:
         How often each input goes through the net, 2 or more. More draws bring the bounds closer to
         each other; time grows at most in proportion.
     standard_error
-        Wanted standard error of the integration, in nats.
+        Wanted standard error, in nats; with few inputs and draws, these may not allow it.
     most_points
         Stop the integration here at the latest.
     seed
@@ -170,10 +170,9 @@ def sample_propagation(
     is_known = bool((draws == draws[:, :1]).all())
     centres = (draws[:, :1] if is_known else draws).to(torch.float64) / noise_std
     channel = _Channel(centres, labels, seed)
-    means, errors, points = integrate(channel.information, standard_error, most_points)
     inputs, count, units = centres.shape
-    if not is_known:  # the draws are a sample, too: its error adds to that of the points
-        errors = errors * math.sqrt(1.0 + points / (inputs * count))
+    sample = math.inf if is_known else inputs * count
+    means, errors, _ = integrate(channel.information, standard_error, most_points, sample)
     estimate = with_ceilings(
         _within(means[0], means[2], math.log(inputs)),
         NOT_KNOWN if labels is None else _within(means[1], means[3], label_entropy(labels)),
