@@ -82,6 +82,11 @@ class SamplePropagation:
         return "sample-propagation"
 
     @property
+    def is_propagated(self) -> bool:
+        """True: the noise is the net's own, so that the data processing inequality holds."""
+        return True
+
+    @property
     def statistic(self) -> Draws:
         """Several draws of every layer's value before its own noise."""
         return Draws(self.draws, self.seed)

@@ -94,6 +94,17 @@ def test_doubts_are_saved_with_the_result_and_in_its_unit(linear_chain, tmp_path
     assert "sample propagation with 96 draws" in str(result)
 
 
+def test_an_audit_never_blames_a_noise_that_is_propagated(linear_chain):
+    _, result = linear_chain
+    assert result.dataset.attrs["is_propagated"] == 1
+    rising = result.dataset.copy(deep=True)
+    for end in ("", "_lower", "_upper"):
+        rising[f"ixm{end}"][0, 3] = 2.0
+    blamed = infoflow.FlowResult(rising, result.graph).audit()
+    assert "noise model" not in {row.finding for row in blamed}
+    assert "estimator" in {row.finding for row in blamed}
+
+
 def test_other_estimators_have_no_such_doubts():
     result = infoflow.analyze(nn.Linear(3, 4), [torch.randn(8, 3)], progress=False, target="none")
     assert "ixm_standard_error" not in result.dataset
