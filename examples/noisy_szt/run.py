@@ -81,7 +81,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data-dir", default=os.environ.get("INFOFLOW_DATA", "../shared/data"))
     options.add_argument("--out", type=Path, default=Path("szt.csv"))
-    options.add_argument("--epochs", type=int, nargs="+", default=[0, 30, 300, 1500])
+    options.add_argument("--epochs", type=int, nargs="+", default=[0, 300])
     options.add_argument("--beta", type=float, default=0.005)
     options.add_argument("--lr", type=float, default=0.1)
     options.add_argument("--draws", type=int, default=32)
