@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infoflow import plots, testing
+    from infoflow.capture.noisy import NoisyNet
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
-    from infoflow.estimators import KDE, Binning, Relative, estimate
+    from infoflow.estimators import KDE, Binning, Relative, SamplePropagation, estimate
     from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule, plan
     from infoflow.graph import LayerGraph, trace
     from infoflow.interface import (
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_HOMES: dict[str, str | None] = {
     **dict.fromkeys(("plots", "testing"), None),
+    "NoisyNet": "capture.noisy",
     **dict.fromkeys(("ClassLabels", "Coarsening", "KMeans"), "capture.targets"),
-    **dict.fromkeys(("KDE", "Binning", "Relative", "estimate"), "estimators"),
+    **dict.fromkeys(("KDE", "Binning", "Relative", "SamplePropagation"), "estimators"),
+    "estimate": "estimators",
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule", "plan"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
@@ -62,8 +65,10 @@ __all__ = [
     "Layer",
     "LayerGraph",
     "Merge",
+    "NoisyNet",
     "PruningAdvice",
     "Relative",
+    "SamplePropagation",
     "Skip",
     "Target",
     "Tracker",

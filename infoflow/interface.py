@@ -255,7 +255,26 @@ class Values:
     """
 
 
-Statistic = Distances | Codes | Values
+@dataclass(frozen=True)
+class Draws:
+    """Statistic: several draws of a layer's value before its own noise, (N, count, units).
+
+    Only a net with noise inside has it, see :class:`infoflow.NoisyNet`. The values are in units of
+    the noise's standard deviation.
+
+    Parameters
+    ----------
+    count
+        How often each sample goes through the net.
+    seed
+        Seed of the net's noise.
+    """
+
+    count: int
+    seed: int
+
+
+Statistic = Distances | Codes | Values | Draws
 
 
 @dataclass(frozen=True)
@@ -285,6 +304,11 @@ class Estimate:
     iym_null, iym_null_high
         Mean and 95 % quantile of I(Y;M) when the classes are shuffled among the samples: what the
         estimator says where there is nothing to know.
+    ixm_standard_error, iym_standard_error
+        Standard error of an estimate that rests on random draws, for the same samples; NaN where
+        there is none.
+    ixm_risk_bound
+        Bound on the expected error in the worst case, from theory; NaN where there is none.
     """
 
     ixm: float
@@ -305,6 +329,9 @@ class Estimate:
     iym_ci_high: float = math.nan
     iym_null: float = math.nan
     iym_null_high: float = math.nan
+    ixm_standard_error: float = math.nan
+    iym_standard_error: float = math.nan
+    ixm_risk_bound: float = math.nan
 
     @property
     def ixm_saturated(self) -> bool:
@@ -350,7 +377,8 @@ class Estimator(Protocol):
     name
         Short name, used in legends and files.
     statistic
-        What the capture must collect: ``Distances()``, ``Codes(bin_size)`` or ``Values()``.
+        What the capture must collect: ``Distances()``, ``Codes(bin_size)``, ``Values()`` or
+        ``Draws(count, seed)``.
     """
 
     @property

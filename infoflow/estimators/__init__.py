@@ -4,5 +4,14 @@ from infoflow.estimators.binning import Binning
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.make import estimate, make_estimator, make_estimators
 from infoflow.estimators.noise import Relative
+from infoflow.estimators.propagation import SamplePropagation
 
-__all__ = ["KDE", "Binning", "Relative", "estimate", "make_estimator", "make_estimators"]
+__all__ = [
+    "KDE",
+    "Binning",
+    "Relative",
+    "SamplePropagation",
+    "estimate",
+    "make_estimator",
+    "make_estimators",
+]

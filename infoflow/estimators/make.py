@@ -14,11 +14,13 @@ from infoflow.estimators.classes import as_classes, as_tensor
 from infoflow.estimators.distances import squared_distances
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.noise import Noise, NoiseLike, noises_of
+from infoflow.estimators.propagation import SamplePropagation
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
     Codes,
     Distances,
+    Draws,
     Estimate,
     Estimator,
     TargetError,
@@ -58,15 +60,22 @@ def make_estimator(
     given = {name: value for name, value in settings.items() if value is not None}
     if not isinstance(estimator, str):
         return _checked_object(estimator, given)
-    known = {"kde": ("noise_variance", "noise"), "binning": ("bin_size",)}
+    known: dict[str, tuple[str, ...]] = {
+        "kde": ("noise_variance", "noise"),
+        "binning": ("bin_size",),
+        "sample-propagation": (),
+    }
     if estimator not in known:
         raise ArgumentError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
     foreign = [name for name in given if name not in known[estimator]]
     if foreign:
+        own = (*known[estimator], "no setting by name")[0]
         raise ArgumentError(
-            f"estimator {estimator!r} takes {known[estimator][0]}, got {', '.join(foreign)}. "
+            f"estimator {estimator!r} takes {own}, got {', '.join(foreign)}. "
             f"Leave out the other setting, or choose the estimator that it belongs to."
         )
+    if estimator == "sample-propagation":
+        return SamplePropagation()
     if estimator == "binning":
         return Binning() if bin_size is None else Binning(bin_size)
     if noise is not None:
@@ -188,6 +197,12 @@ def _statistic(values: Tensor, estimator: Estimator) -> Tensor:
         return number_digests(bin_digests(values, wanted.bin_size)).to(values.device)
     if isinstance(wanted, Values):
         return values
+    if isinstance(wanted, Draws):
+        raise ArgumentError(
+            f"estimator {estimator.name!r} needs Gaussian noise inside a net, got plain values. "
+            "Use infoflow.analyze(infoflow.NoisyNet(model, beta=0.1), loader, estimator=...), or "
+            "estimator='kde', whose noise is added for the measurement only."
+        )
     raise TypeError(
         f"estimator.statistic must be Distances(), Codes(bin_size) or Values(), got {wanted!r}."
     )

@@ -34,6 +34,12 @@ SKETCH_ERRORS = {
     "ixm_sketch_error": "error of I(X;M) that comes from sketched distances",
     "iym_sketch_error": "error of I(Y;M) that comes from sketched distances",
 }
+#: Doubts that only some estimators give; kept where they do.
+WHERE_KNOWN = {
+    "ixm_standard_error": "standard error of I(X;M), from random draws",
+    "iym_standard_error": "standard error of I(Y;M), from random draws",
+    "ixm_risk_bound": "worst case of the expected error of I(X;M), from theory",
+}
 FLAGS = {
     "ixm_saturated": "I(X;M) above 95 % of its ceiling",
     "iym_saturated": "I(Y;M) above 95 % of its ceiling",
@@ -50,6 +56,7 @@ def dataset_of(
         **{name: _per_layer(estimates, name, label, unit) for name, label in PER_LAYER.items()},
         **{name: _per_layer(estimates, name, label, None) for name, label in FLAGS.items()},
         **{name: _per_epoch(estimates, name, label, unit) for name, label in PER_EPOCH.items()},
+        **_where_known(estimates, unit),
         "samples": _per_epoch(estimates, "samples", "number of samples", None),
         **{
             name: xr.Variable(
@@ -108,6 +115,11 @@ def _per_layer(
     if values.dtype == bool:
         values = values.astype(np.int8)
     return xr.Variable(("epoch", "layer"), values, _attributes(label, unit))
+
+
+def _where_known(estimates: Sequence[Estimate], unit: Unit) -> dict[str, xr.Variable]:
+    found = {name: _per_layer(estimates, name, label, unit) for name, label in WHERE_KNOWN.items()}
+    return {name: variable for name, variable in found.items() if variable.notnull().any()}
 
 
 def _per_epoch(

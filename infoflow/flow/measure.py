@@ -13,15 +13,16 @@ from tqdm import tqdm
 
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import format_bytes, parse_bytes
-from infoflow.capture.collect import Step, value_dtype
+from infoflow.capture.collect import Step
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
-from infoflow.capture.strategy import Gathered, Mode, Strategy, choose_strategy, gather
+from infoflow.capture.nets import Net, argument_model, check_noise
+from infoflow.capture.strategy import Gathered, Mode, Strategy
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import KDE
 from infoflow.estimators.classes import numbered
 from infoflow.flow.streams import StreamMeter
-from infoflow.graph import LayerGraph, trace
+from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing.modes import check_model
 from infoflow.graph.tracing.observe import Choice
@@ -124,38 +125,39 @@ def measure(
     What an ``earlier`` measurement of the same samples found of Y is used again.
     """
     check_model(model)
+    check_noise(model, settings.estimator)
     budget = parse_bytes(settings.memory_budget)
     with undisturbed(model, loader, settings.device) as device:
         samples = Samples(
-            loader, unpack=settings.unpack, model=model, device=device, seed=settings.seed
+            loader,
+            unpack=settings.unpack,
+            model=argument_model(model),
+            device=device,
+            seed=settings.seed,
         )
         example = samples.example()
-        graph = trace(
+        net = Net(
             model,
             example.call,
             leaves=settings.leaves,
             open=settings.open,
             reduce=settings.reduce,
         )
-        layers = measurable(graph, settings.layers)
+        graph, statistic = net.graph, settings.estimator.statistic
+        layers = net.with_noise(measurable(graph, settings.layers), settings.layers)
         labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
-        strategy = _strategy(graph, layers, samples, settings, budget)
+        strategy = _strategy(net, layers, samples, settings, budget)
         streams = _stream_meter(graph, layers, settings, labels)
         kept = 0 if streams is None else 4 * samples.count**2 * streams.most_kept(layers)
         if streams is not None and (strategy.block_rows or kept > budget / 2):
             _warn_of_streams(streams, kept, budget)
             streams, kept = None, 0
-        strategy = _strategy(graph, layers, samples, settings, budget - kept)
+        budget -= kept
+        strategy = _strategy(net, layers, samples, settings, budget)
         measurement = Measurement(graph, layers, strategy, streams)
         with _progress_bar(samples, strategy.passes, settings.progress) as step:
-            for gathered in gather(
-                graph,
-                samples,
-                layers,
-                settings.estimator.statistic,
-                strategy,
-                budget=budget - kept,
-                step=step,
+            for gathered in net.gather(
+                samples, layers, statistic, strategy, budget=budget, step=step
             ):
                 known = labels.get()
                 classes = None if known is None else numbered(known.classes).to(device)
@@ -165,14 +167,13 @@ def measure(
 
 
 def _strategy(
-    graph: LayerGraph, layers: Sequence[Layer], samples: Samples, settings: Settings, budget: int
+    net: Net, layers: Sequence[Layer], samples: Samples, settings: Settings, budget: int
 ) -> Strategy:
-    return choose_strategy(
+    return net.strategy(
         layers,
-        samples.count,
+        samples,
         settings.estimator.statistic,
         budget=budget,
-        bytes_per_value=value_dtype(graph).itemsize,
         mode=settings.mode,
         size=settings.sketch_size,
         takes_rows=isinstance(settings.estimator, KDE),

@@ -194,17 +194,26 @@ class LayerGraph:
         samples = call.samples
 
         def hand_over(name: str, value: Any) -> None:
-            layer = self._by_name[name]
-            tensor = first_tensor(value)
-            try:
-                if tensor is None:
-                    raise ValueError("its value holds no tensor")
-                rows = per_sample(tensor, samples, self._axes.get(name, 0))
-            except ValueError as error:
-                raise _not_per_sample(layer, str(error)) from error
-            receive(layer, reduce_positions(rows, self.reduce))
+            receive(self._by_name[name], self.rows(name, value, samples))
 
         self.source.visit(call, [layer.name for layer in layers], hand_over)
+
+    def rows(self, name: str, value: Any, samples: int) -> Tensor:
+        """Return a layer's raw value for ``samples`` samples as (samples, *layer.shape).
+
+        Raises
+        ------
+        ActivationError
+            If it has no row per sample.
+        """
+        tensor = first_tensor(value)
+        try:
+            if tensor is None:
+                raise ValueError("its value holds no tensor")
+            rows = per_sample(tensor, samples, self._axes.get(name, 0))
+        except ValueError as error:
+            raise _not_per_sample(self._by_name[name], str(error)) from error
+        return reduce_positions(rows, self.reduce)
 
     def output(self, call: Call) -> Tensor:
         """Compute the model's own output for one batch; of several tensors, the first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -73,11 +73,17 @@ class Program:
         place, _, name = target.rpartition(".")
         return getattr(self.root.get_submodule(place), name)
 
-    def run(self, call: Call, last: fx.Node | None = None) -> Iterator[tuple[fx.Node, Any]]:
+    def run(
+        self,
+        call: Call,
+        last: fx.Node | None = None,
+        *,
+        change: Callable[[fx.Node, Any], Any] | None = None,
+    ) -> Iterator[tuple[fx.Node, Any]]:
         """Compute node after node and yield each with its value, up to and including ``last``.
 
         A value is let go as soon as no later node reads it, and an operation that works in place
-        may overwrite it: copy what you keep.
+        may overwrite it: copy what you keep. Later nodes read what ``change`` makes of a value.
         """
         interpreter = _Interpreter(self)
         given = self._inputs(call)
@@ -85,6 +91,8 @@ class Program:
         interpreter.args_iter = iter([given.get(str(node.target)) for node in placeholders])
         for node in self._position:
             value = interpreter.run_node(node)
+            if change is not None:
+                value = change(node, value)
             interpreter.env[node] = value
             yield node, value
             del value

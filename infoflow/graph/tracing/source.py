@@ -80,6 +80,34 @@ class Source:
         """Layers whose value the watched model shows; others exist in the program only."""
         return {name for name, place in self._places.items() if place is not None}
 
+    def replay_with(
+        self,
+        call: Call,
+        change: Callable[[str, Any], Any],
+        *,
+        until: Collection[str] | None = None,
+    ) -> Any:
+        """Replay with each layer's value put through ``change``, and return the last value.
+
+        That is the model's output, or, with ``until``, the value of the last of these layers.
+        """
+        last = None if until is None else self.program.latest([self._nodes[name] for name in until])
+
+        def change_node(node: fx.Node, value: Any) -> Any:
+            name = self._values.get(node)
+            return value if name is None else change(name, value)
+
+        value = None
+        try:
+            with countable_attention():
+                for pair in self.program.run(call, last, change=change_node):
+                    value = pair[1]
+        except (InfoflowError, torch.OutOfMemoryError):
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise explain_failure(self.model, call, error, "this batch") from error
+        return value
+
     def visit_all(self, call: Call, receive: Receive) -> None:
         """Hand over all values: of a replay, where it is faithful; else of the watched model."""
         if self.is_faithful:
