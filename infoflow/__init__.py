@@ -19,8 +19,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoflow import plots, testing
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
-    from infoflow.estimators import KDE, Binning, estimate
+    from infoflow.estimators import (
+        KDE,
+        KSG,
+        Binning,
+        DistanceHistograms,
+        EqualMassBinning,
+        Renyi,
+        UsableInformation,
+        distance_histograms,
+        estimate,
+        ksg,
+        unit_entropies,
+        usable_information,
+    )
     from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule
+    from infoflow.flow.units import layer_unit_entropies
+    from infoflow.flow.usable import StreamBits, UsableStreams, usable_streams
     from infoflow.graph import LayerGraph, trace
     from infoflow.interface import (
         Estimate,
@@ -41,6 +56,12 @@ _HOMES = {
     **dict.fromkeys(("plots", "testing"), None),
     **dict.fromkeys(("ClassLabels", "Coarsening", "KMeans"), "capture.targets"),
     **dict.fromkeys(("KDE", "Binning", "estimate"), "estimators"),
+    **dict.fromkeys(("KSG", "ksg", "EqualMassBinning", "Renyi"), "estimators"),
+    **dict.fromkeys(("UsableInformation", "usable_information"), "estimators"),
+    **dict.fromkeys(("DistanceHistograms", "distance_histograms"), "estimators"),
+    **dict.fromkeys(("unit_entropies",), "estimators"),
+    **dict.fromkeys(("layer_unit_entropies",), "flow.units"),
+    **dict.fromkeys(("StreamBits", "UsableStreams", "usable_streams"), "flow.usable"),
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
@@ -50,9 +71,12 @@ _HOMES = {
 
 __all__ = [
     "KDE",
+    "KSG",
     "Binning",
     "ClassLabels",
     "Coarsening",
+    "DistanceHistograms",
+    "EqualMassBinning",
     "Estimate",
     "Estimator",
     "FlowResult",
@@ -63,18 +87,28 @@ __all__ = [
     "LayerGraph",
     "Merge",
     "PruningAdvice",
+    "Renyi",
     "Skip",
+    "StreamBits",
     "Target",
     "Tracker",
+    "UsableInformation",
+    "UsableStreams",
     "Verification",
     "analyze",
+    "distance_histograms",
     "estimate",
+    "ksg",
+    "layer_unit_entropies",
     "load",
     "paper_schedule",
     "plots",
     "suggest_pruning",
     "testing",
     "trace",
+    "unit_entropies",
+    "usable_information",
+    "usable_streams",
 ]
 
 

@@ -64,6 +64,18 @@ def code_entropy(codes: Tensor) -> Tensor:
     return torch.tensor(max(0.0, entropy_of_counts(class_counts(codes))), dtype=torch.float64)
 
 
+def information_in_codes(
+    codes: Tensor, labels: Tensor | None
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return I(X;Bin(M)) and I(Y;Bin(M)) of (N,) code numbers, each with its bounds, in nats."""
+    entropy = code_entropy(codes)
+    ixm = (float(entropy),) * 3
+    if labels is None:
+        return ixm, NOT_KNOWN
+    within = mean_within_classes(labels, lambda members: code_entropy(codes[members]))
+    return ixm, (max(0.0, float(entropy - within)),) * 3
+
+
 @dataclass(frozen=True)
 class Binning:
     """I(X;M) and I(Y;M) of a layer whose units are rounded down to bins of one size.
@@ -117,10 +129,5 @@ class Binning:
 
     def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:
         """Return the estimate in nats from (N,) code numbers and (N,) classes."""
-        entropy = code_entropy(statistic)
-        ixm = (float(entropy),) * 3
-        iym = NOT_KNOWN
-        if labels is not None:
-            within = mean_within_classes(labels, lambda members: code_entropy(statistic[members]))
-            iym = (max(0.0, float(entropy - within)),) * 3
+        ixm, iym = information_in_codes(statistic, labels)
         return with_ceilings(ixm, iym, len(statistic), labels, self.kind)

@@ -11,7 +11,10 @@ from torch import Tensor
 from infoflow.estimators.binning import Binning, bin_digests, number_digests
 from infoflow.estimators.classes import as_classes, as_tensor
 from infoflow.estimators.distances import squared_distances
+from infoflow.estimators.equal_mass import EqualMassBinning
 from infoflow.estimators.kde import KDE
+from infoflow.estimators.ksg import KSG
+from infoflow.estimators.renyi import Renyi
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -43,19 +46,24 @@ def make_estimator(
     given = {name: value for name, value in settings.items() if value is not None}
     if not isinstance(estimator, str):
         return _checked_object(estimator, given)
-    known: dict[str, tuple[type[KDE] | type[Binning], str]] = {
+    known: dict[str, tuple[Any, str]] = {
         "kde": (KDE, "noise_variance"),
         "binning": (Binning, "bin_size"),
+        "equal-mass": (EqualMassBinning, ""),
+        "renyi": (Renyi, ""),
+        "ksg": (KSG, ""),
     }
     if estimator not in known:
         raise ArgumentError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
     kind, setting = known[estimator]
     if set(given) - {setting}:
         raise ArgumentError(
-            f"estimator {estimator!r} takes {setting}, got {', '.join(given)}. "
-            f"Leave out the other setting, or choose the estimator that it belongs to."
+            f"estimator {estimator!r} takes {setting or 'no setting by name'}, got "
+            f"{', '.join(given)}. Leave out the other setting, or choose the estimator that it "
+            "belongs to."
         )
-    return kind(**given)  # type: ignore[arg-type]
+    chosen: Estimator = kind(**given)
+    return chosen
 
 
 def _checked_object(estimator: Any, given: dict[str, float]) -> Estimator:
@@ -90,7 +98,8 @@ def estimate(
     labels
         (N,) class of each sample, any integers; without them I(Y;M) is NaN.
     estimator
-        ``"kde"``, ``"binning"``, or an object such as ``infoflow.KDE(noise_variance=0.1)``.
+        ``"kde"``, ``"binning"``, ``"equal-mass"``, ``"renyi"``, ``"ksg"``, or an object such as
+        ``infoflow.KDE(noise_variance=0.1)``.
     noise_variance
         Variance of the KDE's measurement noise, in squared units of the activations; default 1.0.
     bin_size
