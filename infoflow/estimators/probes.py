@@ -1,8 +1,8 @@
 """Small classifiers that are fitted and judged on different samples.
 
 Each starts from the shares of the classes, is fitted on a part of the training samples, and is
-stopped, or regularised, where the rest of them say so. Where nothing helps there, it stays at the
-shares of the classes.
+stopped, or regularised, where the rest of them, the check rows, say so. Where nothing gains more
+than a standard error there, it stays at the shares of the classes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from torch.nn import functional as F
 
 #: Units of the hidden layer.
 HIDDEN = 32
-#: Inverse strengths of the logistic regression's penalty, from strong to weak.
-_STRENGTHS = tuple(10.0**power for power in range(-4, 3))
+#: Inverse strengths of the logistic regression's penalty, from strong to weak, for features whose
+#: squares add up to 1 on average.
+_STRENGTHS = tuple(10.0**power for power in range(-2, 5))
 _MOST_EPOCHS = 80
 _PATIENCE = 8
 _LEARNING_RATE = 0.01
@@ -93,31 +94,41 @@ def standardised(features: Tensor, training: Tensor) -> Tensor:
     return (features.to(torch.float32) - mean) / torch.where(is_constant, torch.inf, spread)
 
 
+def gains_surely(null: Tensor, losses: Tensor) -> bool:
+    """Tell whether losses are below the null's by more than a standard error of the difference.
+
+    Of many probes that learn nothing, the best on the check rows is a lucky one.
+    """
+    gains = null - losses
+    error = gains.std(correction=0) / len(gains) ** 0.5
+    return bool(gains.mean() > error)
+
+
 # ------------------------------------------------------------------------------- linear
 
 
 def linear_probe(features: Tensor, classes: Tensor, count: int, split: Split, seed: int) -> Tensor:
     """Fit multinomial logistic regression, with the penalty that does best on the check rows."""
     del seed  # the fit is convex
-    rows = _in_span(standardised(features, split.training), split.training).cpu().numpy()
+    scaled = standardised(features, split.training) / features.shape[1] ** 0.5
+    rows = _in_span(scaled, split.training).cpu().numpy()
     labels = classes.cpu().numpy()
     fit, check, held_out = (part.cpu().numpy() for part in (split.fit, split.check, split.held_out))
-    prior = class_shares(classes[split.training], count).log()
-    best, chosen = float(-prior[classes[split.check]].mean()), None
+    prior = class_shares(classes[split.training], count).log().cpu()
+    truth = classes[split.check].cpu()
+    null = best = -prior[truth]
+    chosen, failures = 0.0, 0
     model = LogisticRegression(warm_start=True, max_iter=200)
-    failures = 0
     for strength in _STRENGTHS if len(np.unique(labels[fit])) > 1 else ():
         _fit(model.set_params(C=strength), rows[fit], labels[fit])
-        found = _log_probabilities(model, rows[check], prior)
-        loss = float(losses_of(found, classes[split.check].cpu()).mean())
-        if loss < best:
-            best, chosen, failures = loss, strength, 0
-        else:
-            failures += 1
+        losses = losses_of(_log_probabilities(model, rows[check], prior), truth)
+        is_better = bool(losses.mean() < best.mean())
+        best, chosen = (losses, strength) if is_better else (best, chosen)
+        failures = 0 if is_better else failures + 1
         if failures == 2:
             break
-    if chosen is None:
-        return prior.expand(len(held_out), -1)
+    if not gains_surely(null, best):
+        return prior.expand(len(held_out), -1).to(classes.device)
     training = np.concatenate([fit, check])
     final = LogisticRegression(C=chosen, max_iter=200)
     _fit(final, rows[training], labels[training])
@@ -146,10 +157,11 @@ def _fit(model: LogisticRegression, rows: np.ndarray, labels: np.ndarray) -> Non
 
 def _log_probabilities(model: LogisticRegression, rows: np.ndarray, prior: Tensor) -> Tensor:
     """Return log probabilities of all classes; those that the fit has not seen have the prior's."""
-    found = prior.cpu().repeat(len(rows), 1)
-    seen = torch.from_numpy(model.predict_proba(rows).astype(np.float64))
-    found[:, torch.from_numpy(model.classes_)] = seen.clamp(min=1e-300).log()
-    return found
+    found = prior.cpu().exp().repeat(len(rows), 1)
+    columns = torch.from_numpy(model.classes_)
+    left = found[:, columns].sum(dim=1, keepdim=True)
+    found[:, columns] = left * torch.from_numpy(model.predict_proba(rows).astype(np.float64))
+    return found.clamp(min=1e-300).log()
 
 
 # ------------------------------------------------------------------------------- one hidden layer
@@ -188,17 +200,19 @@ class _Hidden:
 
     def run(self) -> Tensor:
         optimiser = torch.optim.Adam(self.weights, lr=_LEARNING_RATE)
-        best, kept, waited = self._check_loss(), self._copy(), 0
+        null = best = self._check_losses()
+        start = kept = self._copy()
+        waited = 0
         for _ in range(_MOST_EPOCHS):
             self._epoch(optimiser)
-            loss = self._check_loss()
-            if loss < best - _LEAST_GAIN:
-                best, kept, waited = loss, self._copy(), 0
+            losses = self._check_losses()
+            if losses.mean() < best.mean() - _LEAST_GAIN:
+                best, kept, waited = losses, self._copy(), 0
             else:
                 waited += 1
             if waited == _PATIENCE:
                 break
-        self.weights = kept
+        self.weights = kept if gains_surely(null, best) else start
         return self._log_probabilities(self.split.held_out)
 
     def _epoch(self, optimiser: torch.optim.Optimizer) -> None:
@@ -217,9 +231,9 @@ class _Hidden:
             hidden = F.linear(rows, inner, inner_bias).relu()
         return F.linear(hidden, outer, outer_bias)
 
-    def _check_loss(self) -> float:
+    def _check_losses(self) -> Tensor:
         found = self._log_probabilities(self.split.check)
-        return float(losses_of(found, self.classes[self.split.check]).mean())
+        return losses_of(found, self.classes[self.split.check])
 
     @torch.no_grad()
     def _log_probabilities(self, rows: Tensor) -> Tensor:

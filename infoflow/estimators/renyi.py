@@ -112,6 +112,8 @@ class Renyi:
 
     Notes
     -----
+    Rényi's entropy is subadditive for α = 1 only. For other orders I_α(Y;M) may come out below
+    0, by little for 1.01, and is then given as 0.
     ``iym_ceiling`` is min(log N, S_α(Y)), with S_α(Y) the Rényi entropy of the classes: below
     Shannon's H(Y) where α is above 1.
 
