@@ -36,8 +36,11 @@ from infoflow.interface import (
 
 Array = NDArray[np.float64]
 
-#: Above this many effective dimensions the bias has been seen to exceed a tenth of the value.
+#: Up to this many effective dimensions of M, I(Y;M) was right within its spread for two normal
+#: classes of 250 and of 1000 samples; at 24 it was too low by 16 to 27 %.
 MOST_DIMENSIONS = 10
+#: Two correlated normal variables of 3 dimensions each, 1000 samples, came out 11 % too low.
+_MOST_COLUMNS = 6
 
 
 def ksg(x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3) -> float:
@@ -47,8 +50,9 @@ def ksg(x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3) ->
     alone, than the k-th neighbour in both; distances are the largest coordinate's. A sample with k
     or more duplicates counts them instead, after Gao et al.
 
-    The estimate may be slightly negative. It has little bias in a few dimensions, and is too low
-    in many, where no sample has near neighbours.
+    The estimate may be slightly negative. It has little bias in one or two dimensions, and is too
+    low in many, where no sample has near neighbours: for correlated normal x and y of d dimensions
+    each, 1000 samples and 0.5 nats, it says 0.55, 0.45, 0.19 and 0.08 for d = 1, 3, 10 and 25.
 
     Parameters
     ----------
@@ -63,6 +67,11 @@ def ksg(x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3) ->
         If ``neighbours`` is not below N, or x and y have different lengths.
     ActivationError
         If a value is NaN or infinite.
+
+    Warns
+    -----
+    HighDimensionWarning
+        If x and y have more than 6 columns together.
 
     References
     ----------
@@ -82,6 +91,13 @@ def ksg(x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3) ->
         )
     check_neighbours(neighbours, len(first))
     joint = np.hstack([first, second])
+    if joint.shape[1] > _MOST_COLUMNS:
+        warnings.warn(
+            f"x and y have {joint.shape[1]} columns together; above {_MOST_COLUMNS} KSG is biased "
+            "towards 0. Use it to compare, or reduce the dimensions first.",
+            HighDimensionWarning,
+            stacklevel=2,
+        )
     radius = np.asarray(cKDTree(joint).query(joint, neighbours + 1, p=np.inf)[0])[:, -1]
     counts = [_within(points, radius) for points in (first, second)]
     own = np.where(radius > 0, neighbours, _within(joint, radius))

@@ -210,7 +210,7 @@ class _Hidden:
                 best, kept, waited = losses, self._copy(), 0
             else:
                 waited += 1
-            if waited == _PATIENCE:
+            if waited == _PATIENCE or best.mean() < _LEAST_GAIN:
                 break
         self.weights = kept if gains_surely(null, best) else start
         return self._log_probabilities(self.split.held_out)

@@ -23,10 +23,15 @@ def result_table(result: Mapping[str, Any], epochs: Sequence[int]) -> str:
 
 
 def _row(row: Mapping[str, Any], has_target: bool) -> list[str]:
-    cells = [str(row["index"]), row["layer"], f"{row['ixm']:.3f}", _flag(row["ixm_saturated"])]
+    cells = [str(row["index"]), row["layer"], _number(row["ixm"]), _flag(row["ixm_saturated"])]
     if has_target:
-        cells += [f"{row['iym']:.3f}", _flag(row["iym_saturated"])]
+        cells += [_number(row["iym"]), _flag(row["iym_saturated"])]
     return cells
+
+
+def _number(value: float | None) -> str:
+    """Return a number as text; ``?`` for what the estimator cannot say."""
+    return "?" if value is None else f"{value:.3f}"
 
 
 def _flag(saturated: int) -> str:
