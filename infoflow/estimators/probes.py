@@ -25,9 +25,11 @@ HIDDEN = 32
 _STRENGTHS = tuple(10.0**power for power in range(-2, 5))
 _MOST_EPOCHS = 80
 _PATIENCE = 8
-_LEARNING_RATE = 0.01
+_LEARNING_RATE = 0.003
 #: A smaller fall of the loss, in nats, is no progress.
 _LEAST_GAIN = 1e-4
+#: Below this loss, in nats, there is nothing left to gain.
+_SMALLEST_LOSS = 2e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +173,7 @@ def hidden_probe(features: Tensor, classes: Tensor, count: int, split: Split, se
     """Fit one hidden layer of 32 rectified units, stopped early by the check rows.
 
     Of vectors (N, d) the layer is dense; of maps (N, C, H, W) it is a 3×3 convolution with zeros
-    around the map, whose units are averaged over all positions. Adam, learning rate 0.01.
+    around the map, whose units are averaged over all positions. Adam, learning rate 0.003.
     """
     with torch.enable_grad():
         return _Hidden(standardised(features, split.training), classes, count, split, seed).run()
@@ -210,7 +212,7 @@ class _Hidden:
                 best, kept, waited = losses, self._copy(), 0
             else:
                 waited += 1
-            if waited == _PATIENCE or best.mean() < _LEAST_GAIN:
+            if waited == _PATIENCE or best.mean() < _SMALLEST_LOSS:
                 break
         self.weights = kept if gains_surely(null, best) else start
         return self._log_probabilities(self.split.held_out)

@@ -132,7 +132,7 @@ def usable_streams(
     family: Family | None = None,
     merges: Sequence[str] | None = None,
     folds: int = 5,
-    pixels: int = 32,
+    pixels: int = 64,
     device: str | None = None,
     unpack: Unpack | None = None,
     seed: int = 0,

@@ -67,14 +67,14 @@ def test_the_interval_covers_the_truth_of_a_logistic_channel():
 
 
 def test_exclusive_or_is_nothing_to_a_line_and_a_bit_to_a_hidden_layer():
-    bits = random_bits(600, 2)
+    bits = random_bits(400, 2)
     parity = bits.sum(axis=1) % 2
     assert abs(usable_information(bits, parity).value) < 0.01
     assert usable_information(bits, parity, family="mlp").value == pytest.approx(1.0, abs=0.02)
 
 
 def test_synergy_shows_only_given_the_other_stream():
-    bits = random_bits(600, 2)
+    bits = random_bits(400, 2)
     parity = bits.sum(axis=1) % 2
     alone = usable_information(bits[:, :1], parity, family="mlp")
     added = usable_information(bits[:, :1], parity, given=bits[:, 1:], family="mlp")
