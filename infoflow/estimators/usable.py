@@ -31,7 +31,8 @@ class UsableInformation:
     value
         H_V(Y) − H_V(Y|features), or with ``given`` H_V(Y|given) − H_V(Y|given, features): a mean of
         held-out losses, in ``unit``. As it came out: where there is nothing to gain it is near 0 on
-        either side, and is not cut off there.
+        either side, and is not cut off there. More features are harder to fit, so that what adds
+        nothing may come out slightly below 0.
     ci_low, ci_high
         95 % confidence interval from the spread of the held-out gains over samples (over images for
         maps), for probes as they were fitted.

@@ -28,7 +28,7 @@ def loader_of(images, target, batch=7):
 def test_a_stream_that_carries_all_and_one_that_carries_nothing():
     masks = (torch.rand(40, 8, 8) < 0.5).long()
     images = torch.stack([torch.randn(40, 8, 8), masks.float()], 1)
-    found = infoflow.usable_streams(TwoArms(), loader_of(images, masks), pixels=16, progress=False)
+    found = infoflow.usable_streams(TwoArms(), loader_of(images, masks), folds=2, progress=False)
     rows = {row.stream: row for row in found.rows}
     assert found.unit == "bits per pixel"
     assert rows["deep.1"].is_main
