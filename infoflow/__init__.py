@@ -20,8 +20,25 @@ if TYPE_CHECKING:
     from infoflow import plots, testing
     from infoflow.capture.noisy import NoisyNet
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
-    from infoflow.estimators import KDE, Binning, Relative, SamplePropagation, estimate
+    from infoflow.estimators import (
+        KDE,
+        KSG,
+        Binning,
+        DistanceHistograms,
+        EqualMassBinning,
+        Relative,
+        Renyi,
+        SamplePropagation,
+        UsableInformation,
+        distance_histograms,
+        estimate,
+        ksg,
+        unit_entropies,
+        usable_information,
+    )
     from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule, plan
+    from infoflow.flow.units import layer_unit_entropies
+    from infoflow.flow.usable import StreamBits, UsableStreams, usable_streams
     from infoflow.graph import LayerGraph, trace
     from infoflow.interface import (
         Estimate,
@@ -42,8 +59,13 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("plots", "testing"), None),
     "NoisyNet": "capture.noisy",
     **dict.fromkeys(("ClassLabels", "Coarsening", "KMeans"), "capture.targets"),
-    **dict.fromkeys(("KDE", "Binning", "Relative", "SamplePropagation"), "estimators"),
-    "estimate": "estimators",
+    **dict.fromkeys(("KDE", "Binning", "Relative", "SamplePropagation", "estimate"), "estimators"),
+    **dict.fromkeys(("KSG", "ksg", "EqualMassBinning", "Renyi"), "estimators"),
+    **dict.fromkeys(("UsableInformation", "usable_information"), "estimators"),
+    **dict.fromkeys(("DistanceHistograms", "distance_histograms"), "estimators"),
+    **dict.fromkeys(("unit_entropies",), "estimators"),
+    **dict.fromkeys(("layer_unit_entropies",), "flow.units"),
+    **dict.fromkeys(("StreamBits", "UsableStreams", "usable_streams"), "flow.usable"),
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule", "plan"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
@@ -53,9 +75,12 @@ _HOMES: dict[str, str | None] = {
 
 __all__ = [
     "KDE",
+    "KSG",
     "Binning",
     "ClassLabels",
     "Coarsening",
+    "DistanceHistograms",
+    "EqualMassBinning",
     "Estimate",
     "Estimator",
     "FlowResult",
@@ -68,13 +93,20 @@ __all__ = [
     "NoisyNet",
     "PruningAdvice",
     "Relative",
+    "Renyi",
     "SamplePropagation",
     "Skip",
+    "StreamBits",
     "Target",
     "Tracker",
+    "UsableInformation",
+    "UsableStreams",
     "Verification",
     "analyze",
+    "distance_histograms",
     "estimate",
+    "ksg",
+    "layer_unit_entropies",
     "load",
     "paper_schedule",
     "plan",
@@ -82,6 +114,9 @@ __all__ = [
     "suggest_pruning",
     "testing",
     "trace",
+    "unit_entropies",
+    "usable_information",
+    "usable_streams",
 ]
 
 

@@ -71,6 +71,10 @@ class UnmeasurableWarning(InfoflowWarning):
     """Layers without a row per sample are left out."""
 
 
+class HighDimensionWarning(InfoflowWarning):
+    """The samples fill more dimensions than an estimator from nearest neighbours can follow."""
+
+
 class SingletonWarning(InfoflowWarning):
     """Most classes of Y hold a single sample, so I(Y;M) counts samples, not knowledge."""
 

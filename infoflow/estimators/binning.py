@@ -117,25 +117,40 @@ class Binning:
 
     def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:
         """Return the estimate in nats from (N,) code numbers and (N,) classes."""
-        ixm = float(code_entropy(statistic))
-        iym = NOT_KNOWN if labels is None else (_about_classes(statistic, labels),) * 3
-        estimate = with_ceilings((ixm,) * 3, iym, len(statistic), labels, self.kind)
-        most = estimate.ixm_ceiling
-        ends = interval(ixm, _without_groups(statistic, labels, _about_codes), 0.0, most)
-        estimate = replace(estimate, ixm_ci_low=ends.low, ixm_ci_high=ends.high)
-        if labels is None:
-            return estimate
-        ends = interval(iym[0], _without_groups(statistic, labels, _about_classes), 0.0, most)
-        orders = shuffled(labels, self.permutations)
-        shuffles = [_about_classes(statistic, order) for order in orders]
-        null = null_of(torch.tensor(shuffles, dtype=torch.float64))
-        return replace(
-            estimate,
-            iym_ci_low=ends.low,
-            iym_ci_high=ends.high,
-            iym_null=null.mean,
-            iym_null_high=null.high,
-        )
+        return estimate_codes(statistic, labels, self.kind, self.permutations)
+
+
+def estimate_codes(codes: Tensor, labels: Tensor | None, kind: str, permutations: int) -> Estimate:
+    """Return the estimate in nats from (N,) code numbers and (N,) classes.
+
+    Parameters
+    ----------
+    codes, labels
+        Codes of the samples, and classes or None.
+    kind
+        What the number is of.
+    permutations
+        Shuffles of the classes for the null.
+    """
+    ixm = float(code_entropy(codes))
+    iym = NOT_KNOWN if labels is None else (_about_classes(codes, labels),) * 3
+    estimate = with_ceilings((ixm,) * 3, iym, len(codes), labels, kind)
+    most = estimate.ixm_ceiling
+    ends = interval(ixm, _without_groups(codes, labels, _about_codes), 0.0, most)
+    estimate = replace(estimate, ixm_ci_low=ends.low, ixm_ci_high=ends.high)
+    if labels is None:
+        return estimate
+    ends = interval(iym[0], _without_groups(codes, labels, _about_classes), 0.0, most)
+    orders = shuffled(labels, permutations)
+    shuffles = [_about_classes(codes, order) for order in orders]
+    null = null_of(torch.tensor(shuffles, dtype=torch.float64))
+    return replace(
+        estimate,
+        iym_ci_low=ends.low,
+        iym_ci_high=ends.high,
+        iym_null=null.mean,
+        iym_null_high=null.high,
+    )
 
 
 def _about_codes(codes: Tensor, classes: Tensor) -> float:

@@ -135,6 +135,36 @@ def _centred_chunks(values: Tensor) -> Iterator[Tensor]:
         yield centred
 
 
+def without_rounding(distances: Tensor) -> Tensor:
+    """Return squared distances with those set to 0 that may be rounding alone.
+
+    For estimators that tell equal samples from near ones. What is below 1e-13 of the largest
+    squared distance counts as 0, and so does what is below 1e-30: a constant layer's values differ
+    from their rounded mean by less.
+
+    Examples
+    --------
+    >>> import torch
+    >>> without_rounding(torch.tensor([[0.0, 3e-16], [3e-16, 0.0]]).double() ** 2)
+    tensor([[0., 0.],
+            [0., 0.]], dtype=torch.float64)
+    """
+    floor = max(1e-13 * float(distances.max()), 1e-30)
+    return torch.where(distances > floor, distances, 0.0)
+
+
+def effective_dimension(distances: Tensor) -> float:
+    """Return how many dimensions the samples fill, from (N, N) squared distances.
+
+    The participation ratio (Σ λ)² / Σ λ² of the eigenvalues λ of their covariance: d for samples
+    spread evenly over d dimensions, at most N − 1, and 0 where all samples are equal.
+    """
+    gram = distances - distances.mean(dim=0)
+    gram = gram - gram.mean(dim=1, keepdim=True)
+    total = float(gram.diagonal().sum())
+    return 0.0 if total == 0.0 else total**2 / float(gram.square().sum())
+
+
 def columns_per_chunk(rows: int) -> int:
     """Return how many columns of ``rows`` float64 values are converted at a time."""
     return max(1, CHUNK_BYTES // (8 * max(rows, 1)))

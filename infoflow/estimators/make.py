@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,14 @@ from torch import Tensor
 
 from infoflow.estimators.binning import Binning, bin_digests, number_digests
 from infoflow.estimators.classes import as_classes, as_tensor
+from infoflow.estimators.complete import complete_estimate
 from infoflow.estimators.distances import squared_distances
+from infoflow.estimators.equal_mass import EqualMassBinning
 from infoflow.estimators.kde import KDE
+from infoflow.estimators.ksg import KSG
 from infoflow.estimators.noise import Noise, NoiseLike, noises_of
 from infoflow.estimators.propagation import SamplePropagation
+from infoflow.estimators.renyi import Renyi
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -28,6 +32,14 @@ from infoflow.interface import (
     Values,
     nats_per,
 )
+
+#: Estimators that take no setting by name.
+_PLAIN: Mapping[str, Callable[[], Estimator]] = {
+    "equal-mass": EqualMassBinning,
+    "renyi": Renyi,
+    "ksg": KSG,
+    "sample-propagation": SamplePropagation,
+}
 
 
 def make_estimator(
@@ -63,7 +75,7 @@ def make_estimator(
     known: dict[str, tuple[str, ...]] = {
         "kde": ("noise_variance", "noise"),
         "binning": ("bin_size",),
-        "sample-propagation": (),
+        **dict.fromkeys(_PLAIN, ()),
     }
     if estimator not in known:
         raise ArgumentError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
@@ -74,8 +86,8 @@ def make_estimator(
             f"estimator {estimator!r} takes {own}, got {', '.join(foreign)}. "
             f"Leave out the other setting, or choose the estimator that it belongs to."
         )
-    if estimator == "sample-propagation":
-        return SamplePropagation()
+    if estimator in _PLAIN:
+        return _PLAIN[estimator]()
     if estimator == "binning":
         return Binning() if bin_size is None else Binning(bin_size)
     if noise is not None:
@@ -144,7 +156,8 @@ def estimate(
     labels
         (N,) class of each sample, any integers; without them I(Y;M) is NaN.
     estimator
-        ``"kde"``, ``"binning"``, or an object such as ``infoflow.KDE(noise_variance=0.1)``.
+        ``"kde"``, ``"binning"``, ``"equal-mass"``, ``"renyi"``, ``"ksg"``, or an object such as
+        ``infoflow.KDE(noise_variance=0.1)``.
     noise
         Measurement noise of the KDE: a variance in squared units of the activations, or
         ``"relative"`` or an :class:`infoflow.Relative` for a share of the layer's own variance.
@@ -186,7 +199,7 @@ def estimate(
             f"labels must hold at least 2 classes, got one for all {len(values)} samples. Leave "
             "labels out to estimate I(X;M) alone."
         )
-    return chosen.estimate(_statistic(values, chosen), classes).to(unit)
+    return complete_estimate(chosen, _statistic(values, chosen), classes).to(unit)
 
 
 def _statistic(values: Tensor, estimator: Estimator) -> Tensor:

@@ -21,6 +21,7 @@ from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import KDE
 from infoflow.estimators.classes import numbered
+from infoflow.estimators.complete import complete_estimate
 from infoflow.flow.streams import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
@@ -92,7 +93,7 @@ class Measurement:
     def add(self, gathered: Gathered, classes: Tensor | None, settings: Settings) -> None:
         """Estimate the next layer from its statistic."""
         statistic = cast(Tensor, gathered.statistic)
-        estimate = settings.estimator.estimate(statistic, classes)
+        estimate = complete_estimate(settings.estimator, statistic, classes)
         self.estimates.append(estimate)
         self.sketch_errors.append(_sketch_error(gathered, classes, settings, estimate))
         for point in settings.sweep:

@@ -1,8 +1,16 @@
 """Figures: functions that take a result and an Axes, draw on it, and return it."""
 
+from infoflow.plots.distances import distances
 from infoflow.plots.graph import layer_graph
 from infoflow.plots.plane import information_plane, information_planes
 from infoflow.plots.style import Quantity
 from infoflow.plots.uplot import uplot
 
-__all__ = ["Quantity", "information_plane", "information_planes", "layer_graph", "uplot"]
+__all__ = [
+    "Quantity",
+    "distances",
+    "information_plane",
+    "information_planes",
+    "layer_graph",
+    "uplot",
+]

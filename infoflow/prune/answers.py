@@ -9,6 +9,7 @@ from typing import Literal
 import xarray as xr
 
 from infoflow.flow.result import FlowResult
+from infoflow.flow.usable import UsableStreams
 from infoflow.interface import LayerNotFoundError, Merge, Skip, is_saturated
 
 Verdict = Literal["prune", "prune if trained to epoch", "keep", "cannot tell"]
@@ -18,6 +19,7 @@ CUT = "Cut: can this stream be removed from this trained net?"
 #: What each reading rests on.
 PAPER = "I(Y;·) of the layers before the merge against its maximum (Lee and Bajić 2021)"
 ADDED = "what the stream adds to the others about Y, from distances at noise relative to scale"
+USABLE = "what the stream adds to the others for a small probe that predicts Y, held out"
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,19 @@ class Addition:
     Parameters
     ----------
     value, low, high
-        I(Y; all streams) − I(Y; all but this one), with its 95 % confidence interval.
+        I(Y; all streams) − I(Y; all but this one), with its 95 % confidence interval; or the
+        usable information that it adds.
     null_high
-        95 % quantile of the same for shuffled classes.
+        95 % quantile of the same for shuffled classes; 0 for held-out probes, which gain nothing
+        then.
     all
-        I(Y; all streams).
+        I(Y; all streams), or their usable information.
+    unit
+        ``"bits"``, ``"nats"``, ``"bits per label"`` or ``"bits per pixel"``.
     is_saturated
         Whether the other streams alone are at the ceiling.
+    reading
+        Where the numbers come from.
     """
 
     value: float
@@ -85,7 +93,9 @@ class Addition:
     high: float
     null_high: float
     all: float
+    unit: str
     is_saturated: bool
+    reading: str
 
 
 def before_merge(result: FlowResult, merge: Merge, skip: Skip) -> BeforeMerge:
@@ -158,7 +168,26 @@ def addition(result: FlowResult, skip: Skip) -> Addition | None:
     }
     if any(math.isnan(number) for number in numbers.values()):
         return None
-    return Addition(**numbers, is_saturated=bool(last["is_saturated"]))
+    is_saturated = bool(last["is_saturated"])
+    return Addition(**numbers, unit=result.unit, is_saturated=is_saturated, reading=ADDED)
+
+
+def usable_addition(usable: UsableStreams, skip: Skip) -> Addition | None:
+    """Return the usable information that the stream adds; None where it was not measured."""
+    for row in usable.rows:
+        if (row.merge, row.stream) == (skip.merge, skip.source):
+            added = row.unique
+            return Addition(
+                added.value,
+                added.ci_low,
+                added.ci_high,
+                0.0,
+                row.joint.value,
+                added.unit,
+                is_saturated=False,
+                reading=USABLE,
+            )
+    return None
 
 
 def answer_cut(added: Addition | None, tolerance: float) -> Answer:
@@ -166,16 +195,19 @@ def answer_cut(added: Addition | None, tolerance: float) -> Answer:
     if added is None:
         return _cannot(ADDED, "the streams into this merge were not measured")
     if added.is_saturated:
-        return _cannot(ADDED, "the other streams are saturated, so that nothing could be added")
+        reason = "the other streams are saturated, so that nothing could be added"
+        return _cannot(added.reading, reason)
     if added.high <= tolerance * added.all:
-        return Answer("prune", ADDED, "the others have what the stream has")
-    if added.low > added.null_high:
-        return Answer("keep", ADDED, "the stream adds more than it would for shuffled classes")
-    return _cannot(
-        ADDED,
-        "the stream adds no more than it would for shuffled classes: by telling samples apart, "
-        "whatever their class",
-    )
+        return Answer("prune", added.reading, "the others have what the stream has")
+    if added.low > max(added.null_high, tolerance * added.all):
+        return Answer("keep", added.reading, "the stream adds what the others have not")
+    if added.low <= added.null_high and added.null_high > 0:
+        return _cannot(
+            added.reading,
+            "the stream adds no more than it would for shuffled classes: by telling samples apart, "
+            "whatever their class",
+        )
+    return _cannot(added.reading, "what the stream adds is too uncertain, or too little")
 
 
 def _cannot(reading: str, reason: str, epoch: int | None = None) -> Answer:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, overload
 
 from infoflow.flow.result import FlowResult
+from infoflow.flow.usable import UsableStreams
 from infoflow.interface import ArgumentError, Merge, Skip, TargetError
 from infoflow.prune.answers import (
     CUT,
@@ -19,6 +20,7 @@ from infoflow.prune.answers import (
     answer_cut,
     answer_redesign,
     before_merge,
+    usable_addition,
 )
 from infoflow.prune.table import advice_table
 
@@ -138,21 +140,28 @@ def _row(row: StreamAdvice) -> dict[str, Any]:
 
 
 def suggest_pruning(
-    result: FlowResult, *, tolerance: float = 0.05, trust_saturated: bool = False
+    result: FlowResult,
+    *,
+    usable: UsableStreams | None = None,
+    tolerance: float = 0.05,
+    trust_saturated: bool = False,
 ) -> PruningAdvice:
     """Say of every skip connection whether a redesign, or this trained net, could do without it.
 
     *Redesign*, the question of Lee and Bajić: a skip into a merge is not needed once the layers
     before the merge, its main stream, have reached the maximum of I(Y;·): what the skip adds about
     Y is there already. *Cut*: a stream can be removed from this net where it adds nothing to the
-    others about Y, I(Y; all streams) − I(Y; all but it), measured at noise relative to each layer's
-    scale. Numbers at their ceiling are arithmetic of the data set and support no verdict.
+    others about Y: in usable information where ``usable`` is given, else in
+    I(Y; all streams) − I(Y; all but it) at noise relative to each layer's scale. Numbers at their
+    ceiling are arithmetic of the data set and support no verdict.
 
     Parameters
     ----------
     result
         From :func:`infoflow.analyze` (one epoch) or :class:`infoflow.Tracker` (a history), with a
         target.
+    usable
+        From :func:`infoflow.usable_streams`, of the same net and data.
     tolerance
         A difference counts as none below this share: of the maximum of I(Y;·) for the redesign, of
         I(Y; all streams) for the cut.
@@ -196,7 +205,7 @@ def suggest_pruning(
             "again with a loader that gives targets, or with target='output'."
         )
     rows = tuple(
-        _advise(result, merge, skip, tolerance, trust_saturated)
+        _advise(result, merge, skip, usable, tolerance, trust_saturated)
         for merge in result.graph.merges
         for skip in merge.skips
     )
@@ -204,10 +213,15 @@ def suggest_pruning(
 
 
 def _advise(
-    result: FlowResult, merge: Merge, skip: Skip, tolerance: float, trust_saturated: bool
+    result: FlowResult,
+    merge: Merge,
+    skip: Skip,
+    usable: UsableStreams | None,
+    tolerance: float,
+    trust_saturated: bool,
 ) -> StreamAdvice:
     before = before_merge(result, merge, skip)
-    added = addition(result, skip)
+    added = addition(result, skip) if usable is None else usable_addition(usable, skip)
     return StreamAdvice(
         skip,
         merge.main,

@@ -18,7 +18,8 @@ def advice_table(advice: Mapping[str, Any]) -> str:
         )
     unit = advice["unit"]
     redesign = ("skip", "verdict", f"before ({unit})", f"maximum ({unit})", f"gap ({unit})")
-    cut = ("skip", "verdict", f"adds ({unit})", "95 %", f"null ({unit})")
+    added = next((row["added"]["unit"] for row in streams if row["added"]), unit)
+    cut = ("skip", "verdict", f"adds ({added})", "95 %", "null")
     saved = [_saved(row) for row in streams]
     parts = []
     for name, header, cells in (("redesign", redesign, _before), ("cut", cut, _added)):

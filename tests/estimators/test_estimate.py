@@ -74,7 +74,7 @@ def test_own_estimator_is_used():
         ({"labels": [1, 1, 1]}, "at least 2 classes, got one for all 3 samples"),
         ({"labels": ["a", "b", "a"]}, "labels must be an array or a tensor of numbers, got list"),
         ({"activations": None}, "activations must be an array or a tensor of numbers"),
-        ({"estimator": "mine"}, "one of kde, binning, sample-propagation, got 'mine'"),
+        ({"estimator": "mine"}, "estimator must be one of kde, binning, .*ksg, sample"),
         ({"estimator": "kde", "bin_size": 0.1}, "takes noise_variance, got bin_size"),
         ({"estimator": infoflow.KDE(), "noise_variance": 0.1}, "must be set on the estimator"),
         ({"unit": "bytes"}, "unit must be 'bits' or 'nats', got 'bytes'"),

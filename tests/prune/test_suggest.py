@@ -9,6 +9,8 @@ import xarray as xr
 from torch import nn
 
 import infoflow
+from infoflow.estimators.usable import UsableInformation
+from infoflow.flow.usable import StreamBits
 from infoflow.interface import LayerNotFoundError, TargetError
 
 CEILING = 3.0
@@ -180,3 +182,29 @@ def test_wrong_results(unet, loader):
         LayerNotFoundError, match=r"7→11 needs I\(Y;M\) of its main stream upsample"
     ):
         infoflow.suggest_pruning(some)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "verdict"),
+    [
+        ((0.2, 0.15, 0.25), "keep"),
+        ((0.0, -0.01, 0.01), "prune"),
+        ((0.05, -0.1, 0.2), "cannot tell"),
+    ],
+)
+def test_cut_rests_on_usable_information_where_it_is_given(numbers, verdict):
+    result = made_up({10: [0.5]})
+    skip = result.graph.skips[0]
+
+    def bits(value, low=0.0, high=0.0):
+        return UsableInformation(
+            value, low, high, 1.0, 0.5, "bits per pixel", "linear", "made up", 30
+        )
+
+    row = StreamBits(
+        skip.merge, skip.source, False, bits(0.4), bits(0.4), bits(0.5), bits(*numbers)
+    )
+    advice = infoflow.suggest_pruning(result, usable=infoflow.UsableStreams((row,)))
+    assert advice[0].cut.verdict == verdict
+    assert "small probe" in advice[0].cut.reading
+    assert "adds (bits per pixel)" in str(advice)

@@ -1,0 +1,241 @@
+"""What probes are asked: Y cut into folds and pixels, and the features that go with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+from torch.nn import functional as F
+
+from infoflow.estimators.classes import as_tensor
+from infoflow.estimators.probes import (
+    HIDDEN,
+    Probe,
+    Split,
+    held_out_losses,
+    hidden_probe,
+    linear_probe,
+    null_losses,
+)
+from infoflow.interface import ArgumentError, TargetError
+
+Family = Literal["linear", "conv3x3", "mlp"]
+
+#: Share of the training samples that tell when to stop.
+_CHECK_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Y, cut into folds, and the pixels of it that are asked for.
+
+    Parameters
+    ----------
+    classes
+        (samples, places) class numbers; one place per sample where Y is a label.
+    fold
+        (samples,) fold of each sample.
+    places
+        (samples, places) flat indices into the map, or None where Y is a label.
+    size
+        Height and width of the map, or None.
+    seed
+        Seed of the probes.
+    """
+
+    classes: Tensor
+    fold: Tensor
+    places: Tensor | None
+    size: tuple[int, int] | None
+    seed: int
+
+    @property
+    def unit(self) -> str:
+        """``"bits per label"`` or ``"bits per pixel"``."""
+        return "bits per label" if self.places is None else "bits per pixel"
+
+    @property
+    def count(self) -> int:
+        """Number of classes."""
+        return int(self.classes.max()) + 1
+
+    def rows(self, values: Tensor, family: Family, start: int = 0) -> Tensor:
+        """Return what a probe reads of the values of the samples from ``start`` on.
+
+        A row per sample and place: (samples · places, d), or maps where a label is to be predicted
+        by a convolution.
+        """
+        check_family(family)
+        if self.places is None or self.size is None:
+            return _as_maps(values) if family == "conv3x3" else values.flatten(1)
+        places = self.places[start : start + len(values)].to(values.device)
+        reach = 1 if family == "conv3x3" else 0
+        return pixel_rows(_as_maps(values), places, self.size, reach).flatten(0, 1)
+
+    def losses(self, rows: Sequence[Tensor], family: Family) -> Tensor:
+        """Return the mean held-out loss of every sample, in bits; without rows, the null's."""
+        features = _joined(rows)
+        classes = self.classes.flatten()
+        if features is not None:
+            classes = classes.to(features.device)
+        losses = torch.empty(len(classes), dtype=torch.float64)
+        for number in range(int(self.fold.max()) + 1):
+            split = self._split(number)
+            if features is None:
+                found = null_losses(classes, self.count, split)
+            else:
+                probe, seed = self._probe(family), self.seed + number
+                found = held_out_losses(probe, features, classes, self.count, split, seed)
+            losses[split.held_out] = found.cpu()
+        return losses.view(self.classes.shape).mean(dim=1) / math.log(2.0)
+
+    def kind(self, family: Family) -> str:
+        """Say what a number of bits about this question is of."""
+        names = {
+            "linear": "logistic regression",
+            "mlp": f"one hidden layer of {HIDDEN} units",
+            "conv3x3": f"one hidden 3×3 convolution of {HIDDEN} units",
+        }
+        where = ""
+        if self.places is not None:
+            where = f", at {self.places.shape[1]} random pixels of each image"
+        return (
+            f"usable information (V-information) for {names[family]}{where}, cross-fitted in "
+            f"{int(self.fold.max()) + 1} folds"
+        )
+
+    def _probe(self, family: Family) -> Probe:
+        return linear_probe if family == "linear" else hidden_probe
+
+    def _split(self, number: int) -> Split:
+        """Hold out one fold, and a fifth of the other samples to check with."""
+        others = (self.fold != number).nonzero().squeeze(1)
+        generator = torch.Generator().manual_seed(self.seed + number)
+        others = others[torch.randperm(len(others), generator=generator)]
+        checks = max(1, round(_CHECK_SHARE * len(others)))
+        held_out = (self.fold == number).nonzero().squeeze(1)
+        parts = (others[checks:], others[:checks], held_out)
+        return Split(*(self._rows_of(samples) for samples in parts))
+
+    def _rows_of(self, samples: Tensor) -> Tensor:
+        width = self.classes.shape[1]
+        return (samples[:, None] * width + torch.arange(width)).flatten()
+
+
+def ask(target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: int = 0) -> Question:
+    """Cut Y into folds; of maps, choose the pixels."""
+    labels = _classes_of(target)
+    for name, number, least in (("folds", folds, 2), ("pixels", pixels, 1)):
+        if not isinstance(number, int) or number < least:
+            raise ArgumentError(f"{name} must be a whole number of at least {least}, got {number}.")
+    if len(labels) < 2 * folds:
+        raise ArgumentError(
+            f"folds must leave at least 2 samples in each, got {folds} folds for {len(labels)} "
+            "samples. Use fewer folds or more samples."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.rand(len(labels), generator=generator).argsort()
+    if labels.ndim == 1:
+        # sorted by class, so that every fold has its share of each
+        order = order[labels[order].argsort(stable=True)]
+    fold = torch.empty(len(labels), dtype=torch.int64)
+    fold[order] = torch.arange(len(labels)) % folds
+    if labels.ndim == 1:
+        return Question(labels[:, None], fold, None, None, seed)
+    flat = labels.flatten(1)
+    chosen = torch.stack(
+        [torch.randperm(flat.shape[1], generator=generator)[:pixels] for _ in flat]
+    )
+    size = (int(labels.shape[1]), int(labels.shape[2]))
+    return Question(flat.gather(1, chosen), fold, chosen, size, seed)
+
+
+def _classes_of(target: ArrayLike | Tensor) -> Tensor:
+    """Return (N,) or (N, H, W) class numbers from 0 on."""
+    values = as_tensor(target, "target", TargetError).cpu()
+    if values.ndim in (2, 4) and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim not in (1, 3):
+        raise TargetError(
+            "target must hold a class per sample, shape (N,), or a class per pixel, (N, H, W) or "
+            f"(N, 1, H, W), got shape {tuple(values.shape)}."
+        )
+    if values.is_floating_point() and not bool((values == values.round()).all()):
+        raise TargetError(
+            "target must be classes, got numbers that are not whole. Cut a continuous Y into "
+            "classes first: numpy.digitize for one number a sample, target > 0.5 for soft masks, "
+            "infoflow.KMeans() for anything dense."
+        )
+    found, classes = torch.unique(values, return_inverse=True)
+    if len(found) < 2:
+        raise TargetError(f"target must hold at least 2 classes, got {found.tolist()}.")
+    numbered: Tensor = classes
+    return numbered
+
+
+def check_family(family: str) -> None:
+    """Raise an ArgumentError for a family that is not known."""
+    if family not in get_args(Family):
+        raise ArgumentError(f"family must be one of {', '.join(get_args(Family))}, got {family!r}.")
+
+
+# ------------------------------------------------------------------------------- rows
+
+
+def pixel_rows(values: Tensor, places: Tensor, size: tuple[int, int], reach: int) -> Tensor:
+    """Return the features around pixels of a larger or smaller map.
+
+    Parameters
+    ----------
+    values
+        Maps (N, C, h, w).
+    places
+        (N, P) flat indices into a map of ``size``.
+    size
+        Height and width of that map.
+    reach
+        0 for the features at the place alone, 1 for the 3×3 around it, with zeros beyond the edge.
+
+    Returns
+    -------
+    Tensor
+        Shape (N, P, C · (2 reach + 1)²).
+    """
+    height, width = values.shape[2:]
+    rows = (places // size[1]) * height // size[0]
+    columns = (places % size[1]) * width // size[1]
+    padded = F.pad(values, (reach,) * 4)
+    samples = torch.arange(len(values), device=values.device)[:, None]
+    steps = range(2 * reach + 1)
+    around = [padded[samples, :, rows + i, columns + j] for i in steps for j in steps]
+    return torch.cat(around, dim=2)
+
+
+def _as_maps(values: Tensor) -> Tensor:
+    if values.ndim == 2:
+        return values[:, :, None, None]
+    if values.ndim == 3:
+        return values[:, :, None, :]
+    if values.ndim != 4:
+        raise ArgumentError(
+            "Features must be maps of shape (N, C, h, w) for this target and family, got shape "
+            f"{tuple(values.shape)}. Use family='linear' or 'mlp' with one class per sample."
+        )
+    return values
+
+
+def _joined(rows: Sequence[Tensor]) -> Tensor | None:
+    """Put features side by side; of maps, the smaller are brought to the largest one's size."""
+    if not rows:
+        return None
+    if rows[0].ndim == 4:
+        size = [max(part.shape[axis] for part in rows) for axis in (2, 3)]
+        rows = [
+            part if list(part.shape[2:]) == size else F.interpolate(part, size) for part in rows
+        ]
+    return torch.cat([part.to(torch.float32) for part in rows], dim=1)

@@ -1,0 +1,223 @@
+"""Usable information against known truth: tables, a logistic channel, exclusive or, and nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import infoflow
+from infoflow import usable_information
+from infoflow.estimators.question import ask, pixel_rows
+from tests.estimators import twins
+
+
+def random_bits(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 2, shape)
+
+
+@pytest.mark.parametrize("family", ["linear", "mlp"])
+def test_a_discrete_table_gives_its_mutual_information(family):
+    """One-hot features let any family reach I(X;Y), so V-information is Shannon's."""
+    random = np.random.default_rng(0)
+    table = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.25, 0.25, 0.5], [0.0, 0.1, 0.9]])
+    x = random.integers(0, 4, 4000)
+    y = np.array([random.choice(3, p=table[i]) for i in x])
+    share = table.mean(axis=0)
+    noise = np.mean([-sum(p * math.log2(p) for p in row if p > 0) for row in table])
+    truth = -sum(p * math.log2(p) for p in share) - noise
+    found = usable_information(np.eye(4)[x], y, family=family)
+    assert found.ci_low - 0.01 < truth < found.ci_high + 0.01
+    assert found.value == pytest.approx(truth, abs=0.04)
+    assert found.entropy == pytest.approx(twins.entropy(y.tolist()) / math.log(2), abs=0.005)
+    assert found.remaining == pytest.approx(found.entropy - found.value)
+
+
+def logistic_channel(samples, slope=2.0, seed=1):
+    """Y given X is Bernoulli of a logistic function of X, and X is normal: linear is the truth."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(samples, 1))
+    return x, (random.random(samples) < 1 / (1 + np.exp(-slope * x[:, 0]))).astype(int)
+
+
+def logistic_truth(slope=2.0):
+    grid = np.linspace(-9, 9, 100_001)
+    density = np.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi)
+    p = 1 / (1 + np.exp(-slope * grid))
+    entropy = -p * np.log2(p) - (1 - p) * np.log2(1 - p)
+    return 1.0 - np.trapezoid(density * entropy, grid)
+
+
+@pytest.mark.parametrize("family", ["linear", "mlp"])
+def test_a_logistic_channel_against_numerical_integration(family):
+    x, y = logistic_channel(4000)
+    found = usable_information(x, y, family=family)
+    assert found.value == pytest.approx(logistic_truth(), abs=0.03)
+    assert found.ci_low < found.value < found.ci_high
+    assert found.unit == "bits per label"
+
+
+def test_the_interval_covers_the_truth_of_a_logistic_channel():
+    """Nominal 95 %; 40 seeds leave no room for an interval of half the width."""
+    hits = 0
+    for seed in range(40):
+        found = usable_information(*logistic_channel(400, seed=seed))
+        hits += found.ci_low <= logistic_truth() <= found.ci_high
+    assert 34 <= hits <= 40
+
+
+def test_exclusive_or_is_nothing_to_a_line_and_a_bit_to_a_hidden_layer():
+    bits = random_bits(400, 2)
+    parity = bits.sum(axis=1) % 2
+    assert abs(usable_information(bits, parity).value) < 0.01
+    assert usable_information(bits, parity, family="mlp").value == pytest.approx(1.0, abs=0.02)
+
+
+def test_synergy_shows_only_given_the_other_stream():
+    bits = random_bits(400, 2)
+    parity = bits.sum(axis=1) % 2
+    alone = usable_information(bits[:, :1], parity, family="mlp")
+    added = usable_information(bits[:, :1], parity, given=bits[:, 1:], family="mlp")
+    assert abs(alone.value) < 0.01
+    assert added.value == pytest.approx(1.0, abs=0.02)
+    assert added.entropy == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("family", ["linear", "mlp"])
+def test_a_duplicated_stream_adds_nothing(family):
+    x, y = logistic_channel(1000)
+    assert abs(usable_information(x, y, given=x, family=family).value) < 0.01
+
+
+@pytest.mark.parametrize("family", ["linear", "mlp"])
+@pytest.mark.parametrize("width", [5, 50, 2000])
+def test_random_features_tell_nothing_however_many(family, width):
+    features = np.random.default_rng(0).normal(size=(300, width))
+    value = usable_information(features, random_bits(300, seed=1), family=family).value
+    assert -0.03 < value <= 0.01
+
+
+def test_repeated_units_are_the_same_fit_also_where_they_outnumber_the_samples():
+    """The penalised fit lies in the span of the samples, whose rotation keeps it."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 100)
+    narrow = random.normal(size=(100, 20)) + y[:, None]
+    once, often = (usable_information(np.tile(narrow, times), y).value for times in (1, 10))
+    assert often == pytest.approx(once, abs=1e-3)
+    assert once > 0.5
+
+
+def test_masks_are_known_from_themselves_and_not_from_noise():
+    masks = random_bits(40, 12, 12)
+    noise = np.random.default_rng(1).normal(size=(40, 3, 12, 12))
+    for family in ("linear", "conv3x3"):
+        same = usable_information(masks[:, None], masks, family=family, pixels=50)
+        assert same.value == pytest.approx(1.0, abs=0.02)
+        assert same.unit == "bits per pixel"
+        assert -0.01 < usable_information(noise, masks, family=family, pixels=50).value <= 0.01
+
+
+def test_neighbours_of_a_pixel_are_seen_by_the_convolution_only():
+    """The mask is the image moved by one pixel to the right."""
+    image = random_bits(40, 1, 12, 12)
+    moved = np.roll(image[:, 0], 1, axis=2)
+    assert abs(usable_information(image, moved, pixels=50).value) < 0.01
+    assert usable_information(image, moved, pixels=50, family="conv3x3").value > 0.8
+
+
+def test_small_maps_are_looked_up_at_the_pixels_place():
+    """A mask of 4×4 blocks is known from a map a quarter of its size, whatever the family."""
+    small = random_bits(40, 1, 3, 3)
+    mask = small[:, 0].repeat(4, axis=1).repeat(4, axis=2)
+    for family in ("linear", "conv3x3", "mlp"):
+        assert usable_information(small, mask, family=family).value == pytest.approx(1, abs=0.02)
+
+
+def test_pixel_rows_equal_a_plain_loop():
+    values = torch.randn(2, 3, 4, 6)
+    places = torch.randint(0, 8 * 12, (2, 5))
+    rows = pixel_rows(values, places, (8, 12), 1)
+    for n in range(2):
+        for p in range(5):
+            r, c = int(places[n, p]) // 12 // 2, int(places[n, p]) % 12 // 2
+            for k, (i, j) in enumerate((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
+                inside = 0 <= r + i < 4 and 0 <= c + j < 6
+                expected = values[n, :, r + i, c + j] if inside else torch.zeros(3)
+                assert torch.equal(rows[n, p, 3 * k : 3 * k + 3], expected)
+
+
+def test_classes_of_textures_are_seen_by_a_convolution_of_the_map():
+    """Stripes across or along: the channel's values are the same, their order is not."""
+    y = random_bits(120)
+    stripes = np.tile([1.0, -1.0], 4)[None, :] * np.ones((8, 1))
+    maps = np.stack([stripes if label else stripes.T for label in y])[:, None]
+    maps = maps + 0.1 * np.random.default_rng(0).normal(size=maps.shape)
+    assert usable_information(maps, y, family="conv3x3").value > 0.9
+
+
+def test_maps_of_two_sizes_are_brought_to_the_larger_one():
+    y = random_bits(80)
+    small = y[:, None, None, None] * np.ones((1, 1, 2, 2))
+    noise = np.random.default_rng(0).normal(size=(80, 2, 4, 4))
+    assert usable_information(small, y, given=noise, family="conv3x3").value > 0.8
+
+
+def test_is_the_same_for_the_same_seed_and_leaves_the_random_state():
+    x, y = logistic_channel(200)
+    state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    one, other = (usable_information(x, y, family="mlp", seed=3) for _ in range(2))
+    assert one == other
+    assert one != usable_information(x, y, family="mlp", seed=4)
+    assert torch.equal(state[0], torch.get_rng_state())
+    assert np.array_equal(state[1], np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_folds_have_their_share_of_every_class_and_hold_each_sample_out_once():
+    labels = np.repeat([0, 1, 2], [50, 25, 10])
+    question = ask(labels, folds=5)
+    for number in range(5):
+        held_out = torch.from_numpy(labels)[question.fold == number]
+        assert torch.bincount(held_out).tolist() == [10, 5, 2]
+
+
+def test_a_class_that_training_has_not_seen_costs_no_infinity():
+    labels = np.append(np.repeat([0, 1], 20), 2)
+    features = np.append(np.repeat([0.0, 1.0], 20), 5.0)[:, None]
+    for family in ("linear", "mlp"):
+        assert math.isfinite(usable_information(features, labels, family=family).value)
+
+
+@pytest.mark.parametrize("family", ["linear", "mlp"])
+@pytest.mark.parametrize("width", [3, 300])
+def test_constant_features_tell_nothing(family, width):
+    value = usable_information(np.full((60, width), 0.1), random_bits(60), family=family).value
+    assert value == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"target": np.linspace(0, 1, 40)}, "Cut a continuous Y into classes first"),
+        ({"target": np.full((40, 8, 8), 0.5)}, "target > 0.5 for soft masks"),
+        ({"target": np.zeros(40)}, "at least 2 classes, got"),
+        ({"target": np.zeros((40, 3))}, r"got shape \(40, 3\)"),
+        ({"features": np.zeros((39, 2))}, "one row for each of the 40 samples"),
+        ({"given": np.zeros((39, 2))}, "given must have one row"),
+        ({"features": np.full((40, 2), math.nan)}, "features must be finite"),
+        ({"family": "tree"}, "family must be one of linear, conv3x3, mlp, got 'tree'"),
+        ({"folds": 1}, "folds must be a whole number of at least 2, got 1"),
+        ({"folds": 30}, "30 folds for 40 samples"),
+        ({"pixels": 0}, "pixels must be a whole number of at least 1"),
+        ({"features": np.zeros((40, 1, 2, 2, 2)), "family": "conv3x3"}, "Features must be maps"),
+    ],
+)
+def test_wrong_input_gets_one_clear_sentence(arguments, message):
+    usual = {"features": np.zeros((40, 2)), "target": random_bits(40)}
+    with pytest.raises(ValueError, match=message):
+        usable_information(**{**usual, **arguments})
+
+
+def test_a_result_prints_in_one_line():
+    text = str(usable_information(*logistic_channel(200)))
+    assert "bits per label (95 % interval" in text
+    assert infoflow.UsableInformation.__name__ == "UsableInformation"

@@ -1,0 +1,118 @@
+"""Streams whose usable information is known by how the net and its data are made."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import infoflow
+
+
+class TwoArms(nn.Module):
+    """The arms read other channels of the image and meet in a concatenation."""
+
+    def __init__(self):
+        super().__init__()
+        self.deep = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1))
+        self.short = nn.Conv2d(1, 1, 1)
+        self.head = nn.Conv2d(2, 1, 1)
+
+    def forward(self, image):
+        return self.head(torch.cat([self.deep(image[:, :1]), self.short(image[:, 1:])], 1))
+
+
+def loader_of(images, target, batch=7):
+    return list(zip(images.split(batch), target.split(batch), strict=True))
+
+
+def test_a_stream_that_carries_all_and_one_that_carries_nothing():
+    masks = (torch.rand(40, 8, 8) < 0.5).long()
+    images = torch.stack([torch.randn(40, 8, 8), masks.float()], 1)
+    found = infoflow.usable_streams(TwoArms(), loader_of(images, masks), folds=2, progress=False)
+    rows = {row.stream: row for row in found.rows}
+    assert found.unit == "bits per pixel"
+    assert rows["deep.1"].is_main
+    assert not rows["short"].is_main
+    assert rows["short"].unique.value == pytest.approx(1.0, abs=0.05)
+    assert rows["short"].alone.value == pytest.approx(1.0, abs=0.05)
+    assert abs(rows["deep.1"].alone.value) < 0.02
+    assert abs(rows["deep.1"].unique.value) < 0.03
+    assert rows["deep.1"].rest == rows["short"].alone
+
+
+def test_what_both_streams_carry_is_unique_to_neither():
+    masks = (torch.rand(40, 8, 8) < 0.5).long()
+    images = torch.stack([masks.float(), masks.float()], 1)
+    found = infoflow.usable_streams(
+        TwoArms(), loader_of(images, masks), family="linear", progress=False
+    )
+    for row in found.rows:
+        assert row.alone.value == pytest.approx(1.0, abs=0.05)
+        assert row.unique.value == pytest.approx(0.0, abs=0.01)
+        assert row.unique.ci_low <= 0.0 + 0.01
+
+
+def test_classes_given_as_an_array_and_streams_that_are_inputs():
+    class Gate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return x + self.layer(x)
+
+    x = torch.randn(200, 2)
+    labels = (x[:, 0] > 0).long()
+    found = infoflow.usable_streams(Gate(), [x[:100], x[100:]], target=labels, progress=False)
+    rows = {row.stream: row for row in found.rows}
+    assert set(rows) == {"x", "layer"}
+    assert found.unit == "bits per label"
+    assert rows["x"].alone.value > 0.7
+    assert abs(rows["x"].unique.value) < 0.1
+
+
+def test_table_and_dataset_hold_the_same_numbers(unet, loader):
+    found = infoflow.usable_streams(
+        unet,
+        loader,
+        family="linear",
+        pixels=8,
+        merges=["decoder.0.0", "decoder.3.0"],
+        progress=False,
+    )
+    dataset = found.to_dataset()
+    assert dataset.sizes["stream"] == 4
+    assert dataset["unique"].attrs["units"] == "bits per pixel"
+    values = [row.unique.value for row in found.rows]
+    np.testing.assert_array_equal(dataset["unique"], values)
+    np.testing.assert_allclose(dataset["unique"], dataset["joint"] - dataset["rest"], atol=1e-12)
+    assert bool((dataset["unique_ci_low"] <= dataset["unique_ci_high"]).all())
+    lines = str(found).splitlines()
+    assert len(lines) == 2 + 2 + 4
+    assert f"{values[0]:.3f}" in lines[4]
+
+
+def test_the_model_and_the_random_state_stay_as_they_were(unet, loader):
+    unet.train()
+    before = [weight.clone() for weight in unet.parameters()]
+    state = torch.get_rng_state()
+    infoflow.usable_streams(
+        unet, loader, pixels=2, merges=["decoder.3.0"], family="mlp", progress=False
+    )
+    assert unet.training
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(before, unet.parameters(), strict=True))
+
+
+def test_wrong_input_gets_one_clear_sentence(unet, loader, blobs):
+    images = blobs.tensors[0]
+    with pytest.raises(ValueError, match="has no merges"):
+        infoflow.usable_streams(nn.Linear(2, 2), [(torch.randn(20, 2), torch.arange(20) % 2)])
+    with pytest.raises(ValueError, match="merges must be names of merges, such as decoder"):
+        infoflow.usable_streams(unet, loader, merges=["bottom"])
+    with pytest.raises(ValueError, match="batches hold inputs only"):
+        infoflow.usable_streams(unet, [images])
+    with pytest.raises(ValueError, match=r"target > 0\.5 for soft masks"):
+        infoflow.usable_streams(unet, [(images, images[:, :1])])
+    with pytest.raises(ValueError, match="family must be one of"):
+        infoflow.usable_streams(unet, loader, family="tree")
