@@ -59,6 +59,44 @@ def about_classes(sums: Sums, classes: Tensor) -> Information:
     return Information(float(value), entropies - _mean_of_others(ratio), float(slope))
 
 
+def shared_about_classes(one: Sums, other: Sums, both: Sums, classes: Tensor) -> Information:
+    """Return what two sides both know of the classes, from their sums and those of both together.
+
+    For each sample, i = log p(y | m) / p(y) says how much one side, the other, or both change the
+    surprise of its class. The change in common, i_one + i_other − i_both, counts where all have one
+    sign. R. A. A. Ince, "Measuring Multivariate Redundant Information with Pointwise Common Change
+    in Surprisal", Entropy 19(7), 318 (2017), with the samples' own joint distribution.
+    """
+    whole = [_surprise(sums, classes) for sums in (one, other, both)]
+    without = [_surprise_without_groups(sums, classes) for sums in (one, other, both)]
+    value = float(_common_change(*whole).mean())
+    return Information(value, _mean_of_others(_common_change(*without)), 0.0)
+
+
+def _common_change(one: Tensor, other: Tensor, both: Tensor) -> Tensor:
+    change = one + other - both
+    signs = torch.stack([one, other, both, change]).sign()
+    return torch.where((signs == signs[0]).all(0), change, 0.0)
+
+
+def _surprise(sums: Sums, classes: Tensor) -> Tensor:
+    """Return (N,) logarithms of p(y | m) / p(y)."""
+    shares = classes.bincount()[classes] / len(classes)
+    return (sums.within / sums.total / shares).log()
+
+
+def _surprise_without_groups(sums: Sums, classes: Tensor) -> Tensor:
+    """Return (N, groups) logarithms without each group; zero for the samples in it."""
+    membership = _membership(len(classes), classes.device)
+    indicators = F.one_hot(classes).to(torch.float64)
+    left = indicators.sum(0) - membership.T @ indicators
+    shares = (left / left.sum(1, keepdim=True)).T[classes]
+    ratio = _log_without_groups(sums.within, sums.within_by_group) - _log_without_groups(
+        sums.total, sums.total_by_group
+    )
+    return torch.where(membership > 0, 0.0, ratio - shares.log())
+
+
 def about_shuffled_classes(sums: Sums, classes: Tensor) -> Tensor:
     """Return (permutations,) values of :func:`about_classes` for the shuffled classes."""
     entropy, _ = _entropies(classes)

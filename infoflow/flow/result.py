@@ -104,7 +104,8 @@ class FlowResult:
 
         References
         ----------
-        The split is that of Barrett (2015), where shared is the least of what either side knows.
+        Shared information is that of Ince (2017), Entropy 19(7), 318: what changes the surprise of
+        a sample's class on both sides alike.
         """
         mine = [name for name in self.dataset.variables if str(name).startswith(STREAM_PREFIX)]
         if not mine:

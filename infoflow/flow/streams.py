@@ -1,9 +1,9 @@
 """What each stream into a merge knows about Y, alone and beside the others.
 
 Put side by side, streams have the sum of their squared distances, so that whatever a set of them
-knows follows from the distances of each. A stream's part is split as by A. B. Barrett, "Exploration
-of synergistic and redundant information sharing in static and dynamical Gaussian systems", Physical
-Review E 91, 052802 (2015): what is shared with the others is the least of what either side knows.
+knows follows from the distances of each. What a stream shares with the others is counted sample by
+sample, as by R. A. A. Ince, "Measuring Multivariate Redundant Information with Pointwise Common
+Change in Surprisal", Entropy 19(7), 318 (2017).
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ from torch import Tensor
 from infoflow.estimators.classes import label_entropy
 from infoflow.estimators.distances import centred_norms
 from infoflow.estimators.doubt import interval, null_of, shuffled
-from infoflow.estimators.information import Information, about_classes, about_shuffled_classes
+from infoflow.estimators.information import (
+    Information,
+    about_classes,
+    about_shuffled_classes,
+    shared_about_classes,
+)
 from infoflow.estimators.kde import KDE
-from infoflow.estimators.kernel import kernel_sums
+from infoflow.estimators.kernel import Sums, kernel_sums
 from infoflow.estimators.noise import Noise, Relative
 from infoflow.graph import LayerGraph
 from infoflow.interface import Layer, Merge, is_saturated
@@ -41,6 +46,7 @@ class StreamPart:
         ``all`` − ``rest``: what would be lost with the stream; unique and synergy together.
     unique, shared, synergy
         What only this stream knows, what it and the others know both, and what neither knows alone.
+        Each can be below zero, where knowing misleads for some samples.
     added_null, added_null_high
         Mean and 95 % quantile of ``added`` when the classes are shuffled among the samples: what
         the stream adds by telling samples apart, whatever their classes.
@@ -184,21 +190,22 @@ def measure_streams(exponents: Sequence[Tensor], classes: Tensor) -> list[Stream
 
 @dataclass(frozen=True)
 class _Known:
-    """Information about Y, and what it is for each shuffle of the classes."""
+    """Sums of kernels, information about Y, and what it is for each shuffle of the classes."""
 
+    sums: Sums
     information: Information
     shuffles: Tensor
 
 
 def _about(exponents: Tensor, classes: Tensor, permuted: Tensor) -> _Known:
     (sums,) = kernel_sums([exponents.to(torch.float64)], classes, permuted)
-    return _Known(about_classes(sums, classes), about_shuffled_classes(sums, classes))
+    return _Known(sums, about_classes(sums, classes), about_shuffled_classes(sums, classes))
 
 
 def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> StreamPart:
     own, rest = one.information, others.information
     added = everything.information - rest
-    shared = _least(own, rest)
+    shared = shared_about_classes(one.sums, others.sums, everything.sums, classes)
     unique = own - shared
     parts = {"added": added, "unique": unique, "shared": shared, "synergy": added - unique}
     most = math.log(len(classes))
@@ -214,10 +221,4 @@ def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> S
         added_null=null.mean,
         added_null_high=null.high,
         is_saturated=is_saturated(rest.value, label_entropy(classes)),
-    )
-
-
-def _least(one: Information, other: Information) -> Information:
-    return Information(
-        min(one.value, other.value), torch.minimum(one.replicates, other.replicates), 0.0
     )
