@@ -1,4 +1,4 @@
-"""``infoflow graph | analyze | prune-suggest | demo``."""
+"""``infoflow graph | plan | analyze | prune-suggest | demo``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -14,15 +14,19 @@ from infoflow.cli.options import (
     AsDot,
     AsJson,
     AsMermaid,
+    Budget,
     Data,
     Leaves,
+    Mode,
     Model,
+    Noise,
     Open,
     Reduce,
     Shape,
     Shapes,
     Target,
     Weights,
+    read_noise,
 )
 from infoflow.interface import ArgumentError, InfoflowError, InfoflowWarning
 
@@ -89,17 +93,22 @@ def analyze(
     data: Data = None,
     weights: Weights = None,
     target: Target = "auto",
-    estimator: Annotated[str, typer.Option(help="kde or binning.")] = "kde",
-    noise_variance: Annotated[float | None, typer.Option(help="Of the KDE; default 1.0.")] = None,
+    estimator: Annotated[str, typer.Option(help="kde, binning, equal-mass, renyi or ksg.")] = "kde",
+    noise: Noise = None,
+    noise_variance: Annotated[float | None, typer.Option(help="The same as --noise.")] = None,
     bin_size: Annotated[float | None, typer.Option(help="Of the binning; default 0.2.")] = None,
     layers: Annotated[str, typer.Option(help="all, merges, or a name or pattern.")] = "all",
     unit: Annotated[str, typer.Option(help="bits or nats.")] = "bits",
     device: Annotated[
         str | None, typer.Option(help="Such as cuda; else where the model is.")
     ] = None,
-    memory_budget: Annotated[str, typer.Option(help="Such as 2GB.")] = "2GB",
+    memory_budget: Budget = "2GB",
+    mode: Mode = "auto",
     input_shape: Shape = None,
     seed: Annotated[int, typer.Option(help="Of weights, loader and clusters.")] = 0,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Check the data processing inequality, too.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Save the result here (netCDF).")] = None,
     save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
     as_json: AsJson = False,
@@ -119,18 +128,54 @@ def analyze(
         seed,
         target=target,
         estimator=estimator,
+        noise=read_noise(noise),
         noise_variance=noise_variance,
         bin_size=bin_size,
         layers=layers,
         unit=unit,
         device=device,
         memory_budget=memory_budget,
+        mode=mode,
     )
     if out is not None:
         result.save(out)
     if save_plots is not None:
         save_figures(result, save_plots)
+    if audit and as_json:
+        print(json.dumps({"result": result.to_dict(), "audit": result.audit().to_dict()}, indent=2))
+        return
     _print(result, as_json)
+    if audit:
+        print("", result.audit(), sep="\n")
+
+
+@app.command()
+def plan(
+    model: Model,
+    samples: Annotated[int, typer.Option(help="Number of samples.")],
+    estimator: Annotated[str, typer.Option(help="kde, binning, equal-mass, renyi or ksg.")] = "kde",
+    layers: Annotated[str, typer.Option(help="all, merges, or a name or pattern.")] = "all",
+    memory_budget: Budget = "2GB",
+    mode: Mode = "auto",
+    input_shape: Shapes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what measuring MODEL will cost: passes, time and memory, from shapes alone."""
+    from infoflow.cli.graph import traced
+    from infoflow.flow import plan as make_plan
+
+    graph = traced(model, input_shape or [])
+    _print(
+        make_plan(
+            graph,
+            samples,
+            estimator=estimator,
+            layers=layers,
+            memory_budget=memory_budget,
+            mode=cast(Any, mode),
+        ),
+        as_json,
+    )
 
 
 @app.command()
@@ -141,11 +186,12 @@ def prune_suggest(
     data: Data = None,
     weights: Weights = None,
     target: Target = "auto",
-    noise_variance: Annotated[float | None, typer.Option(help="Of the KDE; default 1.0.")] = None,
+    noise: Noise = None,
+    noise_variance: Annotated[float | None, typer.Option(help="The same as --noise.")] = None,
     device: Annotated[
         str | None, typer.Option(help="Such as cuda; else where the model is.")
     ] = None,
-    memory_budget: Annotated[str, typer.Option(help="Such as 2GB.")] = "2GB",
+    memory_budget: Budget = "2GB",
     input_shape: Shape = None,
     tolerance: Annotated[
         float, typer.Option(help="The gap counts as closed below this share of the maximum.")
@@ -153,7 +199,7 @@ def prune_suggest(
     seed: Annotated[int, typer.Option(help="Of weights, loader and clusters.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say which skip connections a redesigned net could do without."""
+    """Say which skip connections a redesigned net, or this trained one, could do without."""
     from infoflow.flow import load
     from infoflow.prune import suggest_pruning
 
@@ -172,6 +218,7 @@ def prune_suggest(
             input_shape,
             seed,
             target=target,
+            noise=read_noise(noise),
             noise_variance=noise_variance,
             device=device,
             memory_budget=memory_budget,

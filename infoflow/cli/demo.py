@@ -29,10 +29,14 @@ def run_demo(out: Path, *, epochs: int, seed: int, as_json: bool) -> None:
     saved = [result.save(out / "result.nc"), *save_figures(result, out)]
     advice = suggest_pruning(result)
     if as_json:
-        both = {"result": result.to_dict(), "advice": advice.to_dict()}
+        both = {
+            "result": result.to_dict(),
+            "audit": result.audit().to_dict(),
+            "advice": advice.to_dict(),
+        }
         print(json.dumps(both, indent=2, ensure_ascii=False))
         return
-    print(result.graph, result, advice, sep="\n\n\n")
+    print(result.graph, result, result.audit(), advice, sep="\n\n\n")
     print("\nWritten:", *saved, sep="\n  ")
     print(f"\nRead it again with: infoflow prune-suggest {saved[0]}")
 

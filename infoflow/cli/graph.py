@@ -9,7 +9,7 @@ from typing import cast
 from infoflow.cli.data import load_loader
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
-from infoflow.graph import trace
+from infoflow.graph import LayerGraph, trace
 from infoflow.graph.export import to_dot, to_json, to_mermaid
 from infoflow.graph.reduce import Reduce
 from infoflow.interface import ArgumentError
@@ -39,6 +39,12 @@ def print_graph(
     example = example_input(model, text, shapes, loader)
     graph = trace(model, example, leaves=leaves, open=opened, reduce=wanted)
     print(graph if form is None else _FORMS[form](graph))
+
+
+def traced(text: str, shapes: Sequence[str]) -> LayerGraph:
+    """Return the graph of the model that ``text`` names."""
+    model = load_model(text, None)
+    return trace(model, example_input(model, text, shapes, None))
 
 
 def _the_one(forms: Mapping[str, bool]) -> str | None:

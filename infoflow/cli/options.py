@@ -57,3 +57,34 @@ Reduce = Annotated[
         "last, or the number of one."
     ),
 ]
+Noise = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the KDE: a variance, 'relative', or several with commas for a sweep; default 1."
+    ),
+]
+Mode = Annotated[
+    str, typer.Option(help="exact, sketch, or auto: exact as long as it is not too costly.")
+]
+Budget = Annotated[str, typer.Option(help="Such as 2GB.")]
+
+
+def read_noise(text: str | None) -> float | str | list[float | str] | None:
+    """Return what ``--noise`` means: a number, a word, or several; what it is not, estimators say.
+
+    Examples
+    --------
+    >>> read_noise("0.1,1,relative")
+    [0.1, 1.0, 'relative']
+    """
+    if text is None:
+        return None
+    points = [_number_or_word(part.strip()) for part in text.split(",")]
+    return points if len(points) > 1 else points[0]
+
+
+def _number_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -46,7 +46,7 @@ class Relative:
 
 
 Noise = float | Relative
-NoiseLike = Noise | str | Sequence[Noise]
+NoiseLike = Noise | str | Sequence[Noise | str]
 
 
 def check_positive(name: str, value: object, hint: str) -> None:
@@ -64,15 +64,8 @@ def noises_of(noise: NoiseLike) -> tuple[Noise, ...]:
     ArgumentError
         For another word than ``"relative"``, no number, or a sweep with fewer than two points.
     """
-    if isinstance(noise, str):
-        if noise != "relative":
-            raise ArgumentError(
-                f"noise must be a variance, 'relative', an infoflow.Relative, or a sequence of "
-                f"these, got {noise!r}."
-            )
-        return (Relative(),)
-    if isinstance(noise, Sequence):
-        several: tuple[Noise, ...] = tuple(noise)  # type: ignore[arg-type]
+    if isinstance(noise, Sequence) and not isinstance(noise, str):
+        several = tuple(_single(point) for point in noise)
         if len(several) < 2:
             raise ArgumentError(
                 f"A sweep of noise needs at least 2 points, got {list(several)!r}. Pass the number "
@@ -81,4 +74,15 @@ def noises_of(noise: NoiseLike) -> tuple[Noise, ...]:
         if len(set(several)) < len(several):
             raise ArgumentError(f"A sweep of noise needs points that differ, got {list(several)}.")
         return several
-    return (noise,)
+    return (_single(noise),)
+
+
+def _single(noise: Noise | str) -> Noise:
+    if not isinstance(noise, str):
+        return noise
+    if noise != "relative":
+        raise ArgumentError(
+            "noise must be a variance, 'relative', an infoflow.Relative, or a sequence of these, "
+            f"got {noise!r}."
+        )
+    return Relative()

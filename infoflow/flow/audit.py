@@ -26,6 +26,8 @@ MEANINGS: Mapping[Finding, str] = {
     "merge": "no violation: other streams come in",
 }
 _ROUNDING = 1e-9
+#: The table leaves out rises that its digits would not show.
+_SHOWN = 0.001
 _SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
 
 
@@ -219,17 +221,20 @@ def _table(audit: Audit) -> str:
     header = ("", "layers", f"before ({audit.unit})", "", f"after ({audit.unit})", "", "finding")
     lines = align([header, *(_cells(row) for row in shown)], right=(2, 4))
     used = dict.fromkeys(row.finding for row in shown)
-    foot = [f"{finding}: {MEANINGS[finding]}." for finding in used]
-    return "\n".join(
-        [title, "", *lines, "", "The largest rise to each layer. " + foot[0], *foot[1:]]
-    )
+    meanings = [f"{finding}: {MEANINGS[finding]}." for finding in used]
+    about = f"The largest rise to each layer, of those above {_SHOWN}."
+    return "\n".join([title, "", *lines, "", about, *meanings])
 
 
 def _largest_rises(audit: Audit) -> list[AuditRow]:
     largest: dict[tuple[str, str, bool], AuditRow] = {}
     for row in audit:
         key = (row.quantity, row.layer, row.finding == "merge")
-        if row.finding != "holds" and (key not in largest or row.rise > largest[key].rise):
+        if (
+            row.rise > _SHOWN
+            and row.finding != "holds"
+            and (key not in largest or row.rise > largest[key].rise)
+        ):
             largest[key] = row
     return sorted(largest.values(), key=lambda row: (row.quantity, row.layer_index))
 

@@ -199,7 +199,7 @@ class LayerGraph:
         self.source.visit(call, [layer.name for layer in layers], hand_over)
 
     def rows(self, name: str, value: Any, samples: int) -> Tensor:
-        """Return a layer's raw value for ``samples`` samples as (samples, *layer.shape).
+        """Return a layer's raw value for ``samples`` samples, of shape (samples, …).
 
         Raises
         ------
