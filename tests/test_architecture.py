@@ -20,7 +20,7 @@ ALLOWED = {
     "flow": {"interface", "graph", "estimators", "capture"},
     "prune": {"interface", "graph", "estimators", "capture", "flow"},
     "plots": {"interface", "graph", "estimators", "capture", "flow"},
-    "testing": {"interface"},
+    "testing": {"interface", "graph", "estimators"},
     "cli": {"interface", "graph", "estimators", "capture", "flow", "prune", "plots", "testing"},
 }
 
