@@ -1,6 +1,7 @@
 """Nets and data with known properties, for users' own tests as much as for infoflow's."""
 
 from infoflow.testing.blobs import blob_images
+from infoflow.testing.contract import ESTIMATOR_CHECKS, ContractError, check_estimator
 from infoflow.testing.discrete import discrete_table, noisy_xor, ranked_streams, stream_net
 from infoflow.testing.families import (
     PairFamily,
@@ -17,6 +18,8 @@ from infoflow.testing.truth import KnownNet, LayerTruth, StreamTruth
 from infoflow.testing.unet import UNet
 
 __all__ = [
+    "ESTIMATOR_CHECKS",
+    "ContractError",
     "KnownNet",
     "LayerTruth",
     "MixtureInformation",
@@ -26,6 +29,7 @@ __all__ = [
     "benchmark_families",
     "bimodal",
     "blob_images",
+    "check_estimator",
     "correlated_normal",
     "discrete_table",
     "gaussian_chain",

@@ -183,7 +183,7 @@ def discrete_table(counts: ArrayLike, *, samples: int | None = None, seed: int =
     cases = [(int(x), int(y)) for x, y in np.ndindex(table.shape) for _ in range(table[x, y])]
     symbols, labels = [x for x, _ in cases], [y for _, y in cases]
     truths = tuple(
-        LayerTruth(name, _entropy(known), _information(known, labels))
+        LayerTruth(name, counted_entropy(known), counted_information(known, labels))
         for name, known in (("code", symbols), ("merged", [x // 2 for x in symbols]))
     )
     model = nn.Sequential()
@@ -213,15 +213,17 @@ def _known(
     together = tuple(bit for kept in streams.values() for bit in kept)
     layers = {"first": everything, **sided, "main": main, "deeper": main, "output": together}
     truths = tuple(
-        LayerTruth(layer, _entropy(carried(kept)), _information(carried(kept), labels))
+        LayerTruth(
+            layer, counted_entropy(carried(kept)), counted_information(carried(kept), labels)
+        )
         for layer, kept in layers.items()
     )
     parts = tuple(
         StreamTruth(
             source,
-            _information(carried(kept), labels),
-            _information(carried(_others(streams, source)), labels),
-            _information(carried(together), labels),
+            counted_information(carried(kept), labels),
+            counted_information(carried(_others(streams, source)), labels),
+            counted_information(carried(together), labels),
         )
         for source, kept in streams.items()
     )
@@ -242,14 +244,14 @@ def _drawn(cases: int, samples: int | None, seed: int) -> Tensor:
     return torch.randint(cases, (samples,), generator=torch.Generator().manual_seed(seed))
 
 
-def _entropy(symbols: Sequence[Hashable]) -> float:
+def counted_entropy(symbols: Sequence[Hashable]) -> float:
     """Return H, in nats, of equally likely cases."""
     total = len(symbols)
     counts = Counter(symbols).values()
     return math.fsum(count / total * math.log(total / count) for count in counts)
 
 
-def _information(symbols: Sequence[Hashable], labels: Sequence[int]) -> float:
+def counted_information(symbols: Sequence[Hashable], labels: Sequence[int]) -> float:
     """Return I(symbol; label) = Σ p(s, y) log p(s, y) / p(s) p(y) of equally likely cases."""
     total = len(labels)
     one, other = Counter(symbols), Counter(labels)

@@ -114,9 +114,12 @@ def gaussian_chain(
     direction /= np.linalg.norm(direction)
     inputs = random.normal(size=(samples, units))
     projected = inputs @ direction + _LABEL_NOISE * random.normal(size=samples)
+    values = _values(weights, skip)
+    noises = {
+        name: noise_variance * value.noise_covariance(noise) for name, value in values.items()
+    }
     truths = tuple(
-        _truth(name, value, noise, noise_variance, direction)
-        for name, value in _values(weights, skip).items()
+        _truth(name, value.signal, noises[name], direction) for name, value in values.items()
     )
     return KnownNet(
         f"linear Gaussian chain{' with a skip' if skip else ''}",
@@ -125,6 +128,7 @@ def gaussian_chain(
         torch.from_numpy(projected > 0).long(),
         truths,
         _QUANTITIES[noise].format(noise_variance),
+        noise_covariances={name: torch.from_numpy(matrix) for name, matrix in noises.items()},
     )
 
 
@@ -150,6 +154,12 @@ class _Value:
         sums = [one + two for one, two in zip(self.noises, other.noises, strict=False)]
         return _Value(self.signal + other.signal, (*sums, *self.noises[shared:]))
 
+    def noise_covariance(self, noise: Noise) -> Matrix:
+        """Return the covariance of the noise, in units of one noise's variance."""
+        own = np.eye(len(self.signal))
+        parts = self.noises if noise == "propagated" else (own,)
+        return np.asarray(sum(part @ part.T for part in parts))
+
 
 def _values(weights: Matrix, skip: bool) -> dict[str, _Value]:
     """Return every layer's value by the layer's name, in the graph's order."""
@@ -162,15 +172,10 @@ def _values(weights: Matrix, skip: bool) -> dict[str, _Value]:
     return found
 
 
-def _truth(
-    name: str, value: _Value, noise: Noise, noise_variance: float, direction: Matrix
-) -> LayerTruth:
-    own = np.eye(len(value.signal))
-    parts = value.noises if noise == "propagated" else (own,)
-    noise_covariance = noise_variance * sum(part @ part.T for part in parts)
-    total = value.signal @ value.signal.T + noise_covariance
+def _truth(name: str, signal: Matrix, noise_covariance: Matrix, direction: Matrix) -> LayerTruth:
+    total = signal @ signal.T + noise_covariance
     ixm = (np.linalg.slogdet(total)[1] - np.linalg.slogdet(noise_covariance)[1]) / 2
-    seen = value.signal @ direction
+    seen = signal @ direction
     explained = float(seen @ np.linalg.solve(total, seen))
     return LayerTruth(name, float(ixm), sign_information(explained, 1 + _LABEL_NOISE**2))
 

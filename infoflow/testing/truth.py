@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -82,6 +83,9 @@ class KnownNet:
         What the truths are of.
     streams
         What is known of each stream into the net's merge; empty where there is none.
+    noise_covariances
+        By layer, the (units, units) float64 covariance of the noise that the quantity speaks of;
+        empty where there is no noise.
     """
 
     name: str
@@ -91,6 +95,7 @@ class KnownNet:
     truths: tuple[LayerTruth, ...]
     quantity: str
     streams: tuple[StreamTruth, ...] = ()
+    noise_covariances: Mapping[str, Tensor] = field(default_factory=dict)
 
     def truth(self, layer: str) -> LayerTruth:
         """Return the truth of a layer by its name.
