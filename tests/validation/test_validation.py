@@ -102,6 +102,26 @@ def test_an_interval_is_judged_as_an_interval():
     assert row.low < row.truth < row.high
 
 
+def test_an_estimator_without_an_interval_gets_one():
+    class WithoutInterval:
+        name = "without"
+        statistic = infoflow.interface.Codes(0.5)
+
+        def estimate(self, statistic, labels):
+            numbers = infoflow.Binning(0.5, permutations=0).estimate(statistic, labels)
+            return replace(numbers, iym_ci_low=math.nan, iym_ci_high=math.nan)
+
+    case = next(case for case in CASES if case.name == "two normal classes, 1 dim")
+    entrants = [
+        of_classes("one", estimator, of_distribution, ends="interval")
+        for estimator in (WithoutInterval(), infoflow.Binning(0.5, permutations=0))
+    ]
+    own, given = validate(entrants=entrants, cases=[case])
+    assert own.verdict == given.verdict == "within interval"
+    # 20 groups here, 50 there
+    assert own.high - own.low == pytest.approx(given.high - given.low, rel=0.5)
+
+
 def test_an_estimator_of_pairs_says_where_it_is_not_valid():
     cases = [pair(correlated_normal(3)), pair(spiral(3, turns=4.0))]
 
