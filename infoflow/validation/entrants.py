@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +13,16 @@ import torch
 from torch import Tensor
 
 from infoflow.capture.noisy import NoisyNet
-from infoflow.estimators import KDE, Binning, SamplePropagation
+from infoflow.estimators import (
+    KDE,
+    KSG,
+    Binning,
+    EqualMassBinning,
+    Renyi,
+    SamplePropagation,
+    ksg,
+    usable_information,
+)
 from infoflow.estimators.jackknife import group_jackknife, jackknife_interval
 from infoflow.estimators.make import estimate
 from infoflow.flow import analyze
@@ -248,6 +258,59 @@ def of_distribution(case: ClassCase) -> dict[str, Truth]:
     return {"iym": Truth(case.iym)}
 
 
+def of_symbols_only(case: ClassCase) -> dict[str, Truth]:
+    """Return what was counted, and nothing where M is continuous."""
+    return of_symbols(case) if case.is_discrete else {}
+
+
+def of_order(alpha: float) -> Callable[[ClassCase], dict[str, Truth]]:
+    """Return the truth of Rényi's entropies of far symbols; nothing where M is continuous."""
+
+    def entropy(symbols: list[Hashable]) -> float:
+        shares = [count / len(symbols) for count in Counter(symbols).values()]
+        return math.log(math.fsum(share**alpha for share in shares)) / (1 - alpha)
+
+    def truth(case: ClassCase) -> dict[str, Truth]:
+        if not case.is_discrete:
+            return {}
+        symbols: list[Hashable] = [tuple(row) for row in case.values.tolist()]
+        labels: list[Hashable] = case.labels.tolist()
+        both: list[Hashable] = list(zip(symbols, labels, strict=True))
+        iym = entropy(symbols) + entropy(labels) - entropy(both)
+        return {"ixm": Truth(entropy(symbols)), "iym": Truth(iym)}
+
+    return truth
+
+
+def unless_many_or_few(case: ClassCase) -> str:
+    """Refuse what nearest neighbours cannot tell: symbols, and more than 10 dimensions."""
+    if case.is_discrete:
+        return "M has few values, so that neighbours are at distance 0"
+    return "more than 10 dimensions have no near neighbours" if case.units > 10 else ""
+
+
+def unless_many_together(case: PairCase) -> str:
+    """Refuse more than 4 dimensions of X and Y together."""
+    is_many = case.family.x_units + case.family.y_units > 4
+    return "more than 4 dimensions have no near neighbours" if is_many else ""
+
+
+def of_probes(name: str) -> Entrant:
+    """Return what linear probes gain: I(Y;M) itself where the best prediction is linear."""
+
+    def measure(case: ClassCase) -> list[Finding]:
+        if case.is_discrete:
+            return []
+        bits = usable_information(case.values, case.labels)
+        value, low, high = (bit * math.log(2) for bit in (bits.value, bits.ci_low, bits.ci_high))
+        return [Finding("I(Y;M)", value, low, high, Truth(case.iym), "interval")]
+
+    def refuses(case: ClassCase) -> str:
+        return "too few samples for the probe's weights" if case.units > 10 else ""
+
+    return Entrant(name, ClassCase, measure, refuses)
+
+
 def _whitened(values: Tensor, noise_covariance: Tensor) -> Tensor:
     """Return values in coordinates where the noise is standard normal."""
     root = torch.linalg.cholesky(noise_covariance)
@@ -267,5 +330,10 @@ ENTRANTS: tuple[Entrant, ...] = (
     of_classes("KDE upper", KDE(1.0, permutations=0), with_noise(1.0)),
     of_classes("KDE lower", KDE(1.0, "lower", permutations=0), with_noise(1.0)),
     of_classes("binning", Binning(0.5, permutations=0), in_bins(0.5)),
+    of_classes("equal-mass bins", EqualMassBinning(), of_symbols_only),
+    of_classes("Rényi, order 1.01", Renyi(width=1.0), of_order(1.01)),
+    of_classes("KSG", KSG(), of_distribution, ends="interval", refuses=unless_many_or_few),
+    of_pairs("KSG", ksg, refuses=unless_many_together),
+    of_probes("usable information"),
     of_chains("sample propagation", SamplePropagation(draws=32, standard_error=0.02)),
 )
