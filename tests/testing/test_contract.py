@@ -20,6 +20,9 @@ BUILT_IN = [
     infoflow.KDE(0.5, "lower"),
     infoflow.KDE(infoflow.Relative(0.1)),
     infoflow.Binning(0.5),
+    infoflow.EqualMassBinning(),
+    infoflow.Renyi(),
+    infoflow.KSG(),
 ]
 
 
