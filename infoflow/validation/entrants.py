@@ -27,13 +27,13 @@ from infoflow.estimators.jackknife import group_jackknife, jackknife_interval
 from infoflow.estimators.make import estimate
 from infoflow.flow import analyze
 from infoflow.graph import trace
-from infoflow.interface import Estimate, Estimator, InfoflowWarning
+from infoflow.interface import Estimator, InfoflowWarning
 from infoflow.testing.discrete import counted_entropy, counted_information
 from infoflow.testing.mixtures import mixture_information
 from infoflow.validation.cases import ChainCase, ClassCase, PairCase
 
 Ends = Literal["bounds", "interval"]
-#: Groups of the jackknife, for estimators without an interval of their own.
+#: Groups of the jackknife of an estimator of pairs.
 _GROUPS = 20
 
 
@@ -114,42 +114,27 @@ def of_classes(
         Returns the truth of ``"ixm"`` and ``"iym"`` that the estimator is stated for; what it
         leaves out is not looked at.
     ends
-        What must hold the truth: the estimate's bounds, or its 95 % interval. An estimate without
-        an interval gets that of a jackknife.
+        What must hold the truth: the estimate's bounds, or its 95 % interval.
     refuses
         Returns why the estimator is not valid for a case.
     """
 
     def measure(case: ClassCase) -> list[Finding]:
-        numbers = _numbers(estimator, case, torch.arange(len(case.labels)))
-        findings = []
-        for short, known in truth(case).items():
-            low, high = _ends(estimator, case, numbers, short, ends)
-            value = getattr(numbers, short)
-            findings.append(Finding(_SYMBOLS[short], value, low, high, known, ends))
-        return findings
+        numbers = estimate(case.values, case.labels, estimator=estimator, unit="nats")
+        low, high = ("_lower", "_upper") if ends == "bounds" else ("_ci_low", "_ci_high")
+        return [
+            Finding(
+                _SYMBOLS[short],
+                getattr(numbers, short),
+                getattr(numbers, short + low),
+                getattr(numbers, short + high),
+                known,
+                ends,
+            )
+            for short, known in truth(case).items()
+        ]
 
     return Entrant(name, ClassCase, measure, refuses)
-
-
-def _numbers(estimator: Estimator, case: ClassCase, kept: Tensor) -> Estimate:
-    return estimate(case.values[kept], case.labels[kept], estimator=estimator, unit="nats")
-
-
-def _ends(
-    estimator: Estimator, case: ClassCase, numbers: Estimate, short: str, ends: Ends
-) -> tuple[float, float]:
-    low, high = ("_lower", "_upper") if ends == "bounds" else ("_ci_low", "_ci_high")
-    found = getattr(numbers, short + low), getattr(numbers, short + high)
-    if ends == "bounds" or not math.isnan(found[0]):
-        return found
-
-    def without(kept: Tensor) -> float:
-        return float(getattr(_numbers(estimator, case, kept), short))
-
-    replicates = group_jackknife(without, len(case.labels), groups=_GROUPS)
-    interval = jackknife_interval(getattr(numbers, short), replicates)
-    return interval.low, interval.high
 
 
 def of_pairs(
