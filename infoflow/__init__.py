@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Verification,
     )
     from infoflow.prune import PruningAdvice, suggest_pruning
+    from infoflow.validation import validate
 
 __version__ = "0.1.0"
 
@@ -71,6 +72,7 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
     **dict.fromkeys(("PruningAdvice", "suggest_pruning"), "prune"),
+    "validate": "validation",
 }
 
 __all__ = [
@@ -117,6 +119,7 @@ __all__ = [
     "unit_entropies",
     "usable_information",
     "usable_streams",
+    "validate",
 ]
 
 

@@ -20,8 +20,12 @@ ALLOWED = {
     "flow": {"interface", "graph", "estimators", "capture"},
     "prune": {"interface", "graph", "estimators", "capture", "flow"},
     "plots": {"interface", "graph", "estimators", "capture", "flow"},
-    "testing": {"interface"},
-    "cli": {"interface", "graph", "estimators", "capture", "flow", "prune", "plots", "testing"},
+    "testing": {"interface", "estimators"},
+    "validation": {"interface", "graph", "estimators", "capture", "flow", "testing"},
+    "cli": {
+        *("interface", "graph", "estimators", "capture", "flow", "prune", "plots", "testing"),
+        "validation",
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""``infoflow graph | plan | analyze | prune-suggest | demo``."""
+"""``infoflow graph | plan | analyze | prune-suggest | demo | validate``."""
 
 from __future__ import annotations
 
@@ -239,6 +239,20 @@ def demo(
     from infoflow.cli.demo import run_demo
 
     run_demo(out, epochs=epochs, seed=seed, as_json=as_json)
+
+
+@app.command()
+def validate(
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run every estimator over known truth; exit with 1 if one misses a truth that it claims."""
+    from infoflow.validation import validate as run_over_known_truth
+
+    table = run_over_known_truth(seed=seed)
+    _print(table, as_json)
+    if table.outside:
+        raise typer.Exit(1)
 
 
 def _measure(

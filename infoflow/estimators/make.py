@@ -199,10 +199,11 @@ def estimate(
             f"labels must hold at least 2 classes, got one for all {len(values)} samples. Leave "
             "labels out to estimate I(X;M) alone."
         )
-    return complete_estimate(chosen, _statistic(values, chosen), classes).to(unit)
+    return complete_estimate(chosen, statistic_of(values, chosen), classes).to(unit)
 
 
-def _statistic(values: Tensor, estimator: Estimator) -> Tensor:
+def statistic_of(values: Tensor, estimator: Estimator) -> Tensor:
+    """Return what an estimator asks for, from (N, units) values of a layer."""
     wanted = estimator.statistic
     if isinstance(wanted, Distances):
         return squared_distances(values)

@@ -1,0 +1,28 @@
+"""Every estimator against known truth, as a table."""
+
+from infoflow.validation.cases import ChainCase, ClassCase, PairCase, known_cases
+from infoflow.validation.entrants import (
+    ENTRANTS,
+    Entrant,
+    Finding,
+    of_chains,
+    of_classes,
+    of_pairs,
+)
+from infoflow.validation.verdicts import Validation, ValidationRow, validate
+
+__all__ = [
+    "ENTRANTS",
+    "ChainCase",
+    "ClassCase",
+    "Entrant",
+    "Finding",
+    "PairCase",
+    "Validation",
+    "ValidationRow",
+    "known_cases",
+    "of_chains",
+    "of_classes",
+    "of_pairs",
+    "validate",
+]
