@@ -21,8 +21,7 @@ from scipy import stats
 from torch import Tensor
 
 from infoflow.estimators.distances import squared_distances
-from infoflow.estimators.doubt import Interval
-from infoflow.estimators.jackknife import jackknife_interval, kept_samples
+from infoflow.estimators.jackknife import Interval, deal_groups, jackknife_interval
 
 HERE = Path(__file__).parent
 NORMAL = float(stats.norm.ppf(0.975))
@@ -159,6 +158,12 @@ def bootstrapped(value: float, replicates: Tensor) -> dict[str, Interval]:
     return {"bootstrap, percentile": Interval(low, high), "bootstrap, normal": spread}
 
 
+def _kept(samples: int, groups: int, seed: int = 0) -> Tensor:
+    """Return (N, groups) weights: zero for the samples of the group that is left out."""
+    dealt = deal_groups(samples, groups=groups, seed=seed)
+    return (dealt[:, None] != torch.arange(min(samples, groups))).double()
+
+
 def weight_sets(samples: int, seed: int) -> dict[str, Tensor]:
     """Return (N, sets) weights of the samples for every method."""
     random = np.random.default_rng([seed, 1])
@@ -166,9 +171,9 @@ def weight_sets(samples: int, seed: int) -> dict[str, Tensor]:
     counts = random.multinomial(samples, np.full(samples, 1 / samples), DRAWS)
     return {
         "all": torch.ones(samples, 1, dtype=torch.float64),
-        "each": kept_samples(samples, samples).T.double(),
-        "50 groups": kept_samples(samples, 50, seed=seed).T.double(),
-        "20 groups": kept_samples(samples, 20, seed=seed).T.double(),
+        "each": _kept(samples, samples),
+        "50 groups": _kept(samples, 50, seed),
+        "20 groups": _kept(samples, 20, seed),
         "half": torch.from_numpy(np.stack(half, 1)).double(),
         "bootstrap": torch.from_numpy(counts.T).double(),
     }

@@ -16,8 +16,9 @@ from infoflow.estimators.classes import (
     label_entropy,
     with_ceilings,
 )
-from infoflow.estimators.doubt import PERMUTATIONS, deal_groups, interval, null_of, shuffled
+from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.noise import check_positive
+from infoflow.estimators.null import PERMUTATIONS, null_of, shuffled
 from infoflow.interface import ArgumentError, Codes, Estimate
 
 #: 128 bits: for a million samples the chance that any two codes collide is below 1e-26.
@@ -136,11 +137,11 @@ def estimate_codes(codes: Tensor, labels: Tensor | None, kind: str, permutations
     iym = NOT_KNOWN if labels is None else (_about_classes(codes, labels),) * 3
     estimate = with_ceilings((ixm,) * 3, iym, len(codes), labels, kind)
     most = estimate.ixm_ceiling
-    ends = interval(ixm, _without_groups(codes, labels, _about_codes), 0.0, most)
+    ends = jackknife_interval(ixm, _without_groups(codes, labels, _about_codes), 0.0, most)
     estimate = replace(estimate, ixm_ci_low=ends.low, ixm_ci_high=ends.high)
     if labels is None:
         return estimate
-    ends = interval(iym[0], _without_groups(codes, labels, _about_classes), 0.0, most)
+    ends = jackknife_interval(iym[0], _without_groups(codes, labels, _about_classes), 0.0, most)
     orders = shuffled(labels, permutations)
     shuffles = [_about_classes(codes, order) for order in orders]
     null = null_of(torch.tensor(shuffles, dtype=torch.float64))

@@ -9,7 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from infoflow.estimators.doubt import deal_groups, interval, null_of, shuffled
+from infoflow.estimators.jackknife import deal_groups, jackknife_interval
+from infoflow.estimators.null import null_of, shuffled
 from infoflow.interface import Distances, Draws, Estimate, Estimator
 
 #: Estimators of others may be slow: fewer groups and shuffles than for our own.
@@ -45,7 +46,7 @@ def complete_estimate(estimator: Estimator, statistic: Tensor, labels: Tensor | 
 def _with_intervals(
     estimator: Estimator, statistic: Tensor, labels: Tensor | None, estimate: Estimate
 ) -> Estimate:
-    groups = deal_groups(len(statistic), statistic.device) % _GROUPS
+    groups = deal_groups(len(statistic), statistic.device, groups=_GROUPS)
     parts = []
     for group in range(_GROUPS):
         keep = (groups != group).nonzero().squeeze(1)
@@ -66,5 +67,5 @@ def _interval(
     value = quantity(estimate)
     if math.isnan(value) or not bool(replicates.isfinite().all()):
         return math.nan, math.nan
-    ends = interval(value, replicates, 0.0, estimate.ixm_ceiling)
+    ends = jackknife_interval(value, replicates, 0.0, estimate.ixm_ceiling)
     return ends.low, ends.high

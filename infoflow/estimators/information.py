@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infoflow.estimators.doubt import deal_groups
+from infoflow.estimators.jackknife import deal_groups
 from infoflow.estimators.kernel import Sums
 
 

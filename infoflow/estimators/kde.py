@@ -15,15 +15,16 @@ from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, label_entropy, numbered, with_ceilings
 from infoflow.estimators.distances import DistanceRows, blocks_of, centred_norms
-from infoflow.estimators.doubt import PERMUTATIONS, deal_groups, interval, null_of, shuffled
 from infoflow.estimators.information import (
     Information,
     about_classes,
     about_samples,
     about_shuffled_classes,
 )
+from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kernel import Sums, kernel_sums
 from infoflow.estimators.noise import Noise, Relative, check_positive
+from infoflow.estimators.null import PERMUTATIONS, null_of, shuffled
 from infoflow.interface import ArgumentError, Distances, Estimate
 
 
@@ -125,12 +126,12 @@ class KDE:
             labels,
             self.kind,
         )
-        ends = interval(ixm.value, self._replicates(ixm, norms), 0.0, most)
+        ends = jackknife_interval(ixm.value, self._replicates(ixm, norms), 0.0, most)
         estimate = replace(estimate, ixm_ci_low=ends.low, ixm_ci_high=ends.high)
         if labels is None:
             return estimate
         iym = about_classes(sums, labels)
-        ends = interval(iym.value, self._replicates(iym, norms), 0.0, most)
+        ends = jackknife_interval(iym.value, self._replicates(iym, norms), 0.0, most)
         null = null_of(about_shuffled_classes(sums, labels))
         return replace(
             estimate,

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infoflow.estimators.doubt import deal_groups
+from infoflow.estimators.jackknife import deal_groups
 
 #: Rows whose exponents are worked on at a time, in values: 8 MB of float64 stays near the caches.
 _BLOCK_VALUES = 2**20

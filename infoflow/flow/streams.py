@@ -17,16 +17,17 @@ from torch import Tensor
 
 from infoflow.estimators.classes import label_entropy
 from infoflow.estimators.distances import centred_norms
-from infoflow.estimators.doubt import interval, null_of, shuffled
 from infoflow.estimators.information import (
     Information,
     about_classes,
     about_shuffled_classes,
     shared_about_classes,
 )
+from infoflow.estimators.jackknife import jackknife_interval
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.kernel import Sums, kernel_sums
 from infoflow.estimators.noise import Noise, Relative
+from infoflow.estimators.null import null_of, shuffled
 from infoflow.graph import LayerGraph
 from infoflow.interface import Layer, Merge, is_saturated
 
@@ -209,7 +210,10 @@ def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> S
     unique = own - shared
     parts = {"added": added, "unique": unique, "shared": shared, "synergy": added - unique}
     most = math.log(len(classes))
-    ends = {name: interval(p.value, p.replicates, -most, most) for name, p in parts.items()}
+    ends = {
+        name: jackknife_interval(part.value, part.replicates, -most, most)
+        for name, part in parts.items()
+    }
     null = null_of(everything.shuffles - others.shuffles)
     return StreamPart(
         all=everything.information.value,

@@ -8,22 +8,19 @@ import torch
 from scipy import stats
 
 from infoflow.estimators.jackknife import (
+    deal_groups,
     group_jackknife,
     jackknife_error,
     jackknife_interval,
-    kept_samples,
-    kernel_without_each,
 )
-from tests.estimators import twins
 
 
 def test_every_sample_is_left_out_once_and_the_global_generator_is_left_alone():
     before = torch.get_rng_state()
-    kept = kept_samples(23, 5, seed=4)
-    assert torch.equal((~kept).sum(0), torch.ones(23, dtype=torch.int64))
-    assert sorted((~kept).sum(1).tolist()) == [4, 4, 5, 5, 5]
+    dealt = deal_groups(23, groups=5, seed=4)
+    assert sorted(dealt.bincount().tolist()) == [4, 4, 5, 5, 5]
     assert torch.equal(torch.get_rng_state(), before)
-    assert not torch.equal(kept, kept_samples(23, 5, seed=5))
+    assert not torch.equal(dealt, deal_groups(23, groups=5, seed=5))
 
 
 def test_jackknife_error_of_a_mean_is_the_standard_error():
@@ -37,25 +34,11 @@ def test_jackknife_error_of_a_mean_is_the_standard_error():
     assert (ends.low, ends.high) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("factor", [2, 8])
-def test_leave_one_out_of_the_kernel_density_estimate_by_plain_loops(factor):
-    random = np.random.default_rng(1)
-    values, classes = random.normal(size=(14, 2)), np.arange(14) % 3
-    classes[0] = 3  # a class that is gone with its only sample
-    kernel = torch.exp(-torch.from_numpy(twins.squared_distances(values)) / (factor * 0.3))
-    about_samples, about_classes = kernel_without_each(kernel, torch.from_numpy(classes))
-    for left_out in range(14):
-        others = np.delete(np.arange(14), left_out)
-        expected = twins.kde(values[others], classes[others].tolist(), 0.3, factor)
-        assert float(about_samples[left_out]) == pytest.approx(expected[0], abs=1e-12)
-        assert float(about_classes[left_out]) == pytest.approx(expected[1], abs=1e-12)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: kept_samples(1), "at least 2 samples and 2 groups, got 1 samples"),
-        (lambda: kept_samples(9, 1), "got 9 samples and 1 groups"),
+        (lambda: deal_groups(1), "at least 2 samples and 2 groups, got 1 samples"),
+        (lambda: deal_groups(9, groups=1), "got 9 samples and 1 groups"),
         (lambda: jackknife_interval(0.0, torch.zeros(1)), "at least 2 replicates, got 1"),
         (lambda: jackknife_interval(0.0, torch.zeros(5), confidence=95), "between 0 and 1, got 95"),
     ],

@@ -1,4 +1,4 @@
-"""Intervals, nulls, relative noise, and sums in blocks of rows."""
+"""Intervals and nulls of the estimators, relative noise, and sums in blocks of rows."""
 
 import math
 
@@ -8,8 +8,9 @@ import torch
 
 import infoflow
 from infoflow.estimators.distances import DistanceRows, squared_distances
-from infoflow.estimators.doubt import deal_groups, interval, shuffled
+from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kde import KDE
+from infoflow.estimators.null import shuffled
 from tests.estimators import twins
 
 
@@ -38,7 +39,7 @@ def test_interval_is_the_jackknife_by_definition(estimator):
     parts = [without_group(values, labels, estimator, group) for group in range(50)]
     for name in ("ixm", "iym"):
         replicates = torch.tensor([getattr(part, name) for part in parts], dtype=torch.float64)
-        expected = interval(getattr(whole, name), replicates, 0.0, math.log(60))
+        expected = jackknife_interval(getattr(whole, name), replicates, 0.0, math.log(60))
         assert getattr(whole, f"{name}_ci_low") == pytest.approx(expected.low, abs=1e-9)
         assert getattr(whole, f"{name}_ci_high") == pytest.approx(expected.high, abs=1e-9)
         assert expected.low < getattr(whole, name) < expected.high
@@ -52,7 +53,7 @@ def test_interval_with_relative_noise_follows_the_scale_of_what_is_left():
     parts = [without_group(values, labels, estimator, group) for group in range(50)]
     for name in ("ixm", "iym"):
         replicates = torch.tensor([getattr(part, name) for part in parts], dtype=torch.float64)
-        expected = interval(getattr(whole, name), replicates, 0.0, math.log(200))
+        expected = jackknife_interval(getattr(whole, name), replicates, 0.0, math.log(200))
         width = expected.high - expected.low
         assert getattr(whole, f"{name}_ci_low") == pytest.approx(expected.low, abs=0.02 * width)
 
