@@ -150,6 +150,26 @@ def test_a_new_figure_is_no_larger_than_a_poster():
     assert max(figure.get_size_inches()) <= 30
 
 
+def test_the_legend_of_a_narrow_drawing_is_within_the_figure():
+    names = [f"block{n // 5}.{n % 5}" for n in range(30)]
+    sources = ["x", *names]
+    rows = [(name, "Linear", (8,), (sources[n],)) for n, name in enumerate(names)]
+    rows[-1] = ("head", "Linear", (8,), ("block0.0", "block5.3"))
+    ax = plots.layer_graph(graph_of(rows), max_places=8)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "merge", "skip connection", "folded (see unfold=)",
+    ]  # fmt: skip
+    ax.figure.canvas.draw()
+    legend, figure = ax.get_legend().get_window_extent(), ax.figure.bbox
+    assert figure.x0 <= legend.x0
+    assert legend.x1 <= figure.x1
+
+
+def test_the_title_counts_layers_and_merges(unet_graph):
+    assert plots.layer_graph(unet_graph).get_title() == "UNet: 23 layers, 4 merges"
+    assert plots.layer_graph(chain(1)).get_title() == "Net: 1 layer, 0 merges"
+
+
 def test_wrong_arguments_leave_no_figure(unet_graph):
     with pytest.raises(ArgumentError, match="max_places must be 1 or more, got 0"):
         plots.layer_graph(unet_graph, max_places=0)
