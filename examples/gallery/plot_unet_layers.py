@@ -25,8 +25,9 @@ unet = infoflow.trace(UNet(base_channels=16), torch.zeros(1, 3, 128, 128))
 print(unet)
 
 # %%
-# Squares are merges and blue arcs are skip connections. A layer is as high as its resolution, so
-# the drawing has the shape that gave the net its name.
+# Orange boxes are merges and blue arrows are skip connections. The encoder runs down, the decoder
+# up, and the bridges between them are level, so the drawing has the shape that gave the net its
+# name.
 
 infoflow.plots.layer_graph(unet)
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from infoflow.flow.result import FlowResult
 from infoflow.graph import LayerGraph
-from infoflow.plots.graphs.drawing import Pen
+from infoflow.plots.graphs.drawing import Pen, legend_width
 from infoflow.plots.graphs.fitting import fold_to_page
 from infoflow.plots.graphs.page import compose
 from infoflow.plots.graphs.wording import measure, width_of
@@ -77,9 +77,9 @@ def layer_graph(
     folded, grid = fold_to_page(graph, unfold=unfold, max_places=max_places, aspect=aspect)
     widths = measure(folded, grid)
     page = compose(folded, grid, widths.box)
-    title = f"{graph.model}: {len(graph)} layers, {len(graph.merges)} merges"
+    title = f"{graph.model}: {_count(len(graph), 'layer')}, {_count(len(graph.merges), 'merge')}"
     title_width = width_of(title, _TITLE_SIZE)
-    width = max(page.width, title_width) + 2 * _MARGIN
+    width = max(page.width, title_width, legend_width(folded)) + 2 * _MARGIN
     bottom, top = -_MARGIN - _FOOT, page.height + _MARGIN
     ax = _new_axes(width, top - bottom) if ax is None else ax
     pen = Pen(ax, min(_size(ax)[0] / width, _size(ax)[1] / (top - bottom)))
@@ -96,6 +96,10 @@ def layer_graph(
         pen.label(label)
     pen.legend(folded)
     return ax
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _new_axes(width: float, height: float) -> Axes:

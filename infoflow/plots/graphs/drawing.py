@@ -25,6 +25,7 @@ from infoflow.plots.graphs.wording import (
     detail_of,
     index_of,
     shortened,
+    width_of,
 )
 from infoflow.plots.style import MERGE_COLOUR, SKIP_COLOUR
 
@@ -95,12 +96,7 @@ class Pen:
 
     def legend(self, folded: FoldedGraph) -> None:
         """Explain the marks that occur, below the drawing."""
-        merge = Patch(facecolor=_MERGE_FILL, edgecolor=MERGE_COLOUR, label="merge")
-        skip = Line2D([], [], color=SKIP_COLOUR, label="skip connection")
-        module = Patch(facecolor=_FOLD_FILL, edgecolor=_INK, label="folded (see unfold=)")
-        handles: list[Artist] = [merge] if any(p.is_merge for p in folded.places) else []
-        handles += [skip] if any(stream.is_skip for stream in folded.streams) else []
-        handles += [module] if folded.folds else []
+        handles = _marks(folded)
         if handles:
             size = NAME_SIZE * self.scale
             self.ax.legend(
@@ -137,6 +133,23 @@ class Pen:
     def _text(self, x: float, y: float, text: str, size: float, **look: Any) -> None:
         look = {"ha": "center", "va": "center", "zorder": 3, **look}
         self.ax.text(x, y, text, fontsize=size * self.scale, parse_math=False, **look)
+
+
+def legend_width(folded: FoldedGraph) -> float:
+    """Return the width in inches of the legend."""
+    beside = 5.0 * NAME_SIZE / 72
+    return sum(width_of(str(mark.get_label()), NAME_SIZE) + beside for mark in _marks(folded))
+
+
+def _marks(folded: FoldedGraph) -> list[Artist]:
+    """Return an example of each mark that occurs, with what it means as its label."""
+    merge = Patch(facecolor=_MERGE_FILL, edgecolor=MERGE_COLOUR, label="merge")
+    skip = Line2D([], [], color=SKIP_COLOUR, label="skip connection")
+    module = Patch(facecolor=_FOLD_FILL, edgecolor=_INK, label="folded (see unfold=)")
+    marks: list[Artist] = [merge] if any(p.is_merge for p in folded.places) else []
+    marks += [skip] if any(stream.is_skip for stream in folded.streams) else []
+    marks += [module] if folded.folds else []
+    return marks
 
 
 def _rounded(points: Sequence[Point]) -> Path:

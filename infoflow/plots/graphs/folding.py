@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -10,7 +11,7 @@ from typing import Literal
 import networkx as nx
 
 from infoflow.graph import LayerGraph
-from infoflow.interface import Layer, Merge
+from infoflow.interface import Layer, LayerNotFoundError, Merge
 from infoflow.plots.graphs.grouping import Group, group_layers
 
 Role = Literal["input", "layer", "fold", "junction", "output"]
@@ -25,7 +26,8 @@ class Place:
     Parameters
     ----------
     name
-        Unique in the picture.
+        Unique in the picture. A fold has the name of its module, with indices of layers, as in
+        ``layer3[31:56]``, where another place is called so too.
     label
         What is written on it.
     role
@@ -90,7 +92,11 @@ class FoldedGraph:
     streams: tuple[PlaceStream, ...]
 
     def __getitem__(self, name: str) -> Place:
-        return next(place for place in self.places if place.name == name)
+        """Return a place by name; a LayerNotFoundError shows the names there are."""
+        names = [place.name for place in self.places]
+        if name not in names:
+            raise LayerNotFoundError(f"No place is named {name!r}. There are {', '.join(names)}.")
+        return self.places[names.index(name)]
 
     @property
     def folds(self) -> tuple[Place, ...]:
@@ -139,18 +145,35 @@ def fold(
     6
     """
     groups = group_layers(graph, unfold=unfold, max_places=max_places)
-    holder = {layer.name: _name(group) for group in groups for layer in group.layers}
+    names = _names(graph, groups)
+    holder = {
+        layer.name: name
+        for name, group in zip(names, groups, strict=True)
+        for layer in group.layers
+    }
     holder |= {name: name for name in (*graph.inputs, OUTPUT)}
     junctions = {reader: merge for merge in graph.merges for reader in _spread_over(merge, holder)}
-    places = tuple(_places(graph, groups, junctions))
+    places = tuple(_places(graph, groups, holder, junctions))
     return FoldedGraph(places, tuple(_streams(graph, holder, junctions)))
 
 
-def _name(group: Group) -> str:
-    """Return a unique name: a module that is computed in several pieces has several places."""
-    if len(group.layers) == 1:
-        return group.layers[0].name
-    return f"{group.label}[{group.layers[0].index}:{group.layers[-1].index + 1}]"
+def _names(graph: LayerGraph, groups: Sequence[Group]) -> list[str]:
+    """Return unique names: folds are named by their label, and by indices where it is ambiguous.
+
+    A module that is computed in several pieces has several places, and a layer may have the name of
+    the module in whose ``forward`` it is.
+    """
+    folds = [group.label for group in groups if len(group.layers) > 1]
+    times = Counter([*folds, *graph.names, *graph.inputs])
+
+    def name(group: Group) -> str:
+        first, last = group.layers[0], group.layers[-1]
+        if first is last:
+            return first.name
+        is_unique = times[group.label] == 1
+        return group.label if is_unique else f"{group.label}[{first.index}:{last.index + 1}]"
+
+    return [name(group) for group in groups]
 
 
 def _junction(merge: Merge) -> str:
@@ -166,7 +189,10 @@ def _spread_over(merge: Merge, holder: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _places(
-    graph: LayerGraph, groups: Sequence[Group], junctions: Mapping[str, Merge]
+    graph: LayerGraph,
+    groups: Sequence[Group],
+    holder: Mapping[str, str],
+    junctions: Mapping[str, Merge],
 ) -> Iterator[Place]:
     joined = {merge.name for merge in junctions.values()}
     met = [merge for merge in graph.merges if merge.name not in joined]
@@ -183,7 +209,8 @@ def _places(
         seen = [
             m for m in met if not names.isdisjoint(m.layers[:1] if role == "fold" else m.layers)
         ]
-        yield Place(_name(group), group.label, role, group.layers, tuple(m.kind for m in seen))
+        name = holder[group.layers[0].name]
+        yield Place(name, group.label, role, group.layers, tuple(m.kind for m in seen))
     yield Place(OUTPUT, "output", "output", (), tuple(m.kind for m in met if not m.layers))
 
 
