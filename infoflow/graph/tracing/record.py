@@ -31,7 +31,7 @@ from infoflow.graph.tracing.observe import (
     reads_values,
     varies_in_shape,
 )
-from infoflow.graph.tracing.operations import is_about_shape
+from infoflow.graph.tracing.operations import arguments_of, is_about_shape
 from infoflow.graph.tracing.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
 from infoflow.graph.tracing.writes import Writes, same_place
 
@@ -106,6 +106,7 @@ class _Recorder(Observer):
         self._depends: set[fx.Node] = set()
         self._depends_on_values: set[fx.Node] = set()
         self._attributes = _attributes(model)
+        self._hidden = _hidden(model)
         self._read: dict[str, fx.Node] = {}
         self._samples = 0
         self._values: dict[fx.Node, None] = {}
@@ -264,7 +265,7 @@ class _Recorder(Observer):
         if any(argument in self._depends for argument in node.all_input_nodes):
             self._depends.add(node)
         if not is_about_shape(node):
-            uses = any(argument in self._depends_on_values for argument in node.all_input_nodes)
+            uses = any(argument in self._depends_on_values for argument in arguments_of(node))
             self._depends_on_values |= {node} if uses else set()
         return node
 
@@ -302,14 +303,16 @@ class _Recorder(Observer):
 
     def _attribute(self, tensor: Tensor) -> fx.Node:
         """Return the node of a parameter, a buffer, or a tensor that no observed call has made."""
-        name = self._attributes.get(id(tensor))
+        name = self._attributes.get(id(tensor)) or self._hidden.get(id(tensor))
         if name is None and self._values:
             node = self._create("call_function", from_values, (tensor.clone(), *self._values), {})
             self._facts[node] = describe(tensor, self._samples)
             return node
         if name is None:
-            name = f"constant.{len(self.recording.constants)}"
+            name = f"constant.{len(self.recording.constants)}"  # a clone: it may change later
             self.recording.constants[name] = tensor.clone()
+        elif id(tensor) in self._hidden:
+            self.recording.constants[name] = tensor
         if name not in self._read:
             self._read[name] = self._create("get_attr", name, (), {})
             self._facts[self._read[name]] = describe(tensor, 0)
@@ -378,6 +381,29 @@ def _region(tensor: Tensor, index: Any) -> Tensor | None:
         for part in parts
     )  # fmt: skip
     return tensor[index] if is_plain else None
+
+
+def _hidden(model: nn.Module) -> dict[int, str]:
+    """Return a name for each parameter that plain lists and dictionaries hide from torch."""
+    names: dict[int, str] = {}
+    seen = set(map(id, model.modules()))
+
+    def look(path: str, value: Any) -> None:
+        if isinstance(value, nn.Module) and id(value) not in seen:
+            seen.update(map(id, value.modules()))
+            for name, parameter in value.named_parameters(path):
+                names.setdefault(id(parameter), name)
+        elif isinstance(value, nn.Parameter):
+            names.setdefault(id(value), path)
+        elif isinstance(value, (list, tuple, dict)):
+            for name, part in items_of(value) or ():
+                look(f"{path}.{name}", part)
+
+    for path, module in model.named_modules():
+        for name, value in module.__dict__.items():
+            if isinstance(value, (list, tuple, dict)) and not name.startswith("_"):
+                look(f"{path}.{name}".lstrip("."), value)
+    return names
 
 
 def _attributes(model: nn.Module) -> dict[int, str]:

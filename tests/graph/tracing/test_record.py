@@ -295,3 +295,33 @@ def test_a_forward_that_is_set_on_the_instance_is_opened():
 def test_an_index_that_another_layer_computes_is_a_merge():
     graph = traced(lambda m, x: m.a(x)[torch.arange(len(x.shape) + 1)[:3], m.b(x).argmax(1)[:3]])
     assert merges(graph) == [("index", ("a", "b"))]
+
+
+# --------------------------------------------------------------------------- once lost
+
+
+def test_requires_grad_keeps_the_stream():
+    graph = traced(lambda m, x: (h := m.a(x), m.c(h.requires_grad_(True) + m.b(x)))[1])
+    assert merges(graph) == [("add", ("a", "b"))]
+
+
+def test_new_tensor_copies_the_values_of_its_argument():
+    graph = traced(lambda m, x: m.c(x.new_tensor(m.a(x))))
+    assert graph["c"].streams == ("a",)
+
+
+def test_modules_in_a_plain_list_are_layers():
+    graph = traced(lambda m, x: m.c(m.a(x) + m.parts[0](x)), parts=[nn.Linear(6, 4)])
+    assert merges(graph) == [("add", ("a", "parts.0"))]
+    assert graph["parts.0"].parameters == 28
+    assert graph.verification.label == "exact"
+
+
+def test_a_parameter_in_a_plain_list_is_read_anew_in_each_replay():
+    graph = traced(
+        lambda m, x: m.c(F.linear(x, m.parts[0])), parts=[nn.Parameter(torch.ones(4, 6))]
+    )
+    before = graph.values(X)["parts.0"]
+    with torch.no_grad():
+        graph.source.model.parts[0].mul_(2)
+    torch.testing.assert_close(graph.values(X)["parts.0"], 2 * before)
