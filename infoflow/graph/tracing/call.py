@@ -11,7 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infoflow.graph.tracing.nesting import first_tensor, leaves_of, map_leaves, map_tensors
+from infoflow.graph.tracing.nesting import (
+    first_tensor,
+    leaves_of,
+    map_leaves,
+    map_tensors,
+    tensors_in,
+)
 from infoflow.interface import ArgumentError
 
 
@@ -55,6 +61,16 @@ class Call:
             return len(first)
         tensor = first_tensor(first)
         return 0 if tensor is None or tensor.ndim == 0 else len(tensor)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of all tensors."""
+        return tuple(tuple(t.shape) for t in tensors_in((self.args, dict(self.kwargs))))
+
+    @property
+    def sample_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of all tensors, without the dimension that counts the samples."""
+        return tuple(s[1:] if s[:1] == (self.samples,) else s for s in self.shapes)
 
     def select(self, rows: slice) -> Call:
         """Return the call with some of its samples only."""

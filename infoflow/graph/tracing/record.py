@@ -32,7 +32,7 @@ from infoflow.graph.tracing.observe import (
     varies_in_shape,
 )
 from infoflow.graph.tracing.operations import arguments_of, is_about_shape
-from infoflow.graph.tracing.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
+from infoflow.graph.tracing.sizes import Ledger, Origin, TracedFloat, TracedInt, as_argument, traced
 from infoflow.graph.tracing.writes import Writes, same_place
 
 _SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined]
@@ -62,8 +62,12 @@ class Recording:
         For each node that is a call its key: the same call of another run has the same.
     trail
         The keys of all calls, in order.
+    outcomes
+        For each node that compares sizes what came out.
     is_random
         Whether the run has drawn random numbers.
+    is_random_outside
+        Whether it has drawn some from Python or NumPy, which become constants of the program.
     """
 
     graph: fx.Graph
@@ -75,14 +79,18 @@ class Recording:
     varying: list[str] = field(default_factory=list)
     events: dict[fx.Node, Key] = field(default_factory=dict)
     trail: list[Key] = field(default_factory=list)
+    outcomes: dict[fx.Node, bool] = field(default_factory=dict)
     is_random: bool = False
+    is_random_outside: bool = False
 
 
 def record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
     """Run ``model`` once and record what it does; every value is let go as the model does."""
     before = _random_states()
     recording = _Recorder(model, leaves).run(call.map(torch.clone))
-    recording.is_random = before != _random_states()
+    after = _random_states()
+    recording.is_random = before != after
+    recording.is_random_outside = before[:-1] != after[:-1]
     return recording
 
 
@@ -101,6 +109,8 @@ class _Recorder(Observer):
         self.recording = Recording(self.graph)
         self._facts = self.recording.facts
         self._live = LiveTensors()
+        self._ledger = Ledger(self._create_function)
+        self.recording.outcomes = self._ledger.outcomes
         self._writes = Writes()
         self._keys = Keys(self.recording.trail)
         self._depends: set[fx.Node] = set()
@@ -121,12 +131,17 @@ class _Recorder(Observer):
                 self._depends.add(node)
                 self._depends_on_values.add(node)
                 self._live.add(leaf, node)
-        with self.watching():
-            output = self.model(*call.args, **call.kwargs)
+        try:
+            with self.watching():
+                output = self.model(*call.args, **call.kwargs)
+        except BaseException:
+            self._ledger.close()
+            raise
         self.recording.output = output
         last = self.graph.output(map_leaves(_without_objects, self._argument(output)))
         self._facts[last] = describe(output, self._samples)
         self._drop_unused()
+        self._ledger.close()
         return self.recording
 
     # ------------------------------------------------------------------------- calls
@@ -175,7 +190,11 @@ class _Recorder(Observer):
         tensors = tensors_in((args, kwargs))
         versions = [tensor._version for tensor in tensors]
         node_args, node_kwargs = self._argument(args), self._argument(dict(kwargs))
-        cost, result = multiply_adds_of(call, target, module, args)
+        self._ledger.is_paused = True
+        try:
+            cost, result = multiply_adds_of(call, target, module, args)
+        finally:
+            self._ledger.is_paused = False
         written = [t for t, v in zip(tensors, versions, strict=True) if t._version != v]
         results = tensors_in(result)
         if not results and not written:
@@ -224,7 +243,7 @@ class _Recorder(Observer):
         node = known.shape
         return torch.Size(
             [
-                traced(size, Origin(self._create_function, operator.getitem, node, dimension))
+                traced(size, Origin(self._ledger, operator.getitem, node, dimension))
                 for dimension, size in enumerate(shape)
             ]
         )

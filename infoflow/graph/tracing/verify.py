@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.tracing.call import Call, holds_samples
 from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.modes import seeded
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 from infoflow.graph.tracing.program import per_sample
 from infoflow.graph.tracing.rows import Kept, is_close, sample_axis
@@ -291,14 +292,6 @@ def _difference(trial: Trial, call: Call, wanted: Any) -> str:
 
 
 # --------------------------------------------------------------------------- comparing
-
-
-@contextmanager
-def seeded(seed: int = 0) -> Iterator[None]:
-    """Run with the same random numbers each time, and leave the random state as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager
