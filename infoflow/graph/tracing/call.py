@@ -45,9 +45,10 @@ class Call:
 
     @property
     def first(self) -> Any:
-        """The first argument that holds a tensor, or None."""
-        values = (*self.args, *self.kwargs.values())
-        return next((value for value in values if first_tensor(value) is not None), None)
+        """The first argument that holds a tensor, before single numbers, or None."""
+        values = [v for v in (*self.args, *self.kwargs.values()) if first_tensor(v) is not None]
+        batches = (value for value in values if _has_rows(first_tensor(value)))
+        return next(batches, values[0] if values else None)
 
     @property
     def samples(self) -> int:
@@ -91,6 +92,10 @@ class Call:
             tuple(_visit(visit, value) for value in self.args),
             {name: _visit(visit, value) for name, value in self.kwargs.items()},
         )
+
+
+def _has_rows(tensor: Tensor | None) -> bool:
+    return tensor is not None and (tensor.is_nested or tensor.ndim > 0)
 
 
 def _visit(visit: Callable[[Any], Any], value: Any) -> Any:

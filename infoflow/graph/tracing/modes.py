@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from infoflow.graph.tracing.writes import version_of
 from infoflow.interface import ArgumentError
 
 
@@ -98,11 +99,6 @@ def _refill(container: Any, content: Any) -> None:
     else:
         container.clear()
         container.update(content)
-
-
-def version_of(tensor: Tensor) -> int:
-    """Return how often a tensor's memory was written to; 0 where torch does not count."""
-    return 0 if tensor.is_inference() else tensor._version
 
 
 @contextmanager

@@ -66,7 +66,7 @@ _FOLLOW = {
     *("T", "mT", "H", "mH", "data", "real", "rename", "refine_names", "expand_as"),
     *("roll", "flip", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
     *("to", "type", "type_as", "float", "half", "double", "bfloat16", "clone", "detach"),
-    *("requires_grad", "new_tensor"),
+    *("requires_grad", "new_tensor", "packed"),
 }
 #: Of their other arguments these use the shape or the dtype alone.
 _LIKE_ANOTHER = {"view_as", "reshape_as", "expand_as", "type_as", "to"}

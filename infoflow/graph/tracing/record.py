@@ -11,10 +11,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from infoflow.graph.tracing.call import Call, named_leaves
 from infoflow.graph.tracing.facts import Fact, describe, multiply_adds_of
-from infoflow.graph.tracing.functions import PURE, as_written, from_values, overwritten, set_item
+from infoflow.graph.tracing.functions import (
+    PURE,
+    as_written,
+    from_values,
+    overwritten,
+    packed,
+    set_item,
+)
 from infoflow.graph.tracing.live import LiveTensors
 from infoflow.graph.tracing.nesting import items_of, map_leaves, tensors_in
 from infoflow.graph.tracing.observe import (
@@ -33,7 +41,7 @@ from infoflow.graph.tracing.observe import (
 )
 from infoflow.graph.tracing.operations import arguments_of, is_about_shape
 from infoflow.graph.tracing.sizes import Ledger, Origin, TracedFloat, TracedInt, as_argument, traced
-from infoflow.graph.tracing.writes import Writes, same_place
+from infoflow.graph.tracing.writes import Writes, memory_of, same_place, version_of
 
 _SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined]
 
@@ -188,23 +196,23 @@ class _Recorder(Observer):
         module: nn.Module | None = None,
     ) -> Any:
         tensors = tensors_in((args, kwargs))
-        versions = [tensor._version for tensor in tensors]
+        versions = [version_of(tensor) for tensor in tensors]
         node_args, node_kwargs = self._argument(args), self._argument(dict(kwargs))
         self._ledger.is_paused = True
         try:
             cost, result = multiply_adds_of(call, target, module, args)
         finally:
             self._ledger.is_paused = False
-        written = [t for t, v in zip(tensors, versions, strict=True) if t._version != v]
+        written = [t for t, v in zip(tensors, versions, strict=True) if version_of(t) != v]
         results = tensors_in(result)
         if not results and not written:
             return result
         node = self._create(kind, target, node_args, node_kwargs)
         self._facts[node] = describe(result, self._samples, cost)
         self.recording.events[node] = key
-        memories = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+        memories = {memory_of(tensor) for tensor in tensors}
         for tensor in results:
-            if tensor.untyped_storage().data_ptr() not in memories:
+            if memory_of(tensor) not in memories:
                 self._writes.forget(tensor)
         self._live.add_all(result, node)
         for tensor in written:
@@ -299,6 +307,10 @@ class _Recorder(Observer):
         parts = items_of(value)
         if parts is None:
             return value
+        if isinstance(value, PackedSequence):
+            node = self._create_function(packed, *(self._argument(part) for part in value))
+            self._facts[node] = describe(value, self._samples)
+            return node
         if isinstance(value, list):
             return [self._argument(part) for part in value]
         if isinstance(value, tuple):
@@ -316,7 +328,7 @@ class _Recorder(Observer):
             node = self._create("call_function", function, (known.node, item), {})
             self._facts[node] = describe(tensor, self._samples)
             known.node, known.path = node, tuple(rest)
-        if tensor._version != known.version:
+        if version_of(tensor) != known.version:
             self._written(tensor, self._writes.since(known.version, tensor))
         return self._live[tensor].node
 
@@ -343,7 +355,7 @@ class _Recorder(Observer):
         What was before a write to all of the tensor is gone.
         """
         known = self._live[tensor]
-        known.version = tensor._version
+        known.version = version_of(tensor)
         last = max((i for i, (_, is_all) in enumerate(writes) if is_all), default=-1)
         if last >= 0:
             self._replace(tensor, overwritten, (known.node, writes[last][0]))

@@ -18,6 +18,7 @@ from infoflow.graph.tracing.program import per_sample
 from infoflow.graph.tracing.rows import Kept, is_close, sample_axis
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.variations import (
+    is_plain,
     last_and_new,
     random_like,
     with_another,
@@ -109,7 +110,7 @@ def verify(trial: Trial) -> Proof | None:
 
 
 def _have_rows(outputs: list[Tensor], samples: int) -> bool:
-    return all(tensor.ndim > 0 and len(tensor) == samples for tensor in outputs)
+    return all(is_plain(t) and t.ndim > 0 and len(t) == samples for t in outputs)
 
 
 class _Rows:
@@ -315,7 +316,11 @@ def _close(got: list[Tensor], wanted: list[Tensor]) -> bool:
 
 
 def _moved(new: list[Any], old: list[Any]) -> bool:
-    return any(
-        one.shape != other.shape or not torch.equal(one.nan_to_num(), other.nan_to_num())
+    return not all(
+        is_close(one, other) if not is_plain(one) else _same(one, other)
         for one, other in zip(new, old, strict=False)
     )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
