@@ -27,6 +27,10 @@ class ArgumentError(InfoflowError, ValueError):
     """An argument has a value that cannot be used."""
 
 
+class ArgumentTypeError(InfoflowError, TypeError):
+    """An argument is of a kind that is not taken."""
+
+
 class UntraceableModelError(InfoflowError):
     """The model could not be turned into a graph of layers."""
 

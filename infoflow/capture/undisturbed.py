@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from infoflow.graph.tracing.modes import evaluation_mode
+from infoflow.graph.tracing.modes import evaluation_mode, random_states_kept, seed_all
 from infoflow.interface import ArgumentError
 
 
@@ -38,9 +36,7 @@ def undisturbed(
 
 def seed_everything(seed: int, loader: Iterable[Any]) -> None:
     """Start every random state from ``seed``, so that a loader that shuffles repeats its order."""
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  the loader's own code may draw from the global state
-    torch.manual_seed(seed)
+    seed_all(seed)
     generator = getattr(loader, "generator", None)
     if isinstance(generator, torch.Generator):
         generator.manual_seed(seed)
@@ -48,15 +44,12 @@ def seed_everything(seed: int, loader: Iterable[Any]) -> None:
 
 @contextmanager
 def _random_states_kept(loader: Iterable[Any]) -> Iterator[None]:
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     generator = getattr(loader, "generator", None)
     own = generator.get_state() if isinstance(generator, torch.Generator) else None
-    with torch.random.fork_rng():
+    with random_states_kept():
         try:
             yield
         finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
             if own is not None and isinstance(generator, torch.Generator):
                 generator.set_state(own)
 

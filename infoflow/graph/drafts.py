@@ -10,8 +10,8 @@ from torch import fx
 
 _Item = TypeVar("_Item")
 
-#: The name under which the model's output reads a bundle.
-OUTPUT = ""
+#: The name under which the model's output reads a bundle; no layer's name has parentheses.
+OUTPUT = "(output)"
 
 
 @dataclass(eq=False)
@@ -74,6 +74,38 @@ class Streams:
     layers: tuple[LayerDraft, ...]
     bundles: tuple[BundleDraft, ...]
     outputs: tuple[Flow, ...]
+
+
+class Names:
+    """Names of inputs, layers and operations in one graph, each given once.
+
+    Parameters
+    ----------
+    reserved
+        Names that only the one that owns them gets.
+    """
+
+    def __init__(self, reserved: Iterable[str]) -> None:
+        self._reserved = set(reserved)
+        self._given: set[str] = set()
+
+    def of_input(self, name: str) -> str:
+        """Return the name of an input, another one where a module has it too."""
+        name = f"input {name}" if name in self._reserved else name
+        self._given.add(name)
+        return name
+
+    def new(self, name: str, *, owns: bool = False) -> str:
+        """Return ``name``, or ``name:2`` and so on where others have it.
+
+        ``owns`` says that the name is reserved for the one that asks.
+        """
+        count, candidate = 1, name
+        while candidate in self._given or (candidate in self._reserved and not owns):
+            count, owns = count + 1, False
+            candidate = f"{name}:{count}"
+        self._given.add(candidate)
+        return candidate
 
 
 def unique(items: Iterable[_Item]) -> tuple[_Item, ...]:

@@ -14,7 +14,7 @@ from infoflow.graph.reduce import Reduce, reduce_positions
 from infoflow.graph.selection import not_found, select_layers
 from infoflow.graph.table import graph_table
 from infoflow.graph.tracing.call import Call, as_call
-from infoflow.graph.tracing.modes import evaluation_mode
+from infoflow.graph.tracing.modes import evaluation_mode, seeded
 from infoflow.graph.tracing.nesting import first_tensor
 from infoflow.graph.tracing.program import Program, per_sample
 from infoflow.graph.tracing.source import Source
@@ -153,7 +153,7 @@ class LayerGraph:
         model = self.source.model
         found: dict[str, Tensor] = {}
         layers = [layer for layer in self.layers if layer.name not in self.unmeasurable]
-        with evaluation_mode(model), torch.no_grad():
+        with evaluation_mode(model), seeded(), torch.no_grad():
             self.visit(
                 as_call(model, inputs, named),
                 layers,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import fx, nn
 
-from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, Streams
+from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, Names, Streams
 from infoflow.graph.paths import Paths, merge_place
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import Layer, Merge, Skip
@@ -34,13 +33,12 @@ def find_merges(
     ]
     found.sort(key=lambda merge: _order(merge, layers, len(streams.layers)))
     cost = _Savings(streams, paths, layers, program)
-    names: Counter[str] = Counter()
+    names = Names(layers)
     merges = []
     for merge in found:
-        name = _readers(merge)[0] or "output"
-        names[name] += 1
-        unique_name = name if names[name] == 1 else f"{name}:{names[name]}"
-        merges.append(_finish(merge, unique_name, paths, layers, cost))
+        reader = _readers(merge)[0]
+        name = names.new("output") if reader == OUTPUT else names.new(reader, owns=True)
+        merges.append(_finish(merge, name, paths, layers, cost))
     return tuple(merges)
 
 

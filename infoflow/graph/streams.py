@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import fx, nn
 
-from infoflow.graph.drafts import OUTPUT, BundleDraft, Flow, LayerDraft, Streams, unique
+from infoflow.graph.drafts import OUTPUT, BundleDraft, Flow, LayerDraft, Names, Streams, unique
 from infoflow.graph.regions import last_of_region
 from infoflow.graph.tracing.facts import Fact
 from infoflow.graph.tracing.functions import set_item
@@ -42,7 +42,7 @@ class _Sweep:
         self.inputs: list[str] = []
         self.outputs: tuple[Flow, ...] = ()
         self._values: dict[fx.Node, LayerDraft] = {}
-        self._calls: Counter[str] = Counter()
+        self._names = Names(str(n.target) for n in program.nodes if n.op == "call_module")
         self._weights: dict[fx.Node, frozenset[fx.Node]] = {}
         self._canvases: set[fx.Node] = set()
 
@@ -56,7 +56,7 @@ class _Sweep:
     def _visit(self, node: fx.Node) -> None:
         if node.op == "placeholder":
             if self.facts[node].carries_tensor:
-                source = self.program.sources[node]
+                source = self._names.of_input(self.program.sources[node])
                 self.inputs += [] if source in self.inputs else [source]
                 self.flows[node] = Flow((source,))
             return
@@ -194,12 +194,11 @@ class _Sweep:
             name = str(node.target)
         elif len(weights) == 1 and len(self._weights[weights[0]]) == 1:
             (parameter,) = self._weights[weights[0]]
-            name = str(parameter.target).removesuffix("weight").rstrip("._")
+            name = str(parameter.target).removesuffix("weight").rstrip("._") or "weight"
         else:
             operation = _KINDS.get(operation_name(node), operation_name(node))
             name = f"{node.meta.get('path', '')}.{operation}".strip(".")
-        self._calls[name] += 1
-        return name if self._calls[name] == 1 else f"{name}:{self._calls[name]}"
+        return self._names.new(name, owns=node.op == "call_module")
 
     def _absorb(self, node: fx.Node) -> bool:
         """Let ``node`` belong to the layer whose value it alone reads; tell whether it does."""

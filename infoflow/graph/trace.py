@@ -18,8 +18,8 @@ from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
 from infoflow.graph.streams import find_streams
 from infoflow.graph.tracing.call import Call, as_call
 from infoflow.graph.tracing.facts import Fact, countable_attention
-from infoflow.graph.tracing.modes import evaluation_mode
-from infoflow.graph.tracing.nesting import first_tensor
+from infoflow.graph.tracing.modes import evaluation_mode, seeded
+from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 from infoflow.graph.tracing.observe import Choice, Leaves
 from infoflow.graph.tracing.prepare import check_call, explain_failure, unwrapped
 from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample
@@ -31,11 +31,10 @@ from infoflow.graph.tracing.verify import (
     Proof,
     Trial,
     find_axes,
-    seeded,
     verify,
     verify_one_by_one,
 )
-from infoflow.interface import Layer, Merge, UntraceableModelError, Verification
+from infoflow.interface import InfoflowError, Layer, Merge, UntraceableModelError, Verification
 
 
 def trace(
@@ -111,10 +110,13 @@ def trace(
             recording.sources,
             fixed=fixed_arguments(model, call),
             constants=recording.constants,
+            outcomes=recording.outcomes,
         )
         streams = find_streams(program, recording.facts)
         values = {draft.value: draft.name for draft in streams.layers}
-        source = Source(program, values, chosen, recording.events, tuple(recording.trail))
+        source = Source(
+            program, values, chosen, recording.events, tuple(recording.trail), example=call
+        )
         trial = Trial(call, source, recording.output, values, recording.facts)
         proof = _prove(trial, recording)
         source.is_faithful = proof.label == "exact"
@@ -130,6 +132,8 @@ def _record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
     try:
         with seeded():
             recording = record(model, call, leaves)
+    except InfoflowError:
+        raise
     except Exception as error:
         raise explain_failure(model, call, error) from error
     if first_tensor(recording.output) is None:
@@ -147,6 +151,11 @@ def _prove(trial: Trial, recording: Recording) -> Proof:
         tried = verify(trial)
         agreed = "" if tried is None else "; replays on other input that was tried agreed"
         return Proof("this input only", [], [note + agreed])
+    if any(tensor.is_meta for tensor in tensors_in(recording.output)):
+        return Proof("not verified", [], ["on the meta device there are no values to compare"])
+    if recording.is_random_outside:
+        note = "forward draws random numbers from Python or NumPy, which no replay can repeat"
+        return Proof("this input only", [], [note])
     if recording.is_random:
         proof = verify_one_by_one(trial)
         proof.notes.append(

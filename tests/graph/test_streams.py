@@ -289,3 +289,69 @@ def test_what_goes_around_a_norm_by_hand_keeps_the_value_before_it():
         return m.b(h - h.mean(1, keepdim=True)) + h
 
     assert traced(forward)["a"].followed_by == ()
+
+
+# --------------------------------------------------------------------------- names
+
+
+class Parts(nn.Module):
+    """A net of given parts, whose forward is a function of it and its input."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+        self._forward = forward
+
+    def forward(self, x):
+        return self._forward(self, x)
+
+
+def linear(units=6):
+    return nn.Linear(6, units)
+
+
+class Attention(Parts):
+    def forward(self, query, key):
+        return self.query(query) + self.key(key)
+
+
+def test_an_input_may_have_the_name_of_a_module():
+    x = torch.rand(3, 6)
+    graph = infoflow.trace(Attention(None, query=linear(), key=linear()).eval(), (x, x))
+    assert graph.inputs == ("input query", "input key")
+    assert graph["query"].streams == ("input query",)
+    assert kinds(graph) == ["add"]
+
+
+def test_a_module_with_the_name_of_the_input_merges_with_it():
+    net = Parts(lambda m, x: m.h(x + m.x(x)), x=linear(), h=linear(2)).eval()
+    graph = infoflow.trace(net, torch.rand(3, 6))
+    assert [merge.streams for merge in graph.merges] == [("input x", "x")]
+    assert set(graph.to_networkx()) == {"input x", "x", "add", "h"}
+
+
+def test_a_weight_of_the_model_itself_names_its_layer():
+    net = Parts(
+        lambda m, x: m.h(F.linear(torch.cat([m.a(x), m.b(x)], 1), m.weight)),
+        a=linear(3),
+        b=linear(3),
+        h=linear(2),
+        weight=nn.Parameter(torch.ones(6, 6)),
+    ).eval()
+    graph = infoflow.trace(net, torch.rand(3, 6))
+    assert graph["weight"].streams == ("a", "b")
+    assert [(merge.name, merge.layers) for merge in graph.merges] == [("weight", ("weight",))]
+    assert infoflow.trace(linear(), torch.rand(3, 6)).names == ("weight",)
+
+
+def test_a_module_keeps_its_name_where_an_operation_has_it_too():
+    def forward(m, x):
+        h = m.a(x)
+        h = h + m.b(h)
+        return m.add(torch.cat([h, m.b(h)], 1)) + h
+
+    net = Parts(forward, a=linear(), b=linear(), add=nn.Linear(12, 6)).eval()
+    graph = infoflow.trace(net, torch.rand(3, 6))
+    assert graph["add"].kind == "Linear"
+    assert [merge.name for merge in graph.merges] == ["add:2", "add", "add:3"]

@@ -11,7 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infoflow.graph.tracing.nesting import first_tensor, leaves_of, map_leaves, map_tensors
+from infoflow.graph.tracing.nesting import (
+    first_tensor,
+    leaves_of,
+    map_leaves,
+    map_tensors,
+    tensors_in,
+)
 from infoflow.interface import ArgumentError
 
 
@@ -39,9 +45,10 @@ class Call:
 
     @property
     def first(self) -> Any:
-        """The first argument that holds a tensor, or None."""
-        values = (*self.args, *self.kwargs.values())
-        return next((value for value in values if first_tensor(value) is not None), None)
+        """The first argument that holds a tensor, before single numbers, or None."""
+        values = [v for v in (*self.args, *self.kwargs.values()) if first_tensor(v) is not None]
+        batches = (value for value in values if _has_rows(first_tensor(value)))
+        return next(batches, values[0] if values else None)
 
     @property
     def samples(self) -> int:
@@ -55,6 +62,16 @@ class Call:
             return len(first)
         tensor = first_tensor(first)
         return 0 if tensor is None or tensor.ndim == 0 else len(tensor)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of all tensors."""
+        return tuple(tuple(t.shape) for t in tensors_in((self.args, dict(self.kwargs))))
+
+    @property
+    def sample_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of all tensors, without the dimension that counts the samples."""
+        return tuple(s[1:] if s[:1] == (self.samples,) else s for s in self.shapes)
 
     def select(self, rows: slice) -> Call:
         """Return the call with some of its samples only."""
@@ -75,6 +92,10 @@ class Call:
             tuple(_visit(visit, value) for value in self.args),
             {name: _visit(visit, value) for name, value in self.kwargs.items()},
         )
+
+
+def _has_rows(tensor: Tensor | None) -> bool:
+    return tensor is not None and (tensor.is_nested or tensor.ndim > 0)
 
 
 def _visit(visit: Callable[[Any], Any], value: Any) -> Any:

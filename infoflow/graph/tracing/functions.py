@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 
 def set_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
@@ -29,8 +30,14 @@ def from_values(tensor: Tensor, *sources: Any) -> Tensor:
     return tensor.clone()
 
 
+def packed(*parts: Any) -> PackedSequence:
+    """Return sequences of different lengths, packed as a recurrent module takes them."""
+    return PackedSequence(*parts)
+
+
 PURE = {
     getattr,
+    packed,
     as_written,
     overwritten,
     *(getattr(operator, n) for n in ("getitem", "add", "sub", "mul")),

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, fx
 
 from infoflow.graph.tracing.nesting import items_of
+from infoflow.graph.tracing.writes import version_of
 
 
 @dataclass(eq=False)
@@ -50,7 +51,7 @@ class LiveTensors:
 
     def add(self, tensor: Tensor, node: fx.Node, path: tuple[Any, ...] = ()) -> Known:
         """Note that ``node`` gives ``tensor``."""
-        known = Known(weakref.ref(tensor), node, path, tensor._version)
+        known = Known(weakref.ref(tensor), node, path, version_of(tensor))
         self._known[id(tensor)] = known
         return known
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import random
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from infoflow.graph.tracing.writes import version_of
 from infoflow.interface import ArgumentError
 
 
@@ -21,12 +29,100 @@ def check_model(model: object) -> None:
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode; give each its own flag back afterwards."""
-    flags = {module: module.training for module in model.modules()}
+    """Put every module in evaluation mode; give it its flag, buffers and attributes back after."""
+    states = [_State(module) for module in model.modules()]
     with suppress(NotImplementedError):  # an exported program has no other mode than its own
         model.eval()
     try:
         yield
     finally:
-        for module, flag in flags.items():
-            module.training = flag
+        with torch.no_grad():
+            for state in states:
+                state.restore()
+
+
+class _State:
+    """What a module was; parts and parameters that its forward makes stay."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._kind = type(module)
+        self._training = module.training
+        self._attributes = dict(module.__dict__)
+        self._contents = {
+            name: copy.copy(value)
+            for name, value in module.__dict__.items()
+            if type(value) in (list, dict, set, OrderedDict)
+        }
+        self._buffers = [
+            (buffer, buffer.clone(), version_of(buffer))
+            for buffer in _tensors(module.__dict__.get("_buffers"))
+        ]
+
+    def restore(self) -> None:
+        self._module.training = self._training
+        if type(self._module) is not self._kind or self._has_new_parts():
+            return
+        own = self._module.__dict__
+        for name in set(own) - set(self._attributes):
+            del own[name]
+        own.update(self._attributes)
+        for name, content in self._contents.items():
+            _refill(own[name], content)
+        for buffer, value, version in self._buffers:
+            if version_of(buffer) != version or _differs(buffer, value):
+                buffer.copy_(value)
+
+    def _has_new_parts(self) -> bool:
+        own = self._module.__dict__
+        return any(
+            set(own.get(name, ())) != set(self._contents.get(name, ()))
+            for name in ("_parameters", "_modules")
+        )
+
+
+def _tensors(buffers: Any) -> list[Tensor]:
+    """Return the buffers that have values; a lazy module's have none yet."""
+    values = buffers.values() if isinstance(buffers, dict) else ()
+    return [value for value in values if isinstance(value, Tensor) and not is_lazy(value)]
+
+
+def _differs(buffer: Tensor, value: Tensor) -> bool:
+    """Tell whether a buffer has changed; torch does not count what the kernel of a norm writes."""
+    is_plain = buffer.layout is torch.strided and not buffer.is_meta and not buffer.is_nested
+    return is_plain and not torch.equal(buffer, value)
+
+
+def _refill(container: Any, content: Any) -> None:
+    if isinstance(container, list):
+        container[:] = content
+    else:
+        container.clear()
+        container.update(content)
+
+
+@contextmanager
+def seeded(seed: int = 0) -> Iterator[None]:
+    """Run with the same random numbers each time, and leave the random states as they were."""
+    with random_states_kept():
+        seed_all(seed)
+        yield
+
+
+def seed_all(seed: int) -> None:
+    """Start the random states of Python, NumPy and torch from ``seed``."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  a model's or a loader's own code may draw from it
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """Leave the random states of Python, NumPy and torch as they were."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._functorch import apis
+from torch._functorch import apis, eager_transforms
 from torch.overrides import TorchFunctionMode
 
 from infoflow.graph.tracing.nesting import tensors_in
@@ -120,6 +120,9 @@ class Leaves:
         """Return a module's qualified name, None for one that is not the model's."""
         return self._names.get(module)
 
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self._names)
+
     def __contains__(self, module: nn.Module) -> bool:
         return self._leaves.get(module, False)
 
@@ -129,6 +132,8 @@ def _is_leaf(
 ) -> bool:
     if any(_is_chosen(module, name, choice) for choice in opened):
         return False
+    if is_compiled(module):
+        return False
     if any(_is_chosen(module, name, choice) for choice in leaves):
         return True
     if isinstance(module, torch.jit.ScriptModule):
@@ -137,6 +142,11 @@ def _is_leaf(
     return home.startswith(("torch.nn.modules", "torch.ao.")) and not isinstance(
         module, _CONTAINERS
     )
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Tell whether a module is what ``torch.compile`` makes of another."""
+    return isinstance(getattr(module, "_orig_mod", None), nn.Module)
 
 
 def _check_choices(
@@ -198,7 +208,10 @@ class Observer(TorchFunctionMode):
         """Observe what runs inside the ``with``."""
         with ExitStack() as stack:
             stack.enter_context(_intercepted(self._called))
-            stack.enter_context(_whole_vmap(self))
+            stack.enter_context(_whole(self, apis, "vmap_impl"))
+            for name in ("grad_impl", "grad_and_value_impl"):
+                stack.enter_context(_whole(self, eager_transforms, name))
+            stack.enter_context(_uncompiled(self.leaves))
             stack.enter_context(self)
             yield
 
@@ -206,7 +219,10 @@ class Observer(TorchFunctionMode):
         self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any
     ) -> Any:
         name = self.leaves.name(module)
-        if name is None or self._is_inside_leaf or threading.get_ident() != self._thread:
+        is_within = torch._C._functorch.maybe_current_level() is not None  # torch.vmap is one call
+        if is_within or name is None or self._is_inside_leaf:
+            return original(module, *args, **kwargs)
+        if threading.get_ident() != self._thread:
             return original(module, *args, **kwargs)
         if module in self.leaves:
             with torch._C.DisableTorchFunction():
@@ -235,7 +251,8 @@ def _intercepted(called: Callable[..., Any]) -> Iterator[None]:
     original = nn.Module.__call__
 
     def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        return called(original, module, *args, **kwargs)
+        plain = original if module._compiled_call_impl is None else nn.Module._call_impl
+        return called(plain, module, *args, **kwargs)
 
     nn.Module.__call__ = call  # type: ignore[method-assign]
     try:
@@ -245,24 +262,44 @@ def _intercepted(called: Callable[..., Any]) -> Iterator[None]:
 
 
 @contextmanager
-def _whole_vmap(observer: Observer) -> Iterator[None]:
-    """Let ``torch.vmap`` be one call: what happens inside cannot happen outside it."""
-    original = getattr(apis, "vmap_impl", None)
+def _whole(observer: Observer, home: Any, name: str) -> Iterator[None]:
+    """Let ``torch.vmap`` or the like be one call: what happens inside cannot happen outside it."""
+    original = getattr(home, name, None)
     if original is None:
         yield
         return
 
-    def vmap_impl(*args: Any, **kwargs: Any) -> Any:
+    def whole(*args: Any, **kwargs: Any) -> Any:
         if torch._C._functorch.maybe_current_level() is not None:
             return original(*args, **kwargs)
         with torch._C.DisableTorchFunction():
             return observer.on_function(original, args, kwargs)
 
-    apis.vmap_impl = vmap_impl  # type: ignore[attr-defined]
+    setattr(home, name, whole)
     try:
         yield
     finally:
-        apis.vmap_impl = original  # type: ignore[attr-defined]
+        setattr(home, name, original)
+
+
+@contextmanager
+def _uncompiled(leaves: Leaves) -> Iterator[None]:
+    """Let compiled parts run as they were written, and ``torch.cond`` be an ``if``."""
+    compiled = {m: m.__dict__.get("forward") for m in leaves if is_compiled(m)}
+    cond = torch.cond
+
+    def choose(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ()) -> Any:
+        return (true_fn if pred else false_fn)(*operands)
+
+    for module in compiled:
+        module.__dict__["forward"] = module._orig_mod
+    torch.cond = choose
+    try:
+        yield
+    finally:
+        torch.cond = cond
+        for module, forward in compiled.items():
+            module.__dict__["forward"] = forward
 
 
 def operation_key(function: Callable[..., Any]) -> str:

@@ -36,7 +36,7 @@ _CONCAT = {
 _SHAPE = {
     *("size", "dim", "ndimension", "numel", "stride", "is_floating_point", "assert"),
     *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like"),
-    *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
+    *("new_zeros", "new_ones", "new_full", "new_empty"),
 }
 _OVERWRITE = {"copy", "overwritten"}
 _SHAPE_ATTRIBUTES = {"shape", "dtype", "device", "ndim", "requires_grad", "is_cuda", "layout"}
@@ -66,6 +66,7 @@ _FOLLOW = {
     *("T", "mT", "H", "mH", "data", "real", "rename", "refine_names", "expand_as"),
     *("roll", "flip", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
     *("to", "type", "type_as", "float", "half", "double", "bfloat16", "clone", "detach"),
+    *("requires_grad", "new_tensor", "packed"),
 }
 #: Of their other arguments these use the shape or the dtype alone.
 _LIKE_ANOTHER = {"view_as", "reshape_as", "expand_as", "type_as", "to"}
@@ -108,13 +109,18 @@ def operation_name(node: fx.Node, module: nn.Module | None = None) -> str:
 
 def is_about_shape(node: fx.Node) -> bool:
     """Tell whether a function or method gives the size or the kind of a tensor, not its values."""
-    return operation_name(node) in _SHAPE | _SHAPE_ATTRIBUTES
+    name = operation_name(node)
+    return name in _SHAPE or (node.target is getattr and name in _SHAPE_ATTRIBUTES)
 
 
 def arguments_of(node: fx.Node) -> list[fx.Node]:
     """Return the arguments whose values an operation uses, each once."""
-    if operation_name(node) in _LIKE_ANOTHER:
+    name = operation_name(node)
+    if name in _LIKE_ANOTHER:
         return node.all_input_nodes[:1]
+    if name == "new_tensor":
+        data = (*node.args, *node.kwargs.values())[1:2]
+        return [argument for argument in data if isinstance(argument, fx.Node)]
     return node.all_input_nodes
 
 
@@ -142,7 +148,7 @@ def role_of(
     if module is not None:
         return _role_of_module(module)
     name = operation_name(node)
-    if name in _SHAPE or name in _SHAPE_ATTRIBUTES:
+    if is_about_shape(node):
         return Role.SHAPE
     if node.target in (set_item, as_written) and not node.meta.get("is_whole"):
         return Role.WRITE

@@ -7,8 +7,13 @@ from torch import nn
 
 from infoflow.graph.tracing.call import Call
 from infoflow.graph.tracing.modes import check_model
-from infoflow.graph.tracing.nesting import tensors_in
-from infoflow.interface import ArgumentError, InfoflowError, UntraceableModelError
+from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.interface import (
+    ArgumentError,
+    ArgumentTypeError,
+    InfoflowError,
+    UntraceableModelError,
+)
 
 
 def unwrapped(model: nn.Module) -> tuple[nn.Module, list[str]]:
@@ -93,17 +98,17 @@ def _advice(model: nn.Module, call: Call) -> str:
 def check_call(call: Call) -> None:
     """Raise for an example without a tensor, or without samples."""
     tensors = tensors_in((call.args, dict(call.kwargs)))
-    if not tensors or tensors[0].ndim == 0:
+    if all(tensor.ndim == 0 for tensor in tensors):
         values = (*call.args, *call.kwargs.values())
         got = type(values[0]).__name__ if values else "nothing"
         got = "a single number" if tensors else got
-        raise TypeError(
+        raise ArgumentTypeError(
             f"example must be a tensor with a batch dimension, or a tuple of the model's "
             f"arguments, got {got}. Pass one batch, such as torch.zeros(1, 3, 128, 128)."
         )
-    empty = next((tensor for tensor in tensors if tensor.numel() == 0), None)
-    if empty is not None:
+    first = first_tensor(call.first)
+    if first is not None and not first.is_nested and len(first) == 0:
         raise ArgumentError(
-            f"example must hold at least one sample, got a tensor of shape {tuple(empty.shape)}. "
+            f"example must hold at least one sample, got a tensor of shape {tuple(first.shape)}. "
             "Pass a batch of at least one."
         )

@@ -30,6 +30,8 @@ class Program:
         What the targets are names in; the model where None.
     constants
         Tensors that are no attribute of the root, by target.
+    outcomes
+        For each node that compares sizes what came out when it was recorded.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Program:
         fixed: Mapping[str, Any] | None = None,
         root: nn.Module | None = None,
         constants: Mapping[str, Tensor] | None = None,
+        outcomes: Mapping[fx.Node, bool] | None = None,
     ) -> None:
         self.model = model
         self.graph = graph
         self.sources = dict(sources)
         self.root = model if root is None else root
         self.constants = dict(constants or {})
+        self._outcomes = dict(outcomes or {})
         self._position = {node: i for i, node in enumerate(graph.nodes)}
         self._fixed = fixed
         self._modules: dict[str, nn.Module] = {}
@@ -100,6 +104,16 @@ class Program:
                 del interpreter.env[done]
             if node is last:
                 return
+
+    def goes_the_same_way(self, call: Call) -> bool:
+        """Tell whether all comparisons of sizes come out as when the program was recorded."""
+        if not self._outcomes:
+            return True
+        return all(
+            self._outcomes.get(node, value) == value
+            for node, value in self.run(call, self.latest(list(self._outcomes)))
+            if node in self._outcomes
+        )
 
     def latest(self, nodes: Sequence[fx.Node]) -> fx.Node:
         """Return the one of ``nodes`` that is computed last."""

@@ -11,10 +11,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from infoflow.graph.tracing.call import Call, named_leaves
 from infoflow.graph.tracing.facts import Fact, describe, multiply_adds_of
-from infoflow.graph.tracing.functions import PURE, as_written, from_values, overwritten, set_item
+from infoflow.graph.tracing.functions import (
+    PURE,
+    as_written,
+    from_values,
+    overwritten,
+    packed,
+    set_item,
+)
 from infoflow.graph.tracing.live import LiveTensors
 from infoflow.graph.tracing.nesting import items_of, map_leaves, tensors_in
 from infoflow.graph.tracing.observe import (
@@ -31,9 +39,9 @@ from infoflow.graph.tracing.observe import (
     reads_values,
     varies_in_shape,
 )
-from infoflow.graph.tracing.operations import is_about_shape
-from infoflow.graph.tracing.sizes import Origin, TracedFloat, TracedInt, as_argument, traced
-from infoflow.graph.tracing.writes import Writes, same_place
+from infoflow.graph.tracing.operations import arguments_of, is_about_shape
+from infoflow.graph.tracing.sizes import Ledger, Origin, TracedFloat, TracedInt, as_argument, traced
+from infoflow.graph.tracing.writes import Writes, memory_of, same_place, version_of
 
 _SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined]
 
@@ -62,8 +70,12 @@ class Recording:
         For each node that is a call its key: the same call of another run has the same.
     trail
         The keys of all calls, in order.
+    outcomes
+        For each node that compares sizes what came out.
     is_random
         Whether the run has drawn random numbers.
+    is_random_outside
+        Whether it has drawn some from Python or NumPy, which become constants of the program.
     """
 
     graph: fx.Graph
@@ -75,14 +87,18 @@ class Recording:
     varying: list[str] = field(default_factory=list)
     events: dict[fx.Node, Key] = field(default_factory=dict)
     trail: list[Key] = field(default_factory=list)
+    outcomes: dict[fx.Node, bool] = field(default_factory=dict)
     is_random: bool = False
+    is_random_outside: bool = False
 
 
 def record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
     """Run ``model`` once and record what it does; every value is let go as the model does."""
     before = _random_states()
     recording = _Recorder(model, leaves).run(call.map(torch.clone))
-    recording.is_random = before != _random_states()
+    after = _random_states()
+    recording.is_random = before != after
+    recording.is_random_outside = before[:-1] != after[:-1]
     return recording
 
 
@@ -101,11 +117,14 @@ class _Recorder(Observer):
         self.recording = Recording(self.graph)
         self._facts = self.recording.facts
         self._live = LiveTensors()
+        self._ledger = Ledger(self._create_function)
+        self.recording.outcomes = self._ledger.outcomes
         self._writes = Writes()
         self._keys = Keys(self.recording.trail)
         self._depends: set[fx.Node] = set()
         self._depends_on_values: set[fx.Node] = set()
         self._attributes = _attributes(model)
+        self._hidden = _hidden(model)
         self._read: dict[str, fx.Node] = {}
         self._samples = 0
         self._values: dict[fx.Node, None] = {}
@@ -120,12 +139,17 @@ class _Recorder(Observer):
                 self._depends.add(node)
                 self._depends_on_values.add(node)
                 self._live.add(leaf, node)
-        with self.watching():
-            output = self.model(*call.args, **call.kwargs)
+        try:
+            with self.watching():
+                output = self.model(*call.args, **call.kwargs)
+        except BaseException:
+            self._ledger.close()
+            raise
         self.recording.output = output
         last = self.graph.output(map_leaves(_without_objects, self._argument(output)))
         self._facts[last] = describe(output, self._samples)
         self._drop_unused()
+        self._ledger.close()
         return self.recording
 
     # ------------------------------------------------------------------------- calls
@@ -172,19 +196,23 @@ class _Recorder(Observer):
         module: nn.Module | None = None,
     ) -> Any:
         tensors = tensors_in((args, kwargs))
-        versions = [tensor._version for tensor in tensors]
+        versions = [version_of(tensor) for tensor in tensors]
         node_args, node_kwargs = self._argument(args), self._argument(dict(kwargs))
-        cost, result = multiply_adds_of(call, target, module, args)
-        written = [t for t, v in zip(tensors, versions, strict=True) if t._version != v]
+        self._ledger.is_paused = True
+        try:
+            cost, result = multiply_adds_of(call, target, module, args)
+        finally:
+            self._ledger.is_paused = False
+        written = [t for t, v in zip(tensors, versions, strict=True) if version_of(t) != v]
         results = tensors_in(result)
         if not results and not written:
             return result
         node = self._create(kind, target, node_args, node_kwargs)
         self._facts[node] = describe(result, self._samples, cost)
         self.recording.events[node] = key
-        memories = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+        memories = {memory_of(tensor) for tensor in tensors}
         for tensor in results:
-            if tensor.untyped_storage().data_ptr() not in memories:
+            if memory_of(tensor) not in memories:
                 self._writes.forget(tensor)
         self._live.add_all(result, node)
         for tensor in written:
@@ -223,7 +251,7 @@ class _Recorder(Observer):
         node = known.shape
         return torch.Size(
             [
-                traced(size, Origin(self._create_function, operator.getitem, node, dimension))
+                traced(size, Origin(self._ledger, operator.getitem, node, dimension))
                 for dimension, size in enumerate(shape)
             ]
         )
@@ -264,7 +292,7 @@ class _Recorder(Observer):
         if any(argument in self._depends for argument in node.all_input_nodes):
             self._depends.add(node)
         if not is_about_shape(node):
-            uses = any(argument in self._depends_on_values for argument in node.all_input_nodes)
+            uses = any(argument in self._depends_on_values for argument in arguments_of(node))
             self._depends_on_values |= {node} if uses else set()
         return node
 
@@ -279,6 +307,10 @@ class _Recorder(Observer):
         parts = items_of(value)
         if parts is None:
             return value
+        if isinstance(value, PackedSequence):
+            node = self._create_function(packed, *(self._argument(part) for part in value))
+            self._facts[node] = describe(value, self._samples)
+            return node
         if isinstance(value, list):
             return [self._argument(part) for part in value]
         if isinstance(value, tuple):
@@ -296,20 +328,22 @@ class _Recorder(Observer):
             node = self._create("call_function", function, (known.node, item), {})
             self._facts[node] = describe(tensor, self._samples)
             known.node, known.path = node, tuple(rest)
-        if tensor._version != known.version:
+        if version_of(tensor) != known.version:
             self._written(tensor, self._writes.since(known.version, tensor))
         return self._live[tensor].node
 
     def _attribute(self, tensor: Tensor) -> fx.Node:
         """Return the node of a parameter, a buffer, or a tensor that no observed call has made."""
-        name = self._attributes.get(id(tensor))
+        name = self._attributes.get(id(tensor)) or self._hidden.get(id(tensor))
         if name is None and self._values:
             node = self._create("call_function", from_values, (tensor.clone(), *self._values), {})
             self._facts[node] = describe(tensor, self._samples)
             return node
         if name is None:
-            name = f"constant.{len(self.recording.constants)}"
+            name = f"constant.{len(self.recording.constants)}"  # a clone: it may change later
             self.recording.constants[name] = tensor.clone()
+        elif id(tensor) in self._hidden:
+            self.recording.constants[name] = tensor
         if name not in self._read:
             self._read[name] = self._create("get_attr", name, (), {})
             self._facts[self._read[name]] = describe(tensor, 0)
@@ -321,7 +355,7 @@ class _Recorder(Observer):
         What was before a write to all of the tensor is gone.
         """
         known = self._live[tensor]
-        known.version = tensor._version
+        known.version = version_of(tensor)
         last = max((i for i, (_, is_all) in enumerate(writes) if is_all), default=-1)
         if last >= 0:
             self._replace(tensor, overwritten, (known.node, writes[last][0]))
@@ -378,6 +412,29 @@ def _region(tensor: Tensor, index: Any) -> Tensor | None:
         for part in parts
     )  # fmt: skip
     return tensor[index] if is_plain else None
+
+
+def _hidden(model: nn.Module) -> dict[int, str]:
+    """Return a name for each parameter that plain lists and dictionaries hide from torch."""
+    names: dict[int, str] = {}
+    seen = set(map(id, model.modules()))
+
+    def look(path: str, value: Any) -> None:
+        if isinstance(value, nn.Module) and id(value) not in seen:
+            seen.update(map(id, value.modules()))
+            for name, parameter in value.named_parameters(path):
+                names.setdefault(id(parameter), name)
+        elif isinstance(value, nn.Parameter):
+            names.setdefault(id(value), path)
+        elif isinstance(value, (list, tuple, dict)):
+            for name, part in items_of(value) or ():
+                look(f"{path}.{name}", part)
+
+    for path, module in model.named_modules():
+        for name, value in module.__dict__.items():
+            if isinstance(value, (list, tuple, dict)) and not name.startswith("_"):
+                look(f"{path}.{name}".lstrip("."), value)
+    return names
 
 
 def _attributes(model: nn.Module) -> dict[int, str]:

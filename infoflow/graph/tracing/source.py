@@ -11,9 +11,12 @@ from torch import fx, nn
 
 from infoflow.graph.tracing.call import Call
 from infoflow.graph.tracing.facts import countable_attention
+from infoflow.graph.tracing.modes import random_states_kept, seeded
+from infoflow.graph.tracing.nesting import tensors_in
 from infoflow.graph.tracing.observe import Key, Leaves
 from infoflow.graph.tracing.prepare import explain_failure
 from infoflow.graph.tracing.program import Program
+from infoflow.graph.tracing.rows import is_close
 from infoflow.graph.tracing.watch import Place, place_of, watch
 from infoflow.interface import ActivationError, InfoflowError, PathWarning
 
@@ -33,6 +36,8 @@ class Source:
         The modules that were kept whole.
     events, trail
         Keys of the program's nodes, and of all calls of the recorded run.
+    example
+        The recorded call, None where there was none.
 
     Attributes
     ----------
@@ -48,6 +53,8 @@ class Source:
         leaves: Leaves,
         events: Mapping[fx.Node, Key],
         trail: tuple[Key, ...],
+        *,
+        example: Call | None = None,
     ) -> None:
         self.program = program
         self.is_faithful = False
@@ -56,6 +63,8 @@ class Source:
         self._leaves = leaves
         self._places = {name: place_of(node, events) for name, node in self._nodes.items()}
         self._way = _way(trail)
+        self._sample_shapes = None if example is None else example.sample_shapes
+        self._suits = {} if example is None else {example.shapes: True}
 
     @property
     def model(self) -> nn.Module:
@@ -66,9 +75,9 @@ class Source:
         """Hand over the value of each of the layers ``names``, and stop after the last."""
         if not names:
             return
-        run = self._replay if self.is_faithful else self._watch
         try:
             with countable_attention():
+                run = self._replay if self._may_replay(call) else self._watch
                 run(call, names, receive)
         except (InfoflowError, torch.OutOfMemoryError):
             raise
@@ -100,6 +109,8 @@ class Source:
         value = None
         try:
             with countable_attention():
+                if self.is_faithful and not self._may_replay(call):
+                    self._warn_of_another_path("at a comparison of sizes")
                 for pair in self.program.run(call, last, change=change_node):
                     value = pair[1]
         except (InfoflowError, torch.OutOfMemoryError):
@@ -110,7 +121,7 @@ class Source:
 
     def visit_all(self, call: Call, receive: Receive) -> None:
         """Hand over all values: of a replay, where it is faithful; else of the watched model."""
-        if self.is_faithful:
+        if self._may_replay(call):
             self._replay(call, self._nodes, receive)
         else:
             self.watch_all(call, receive)
@@ -119,6 +130,34 @@ class Source:
         """Run the model itself, hand over all values that it computes, and return its output."""
         places = {place: name for name, place in self._places.items() if place is not None}
         return watch(self.model, call, self._leaves, places, receive, to_the_end=True).output
+
+    def _may_replay(self, call: Call) -> bool:
+        """Tell whether a replay stands for the model on a call; for new shapes, try it first."""
+        if not self.is_faithful or self._sample_shapes is None:
+            return self.is_faithful
+        shapes = call.shapes
+        if shapes not in self._suits:
+            with random_states_kept():
+                self._suits[shapes] = self._does_replay(call)
+        return self._suits[shapes]
+
+    def _does_replay(self, call: Call) -> bool:
+        """Compare sizes as the model does, and, for samples of another shape, the outputs too."""
+        try:
+            if not self.program.goes_the_same_way(call):
+                return False
+            if call.sample_shapes == self._sample_shapes:
+                return True
+            with seeded():
+                wanted = tensors_in(call.of(self.model))
+            with seeded():
+                *_, (_, output) = self.program.run(call)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # whatever it is, the model's own run will tell
+            return False
+        got = tensors_in(output)
+        return len(got) == len(wanted) and all(map(is_close, got, wanted))
 
     def _replay(self, call: Call, names: Collection[str], receive: Receive) -> None:
         wanted = {self._nodes[name]: name for name in names}
@@ -150,13 +189,15 @@ class Source:
         parted = next((here for here, there in pairs if here != there), None)
         if parted is not None:
             module, operation = parted
-            warnings.warn(
-                f"A batch took another path through {type(self.model).__name__} than the example; "
-                f"they part at {operation or 'the call'} in {module or 'forward'}. Layers are "
-                "taken by name, so check that they are the same ones.",
-                PathWarning,
-                stacklevel=2,
-            )
+            self._warn_of_another_path(f"at {operation or 'the call'} in {module or 'forward'}")
+
+    def _warn_of_another_path(self, where: str) -> None:
+        warnings.warn(
+            f"A batch took another path through {type(self.model).__name__} than the example; "
+            f"they part {where}. Layers are taken by name, so check that they are the same ones.",
+            PathWarning,
+            stacklevel=3,
+        )
 
 
 def _way(trail: Iterable[Key]) -> list[tuple[str, str]]:

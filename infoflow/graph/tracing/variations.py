@@ -12,6 +12,11 @@ from infoflow.graph.tracing.nesting import first_tensor
 from infoflow.graph.tracing.rows import Kept
 
 
+def is_plain(tensor: Tensor) -> bool:
+    """Tell whether a tensor is a block of numbers, neither sparse nor nested."""
+    return tensor.layout is torch.strided and not tensor.is_nested
+
+
 def random_like(call: Call, seed: int = 1) -> Call:
     """Return a call of the same shapes with random numbers of the same range.
 
@@ -22,7 +27,9 @@ def random_like(call: Call, seed: int = 1) -> Call:
     first = first_tensor(call.first)
 
     def draw(tensor: Tensor) -> Tensor:
-        if tensor.numel() == 0 or tensor.is_complex() or tensor.dtype is torch.bool:
+        if tensor.numel() == 0 or tensor.is_meta or not is_plain(tensor):
+            return tensor
+        if tensor.is_complex() or tensor.dtype is torch.bool:
             return tensor
         low, high = tensor.min(), tensor.max()
         if tensor.is_floating_point():

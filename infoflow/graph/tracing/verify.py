@@ -12,11 +12,13 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.tracing.call import Call, holds_samples
 from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.modes import seeded
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 from infoflow.graph.tracing.program import per_sample
 from infoflow.graph.tracing.rows import Kept, is_close, sample_axis
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.variations import (
+    is_plain,
     last_and_new,
     random_like,
     with_another,
@@ -108,7 +110,7 @@ def verify(trial: Trial) -> Proof | None:
 
 
 def _have_rows(outputs: list[Tensor], samples: int) -> bool:
-    return all(tensor.ndim > 0 and len(tensor) == samples for tensor in outputs)
+    return all(is_plain(t) and t.ndim > 0 and len(t) == samples for t in outputs)
 
 
 class _Rows:
@@ -294,14 +296,6 @@ def _difference(trial: Trial, call: Call, wanted: Any) -> str:
 
 
 @contextmanager
-def seeded(seed: int = 0) -> Iterator[None]:
-    """Run with the same random numbers each time, and leave the random state as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
 def _perturbed(model: nn.Module) -> Iterator[None]:
     """Add noise to the weights, so that heads of zeros let something through; take it back."""
     generator = torch.Generator().manual_seed(0)
@@ -322,7 +316,11 @@ def _close(got: list[Tensor], wanted: list[Tensor]) -> bool:
 
 
 def _moved(new: list[Any], old: list[Any]) -> bool:
-    return any(
-        one.shape != other.shape or not torch.equal(one.nan_to_num(), other.nan_to_num())
+    return not all(
+        is_close(one, other) if not is_plain(one) else _same(one, other)
         for one, other in zip(new, old, strict=False)
     )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, fx
 
 #: Steps that NumPy may take to decide whether two strided views overlap; beyond, they are taken to.
@@ -30,25 +31,32 @@ class Writes:
 
     def add(self, node: fx.Node, written: Tensor, region: Tensor | None = None) -> None:
         """Note that ``node`` has written to ``written``, or to a ``region`` of it only."""
-        place = _place(written if region is None else region)
-        self._writes[_memory(written)].append(Write(node, written._version, place))
+        memory = memory_of(written)
+        if memory is not None:
+            place = _place(written if region is None else region)
+            self._writes[memory].append(Write(node, version_of(written), place))
 
     def since(self, version: int, tensor: Tensor) -> list[tuple[fx.Node, bool]]:
         """Return what has changed ``tensor`` since its memory had ``version``.
 
         Each node comes with whether it has written all of the tensor.
         """
+        memory = memory_of(tensor)
+        if memory is None:
+            return []
         own = _place(tensor)
         is_whole = tensor.is_contiguous()
         return [
             (write.node, is_whole and _covers(write.place, own))
-            for write in self._writes.get(_memory(tensor), ())
+            for write in self._writes.get(memory, ())
             if write.version > version and _overlap(own, write.place)
         ]
 
     def forget(self, tensor: Tensor) -> None:
         """Forget what was written to memory that now belongs to a new tensor."""
-        self._writes.pop(_memory(tensor), None)
+        memory = memory_of(tensor)
+        if memory is not None:
+            self._writes.pop(memory, None)
 
 
 def same_place(one: Tensor, other: Tensor) -> bool:
@@ -60,8 +68,19 @@ def same_place(one: Tensor, other: Tensor) -> bool:
     )
 
 
-def _memory(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
+def memory_of(tensor: Tensor) -> int | None:
+    """Return where a tensor's numbers lie, None where they lie in no one place (sparse, nested)."""
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return None
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError):  # a subclass that wraps others
+        return None
+
+
+def version_of(tensor: Tensor) -> int:
+    """Return how often a tensor's memory was written to; 0 where torch does not count."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 class _Place:

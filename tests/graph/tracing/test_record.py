@@ -1,7 +1,9 @@
 """What the recorder sees: writes in place, views, sizes, calls by function, numbers of Python."""
 
 import math
+import random
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 import infoflow
 from infoflow.graph.tracing.sizes import TracedInt
+from infoflow.interface import ActivationError, PathWarning
 
 
 class Net(nn.Module):
@@ -295,3 +298,154 @@ def test_a_forward_that_is_set_on_the_instance_is_opened():
 def test_an_index_that_another_layer_computes_is_a_merge():
     graph = traced(lambda m, x: m.a(x)[torch.arange(len(x.shape) + 1)[:3], m.b(x).argmax(1)[:3]])
     assert merges(graph) == [("index", ("a", "b"))]
+
+
+# --------------------------------------------------------------------------- once lost
+
+
+def test_requires_grad_keeps_the_stream():
+    graph = traced(lambda m, x: (h := m.a(x), m.c(h.requires_grad_(True) + m.b(x)))[1])
+    assert merges(graph) == [("add", ("a", "b"))]
+
+
+@pytest.mark.filterwarnings("ignore:To copy construct")
+def test_new_tensor_copies_the_values_of_its_argument():
+    graph = traced(lambda m, x: m.c(x.new_tensor(m.a(x))))
+    assert graph["c"].streams == ("a",)
+
+
+def test_modules_in_a_plain_list_are_layers():
+    graph = traced(lambda m, x: m.c(m.a(x) + m.parts[0](x)), parts=[nn.Linear(6, 4)])
+    assert merges(graph) == [("add", ("a", "parts.0"))]
+    assert graph["parts.0"].parameters == 28
+    assert graph.verification.label == "exact"
+
+
+def test_a_parameter_in_a_plain_list_is_read_anew_in_each_replay():
+    graph = traced(
+        lambda m, x: m.c(F.linear(x, m.parts[0])), parts=[nn.Parameter(torch.ones(4, 6))]
+    )
+    before = graph.values(X)["parts.0"]
+    with torch.no_grad():
+        graph.source.model.parts[0].mul_(2)
+    torch.testing.assert_close(graph.values(X)["parts.0"], 2 * before)
+
+
+# --------------------------------------------------------------------------- sizes that decide
+
+
+def convolutions(forward):
+    parts = {
+        "a": nn.Conv1d(6, 4, 3, padding=1),
+        "b": nn.Conv1d(6, 4, 5, padding=2),
+        "c": nn.Conv1d(4, 2, 1),
+    }
+    return Net(forward, **parts).eval()
+
+
+def test_a_comparison_of_sizes_is_made_again_for_other_shapes():
+    def forward(m, x):
+        wide = x.shape[-1] > 10
+        return m.c(F.avg_pool1d(m.a(x), 4 if wide else 2))
+
+    net = convolutions(forward)
+    graph = infoflow.trace(net, torch.rand(2, 6, 8))
+    assert graph.verification.label == "exact"
+    for length in (8, 10, 20):
+        x = torch.rand(3, 6, length)
+        torch.testing.assert_close(graph.values(x)["c"], net(x).detach())
+
+
+def test_another_way_for_a_larger_batch_is_the_models_own():
+    def forward(m, x):
+        return m.c(m.a(x) * 2 if x.shape[0] > 4 else m.a(x))
+
+    net = Net(forward).eval()
+    graph = infoflow.trace(net, X)
+    x = torch.rand(8, 6)
+    with pytest.warns(PathWarning, match="mul"):
+        values = graph.values(x)
+    torch.testing.assert_close(values["c"], net(x).detach())
+
+
+def test_a_layer_of_the_way_that_a_shape_closes_is_an_error():
+    graph = infoflow.trace(
+        convolutions(lambda m, x: m.c(m.b(x) if x.shape[2] > 10 else m.a(x))), torch.rand(2, 6, 8)
+    )
+    with pytest.raises(ActivationError, match="another path"):
+        graph.values(torch.rand(2, 6, 20))
+
+
+def test_a_loop_over_the_length_is_not_replayed_for_another_length():
+    def forward(m, x):
+        h = 0
+        for step in range(x.shape[1]):
+            h = h + m.a(x[:, step])
+        return m.c(h)
+
+    net = Net(forward).eval()
+    graph = infoflow.trace(net, torch.rand(2, 3, 6))
+    x = torch.rand(2, 5, 6)
+    torch.testing.assert_close(graph.values(x)["c"], net(x).detach())
+
+
+def test_a_size_that_the_model_keeps_is_a_plain_number_afterwards():
+    def forward(m, x):
+        kept.append(x.shape[0])
+        return m.c(m.a(x).view(kept[0], 4))
+
+    kept = []
+    net = Net(forward).eval()
+    infoflow.trace(net, X)
+    assert infoflow.trace(net, X).verification.label == "fixed shape"
+
+
+# --------------------------------------------------------------------------- left as it was
+
+
+class Stateful(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.norm = nn.Linear(6, 4), nn.BatchNorm1d(4)
+        self.register_buffer("calls", torch.zeros(()))
+        self.sizes = []
+
+    def forward(self, x):
+        self.norm.train()
+        self.calls += 1
+        self.last = self.a(x)
+        self.sizes.append(x.shape[0])
+        return self.norm(self.last)
+
+
+def test_buffers_and_attributes_are_as_they_were():
+    net = Stateful().eval()
+    before = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    infoflow.trace(net, X).values(X)
+    assert all(torch.equal(before[name], buffer) for name, buffer in net.named_buffers())
+    assert net.sizes == []
+    assert not hasattr(net, "last")
+    assert not net.norm.training
+
+
+# --------------------------------------------------------------------------- random numbers
+
+
+def test_all_random_states_are_as_they_were():
+    def forward(m, x):
+        noise = torch.rand(4) + random.random() + float(np.random.rand())  # noqa: NPY002
+        return m.c(m.a(x) + noise)
+
+    net = Net(forward).eval()
+    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    graph = infoflow.trace(net, X)
+    assert random.getstate() == before[0]
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert graph.verification.label == "this input only"
+    assert "NumPy" in graph.verification.notes[0]
+
+
+def test_random_numbers_are_the_same_in_every_pass():
+    graph = traced(lambda m, x: m.c(m.a(x) + torch.rand(4)))
+    assert torch.equal(graph.values(X)["c"], graph.values(X)["c"])
