@@ -121,6 +121,13 @@ def trace(
         proof = _prove(trial, recording)
         source.is_faithful = proof.label == "exact"
         axes = proof.axes or find_axes(trial, is_random=recording.is_random)
+    if chosen.scripted:
+        inside = "torch.jit hides what is inside"
+        notes.append(f"{', '.join(chosen.scripted[:3])}: scripted, kept as one layer: {inside}")
+    if recording.unknown and proof.label != "exact":
+        lines = "; ".join(recording.unknown[:3])
+        unseen = "a tensor that no call seen here has made is taken for a constant"
+        proof.notes.append(f"{unseen}, at {lines}")
     verification = Verification(
         proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes)
     )
