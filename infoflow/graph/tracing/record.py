@@ -211,6 +211,7 @@ class _Recorder(Observer):
         if not results and not written:
             return result
         node = self._create(kind, target, node_args, node_kwargs)
+        node.meta["autocast"] = _autocast()
         self._facts[node] = describe(result, self._samples, cost)
         self.recording.events[node] = key
         memories = {memory_of(tensor) for tensor in tensors}
@@ -409,6 +410,15 @@ def _target(
 
 def _own(args: tuple[Any, ...], function: Callable[..., Any]) -> tuple[Any, ...]:
     return args[:1] if getattr(function, "__name__", "") == "__get__" else args
+
+
+def _autocast() -> tuple[tuple[str, torch.dtype], ...]:
+    """Return where torch.autocast is on, and to what it converts."""
+    return tuple(
+        (device, torch.get_autocast_dtype(device))
+        for device in ("cpu", "cuda")
+        if torch.is_autocast_enabled(device)
+    )
 
 
 def _region(tensor: Tensor, index: Any) -> Tensor | None:

@@ -1,6 +1,7 @@
 """Kinds of tensors and of calls that torch has beside the usual ones."""
 
 import warnings
+from dataclasses import dataclass
 from threading import Thread
 
 import pytest
@@ -234,3 +235,67 @@ def test_a_scripted_part_is_named_in_a_note():
     assert graph.verification.notes == (
         "part: scripted, kept as one layer: torch.jit hides what is inside",
     )
+
+
+def test_autocast_inside_a_net_is_replayed():
+    def forward(m, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            h = m.a(x)
+        return m.c(h.float())
+
+    net = Net(forward).eval()
+    graph = infoflow.trace(net, X)
+    assert graph.verification.label == "exact"
+    assert torch.equal(graph.values(X)["c"], net(X).detach())
+
+
+def test_a_tensor_that_a_dataclass_makes_is_an_input():
+    @dataclass
+    class Item:
+        left: torch.Tensor
+
+        def __post_init__(self):
+            self.right = self.left + 1
+
+    graph = traced(lambda m, item: m.c(m.a(item.right)), Item(X))
+    assert graph.names == ("a", "c")
+
+
+def test_bare_attention_is_called_so():
+    class SelfAttention(nn.MultiheadAttention):
+        def forward(self, x):
+            return super().forward(x, x, x, need_weights=False)[0]
+
+    graph = infoflow.trace(SelfAttention(8, 2, batch_first=True).eval(), torch.rand(3, 5, 8))
+    assert "attention" in {layer.kind for layer in graph}
+
+
+def test_lazy_modules_draw_no_random_numbers_in_forward():
+    graph = traced(lambda m, x: m.c(m.lazy(x)), lazy=nn.LazyLinear(4))
+    assert graph.verification.notes == (
+        "lazy modules were given the sizes of the example, and stay so",
+    )
+
+
+def test_a_position_that_no_layer_has_is_refused():
+    with pytest.raises(ArgumentError, match="no layer has such a value"):
+        infoflow.trace(nn.Conv2d(3, 4, 3), torch.rand(2, 3, 8, 8), reduce=99)
+
+
+def test_a_net_without_layers_says_so_where_layers_are_chosen():
+    graph = traced(lambda m, x: x * 2)
+    with pytest.raises(infoflow.InfoflowError, match="Net has no layers"):
+        graph.select("all")
+
+
+def test_a_dictionary_for_an_argument_of_its_own_key_gets_a_hint():
+    class Batch(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(6, 4)
+
+        def forward(self, x):
+            return self.linear(x["x"])
+
+    with pytest.raises(infoflow.InfoflowError, match="a tuple of one"):
+        infoflow.trace(Batch(), {"x": X})
