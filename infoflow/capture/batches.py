@@ -68,7 +68,8 @@ class Samples:
         self.device = device or torch.device("cpu")
         self._model = nn.Identity() if model is None else model
         self._arguments = parameters_of(self._model)
-        self._unpack = unpack or (lambda batch: unpack_batch(batch, self._arguments))
+        required = parameters_of(self._model, required=True)
+        self._unpack = unpack or (lambda batch: unpack_batch(batch, self._arguments, required))
         self._seed = seed
         self._checksums: list[int] = []
         self._count: int | None = None

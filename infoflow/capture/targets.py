@@ -213,6 +213,8 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
         What the loader gives as target, by which ``"auto"`` chooses: classes as they are, K-means
         for dense targets, and nothing where there is none.
     """
+    if target is None:
+        raise ArgumentError("target must not be None. To measure without Y, pass target='none'.")
     if isinstance(target, str):
         if target == "none" or (target == "auto" and raw is None):
             return None

@@ -18,17 +18,21 @@ _INPUT_KEYS = ("image", "images", "input", "inputs", "pixel_values", "x", "data"
 _TARGET_KEYS = ("label", "labels", "mask", "masks", "target", "targets", "y")
 
 
-def unpack_batch(batch: Any, arguments: Collection[str] = ()) -> tuple[Any, Any]:
+def unpack_batch(
+    batch: Any, arguments: Collection[str] = (), required: Collection[str] = ()
+) -> tuple[Any, Any]:
     """Split a batch into inputs and target: a tensor, a pair, or a dictionary.
 
     Of a dictionary, what has the name of one of the model's ``arguments`` is an input, but for the
-    usual names of targets; where there is none, the usual names of inputs are looked for.
+    usual names of targets that are not ``required``; where there is none, the usual names of inputs
+    are looked for.
     """
     if isinstance(batch, Tensor):
         return batch, None
     if isinstance(batch, Mapping):
-        target = next((batch[key] for key in _TARGET_KEYS if key in batch), None)
-        named = {k: v for k, v in batch.items() if k in arguments and k not in _TARGET_KEYS}
+        targets = [key for key in _TARGET_KEYS if key not in required]
+        target = next((batch[key] for key in targets if key in batch), None)
+        named = {k: v for k, v in batch.items() if k in arguments and k not in targets}
         if named:
             return named, target
         inputs = next((batch[key] for key in _INPUT_KEYS if key in batch), None)

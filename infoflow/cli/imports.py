@@ -41,7 +41,7 @@ def call_factory(factory: Any, spec: Spec) -> Any:
         return factory(*spec.args, **spec.kwargs)
     except InfoflowError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         called = spec.text if spec.text.endswith(")") else f"{spec.text}()"
         raise ArgumentError(
             f"{called} failed with {type(error).__name__}: {error}. Expected a call that returns "
@@ -59,7 +59,8 @@ def _check_arguments(factory: Any, spec: Spec) -> None:
     except TypeError as error:
         needed = _needed(signature)
         takes = f"It needs {', '.join(needed)}." if needed else f"It takes {_names(signature)}."
-        example = f"'{spec.target}({needed[0] if needed else 'name'}=...)'"
+        first = next(iter(needed or signature.parameters), "name")
+        example = f"'{spec.target}({first}=...)'"
         raise ArgumentError(
             f"{spec.text} cannot be called: {error}. {takes} Give arguments as in {example}, or "
             "name a function that needs none."
@@ -104,7 +105,7 @@ def _import_module(name: str) -> Any:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ArgumentError(
             f"Cannot import {name!r}: {type(error).__name__}: {error}. Expected a module on the "
             "Python path; a file is given as path/file.py:factory."
@@ -125,7 +126,7 @@ def _import_file(path: Path) -> Any:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ArgumentError(
             f"{path} cannot be imported: {type(error).__name__}: {error}. Run it with python to "
             "see the whole error."

@@ -19,6 +19,11 @@ def select_layers(graph: LayerGraph, layers: str | int | Sequence[str | int]) ->
     chosen: set[str] = set()
     for key in keys:
         chosen |= _match(graph, key)
+    if not len(graph):
+        raise LayerNotFoundError(
+            f"{graph.model} has no layers: nothing with weights, and no merge, was seen between "
+            "its input and its output. Check graph.verification.notes."
+        )
     if not chosen:
         raise LayerNotFoundError(
             f"No layer of {graph.model} is chosen by layers={layers!r}: it has {len(graph)} layers "

@@ -28,6 +28,7 @@ def find_streams(program: Program, facts: Mapping[fx.Node, Fact]) -> Streams:
 
 #: What an operation is called where streams meet in it.
 _KINDS = {"getitem": "index", "index_select": "index", "gather": "index"}
+_KINDS["multi_head_attention_forward"] = "attention"
 
 
 class _Sweep:

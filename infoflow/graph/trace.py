@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.nn.parameter import is_lazy
 
 from infoflow.graph.drafts import LayerDraft, Streams
 from infoflow.graph.layer_graph import LayerGraph
@@ -34,7 +35,14 @@ from infoflow.graph.tracing.verify import (
     verify,
     verify_one_by_one,
 )
-from infoflow.interface import InfoflowError, Layer, Merge, UntraceableModelError, Verification
+from infoflow.interface import (
+    ArgumentError,
+    InfoflowError,
+    Layer,
+    Merge,
+    UntraceableModelError,
+    Verification,
+)
 
 
 def trace(
@@ -103,6 +111,9 @@ def trace(
     with ExitStack() as stack:
         for context in (evaluation_mode(model), torch.no_grad(), countable_attention(), seeded()):
             stack.enter_context(context)
+        if any(map(is_lazy, model.parameters())):
+            _run(model, call)
+            notes.append("lazy modules were given the sizes of the example, and stay so")
         recording = _record(model, call, chosen)
         program = Program(
             model,
@@ -121,11 +132,25 @@ def trace(
         proof = _prove(trial, recording)
         source.is_faithful = proof.label == "exact"
         axes = proof.axes or find_axes(trial, is_random=recording.is_random)
+    if chosen.scripted:
+        inside = "torch.jit hides what is inside"
+        notes.append(f"{', '.join(chosen.scripted[:3])}: scripted, kept as one layer: {inside}")
+    if recording.unknown and proof.label != "exact":
+        lines = "; ".join(recording.unknown[:3])
+        unseen = "a tensor that no call seen here has made is taken for a constant"
+        proof.notes.append(f"{unseen}, at {lines}")
     verification = Verification(
         proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes)
     )
     known = _Known(recording.facts, axes, max(call.samples, 1))
     return _build(model, streams, known, source, verification, reduce)
+
+
+def _run(model: nn.Module, call: Call) -> None:
+    try:
+        call.of(model)
+    except Exception as error:
+        raise explain_failure(model, call, error) from error
 
 
 def _record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
@@ -206,6 +231,8 @@ def _build(
         draft.name: _finish_layer(index, draft, known, reduce)
         for index, draft in enumerate(streams.layers)
     }
+    if reduce not in ("flatten", "mean") and known.samples:
+        _check_positions(streams, known, reduce)
     merges = find_merges(streams, paths, layers, source.program)
     return LayerGraph(
         model=type(model).__name__,
@@ -220,6 +247,15 @@ def _build(
         unmeasurable={name: reason for name, (_, reason) in known.axes.items() if reason},
         source=source,
     )
+
+
+def _check_positions(streams: Streams, known: _Known, reduce: Reduce) -> None:
+    """Raise where no layer has positions to choose from."""
+    if not any(len(known.facts[draft.value].shape) == 3 for draft in streams.layers):
+        raise ArgumentError(
+            f"reduce={reduce!r} chooses a position of sequences (N, positions, channels), and no "
+            "layer has such a value. Leave it out, or take 'mean'."
+        )
 
 
 def _finish_layer(index: int, draft: LayerDraft, known: _Known, reduce: Reduce) -> Layer:

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -17,6 +18,7 @@ from torch.utils.data import (
 
 from infoflow.capture.batches import Samples, sized_samples
 from infoflow.capture.unpack import unpack_batch
+from infoflow.graph.tracing.call import parameters_of
 from infoflow.interface import LoaderError
 
 IMAGES = torch.arange(24.0).reshape(12, 2)
@@ -179,3 +181,18 @@ def test_targets_of_different_shapes():
         LoaderError, match=r"Targets must all have one shape, got \(4,\) and \(5,\)"
     ):
         _ = Samples(loader).targets
+
+
+def test_a_mask_that_forward_must_have_is_an_input():
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 3)
+
+        def forward(self, x, mask):
+            return self.linear(x * mask)
+
+    batch = {"x": torch.rand(12, 2), "mask": torch.ones(12, 2), "label": torch.arange(12)}
+    inputs, target = unpack_batch(batch, ("x", "mask"), parameters_of(Masked(), required=True))
+    assert set(inputs) == {"x", "mask"}
+    assert target is batch["label"]

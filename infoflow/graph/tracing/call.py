@@ -103,11 +103,18 @@ def _visit(visit: Callable[[Any], Any], value: Any) -> Any:
 
 
 def holds_samples(value: Any) -> bool:
-    """Tell whether a list holds a sample an item: images (C, H, W), waveforms, or dictionaries."""
+    """Tell whether a list holds a sample an item: images (C, H, W), waveforms, or dictionaries.
+
+    Waveforms that all have one length, and images of 4 channels that all have one size, are taken
+    for a list of batches.
+    """
     if not isinstance(value, (list, tuple)) or not value:
         return False
     if all(isinstance(item, Tensor) for item in value):
-        return all(map(_is_image, value)) or all(item.ndim == 1 for item in value)
+        is_ragged = len(value) == 1 or len({item.shape for item in value}) > 1
+        if all(item.ndim == 1 for item in value):
+            return is_ragged
+        return all(map(_is_image, value)) and (is_ragged or value[0].shape[0] != 4)
     return isinstance(value, list) and all(
         isinstance(item, dict) and first_tensor(item) is not None for item in value
     )
@@ -143,11 +150,15 @@ def _as_plain(leaf: Any) -> Any:
     return leaf
 
 
-def parameters_of(model: nn.Module) -> frozenset[str]:
-    """Return the names of the arguments that ``forward`` takes by name."""
+def parameters_of(model: nn.Module, *, required: bool = False) -> frozenset[str]:
+    """Return the names of the arguments that ``forward`` takes by name, or those it must have."""
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = inspect.signature(model.forward).parameters.values()
-    return frozenset(p.name for p in parameters if p.kind in by_name)
+    return frozenset(
+        p.name
+        for p in parameters
+        if p.kind in by_name and (p.default is inspect.Parameter.empty or not required)
+    )
 
 
 def named_leaves(model: nn.Module, call: Call) -> Iterator[tuple[str, str, Any]]:
@@ -156,10 +167,15 @@ def named_leaves(model: nn.Module, call: Call) -> Iterator[tuple[str, str, Any]]
     The order is that of the parameters of ``forward``. The argument of an item of a list of samples
     is the list; of another nested tensor, its whole path.
     """
-    for name, value in _bound(model, call):
+    bound = list(_bound(model, call))
+    given = {name for name, _ in bound}
+    for name, value in bound:
         is_list = holds_samples(value)
         for path, leaf in leaves_of(value):
             own = "_".join((name, *path))
+            while path and own in given:
+                own += "_"
+            given.add(own)
             yield (name if is_list else own), own, leaf
 
 

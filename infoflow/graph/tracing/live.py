@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import operator
 import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, fx
 
 from infoflow.graph.tracing.nesting import items_of
-from infoflow.graph.tracing.writes import version_of
+from infoflow.graph.tracing.writes import memory_of, same_place, version_of
+
+#: A function, and its second argument, by which a part of a value is read.
+Way = tuple[Callable[..., Any], Any]
 
 
 @dataclass(eq=False)
@@ -30,7 +35,7 @@ class Known:
 
     alive: weakref.ref[Tensor]
     node: fx.Node
-    path: tuple[Any, ...]
+    path: tuple[Way, ...]
     version: int
     shape: fx.Node | None = None
 
@@ -49,17 +54,38 @@ class LiveTensors:
         known = self._known.get(id(tensor))
         return known if known is not None and known.alive() is tensor else None
 
-    def add(self, tensor: Tensor, node: fx.Node, path: tuple[Any, ...] = ()) -> Known:
+    def same_numbers(self, tensor: Tensor) -> Tensor | None:
+        """Return a live tensor that is the same numbers in the same memory."""
+        if memory_of(tensor) in (None, 0):
+            return None
+        others = (known.alive() for known in self._known.values())
+        found = (
+            other
+            for other in others
+            if other is not None and memory_of(other) and other.dtype == tensor.dtype
+            and same_place(other, tensor)
+        )  # fmt: skip
+        return next(found, None)
+
+    def add(self, tensor: Tensor, node: fx.Node, path: tuple[Way, ...] = ()) -> Known:
         """Note that ``node`` gives ``tensor``."""
         known = Known(weakref.ref(tensor), node, path, version_of(tensor))
         self._known[id(tensor)] = known
         return known
 
-    def add_all(self, value: Any, node: fx.Node, path: tuple[Any, ...] = ()) -> None:
+    def add_all(self, value: Any, node: fx.Node, path: tuple[Way, ...] = ()) -> None:
         """Note that ``node`` gives all tensors that are nested in ``value``."""
         if isinstance(value, Tensor):
             self.add(value, node, path)
             return
-        is_sequence = isinstance(value, (list, tuple))
-        for position, (name, part) in enumerate(items_of(value) or ()):
-            self.add_all(part, node, (*path, position if is_sequence else name))
+        for way, part in _ways(value):
+            self.add_all(part, node, (*path, way))
+
+
+def _ways(value: Any) -> list[tuple[Way, Any]]:
+    """Return the parts of a container, each with how it is read."""
+    if isinstance(value, Mapping):
+        return [((operator.getitem, key), part) for key, part in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [((operator.getitem, position), part) for position, part in enumerate(value)]
+    return [((getattr, name), part) for name, part in items_of(value) or ()]

@@ -61,7 +61,8 @@ class _State:
 
     def restore(self) -> None:
         self._module.training = self._training
-        if type(self._module) is not self._kind or self._has_new_parts():
+        is_scripted = isinstance(self._module, torch.jit.ScriptModule)  # keeps itself elsewhere
+        if is_scripted or type(self._module) is not self._kind or self._has_new_parts():
             return
         own = self._module.__dict__
         for name in set(own) - set(self._attributes):

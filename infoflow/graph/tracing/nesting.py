@@ -25,7 +25,13 @@ def items_of(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, (list, tuple)):
         return [(str(position), part) for position, part in enumerate(value)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+        names = [field.name for field in dataclasses.fields(value)]
+        hidden = [
+            name
+            for name, part in getattr(value, "__dict__", {}).items()
+            if isinstance(part, Tensor) and name not in names
+        ]
+        return [(name, getattr(value, name)) for name in (*names, *hidden)]
     return None
 
 

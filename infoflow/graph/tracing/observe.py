@@ -52,7 +52,7 @@ _ABOUT = {
 _ABOUT -= {Tensor.type}  # with an argument it converts
 SHAPE = Tensor.shape.__get__  # type: ignore[attr-defined]
 #: Reading these from a tensor says only how large it is.
-SIZES = {SHAPE, Tensor.size, Tensor.numel, torch.ops.aten.sym_size.int}
+SIZES = {SHAPE, Tensor.size, Tensor.numel, Tensor.nelement, torch.ops.aten.sym_size.int}
 #: Reading these turns values into numbers of Python, on which the path may then depend.
 _VALUES = {
     getattr(Tensor, name)
@@ -115,6 +115,15 @@ class Leaves:
             and _is_leaf(module, name, leaves=tuple(leaves), opened=tuple(opened))
             for module, name in self._names.items()
         }
+
+    @property
+    def scripted(self) -> list[str]:
+        """Names of the modules that torch.jit has scripted, which stay whole."""
+        return [
+            name
+            for module, name in self._names.items()
+            if isinstance(module, torch.jit.ScriptModule) and "." not in name
+        ]
 
     def name(self, module: nn.Module) -> str | None:
         """Return a module's qualified name, None for one that is not the model's."""
@@ -209,6 +218,7 @@ class Observer(TorchFunctionMode):
         with ExitStack() as stack:
             stack.enter_context(_intercepted(self._called))
             stack.enter_context(_whole(self, apis, "vmap_impl"))
+            stack.enter_context(_whole_scripted(self))
             for name in ("grad_impl", "grad_and_value_impl"):
                 stack.enter_context(_whole(self, eager_transforms, name))
             stack.enter_context(_uncompiled(self.leaves))
@@ -280,6 +290,27 @@ def _whole(observer: Observer, home: Any, name: str) -> Iterator[None]:
         yield
     finally:
         setattr(home, name, original)
+
+
+@contextmanager
+def _whole_scripted(observer: Observer) -> Iterator[None]:
+    """Let the call of a function that torch.jit has scripted be one call."""
+    home: Any = torch.jit.ScriptFunction
+    original = home.__call__
+
+    def call(script: Any, *args: Any, **kwargs: Any) -> Any:
+        def whole(*args: Any, **kwargs: Any) -> Any:
+            return original(script, *args, **kwargs)
+
+        whole.__name__ = script.name
+        with torch._C.DisableTorchFunction():
+            return observer.on_function(whole, args, kwargs)
+
+    home.__call__ = call
+    try:
+        yield
+    finally:
+        home.__call__ = original
 
 
 @contextmanager

@@ -38,6 +38,8 @@ _SHAPE = {
     *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like"),
     *("new_zeros", "new_ones", "new_full", "new_empty"),
 }
+#: Methods that put numbers of their own in the place of a tensor's.
+_REFILL = {"zero_", "normal_", "uniform_", "random_", "exponential_", "log_normal_"}
 _OVERWRITE = {"copy", "overwritten"}
 _SHAPE_ATTRIBUTES = {"shape", "dtype", "device", "ndim", "requires_grad", "is_cuda", "layout"}
 _KERNEL = {
@@ -109,6 +111,10 @@ def operation_name(node: fx.Node, module: nn.Module | None = None) -> str:
 
 def is_about_shape(node: fx.Node) -> bool:
     """Tell whether a function or method gives the size or the kind of a tensor, not its values."""
+    if node.op == "call_method" and node.target in _REFILL:
+        return True
+    if node.target == "fill_":
+        return len(node.all_input_nodes) == 1
     name = operation_name(node)
     return name in _SHAPE or (node.target is getattr and name in _SHAPE_ATTRIBUTES)
 

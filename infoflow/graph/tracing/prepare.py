@@ -68,11 +68,11 @@ def explain_failure(
     text = str(error).strip().rstrip(".") or "no message"
     return InfoflowError(
         f"{type(model).__name__} does not run on {what}, {shapes or 'without a tensor'}: "
-        f"{type(error).__name__}: {text}. {_advice(model, call)}"
+        f"{type(error).__name__}: {text}. {_advice(model, call, error)}"
     )
 
 
-def _advice(model: nn.Module, call: Call) -> str:
+def _advice(model: nn.Module, call: Call, error: Exception) -> str:
     tensors = tensors_in((call.args, dict(call.kwargs)))
     weights = [p for p in model.parameters() if p.is_floating_point()]
     homes = {str(p.device) for p in weights}
@@ -88,6 +88,12 @@ def _advice(model: nn.Module, call: Call) -> str:
         return (
             f"The example is {', '.join(map(str, other))}, the model {', '.join(map(str, kinds))}: "
             "convert one of them with .to(dtype)."
+        )
+    if not call.args and call.kwargs and isinstance(error, (TypeError, LookupError)):
+        names = ", ".join(call.kwargs)
+        return (
+            f"The dictionary was given as the arguments {names}: where forward takes the "
+            "dictionary itself, pass ({...},), a tuple of one."
         )
     return (
         "Pass inputs that model(*inputs) accepts, with kwargs= for keyword arguments; on the "

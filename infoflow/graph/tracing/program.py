@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -152,6 +153,12 @@ class _Interpreter(fx.Interpreter):
     def __init__(self, program: Program) -> None:
         super().__init__(program.root, graph=program.graph)
         self._program = program
+
+    def run_node(self, n: fx.Node) -> Any:
+        with ExitStack() as stack:
+            for device, dtype in n.meta.get("autocast", ()):
+                stack.enter_context(torch.autocast(device, dtype))
+            return super().run_node(n)
 
     def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
         constant = self._program.constants.get(str(target))

@@ -66,6 +66,8 @@ class Recording:
         Lines of the model where values that depend on the input became numbers of Python.
     varying
         Lines of the model where the shape of a result depends on values of the input.
+    unknown
+        Lines of the model where a tensor is read that no observed call has made.
     events
         For each node that is a call its key: the same call of another run has the same.
     trail
@@ -85,6 +87,7 @@ class Recording:
     output: Any = None
     reads: list[str] = field(default_factory=list)
     varying: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     events: dict[fx.Node, Key] = field(default_factory=dict)
     trail: list[Key] = field(default_factory=list)
     outcomes: dict[fx.Node, bool] = field(default_factory=dict)
@@ -208,6 +211,7 @@ class _Recorder(Observer):
         if not results and not written:
             return result
         node = self._create(kind, target, node_args, node_kwargs)
+        node.meta["autocast"] = _autocast()
         self._facts[node] = describe(result, self._samples, cost)
         self.recording.events[node] = key
         memories = {memory_of(tensor) for tensor in tensors}
@@ -260,7 +264,7 @@ class _Recorder(Observer):
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         shape = self._shape(args[0])
-        if function is not Tensor.numel:
+        if function not in (Tensor.numel, Tensor.nelement):
             where = args[1] if len(args) > 1 else kwargs.get("dim")
             return shape if where is None else shape[where]
         number: Any = 1
@@ -316,6 +320,8 @@ class _Recorder(Observer):
         if isinstance(value, tuple):
             changed = (self._argument(part) for part in value)
             return type(value)(*changed) if hasattr(value, "_fields") else tuple(changed)
+        if isinstance(value, Mapping):
+            return {key: self._argument(part) for key, part in value.items()}
         return {name: self._argument(part) for name, part in parts}
 
     def _node_of(self, tensor: Tensor) -> fx.Node:
@@ -323,8 +329,7 @@ class _Recorder(Observer):
         if known is None:
             known = self._live.add(tensor, self._attribute(tensor))
         while known.path:
-            item, *rest = known.path
-            function = getattr if isinstance(item, str) else operator.getitem
+            (function, item), *rest = known.path
             node = self._create("call_function", function, (known.node, item), {})
             self._facts[node] = describe(tensor, self._samples)
             known.node, known.path = node, tuple(rest)
@@ -335,6 +340,9 @@ class _Recorder(Observer):
     def _attribute(self, tensor: Tensor) -> fx.Node:
         """Return the node of a parameter, a buffer, or a tensor that no observed call has made."""
         name = self._attributes.get(id(tensor)) or self._hidden.get(id(tensor))
+        same = self._live.same_numbers(tensor) if name is None else None
+        if same is not None:
+            return self._node_of(same)
         if name is None and self._values:
             node = self._create("call_function", from_values, (tensor.clone(), *self._values), {})
             self._facts[node] = describe(tensor, self._samples)
@@ -342,6 +350,7 @@ class _Recorder(Observer):
         if name is None:
             name = f"constant.{len(self.recording.constants)}"  # a clone: it may change later
             self.recording.constants[name] = tensor.clone()
+            _append_new(self.recording.unknown, line_of_the_model())
         elif id(tensor) in self._hidden:
             self.recording.constants[name] = tensor
         if name not in self._read:
@@ -401,6 +410,15 @@ def _target(
 
 def _own(args: tuple[Any, ...], function: Callable[..., Any]) -> tuple[Any, ...]:
     return args[:1] if getattr(function, "__name__", "") == "__get__" else args
+
+
+def _autocast() -> tuple[tuple[str, torch.dtype], ...]:
+    """Return where torch.autocast is on, and to what it converts."""
+    return tuple(
+        (device, torch.get_autocast_dtype(device))
+        for device in ("cpu", "cuda")
+        if torch.is_autocast_enabled(device)
+    )
 
 
 def _region(tensor: Tensor, index: Any) -> Tensor | None:

@@ -10,7 +10,8 @@ from torch import Tensor
 from infoflow.graph.tracing.facts import Fact
 from infoflow.graph.tracing.program import per_sample
 
-#: What is rounding between two ways to compute a value, relative to its largest number.
+#: What is rounding between two ways to compute a value, relative to its largest number;
+#: of numbers with few digits, four of the last.
 _ROUNDING = 1e-3
 
 #: Samples that two batches have in common: their rows in the one and in the other.
@@ -76,4 +77,5 @@ def is_close(one: Tensor, other: Tensor) -> bool:
         one, other = one.to_dense(), other.to_dense()
     finite = one.abs().nan_to_num(0.0, 0.0, 0.0)
     scale = float(finite.max()) if finite.numel() else 0.0
-    return torch.allclose(one, other, rtol=_ROUNDING, atol=_ROUNDING * scale, equal_nan=True)
+    rounding = max(_ROUNDING, 4 * torch.finfo(one.dtype).eps)
+    return torch.allclose(one, other, rtol=rounding, atol=rounding * scale, equal_nan=True)

@@ -20,8 +20,9 @@ def is_plain(tensor: Tensor) -> bool:
 def random_like(call: Call, seed: int = 1) -> Call:
     """Return a call of the same shapes with random numbers of the same range.
 
-    Integers stay within the range of the example, so that token numbers remain valid; those that
-    are all the same stay as they are, as masks must, unless they are the first.
+    Booleans that are not the first tensor are rows of the example in another order. Integers stay
+    within the range of the example, so that token numbers remain valid; those that are all the same
+    stay as they are, as masks must, unless they are the first.
     """
     generator = torch.Generator().manual_seed(seed)
     first = first_tensor(call.first)
@@ -29,8 +30,14 @@ def random_like(call: Call, seed: int = 1) -> Call:
     def draw(tensor: Tensor) -> Tensor:
         if tensor.numel() == 0 or tensor.is_meta or not is_plain(tensor):
             return tensor
-        if tensor.is_complex() or tensor.dtype is torch.bool:
-            return tensor
+        if tensor.is_complex():
+            scale = tensor.abs().max() + (tensor.abs().max() == 0)
+            noise = torch.rand((*tensor.shape, 2), generator=generator).to(tensor.device)
+            return (torch.view_as_complex(noise) * scale).to(tensor.dtype)
+        if tensor.dtype is torch.bool:
+            if tensor is not first:
+                return tensor.flip(0) if tensor.ndim else tensor
+            return (torch.rand(tensor.shape, generator=generator) < 0.5).to(tensor.device)
         low, high = tensor.min(), tensor.max()
         if tensor.is_floating_point():
             noise = torch.rand(tensor.shape, generator=generator).to(tensor.device, tensor.dtype)

@@ -87,6 +87,8 @@ def verify(trial: Trial) -> Proof | None:
     rows = _Rows(trial, samples)
     try:
         fresh = random_like(call)
+        if not _moved(_tensors_of(fresh), _tensors_of(call)):
+            return None
         new, old = fresh.select(slice(0, 1)), call.select(slice(samples - 1, samples))
         wanted = tensors_in(trial.source.watch_all(new, rows.keep_alone))
         recorded = tensors_in(trial.output)
@@ -186,6 +188,9 @@ def verify_one_by_one(trial: Trial) -> Proof:
 
 def _check_new_input(trial: Trial, proof: Proof) -> bool:
     other = random_like(trial.call)
+    if not _moved(_tensors_of(other), _tensors_of(trial.call)):
+        proof.notes.append("no other input of this kind can be made up, so none was tried")
+        return False
     try:
         with seeded():
             wanted = other.of(trial.model)
@@ -250,16 +255,15 @@ def find_axes(trial: Trial, *, is_random: bool) -> Axes:
     """
     samples = trial.call.samples
     fresh = random_like(trial.call)
-    grown, kept = with_another(trial.call, fresh)
     same = [(row, row) for row in range(samples - 1)]
-    if is_random:
-        kept, same = [], []
-    for call, other, rows in (
-        (grown, samples + 1, kept),
-        (with_other_last(trial.call, fresh), samples, same),
-    ):
+    for is_larger in (True, False):
         try:
-            axes = _axes_of(trial, call, other, rows)
+            if is_larger:
+                call, rows = with_another(trial.call, fresh)
+            else:
+                call, rows = with_other_last(trial.call, fresh), same
+            rows = [] if is_random else rows
+            axes = _axes_of(trial, call, samples + is_larger, rows)
         except Exception:
             continue
         missing = (0, "it is not computed for every batch")
@@ -309,6 +313,11 @@ def _perturbed(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter, value in kept:
             parameter.data.copy_(value)
+
+
+def _tensors_of(call: Call) -> list[Tensor]:
+    """Return the tensors of a call."""
+    return tensors_in((call.args, dict(call.kwargs)))
 
 
 def _close(got: list[Tensor], wanted: list[Tensor]) -> bool:

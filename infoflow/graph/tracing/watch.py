@@ -57,7 +57,7 @@ def place_of(node: fx.Node, events: Mapping[fx.Node, Key]) -> Place | None:
         source, item = node.args[0], node.args[1]
         if not isinstance(source, fx.Node) or isinstance(item, (fx.Node, slice)):
             return None
-        path.insert(0, item)
+        path.insert(0, (node.target, item))
         node = source
     return events[node], tuple(path)
 
@@ -133,8 +133,8 @@ class _Watcher(Observer):
     def _show(self, key: Key, result: Any) -> None:
         for path, name in self._wanted.get(key, ()):
             value = result
-            for item in path:
-                value = getattr(value, item) if isinstance(item, str) else value[item]
+            for function, item in path:
+                value = function(value, item)
             self._receive(name, value)
             self.missing.discard(name)
         if not self.missing and not self._to_the_end:

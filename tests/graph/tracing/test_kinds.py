@@ -1,5 +1,9 @@
 """Kinds of tensors and of calls that torch has beside the usual ones."""
 
+import warnings
+from dataclasses import dataclass
+from threading import Thread
+
 import pytest
 import torch
 from torch import nn
@@ -108,3 +112,190 @@ def test_a_single_number_may_come_first_and_an_empty_tensor_last():
     graph = traced(lambda m, t, x, e: m.c(m.a(x) * t), torch.tensor(0.5), X, torch.zeros(0))
     assert graph.verification.label == "exact"
     assert graph["c"].shape == (2,)
+
+
+def shifted(x: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
+    return x + 2.0 * by
+
+
+def test_a_scripted_function_is_one_call():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch means to give up scripting
+        scripted = torch.jit.script(shifted)
+    graph = traced(lambda m, x: m.c(scripted(m.a(x), m.b(x))))
+    assert [(merge.kind, merge.streams) for merge in graph.merges] == [("shifted", ("a", "b"))]
+    assert graph.verification.label == "exact"
+
+
+def test_another_view_of_the_same_memory_is_the_same_tensor():
+    class Special(torch.Tensor):
+        pass
+
+    graph = traced(lambda m, x: m.c(m.a(x).as_subclass(Special).as_subclass(torch.Tensor)))
+    assert graph["c"].streams == ("a",)
+
+
+def test_a_tensor_from_nowhere_is_named_by_its_line():
+    graph = traced(lambda m, x: m.c(torch.stack(threaded(m.a, x))[0]))
+    assert graph.verification.label != "exact"
+    assert "taken for a constant" in graph.verification.notes[-1]
+
+
+def threaded(function, x):
+    results = []
+    thread = Thread(target=lambda: results.append(function(x)))
+    thread.start()
+    thread.join()
+    return results
+
+
+class ByNumber(nn.Module):
+    """A leaf that takes and returns dictionaries."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 4)
+
+    def forward(self, parts):
+        return {"low": self.linear(parts[0]), 1: self.linear(parts[1])}
+
+
+def test_a_leaf_may_take_and_return_dictionaries():
+    def forward(m, x):
+        found = m.leaf({0: x, 1: 2 * x})
+        return m.c(found["low"] + found[1])
+
+    net = Net(forward, leaf=ByNumber()).eval()
+    graph = infoflow.trace(net, X, leaves=[ByNumber])
+    assert graph["c"].streams == ("leaf",)
+    assert graph.verification.label == "exact"
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 7, 5)])
+def test_a_list_of_two_batches_is_no_list_of_samples(shape):
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(1, 4), nn.Linear(1, 4)
+
+        def forward(self, pair):
+            left, right = (item.flatten()[: len(item)].unsqueeze(-1) for item in pair)
+            return self.a(left) * self.b(right)
+
+    graph = infoflow.trace(Pair().eval(), ([torch.rand(shape), torch.rand(shape)],))
+    assert len(graph.merges) == 1
+
+
+def test_inputs_with_names_that_join_to_the_same():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Linear(6, 4), nn.Linear(6, 4)
+
+        def forward(self, a, a_b):
+            return self.one(a["b"]) + self.two(a_b)
+
+    graph = infoflow.trace(Two().eval(), ({"b": X}, X))
+    assert graph.inputs == ("a_b_", "a_b")
+    assert len(graph.merges) == 1
+
+
+def test_complex_input_is_varied():
+    net = nn.Sequential(nn.Linear(6, 4, dtype=torch.cfloat)).eval()
+    graph = infoflow.trace(net, torch.rand(3, 6, dtype=torch.cfloat))
+    assert graph.verification.label == "exact"
+    assert graph.verification.notes == ()
+
+
+def test_what_cannot_be_varied_is_not_exact():
+    graph = traced(lambda m, x: m.a(x.to_dense()), X.to_sparse())
+    assert graph.verification.label == "this input only"
+    assert "no other input" in graph.verification.notes[0]
+
+
+def test_a_tensor_set_to_zero_is_no_stream():
+    graph = traced(lambda m, x: m.c(m.b(x) + m.a(x).zero_()))
+    assert graph.merges == ()
+
+
+def test_the_number_of_elements_is_not_baked_in():
+    graph = traced(lambda m, x: m.c(m.a(x).view(x.nelement() // 6, 4)))
+    assert graph.verification.label == "exact"
+
+
+def test_a_scripted_part_is_named_in_a_note():
+    class Part(nn.Module):
+        def forward(self, x):
+            return x * 2
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        part = torch.jit.script(Part())
+    graph = traced(lambda m, x: m.c(m.a(m.part(x))), part=part)
+    assert graph.verification.notes == (
+        "part: scripted, kept as one layer: torch.jit hides what is inside",
+    )
+
+
+def test_autocast_inside_a_net_is_replayed():
+    def forward(m, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            h = m.a(x)
+        return m.c(h.float())
+
+    net = Net(forward).eval()
+    graph = infoflow.trace(net, X)
+    assert graph.verification.label == "exact"
+    assert torch.equal(graph.values(X)["c"], net(X).detach())
+
+
+def test_a_tensor_that_a_dataclass_makes_is_an_input():
+    @dataclass
+    class Item:
+        left: torch.Tensor
+
+        def __post_init__(self):
+            self.right = self.left + 1
+
+    graph = traced(lambda m, item: m.c(m.a(item.right)), Item(X))
+    assert graph.names == ("a", "c")
+
+
+def test_bare_attention_is_called_so():
+    class SelfAttention(nn.MultiheadAttention):
+        def forward(self, x):
+            return super().forward(x, x, x, need_weights=False)[0]
+
+    graph = infoflow.trace(SelfAttention(8, 2, batch_first=True).eval(), torch.rand(3, 5, 8))
+    assert "attention" in {layer.kind for layer in graph}
+
+
+def test_lazy_modules_draw_no_random_numbers_in_forward():
+    graph = traced(lambda m, x: m.c(m.lazy(x)), lazy=nn.LazyLinear(4))
+    assert graph.verification.notes == (
+        "lazy modules were given the sizes of the example, and stay so",
+    )
+
+
+def test_a_position_that_no_layer_has_is_refused():
+    with pytest.raises(ArgumentError, match="no layer has such a value"):
+        infoflow.trace(nn.Conv2d(3, 4, 3), torch.rand(2, 3, 8, 8), reduce=99)
+
+
+def test_a_net_without_layers_says_so_where_layers_are_chosen():
+    graph = traced(lambda m, x: x * 2)
+    with pytest.raises(infoflow.InfoflowError, match="Net has no layers"):
+        graph.select("all")
+
+
+def test_a_dictionary_for_an_argument_of_its_own_key_gets_a_hint():
+    class Batch(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(6, 4)
+
+        def forward(self, x):
+            return self.linear(x["x"])
+
+    with pytest.raises(infoflow.InfoflowError, match="a tuple of one"):
+        infoflow.trace(Batch(), {"x": X})
