@@ -80,3 +80,22 @@ def test_arms_are_folded_to_the_height_of_a_page(unet_graph):
     assert grid.rising == {1}
     assert grid.rows <= 24
     assert not fold_to_page(unet_graph)[0].folds
+
+
+def test_branches_of_a_decoder_run_within_its_slots():
+    """A short way of two layers beside a long one of three, upwards."""
+    names = {
+        "down": (32, "x"), "low": (8, "down"), "up": (32, "low"), "long0": (32, "up"),
+        "long1": (32, "long0"), "long2": (32, "long1"), "short0": (32, "up"),
+        "short1": (32, "short0"), "add": (32, "short1", "long2"),
+    }  # fmt: skip
+    rows = [
+        (name, "Conv2d", (4, side, side), tuple(streams))
+        for name, (side, *streams) in names.items()
+    ]
+    grid = lay_out(fold(graph_of(rows)))
+    assert grid.rising == {1}
+    assert {grid.cells[name].slot for name in ("short0", "short1")} == {1}
+    inside = [name for name in names if grid.cells[name].column == 1]
+    streams = {(source, name) for name in inside for source in names[name][1:] if source in inside}
+    assert streams | {("add", "(output)")} <= set(grid.direct)
