@@ -161,10 +161,10 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what measuring MODEL will cost: passes, time and memory, from shapes alone."""
-    from infoflow.cli.graph import traced
+    from infoflow.cli.graph import shapes_of
     from infoflow.flow import plan as make_plan
 
-    graph = traced(model, input_shape or [])
+    graph = shapes_of(model, input_shape or [])
     _print(
         make_plan(
             graph,

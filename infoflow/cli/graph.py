@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+import torch
+
 from infoflow.cli.data import load_loader
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.export import to_dot, to_json, to_mermaid
 from infoflow.graph.reduce import Reduce
-from infoflow.interface import ArgumentError
+from infoflow.graph.tracing.call import as_call
+from infoflow.interface import ArgumentError, UntraceableModelError
 
 _FORMS = {"--json": to_json, "--dot": to_dot, "--mermaid": to_mermaid}
 
@@ -41,10 +44,22 @@ def print_graph(
     print(graph if form is None else _FORMS[form](graph))
 
 
-def traced(text: str, shapes: Sequence[str]) -> LayerGraph:
-    """Return the graph of the model that ``text`` names."""
-    model = load_model(text, None)
-    return trace(model, example_input(model, text, shapes, None))
+def shapes_of(text: str, shapes: Sequence[str]) -> LayerGraph:
+    """Return the graph of the model that ``text`` names, for its shapes alone.
+
+    The model is made without memory for its weights and run without computing; where it cannot do
+    without numbers, it is run on two samples.
+    """
+    try:
+        with torch.device("meta"):
+            model = load_model(text, None)
+        example = as_call(model, example_input(model, text, shapes, None))
+        return trace(model, example.map(lambda tensor: tensor.to("meta")))
+    except UntraceableModelError:
+        raise
+    except Exception:
+        model = load_model(text, None)
+        return trace(model, example_input(model, text, shapes, None))
 
 
 def _the_one(forms: Mapping[str, bool]) -> str | None:

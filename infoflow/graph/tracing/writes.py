@@ -73,7 +73,9 @@ def memory_of(tensor: Tensor) -> int | None:
     if tensor.layout is not torch.strided or tensor.is_nested:
         return None
     try:
-        return tensor.untyped_storage().data_ptr()
+        storage = tensor.untyped_storage()
+        # without data there is no address, but a storage is still one and the same
+        return storage._cdata if tensor.is_meta else storage.data_ptr()
     except (RuntimeError, NotImplementedError):  # a subclass that wraps others
         return None
 
@@ -83,13 +85,18 @@ def version_of(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
+#: Where the storage of a tensor without data is said to begin.
+_SOMEWHERE = 64
+
+
 class _Place:
     """A strided view, as NumPy's array interface describes one; never read."""
 
     def __init__(self, tensor: Tensor) -> None:
         size = tensor.element_size()
+        start = _SOMEWHERE + tensor.storage_offset() * size if tensor.is_meta else tensor.data_ptr()
         self.__array_interface__ = {
-            "data": (tensor.data_ptr(), True),
+            "data": (start, True),
             "shape": tuple(tensor.shape),
             "strides": tuple(step * size for step in tensor.stride()),
             "typestr": f"|V{size}",
