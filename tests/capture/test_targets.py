@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans as Oracle
 
 import infoflow
 from infoflow.capture.targets import GivenLabels, make_target
-from infoflow.interface import SingletonWarning, TargetError
+from infoflow.interface import ArgumentError, SingletonWarning, TargetError
 
 
 def test_class_labels_report_entropy_and_singletons():
@@ -94,3 +94,8 @@ def test_reducers_that_make_no_sense(make):
 def test_unknown_name():
     with pytest.raises(ValueError, match="target must be one of auto, none, labels"):
         make_target("cluster", None)
+
+
+def test_no_target_is_written_none():
+    with pytest.raises(ArgumentError, match="target='none'"):
+        make_target(None, None)

@@ -250,3 +250,26 @@ def test_weights_that_are_missing_and_not_tied_are_told(tmp_path):
     torch.save({"a": torch.zeros(2)}, tmp_path / "a.pt")
     with pytest.raises(ArgumentError, match=r"2 keys are missing .* 1 are unexpected"):
         load_weights(Tied(), tmp_path / "a.pt")
+
+
+def test_a_file_that_exits_is_named(infoflow_command, tmp_path):
+    (tmp_path / "quits.py").write_text("raise SystemExit(3)\n")
+    code, _, err = infoflow_command("graph", f"{tmp_path / 'quits.py'}:net")
+    assert code == 2
+    assert "SystemExit: 3" in err
+
+
+def test_the_hint_names_an_argument_that_there_is(infoflow_command, tmp_path):
+    (tmp_path / "block.py").write_text("def Block(width=4):\n    return None\n")
+    code, _, err = infoflow_command("graph", f"{tmp_path / 'block.py'}:Block(w=3)")
+    assert code == 2
+    assert "Block(width=...)" in err
+
+
+def test_an_example_of_the_wrong_kind_is_no_traceback(infoflow_command, tmp_path):
+    (tmp_path / "odd.py").write_text(
+        "import torch\nnet = torch.nn.Linear(3, 2)\nnet.example_input_array = 3\n"
+    )
+    code, _, err = infoflow_command("graph", f"{tmp_path / 'odd.py'}:net")
+    assert code == 2
+    assert "got int" in err

@@ -80,7 +80,7 @@ def describe(value: Any, samples: int, multiply_adds: int = 0) -> Fact:
     if tensor is None:
         return Fact(False, type(value), (), multiply_adds)
     if tensor.is_nested:
-        return Fact(True, type(value), (len(tensor),), multiply_adds)
+        return Fact(True, type(value), (tensor.size(0),), multiply_adds)
     return Fact(True, type(value), tuple(tensor.shape), multiply_adds, _probe(tensor, samples))
 
 

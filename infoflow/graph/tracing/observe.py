@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,7 @@ class Observer(TorchFunctionMode):
         with ExitStack() as stack:
             stack.enter_context(_intercepted(self._called))
             stack.enter_context(_whole(self, apis, "vmap_impl"))
+            stack.enter_context(_whole(self, torch.nested, "nested_tensor"))
             stack.enter_context(_whole_scripted(self))
             for name in ("grad_impl", "grad_and_value_impl"):
                 stack.enter_context(_whole(self, eager_transforms, name))
@@ -313,6 +315,14 @@ def _whole_scripted(observer: Observer) -> Iterator[None]:
         home.__call__ = original
 
 
+def _without_compiler() -> AbstractContextManager[Any]:
+    """Let compiled functions run as they were written; where there is none, load no compiler."""
+    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+        stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+        return stance
+    return nullcontext()
+
+
 @contextmanager
 def _uncompiled(leaves: Leaves) -> Iterator[None]:
     """Let compiled parts run as they were written, and ``torch.cond`` be an ``if``."""
@@ -326,7 +336,8 @@ def _uncompiled(leaves: Leaves) -> Iterator[None]:
         module.__dict__["forward"] = module._orig_mod
     torch.cond = choose
     try:
-        yield
+        with _without_compiler():
+            yield
     finally:
         torch.cond = cond
         for module, forward in compiled.items():

@@ -95,6 +95,16 @@ def test_compiled_parts_are_opened():
     assert infoflow.trace(net, X).names == ("a", "c")
 
 
+def test_a_compiled_function_is_seen_through():
+    @torch.compile
+    def join(m, x):
+        return m.a(x) + m.b(x)
+
+    graph = traced(lambda m, x: m.c(join(m, x)))
+    assert graph.names == ("a", "b", "add", "c")
+    assert graph.verification.label == "exact"
+
+
 def test_a_net_on_the_meta_device():
     with torch.device("meta"):
         net = Net(lambda m, x: m.c(m.a(x) + m.b(x))).eval()
@@ -299,3 +309,14 @@ def test_a_dictionary_for_an_argument_of_its_own_key_gets_a_hint():
 
     with pytest.raises(infoflow.InfoflowError, match="a tuple of one"):
         infoflow.trace(Batch(), {"x": X})
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.jagged, torch.strided])
+def test_a_nested_tensor_in_a_net(layout):
+    def forward(m, x):
+        nested = torch.nested.nested_tensor(list(m.a(x).unbind()), layout=layout)
+        return m.c(nested.to_padded_tensor(0.0))
+
+    graph = traced(forward, torch.rand(3, 5, 6))
+    assert graph.names[-1] == "c"
