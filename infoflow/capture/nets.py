@@ -14,7 +14,7 @@ from infoflow.capture.strategy import Gathered, Mode, Strategy, choose_strategy,
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.observe import Choice
+from infoflow.graph.tracing.leaves import Choice
 from infoflow.interface import ArgumentError, Draws, Estimator, Layer, Statistic
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.tracing.call import Call, as_call
+from infoflow.graph.tracing.leaves import Choice
 from infoflow.graph.tracing.modes import check_model
-from infoflow.graph.tracing.observe import Choice
 from infoflow.graph.tracing.prepare import unwrapped
 from infoflow.interface import (
     ActivationError,

@@ -25,8 +25,8 @@ from infoflow.estimators.complete import complete_estimate
 from infoflow.flow.streams import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.tracing.leaves import Choice
 from infoflow.graph.tracing.modes import check_model
-from infoflow.graph.tracing.observe import Choice
 from infoflow.interface import (
     ActivationError,
     Estimate,

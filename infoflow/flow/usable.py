@@ -22,7 +22,7 @@ from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.table import align
 from infoflow.graph.tracing.call import named_leaves
-from infoflow.graph.tracing.observe import Choice
+from infoflow.graph.tracing.leaves import Choice
 from infoflow.interface import ActivationError, ArgumentError, Layer, Merge, TargetError
 
 

@@ -19,9 +19,9 @@ from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
 from infoflow.graph.streams import find_streams
 from infoflow.graph.tracing.call import Call, as_call
 from infoflow.graph.tracing.facts import Fact, countable_attention
+from infoflow.graph.tracing.leaves import Choice, Leaves
 from infoflow.graph.tracing.modes import evaluation_mode, seeded
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
-from infoflow.graph.tracing.observe import Choice, Leaves
 from infoflow.graph.tracing.prepare import check_call, explain_failure, unwrapped
 from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample
 from infoflow.graph.tracing.record import Recording, record

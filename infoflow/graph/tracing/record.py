@@ -23,23 +23,20 @@ from infoflow.graph.tracing.functions import (
     packed,
     set_item,
 )
+from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.live import LiveTensors
 from infoflow.graph.tracing.nesting import items_of, map_leaves, tensors_in
-from infoflow.graph.tracing.observe import (
+from infoflow.graph.tracing.observe import Key, Keys, Observer, line_of_the_model
+from infoflow.graph.tracing.operations import arguments_of, is_about_shape
+from infoflow.graph.tracing.reading import (
     SHAPE,
     SIZES,
-    Key,
-    Keys,
-    Leaves,
-    Observer,
     is_from_numbers,
-    line_of_the_model,
     operation_key,
     reads_all_values,
     reads_values,
     varies_in_shape,
 )
-from infoflow.graph.tracing.operations import arguments_of, is_about_shape
 from infoflow.graph.tracing.sizes import Ledger, Origin, TracedFloat, TracedInt, as_argument, traced
 from infoflow.graph.tracing.writes import Writes, memory_of, same_place, version_of
 

@@ -11,9 +11,10 @@ from torch import fx, nn
 
 from infoflow.graph.tracing.call import Call
 from infoflow.graph.tracing.facts import countable_attention
+from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.modes import random_states_kept, seeded
 from infoflow.graph.tracing.nesting import tensors_in
-from infoflow.graph.tracing.observe import Key, Leaves
+from infoflow.graph.tracing.observe import Key
 from infoflow.graph.tracing.prepare import explain_failure
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.rows import is_close

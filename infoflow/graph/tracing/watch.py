@@ -11,15 +11,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.observe import (
-    SIZES,
-    Key,
-    Keys,
-    Leaves,
-    Observer,
-    operation_key,
-    reads_values,
-)
+from infoflow.graph.tracing.leaves import Leaves
+from infoflow.graph.tracing.observe import Key, Keys, Observer
+from infoflow.graph.tracing.reading import SIZES, operation_key, reads_values
 
 #: A call's key, and the way from its result to a value.
 Place = tuple[Key, tuple[Any, ...]]
