@@ -17,7 +17,7 @@ from infoflow.estimators.classes import (
     with_ceilings,
 )
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
-from infoflow.estimators.noise import check_positive
+from infoflow.estimators.noise import check_count, check_positive
 from infoflow.estimators.null import PERMUTATIONS, null_of, shuffled
 from infoflow.interface import ArgumentError, Codes, Estimate
 
@@ -100,6 +100,7 @@ class Binning:
 
     def __post_init__(self) -> None:
         check_positive("bin_size", self.bin_size, "The paper uses 0.2.")
+        check_count("permutations", self.permutations)
 
     @property
     def name(self) -> str:

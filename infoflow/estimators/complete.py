@@ -35,7 +35,9 @@ def complete_estimate(estimator: Estimator, statistic: Tensor, labels: Tensor | 
     lacks_interval = math.isnan(estimate.ixm_ci_low) and math.isnan(estimate.iym_ci_low)
     if lacks_interval and len(statistic) >= 2 * _GROUPS:
         estimate = _with_intervals(estimator, statistic, labels, estimate)
-    if labels is not None and math.isnan(estimate.iym_null) and not math.isnan(estimate.iym):
+    wants_null = getattr(estimator, "permutations", _PERMUTATIONS) > 0
+    lacks_null = math.isnan(estimate.iym_null) and not math.isnan(estimate.iym)
+    if labels is not None and wants_null and lacks_null:
         orders = shuffled(labels, _PERMUTATIONS)
         values = [estimator.estimate(statistic, order).iym for order in orders]
         null = null_of(torch.tensor(values, dtype=torch.float64))

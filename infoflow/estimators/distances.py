@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from infoflow.interface import ActivationError
+
 #: Row blocks of a symmetric product: with b blocks it costs (b + 1) / 2b of the full one. SciPy's
 #: dsyrk halves it too, but on threads of its own that fight with torch's: twice as slow here.
 _BLOCKS = 8
@@ -38,6 +40,17 @@ def squared_distances(values: Tensor) -> Tensor:
     gram = torch.zeros(len(values), len(values), dtype=torch.float64, device=values.device)
     add_products(gram, values)
     return distances_from_gram(gram)
+
+
+def finite_distances(values: Tensor) -> Tensor:
+    """Return :func:`squared_distances`; an ActivationError where they overflow."""
+    distances = squared_distances(values)
+    if not bool(torch.isfinite(distances).all()):
+        raise ActivationError(
+            f"activations must be below about 1e150, so that squared distances are numbers, got "
+            f"{float(values.abs().max()):.3g}. Rescale them, for example by their largest value."
+        )
+    return distances
 
 
 def add_products(gram: Tensor, values: Tensor) -> None:

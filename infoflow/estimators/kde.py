@@ -23,7 +23,7 @@ from infoflow.estimators.information import (
 )
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kernel import Sums, kernel_sums
-from infoflow.estimators.noise import Noise, Relative, check_positive
+from infoflow.estimators.noise import Noise, Relative, check_count, check_positive
 from infoflow.estimators.null import PERMUTATIONS, null_of, shuffled
 from infoflow.interface import ArgumentError, Distances, Estimate
 
@@ -71,6 +71,7 @@ class KDE:
     def __post_init__(self) -> None:
         if not isinstance(self.noise_variance, Relative):
             check_positive("noise_variance", self.noise_variance, "The paper uses 1.0.")
+        check_count("permutations", self.permutations)
         if self.bound not in ("upper", "lower"):
             raise ArgumentError(f"bound must be 'upper' or 'lower', got {self.bound!r}.")
 
@@ -131,6 +132,7 @@ class KDE:
         if labels is None:
             return estimate
         iym = about_classes(sums, labels)
+        most = min(most, math.log(int(labels.max()) + 1))
         ends = jackknife_interval(iym.value, self._replicates(iym, norms), 0.0, most)
         null = null_of(about_shuffled_classes(sums, labels))
         return replace(

@@ -12,7 +12,7 @@ from torch import Tensor
 from infoflow.estimators.binning import Binning, bin_digests, number_digests
 from infoflow.estimators.classes import as_classes, as_tensor
 from infoflow.estimators.complete import complete_estimate
-from infoflow.estimators.distances import squared_distances
+from infoflow.estimators.distances import finite_distances
 from infoflow.estimators.equal_mass import EqualMassBinning
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.ksg import KSG
@@ -206,7 +206,7 @@ def statistic_of(values: Tensor, estimator: Estimator) -> Tensor:
     """Return what an estimator asks for, from (N, units) values of a layer."""
     wanted = estimator.statistic
     if isinstance(wanted, Distances):
-        return squared_distances(values)
+        return finite_distances(values)
     if isinstance(wanted, Codes):
         return number_digests(bin_digests(values, wanted.bin_size)).to(values.device)
     if isinstance(wanted, Values):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from infoflow.interface import ArgumentError
 
@@ -51,9 +52,15 @@ NoiseLike = Noise | str | Sequence[Noise | str]
 
 def check_positive(name: str, value: object, hint: str) -> None:
     """Raise an ArgumentError where ``value`` is no positive finite number."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not 0 < value < math.inf:  # type: ignore[operator]
         raise ArgumentError(f"{name} must be a number greater than 0, got {value!r}. {hint}")
+
+
+def check_count(name: str, value: object) -> None:
+    """Raise an ArgumentError where ``value`` is no whole number of at least 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ArgumentError(f"{name} must be a whole number of at least 0, got {value!r}.")
 
 
 def noises_of(noise: NoiseLike) -> tuple[Noise, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,10 +23,12 @@ MEANINGS: Mapping[Finding, str] = {
     "within interval": "a rise that the confidence intervals allow to be none",
     "noise model": "real in what is measured: noise or bins are put on each layer anew, and are "
     "not propagated",
-    "estimator": "the bounds allow it to be none, so the estimate is at fault",
+    "estimator": "the bounds disagree on whether there is a rise, or the noise is part of the net, "
+    "so the estimate is at fault",
     "merge": "no violation: other streams come in",
 }
 _ROUNDING = 1e-9
+_QUANTILE = 1.96
 #: The table leaves out rises that its digits would not show.
 _SHOWN = 0.001
 _SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
@@ -48,7 +51,8 @@ class AuditRow:
         The two estimates and their 95 % confidence intervals, in the result's unit.
     finding
         ``"holds"``; ``"within interval"``; ``"noise model"`` where the rise is in what is measured,
-        since measurement noise is not propagated; ``"estimator"`` where it is in the estimate; or
+        since measurement noise is not propagated; ``"estimator"`` where the bounds disagree, or
+        the noise is part of the net; or
         ``"merge"``, which is no violation.
     """
 
@@ -171,13 +175,7 @@ def _row(
     finding: Finding | None,
     propagated: bool,
 ) -> AuditRow:
-    early, late = (
-        {
-            end: float(moment[f"{quantity}{end}"].sel(layer=name))
-            for end in ("", "_ci_low", "_ci_high", "_lower", "_upper")
-        }
-        for name in (before, layer)
-    )
+    early, late = (_numbers(moment.sel(layer=name), quantity) for name in (before, layer))
     return AuditRow(
         _SYMBOLS[quantity],
         before,
@@ -194,14 +192,24 @@ def _row(
     )
 
 
+def _numbers(layer: xr.Dataset, quantity: str) -> dict[str, float]:
+    """Return a layer's value, interval and bounds; draws have a standard error for an interval."""
+    ends = ("", "_ci_low", "_ci_high", "_lower", "_upper")
+    numbers = {end: float(layer[f"{quantity}{end}"]) for end in ends}
+    if math.isnan(numbers["_ci_low"]):
+        error = float(layer.get(f"{quantity}_standard_error", 0.0))
+        numbers["_ci_low"] = numbers[""] - _QUANTILE * error
+        numbers["_ci_high"] = numbers[""] + _QUANTILE * error
+    return numbers
+
+
 def _finding(early: Mapping[str, float], late: Mapping[str, float], propagated: bool) -> Finding:
     if late[""] <= early[""] + _ROUNDING:
         return "holds"
     if late["_ci_low"] <= early["_ci_high"]:
         return "within interval"
-    if propagated or late["_lower"] <= early["_upper"]:
-        return "estimator"
-    return "noise model"
+    is_agreed = all(late[bound] >= early[bound] - _ROUNDING for bound in ("_lower", "_upper"))
+    return "noise model" if is_agreed and not propagated else "estimator"
 
 
 # --------------------------------------------------------------------------- text

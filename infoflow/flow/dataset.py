@@ -61,7 +61,7 @@ def dataset_of(
         **{
             name: xr.Variable(
                 ("epoch", "layer"),
-                [[errors[number] / nats_per(unit) for errors in measurement.sketch_errors]],
+                [[error / nats_per(unit) for error in measurement.stated_errors(number)]],
                 _attributes(label, unit),
             )
             for number, (name, label) in enumerate(SKETCH_ERRORS.items())

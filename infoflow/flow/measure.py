@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -77,8 +78,8 @@ class Measurement:
     estimates, sweep
         An estimate for each layer; and for each noise of a sweep, one for each layer.
     sketch_errors
-        For each layer, the errors of I(X;M) and I(Y;M) that come from the sketch: the larger
-        deviation of the sketch's two halves from the whole. Zero where distances are exact.
+        For each layer, the larger deviation of the sketch's two halves from the whole, in I(X;M)
+        and in I(Y;M). Zero where distances are exact.
     """
 
     graph: LayerGraph
@@ -101,6 +102,17 @@ class Measurement:
             self.sweep.setdefault(str(point.noise_variance), []).append(at_point)
         if self.streams is not None and classes is not None:
             self.streams.add(gathered.layer, statistic, classes)
+
+    def stated_errors(self, quantity: int) -> list[float]:
+        """Return the errors that come from sketches: of I(X;M) for 0, of I(Y;M) for 1.
+
+        The halves of one layer may agree by luck, so the root mean square over the sketched layers
+        is the least; both are doubled.
+        """
+        own = [errors[quantity] for errors in self.sketch_errors]
+        sketched = [error for error in own if error > 0]
+        least = math.sqrt(sum(e**2 for e in sketched) / len(sketched)) if sketched else 0.0
+        return [2 * max(error, least) if error > 0 else 0.0 for error in own]
 
 
 def _sketch_error(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
+from infoflow.capture.collect import value_dtype
 from infoflow.capture.sketch import SKETCH_SIZE
 from infoflow.capture.strategy import Mode, Strategy, choose_strategy
 from infoflow.estimators import KDE, make_estimator
@@ -17,7 +18,6 @@ from infoflow.interface import ArgumentError, Distances, Estimator, Layer, Value
 _PRODUCT = 2.0
 #: A unit that is folded into a sketch costs as much as so many multiply-adds of the net.
 _FOLD = 30.0
-_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def plan(
         samples,
         chosen.statistic,
         budget=budget,
-        bytes_per_value=_BYTES,
+        bytes_per_value=value_dtype(graph).itemsize,
         mode=mode,
         size=sketch_size,
         takes_rows=isinstance(chosen, KDE),
@@ -133,22 +133,28 @@ def plan(
         strategy.passes,
         forward,
         extra,
-        (_passes_cost(graph, measured, samples, budget, strategy) * samples + extra)
+        (_passes_cost(graph, measured, samples, chosen, budget, strategy) * samples + extra)
         / max(forward, 1.0),
-        _memory(measured, samples, chosen, strategy, budget),
+        _memory(measured, samples, chosen, strategy, budget, value_dtype(graph).itemsize),
     )
 
 
 def _passes_cost(
-    graph: LayerGraph, layers: tuple[Layer, ...], samples: int, budget: int, strategy: Strategy
+    graph: LayerGraph,
+    layers: tuple[Layer, ...],
+    samples: int,
+    estimator: Estimator,
+    budget: int,
+    strategy: Strategy,
 ) -> float:
     """Return the multiply-adds of a sample in all passes: each runs to its last wanted layer."""
     whole = sum(layer.multiply_adds for layer in graph.layers)
     if strategy.passes == 1:
         return float(whole)
-    if strategy.is_sketch:
+    if strategy.is_sketch or not isinstance(estimator.statistic, Distances):
         return float(strategy.passes * whole)
-    last = [slices[-1].layer.index for slices in plan_passes(layers, samples, budget, _BYTES)]
+    size = value_dtype(graph).itemsize
+    last = [slices[-1].layer.index for slices in plan_passes(layers, samples, budget, size)]
     return float(sum(layer.multiply_adds for end in last for layer in graph.layers[: end + 1]))
 
 
@@ -172,12 +178,13 @@ def _memory(
     estimator: Estimator,
     strategy: Strategy,
     budget: int,
+    itemsize: int,
 ) -> int:
     if strategy.passes > 1:
         return budget
     units = sum(layer.units for layer in layers)
     if isinstance(estimator.statistic, Values):
-        return 2 * _BYTES * samples * units
+        return 2 * itemsize * samples * units
     if not isinstance(estimator.statistic, Distances):
         return 16 * samples * len(layers)
     columns = sum(min(layer.units, strategy.size) for layer in layers)
@@ -187,4 +194,4 @@ def _memory(
         if strategy.block_rows
         else fixed_bytes(samples)
     )
-    return min(budget, _BYTES * samples * kept + fixed)
+    return min(budget, itemsize * samples * kept + fixed)

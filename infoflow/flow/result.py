@@ -111,7 +111,8 @@ class FlowResult:
         if not mine:
             raise InfoflowError(
                 "This result holds no streams. They are measured with estimator='kde', a target, "
-                "and layers='all' or 'merges', where streams merge."
+                "and layers='all' or 'merges', where streams of layers merge; a merge with the "
+                "model's own input is left out."
             )
         names = {name: str(name).removeprefix(STREAM_PREFIX) for name in mine}
         return self.dataset[mine].rename(names)

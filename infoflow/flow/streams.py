@@ -51,6 +51,8 @@ class StreamPart:
     added_null, added_null_high
         Mean and 95 % quantile of ``added`` when the classes are shuffled among the samples: what
         the stream adds by telling samples apart, whatever their classes.
+    all_null_high
+        95 % quantile of ``all`` for shuffled classes.
     is_saturated
         Whether the other streams are at the ceiling already, so that nothing could be added.
     """
@@ -72,6 +74,7 @@ class StreamPart:
     synergy_ci_high: float
     added_null: float
     added_null_high: float
+    all_null_high: float
     is_saturated: bool
 
 
@@ -106,7 +109,6 @@ class StreamMeter:
     def __init__(self, graph: LayerGraph, layers: Sequence[Layer], estimator: KDE) -> None:
         names = {layer.name: layer.index for layer in layers}
         self.merges = [m for m in graph.merges if all(s in names for s in m.streams)]
-        self.left_out = len(graph.merges) - len(self.merges)
         own = estimator.noise_variance
         self.noises: tuple[Noise, ...] = (own,) if isinstance(own, Relative) else (own, Relative())
         self.rows: list[StreamRow] = []
@@ -139,7 +141,9 @@ class StreamMeter:
         if layer.name not in self._last_read:
             return
         variance = float(centred_norms(distances).mean())
-        self._distances[layer.name] = (distances.to(torch.float32), variance)
+        # relative to the variance, so that no scale overflows float32
+        relative = (distances / (variance or 1.0)).to(torch.float32)
+        self._distances[layer.name] = (relative, variance)
         for merge in self.merges:
             if self._ends[id(merge)] == layer.index:
                 self.rows += self._measured(merge, classes)
@@ -158,9 +162,9 @@ class StreamMeter:
         ]
 
     def _exponents(self, source: str, noise: Noise) -> Tensor:
-        distances, variance = self._distances[source]
-        scale = noise.share * variance if isinstance(noise, Relative) else noise
-        return distances / (self._factor * (scale or 1.0))
+        relative, variance = self._distances[source]
+        scale = noise.share if isinstance(noise, Relative) else noise / (variance or 1.0)
+        return relative.to(torch.float64) / (self._factor * scale)
 
 
 def measure_streams(exponents: Sequence[Tensor], classes: Tensor) -> list[StreamPart]:
@@ -173,20 +177,25 @@ def measure_streams(exponents: Sequence[Tensor], classes: Tensor) -> list[Stream
     classes
         (N,) int64 classes, numbered from 0.
     """
-    together = torch.zeros_like(exponents[0], dtype=torch.float64)
-    for one in exponents:
-        together += one
     permuted = shuffled(classes, _SHUFFLES)
-    everything = _about(together, classes, permuted)
+    everything = _about(_sum(exponents), classes, permuted)
     return [
         _part(
             _about(one, classes, permuted[:0]),
-            _about((together - one).clamp_(min=0.0), classes, permuted),
+            _about(_sum([*exponents[:number], *exponents[number + 1 :]]), classes, permuted),
             everything,
             classes,
         )
-        for one in exponents
+        for number, one in enumerate(exponents)
     ]
+
+
+def _sum(exponents: Sequence[Tensor]) -> Tensor:
+    """Add up what may differ by many orders; differences of such sums would lose the small ones."""
+    total = exponents[0].to(torch.float64, copy=True)
+    for one in exponents[1:]:
+        total += one
+    return total
 
 
 @dataclass(frozen=True)
@@ -224,5 +233,6 @@ def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> S
         **{f"{name}_ci_high": end.high for name, end in ends.items()},
         added_null=null.mean,
         added_null_high=null.high,
+        all_null_high=null_of(everything.shuffles).high,
         is_saturated=is_saturated(rest.value, label_entropy(classes)),
     )

@@ -51,7 +51,7 @@ def _title(result: Mapping[str, Any], epochs: Sequence[int], has_target: bool) -
     if result["capture"] != "exact":
         names = ("ixm_sketch_error", "iym_sketch_error")
         most = max(row[name] or 0.0 for row in result["layers"] for name in names)
-        lines.insert(2, f"Distances: {result['capture']}, off by at most about {most:.2g} {unit}")
+        lines.insert(2, f"Distances: {result['capture']}, off by up to about {most:.2g} {unit}")
     if has_target:
         lines += [
             f"Ceiling of I(Y;M): min(log N, H(Y)) = {result['iym_ceiling']:.3f}",

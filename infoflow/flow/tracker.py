@@ -192,6 +192,9 @@ class Tracker:
             ("layers", earlier.layers, latest.layers),
             ("unit", earlier.unit, latest.unit),
             *((k, earlier.dataset.attrs[k], latest.dataset.attrs[k]) for k in ("kind", "target")),
+            ("capture", *(r.dataset.attrs.get("capture", "exact") for r in (earlier, latest))),
+            ("sweep of noise", *(_values(r, "noise") for r in (earlier, latest))),
+            ("streams", *(_values(r, "stream") for r in (earlier, latest))),
         ):
             if before != now:
                 raise ResultFileError(
@@ -211,6 +214,11 @@ def _as_function(schedule: Schedule) -> Callable[[int], bool]:
             f"schedule must be a function from the epoch to True or False, or the epochs to "
             f"measure, got {schedule!r}. infoflow.paper_schedule is one."
         ) from error
+
+
+def _values(result: FlowResult, dimension: str) -> list[str]:
+    """Return the values of a dimension; none where the result lacks it."""
+    return [str(value) for value in result.dataset.get(dimension, [])]
 
 
 def _short(value: object) -> str:

@@ -16,6 +16,8 @@ Verdict = Literal["prune", "prune if trained to epoch", "keep", "cannot tell"]
 
 REDESIGN = "Redesign: would a net built without this stream, trained from scratch, get as far?"
 CUT = "Cut: can this stream be removed from this trained net?"
+#: Less information than this, in any unit, is none.
+_NOTHING = 1e-9
 #: What each reading rests on.
 PAPER = "I(Y;·) of the layers before the merge against its maximum (Lee and Bajić 2021)"
 ADDED = "what the stream adds to the others about Y, from distances at noise relative to scale"
@@ -82,6 +84,9 @@ class Addition:
         I(Y; all streams), or their usable information.
     unit
         ``"bits"``, ``"nats"``, ``"bits per label"`` or ``"bits per pixel"``.
+    is_known
+        Whether all streams together are known to say anything of Y: above their null, or, for
+        probes, above 0 at the lower end of the interval.
     is_saturated
         Whether the other streams alone are at the ceiling.
     reading
@@ -94,6 +99,7 @@ class Addition:
     null_high: float
     all: float
     unit: str
+    is_known: bool
     is_saturated: bool
     reading: str
 
@@ -126,6 +132,8 @@ def answer_redesign(
     if merge.main in result.graph.inputs:
         return _cannot(PAPER, f"the main stream is the model's input {merge.main}, not measured")
     before, maximum = result.iym.sel(layer=merge.main), result.iym.max("layer")
+    if float(maximum[-1]) < _NOTHING:
+        return _cannot(PAPER, "no layer says anything of Y")
     epoch = _closed_at(maximum - before <= tolerance * maximum)
     ceilings = result.dataset["iym_ceiling"].values
     saturated = [is_saturated(*pair) for pair in zip(before.values, ceilings, strict=True)]
@@ -169,7 +177,13 @@ def addition(result: FlowResult, skip: Skip) -> Addition | None:
     if any(math.isnan(number) for number in numbers.values()):
         return None
     is_saturated = bool(last["is_saturated"])
-    return Addition(**numbers, unit=result.unit, is_saturated=is_saturated, reading=ADDED)
+    return Addition(
+        **numbers,
+        unit=result.unit,
+        is_known=numbers["all"] > float(last["all_null_high"]),
+        is_saturated=is_saturated,
+        reading=ADDED,
+    )
 
 
 def usable_addition(usable: UsableStreams, skip: Skip) -> Addition | None:
@@ -184,6 +198,7 @@ def usable_addition(usable: UsableStreams, skip: Skip) -> Addition | None:
                 0.0,
                 row.joint.value,
                 added.unit,
+                is_known=row.joint.ci_low > 0,
                 is_saturated=False,
                 reading=USABLE,
             )
@@ -197,6 +212,10 @@ def answer_cut(added: Addition | None, tolerance: float) -> Answer:
     if added.is_saturated:
         reason = "the other streams are saturated, so that nothing could be added"
         return _cannot(added.reading, reason)
+    if not added.is_known:
+        return _cannot(
+            added.reading, "all streams together are not known to say anything of Y at this merge"
+        )
     if added.high <= tolerance * added.all:
         return Answer("prune", added.reading, "the others have what the stream has")
     if added.low > max(added.null_high, tolerance * added.all):

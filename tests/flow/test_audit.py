@@ -59,6 +59,16 @@ def test_exact_codes_are_never_the_estimators_fault():
         assert result.audit().count("estimator") == 0
 
 
+def test_bounds_that_overlap_and_rise_together_are_the_noise_models(points):
+    """M1 = 0.5 X and M2 = 2 M1 at variance 0.1: 0.626 and then 1.199 nats."""
+    y = (points[0][:, 0] > 0).long()
+    for first, second in ((0.5, 2.0), (0.1, 10.0)):
+        result = infoflow.analyze(
+            chain(first, second), [(points[0], y)], noise_variance=0.1, progress=False
+        )
+        assert {row.finding for row in result.audit()} <= {"noise model", "within interval"}
+
+
 def made_up(unet, loader):
     options = {"noise_variance": 100.0, "progress": False, "target": infoflow.KMeans(3)}
     return infoflow.analyze(unet, loader, **options)
@@ -72,7 +82,7 @@ def test_findings_of_made_up_numbers(unet, loader):
     for index, (value, low, lower) in {
         2: (2.0, 0.5, 1.5),
         3: (2.0, 1.5, 0.5),
-        4: (2.0, 1.5, 1.5),
+        4: (2.0, 1.5, 1.0),
     }.items():
         for name, number in (("ixm", value), ("ixm_ci_low", low), ("ixm_lower", lower)):
             data[name][0, index] = number

@@ -79,7 +79,7 @@ def test_a_saturated_number_supports_no_verdict():
 def with_streams(result, **numbers):
     """The result, with what 7→11 adds; the other streams are not measured."""
     usual = {"added": 0.5, "added_ci_low": 0.4, "added_ci_high": 0.6, "added_null_high": 0.1}
-    values = {"all": 1.0, "is_saturated": 0, **usual, **numbers}
+    values = {"all": 1.0, "all_null_high": 0.2, "is_saturated": 0, **usual, **numbers}
     dimensions = ("epoch", "stream_noise", "stream")
     variables = {f"stream_{name}": (dimensions, [[[value]]]) for name, value in values.items()}
     coordinates = {"stream": ["encoder.3.2->decoder.0.0"], "stream_noise": ["0.1"]}
@@ -94,6 +94,7 @@ def with_streams(result, **numbers):
         ({"added_ci_high": 0.04, "added_ci_low": 0.0}, "prune"),
         ({"added_null_high": 0.45}, "cannot tell"),
         ({"is_saturated": 1}, "cannot tell"),
+        ({"added_ci_high": 0.0, "all_null_high": 1.1}, "cannot tell"),
         ({"added": np.nan}, "cannot tell"),
     ],
 )
@@ -196,7 +197,7 @@ def test_cut_rests_on_usable_information_where_it_is_given(numbers, verdict):
     result = made_up({10: [0.5]})
     skip = result.graph.skips[0]
 
-    def bits(value, low=0.0, high=0.0):
+    def bits(value, low=0.3, high=0.6):
         return UsableInformation(
             value, low, high, 1.0, 0.5, "bits per pixel", "linear", "made up", 30
         )
@@ -208,3 +209,15 @@ def test_cut_rests_on_usable_information_where_it_is_given(numbers, verdict):
     assert advice[0].cut.verdict == verdict
     assert "small probe" in advice[0].cut.reading
     assert "adds (bits per pixel)" in str(advice)
+
+
+def test_nothing_known_is_no_reason_to_prune():
+    result = made_up({10: [0.0]})
+    result.dataset["iym"][:] = 0.0
+    assert {row.redesign.verdict for row in infoflow.suggest_pruning(result)} == {"cannot tell"}
+    skip = result.graph.skips[0]
+    nothing = UsableInformation(0.0, 0.0, 0.0, 1.0, 1.0, "bits per label", "linear", "made up", 30)
+    row = StreamBits(skip.merge, skip.source, False, *[nothing] * 4)
+    advice = infoflow.suggest_pruning(result, usable=infoflow.UsableStreams((row,)))
+    assert advice[0].cut.verdict == "cannot tell"
+    assert "not known to say anything" in advice[0].cut.reason
