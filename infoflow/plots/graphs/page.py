@@ -19,6 +19,8 @@ ROW, HEIGHT, END_HEIGHT, JUNCTION_HEIGHT = 0.56, 0.36, 0.28, 0.22
 _SLOT_GAP, _LANE, _APART = 0.16, 0.09, 0.16
 #: Above and below the middle of a box, in its heights: where lines leave and arrive at its sides.
 _LEAVE, _LEAVE_SKIP, _ARRIVE = 0.4, 0.16, 0.28
+#: Heights in the gap between two rows: where lines around a box turn, and where lines pass columns.
+_TURN, _PASS = 0.34, (0.38, 0.5, 0.62, 0.44, 0.56, 0.41, 0.47, 0.53, 0.59)
 LABEL_SIZE = 6.5
 
 
@@ -197,6 +199,15 @@ class _Composer:
 
     # ------------------------------------------------------------------ lines
 
+    @cached_property
+    def level_wires(self) -> set[Wire]:
+        """The wires with a straight line to the next column; their other lines branch off it."""
+        return {
+            (stream.source, stream.is_skip)
+            for stream in self.folded.streams
+            if is_level(self.grid, stream.source, stream.target)
+        }
+
     def line(self, stream: PlaceStream) -> list[Point]:
         source, target, wire = stream.source, stream.target, (stream.source, stream.is_skip)
         start, end = self.grid.cells[source], self.grid.cells[target]
@@ -253,7 +264,8 @@ class _Composer:
         name, is_skip = wire
         flow = 1 if self.is_rising(self.grid.cells[name].column) else -1
         if not is_hidden(self.grid, name, side):
-            point = self.side(name, side, flow * (_LEAVE_SKIP if is_skip else _LEAVE))
+            shift = _LEAVE_SKIP if is_skip else _LEAVE
+            point = self.side(name, side, 0.0 if wire in self.level_wires else flow * shift)
             return [point, (x, point[1])]
         return self.around(name, side, flow, x)
 
@@ -269,7 +281,7 @@ class _Composer:
         """Return the way to a lane past the boxes of the same row."""
         middle, y = self.end(name, flow)
         start = middle + side * self.size(name)[0] / 4
-        turn = y + flow * (ROW - HEIGHT) * 0.3
+        turn = y + flow * (ROW - HEIGHT) * _TURN
         return [(start, y), (start, turn), (x, turn)]
 
     def passing(self, source: str, target: str) -> float:
@@ -278,7 +290,7 @@ class _Composer:
         flow = 1 if self.is_rising(cell.column) else -1
         gap = cell.row if flow < 0 else cell.row + 1
         track = self._passing[gap].setdefault(source, len(self._passing[gap]))
-        share = 0.35 + 0.15 * (track % 3)
+        share = _PASS[track % len(_PASS)]
         return self.row(gap - 0.5) + (0.5 - share) * (ROW - HEIGHT)
 
     # ------------------------------------------------------------------ labels

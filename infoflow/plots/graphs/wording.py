@@ -15,7 +15,7 @@ NAME_SIZE, DETAIL_SIZE, INDEX_SIZE, RANGE_SIZE, END_SIZE = 7.0, 6.0, 7.0, 6.0, 8
 #: Text on a screen is wider than its outlines, by up to this factor; bold text by the next.
 _HINTING, _BOLD = 1.06, 1.15
 #: Of what is written beside an index, in inches; less where more slots are beside each other.
-_WIDEST, _NARROWEST, _LESS = 1.45, 0.7, 0.15
+_WIDEST, _NARROWEST, _LESS = 1.65, 0.7, 0.06
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def shortened(name: str, size: float, width: float) -> str:
     letters = (f"…{name[n:]}" for n in range(1, len(name)))
     at_dot = next((text for text in dots if width_of(text, size) <= width), "")
     anywhere = next((text for text in letters if width_of(text, size) <= width), "…")
-    return at_dot if len(at_dot) >= 0.4 * len(anywhere) else anywhere
+    return at_dot if len(at_dot) >= 0.7 * len(anywhere) else anywhere
 
 
 def cut(text: str, size: float, width: float) -> str:

@@ -1,6 +1,6 @@
 """Boxes apart from each other, lines around them, and all of it on the axes that were given."""
 
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 
 import matplotlib.pyplot as plt
 import pytest
@@ -104,6 +104,64 @@ def test_the_bridges_of_the_unet_are_labelled_and_level(unet_graph):
         (start, end) = line.points
         assert start[1] == end[1] == label.y
         assert start[0] < label.x < end[0]
+
+
+def nested_unet():
+    """A decoder that reads another: 1 and 0 are read by both of them."""
+    rows = [
+        ("e0", 32, "x"), ("e1", 16, "e0"), ("e2", 8, "e1"), ("a1", 16, "e1", "e2"),
+        ("a0", 32, "e0", "e1"), ("b0", 32, "e0", "a0", "a1"), ("head", 32, "b0"),
+    ]  # fmt: skip
+    return graph_of(
+        [(name, "Conv2d", (4, side, side), tuple(streams)) for name, side, *streams in rows]
+    )
+
+
+def test_a_skip_to_two_decoders_leaves_its_box_once():
+    _, page = page_of(nested_unet())
+    skips = [line for line in page.lines if line.stream.source == "e0" and line.stream.is_skip]
+    assert len(skips) == 2
+    assert len({line.points[0] for line in skips}) == 1
+    assert min(len(line.points) for line in skips) == 2
+
+
+def shared_ways(page: Page):
+    """Yield pairs of lines that run on each other though neither of their ends is the same."""
+    for one, other in combinations(page.lines, 2):
+        if one.stream.source != other.stream.source and one.stream.target != other.stream.target:
+            ways = product(pairwise(one.points), pairwise(other.points))
+            if any(overlap(*way) > 0.02 for way in ways):
+                yield one, other
+
+
+def overlap(one, other) -> float:
+    """Return the length that two level, or two upright, lines have in common."""
+    for along, across in ((0, 1), (1, 0)):
+        if len({round(point[across], 6) for point in (*one, *other)}) == 1:
+            start = max(min(one)[along], min(other)[along])
+            return min(max(one)[along], max(other)[along]) - start
+    return 0.0
+
+
+@pytest.mark.parametrize("options", [{}, {"max_places": 10}, {"unfold": "all"}])
+def test_no_line_of_a_resnet_runs_on_another(resnet50_graph, options):
+    assert not list(shared_ways(page_of(resnet50_graph, **options)[1]))
+
+
+def test_no_line_of_a_unet_runs_on_another(unet_graph):
+    assert not list(shared_ways(page_of(unet_graph)[1]))
+    assert not list(shared_ways(page_of(nested_unet())[1]))
+
+
+def test_lines_past_a_column_have_heights_of_their_own():
+    """Streams of six layers in the first column to a layer each in the third one."""
+    names = [f"c{n}" for n in range(40)]
+    sources = ["x", *names]
+    rows = [(name, "Linear", (8,), (sources[n],)) for n, name in enumerate(names)]
+    for n in range(6):
+        rows[30 + n] = (f"c{30 + n}", "Linear", (8,), (f"c{n}", f"c{29 + n}"))
+    _, page = page_of(graph_of(rows))
+    assert not list(shared_ways(page))
 
 
 def test_a_junction_is_drawn_without_overlap():
