@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -120,7 +120,10 @@ def _sketch_error(
 ) -> tuple[float, float]:
     if not gathered.halves:
         return 0.0, 0.0
-    halves = [settings.estimator.estimate(cast(Tensor, half), classes) for half in gathered.halves]
+    estimator = settings.estimator
+    if isinstance(estimator, KDE):
+        estimator = replace(estimator, permutations=0)  # no null is needed of a half
+    halves = [estimator.estimate(cast(Tensor, half), classes) for half in gathered.halves]
     return (
         max(abs(half.ixm - whole.ixm) for half in halves),
         max(abs(half.iym - whole.iym) for half in halves),
