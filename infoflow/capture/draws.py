@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,11 +10,10 @@ from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import Slice, plan_whole_layers
-from infoflow.capture.collect import value_dtype
+from infoflow.capture.collect import Step, value_dtype
 from infoflow.capture.noisy import NoisyNet
-from infoflow.interface import ActivationError, Draws, Layer
-
-Step = Callable[[], object]
+from infoflow.capture.rows import not_finite
+from infoflow.interface import Draws, Layer
 
 
 def passes_for_draws(
@@ -80,10 +79,7 @@ def collect_draws(
         for layer in wanted:
             values = arenas.pop(layer.name)
             if not bool(torch.isfinite(values).all()):
-                raise ActivationError(
-                    f"Layer {layer.name} ({layer.index}) has NaN or infinite values. Expected "
-                    "finite activations: check the weights, the inputs and the learning rate."
-                )
+                raise not_finite(layer, values.flatten(1))
             yield layer, values.div_(net.beta)
 
 

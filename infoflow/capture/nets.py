@@ -10,7 +10,8 @@ from infoflow.capture.batches import Samples
 from infoflow.capture.collect import Step, value_dtype
 from infoflow.capture.draws import collect_draws, passes_for_draws
 from infoflow.capture.noisy import NoisyNet
-from infoflow.capture.strategy import Gathered, Mode, Strategy, choose_strategy, gather
+from infoflow.capture.sketch import Gathered
+from infoflow.capture.strategy import Mode, Strategy, choose_strategy, gather
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing.call import Call

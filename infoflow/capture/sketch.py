@@ -102,12 +102,12 @@ class Sketch:
 
 
 @dataclass(frozen=True)
-class Sketched:
-    """A layer's distances from its sketch, and from the halves of it (none where it is exact)."""
+class Gathered:
+    """A layer with its statistic; from a sketch, also with that of each half of the sketch."""
 
     layer: Layer
-    distances: Tensor | DistanceRows
-    halves: tuple[Tensor | DistanceRows, ...]
+    statistic: Tensor | DistanceRows
+    halves: tuple[Tensor | DistanceRows, ...] = ()
 
 
 def sketch_layers(
@@ -120,7 +120,7 @@ def sketch_layers(
     block_rows: int | None,
     dtype: torch.dtype,
     step: Callable[[], object] = lambda: None,
-) -> Iterator[Sketched]:
+) -> Iterator[Gathered]:
     """Yield each layer with its distances over all samples.
 
     Parameters
@@ -160,7 +160,7 @@ def sketch_layers(
                 else DistanceRows(values, block_rows)
                 for values in sketches.pop(layer.name).parts()
             )
-            yield Sketched(layer, whole, tuple(halves))
+            yield Gathered(layer, whole, tuple(halves))
 
 
 def _adder(sketches: dict[str, Sketch], batch: Batch) -> Callable[[Layer, Tensor], None]:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
-
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import (
     MATRICES,
@@ -17,8 +15,7 @@ from infoflow.capture.budget import (
     plan_whole_layers,
 )
 from infoflow.capture.collect import collect, value_dtype
-from infoflow.capture.sketch import SKETCH_SIZE, plan_sketches, sketch_layers
-from infoflow.estimators.distances import DistanceRows
+from infoflow.capture.sketch import SKETCH_SIZE, Gathered, plan_sketches, sketch_layers
 from infoflow.graph import LayerGraph
 from infoflow.interface import (
     ArgumentError,
@@ -148,15 +145,6 @@ def _rows(samples: int, budget: int) -> int:
     return int(rows)
 
 
-@dataclass(frozen=True)
-class Gathered:
-    """A layer with its statistic; from a sketch, also with that of each half of the sketch."""
-
-    layer: Layer
-    statistic: Tensor | DistanceRows
-    halves: tuple[Tensor | DistanceRows, ...] = ()
-
-
 def gather(
     graph: LayerGraph,
     samples: Samples,
@@ -173,7 +161,7 @@ def gather(
             yield Gathered(layer, value)
         return
     fixed = budget // 2 if strategy.block_rows else fixed_bytes(samples.count)
-    for sketched in sketch_layers(
+    yield from sketch_layers(
         graph,
         samples,
         layers,
@@ -182,5 +170,4 @@ def gather(
         block_rows=strategy.block_rows,
         dtype=value_dtype(graph),
         step=step,
-    ):
-        yield Gathered(sketched.layer, sketched.distances, sketched.halves)
+    )

@@ -15,7 +15,7 @@ from infoflow.graph import LayerGraph, trace
 from infoflow.graph.export import to_dot, to_json, to_mermaid
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing.call import as_call
-from infoflow.interface import ArgumentError, UntraceableModelError
+from infoflow.interface import ArgumentError
 
 _FORMS = {"--json": to_json, "--dot": to_dot, "--mermaid": to_mermaid}
 
@@ -55,8 +55,6 @@ def shapes_of(text: str, shapes: Sequence[str]) -> LayerGraph:
             model = load_model(text, None)
         example = as_call(model, example_input(model, text, shapes, None))
         return trace(model, example.map(lambda tensor: tensor.to("meta")))
-    except UntraceableModelError:
-        raise
     except Exception:
         model = load_model(text, None)
         return trace(model, example_input(model, text, shapes, None))

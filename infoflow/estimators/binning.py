@@ -16,7 +16,7 @@ from infoflow.estimators.classes import (
     label_entropy,
     with_ceilings,
 )
-from infoflow.estimators.jackknife import deal_groups, jackknife_interval
+from infoflow.estimators.jackknife import group_jackknife, jackknife_interval
 from infoflow.estimators.noise import check_count, check_positive
 from infoflow.estimators.null import PERMUTATIONS, null_of, shuffled
 from infoflow.interface import ArgumentError, Codes, Estimate
@@ -172,7 +172,4 @@ def _without_groups(
 ) -> Tensor:
     """Return (groups,) values of a quantity without each group of samples."""
     classes = torch.zeros_like(codes) if classes is None else classes
-    groups = deal_groups(len(codes), codes.device)
-    kept = [groups != group for group in range(int(groups.max()) + 1)]
-    values = [quantity(codes[keep], classes[keep]) for keep in kept]
-    return torch.tensor(values, dtype=torch.float64)
+    return group_jackknife(lambda kept: quantity(codes[kept], classes[kept]), len(codes))

@@ -17,7 +17,8 @@ from infoflow.capture.budget import format_bytes, parse_bytes
 from infoflow.capture.collect import Step
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.nets import Net, argument_model, check_noise
-from infoflow.capture.strategy import Gathered, Mode, Strategy
+from infoflow.capture.sketch import Gathered
+from infoflow.capture.strategy import Mode, Strategy
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import KDE
