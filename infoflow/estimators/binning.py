@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from infoflow.estimators.classes import (
     label_entropy,
     with_ceilings,
 )
+from infoflow.estimators.doubt import with_doubt
 from infoflow.estimators.jackknife import group_jackknife, jackknife_interval
 from infoflow.estimators.noise import check_count, check_positive
 from infoflow.estimators.null import PERMUTATIONS, null_of, shuffled
@@ -138,21 +139,14 @@ def estimate_codes(codes: Tensor, labels: Tensor | None, kind: str, permutations
     iym = NOT_KNOWN if labels is None else (_about_classes(codes, labels),) * 3
     estimate = with_ceilings((ixm,) * 3, iym, len(codes), labels, kind)
     most = estimate.ixm_ceiling
-    ends = jackknife_interval(ixm, _without_groups(codes, labels, _about_codes), 0.0, most)
-    estimate = replace(estimate, ixm_ci_low=ends.low, ixm_ci_high=ends.high)
+    about_x = jackknife_interval(ixm, _without_groups(codes, labels, _about_codes), 0.0, most)
     if labels is None:
-        return estimate
-    ends = jackknife_interval(iym[0], _without_groups(codes, labels, _about_classes), 0.0, most)
+        return with_doubt(estimate, about_x)
+    about_y = jackknife_interval(iym[0], _without_groups(codes, labels, _about_classes), 0.0, most)
     orders = shuffled(labels, permutations)
     shuffles = [_about_classes(codes, order) for order in orders]
     null = null_of(torch.tensor(shuffles, dtype=torch.float64))
-    return replace(
-        estimate,
-        iym_ci_low=ends.low,
-        iym_ci_high=ends.high,
-        iym_null=null.mean,
-        iym_null_high=null.high,
-    )
+    return with_doubt(estimate, about_x, about_y, null)
 
 
 def _about_codes(codes: Tensor, classes: Tensor) -> float:

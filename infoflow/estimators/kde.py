@@ -7,7 +7,7 @@ A. Kolchinsky and B. D. Tracey, "Estimating Mixture Entropy with Pairwise Distan
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, label_entropy, numbered, with_ceilings
 from infoflow.estimators.distances import DistanceRows, blocks_of, centred_norms
+from infoflow.estimators.doubt import with_doubt
 from infoflow.estimators.information import (
     Information,
     about_classes,
@@ -127,21 +128,14 @@ class KDE:
             labels,
             self.kind,
         )
-        ends = jackknife_interval(ixm.value, self._replicates(ixm, norms), 0.0, most)
-        estimate = replace(estimate, ixm_ci_low=ends.low, ixm_ci_high=ends.high)
+        about_x = jackknife_interval(ixm.value, self._replicates(ixm, norms), 0.0, most)
         if labels is None:
-            return estimate
+            return with_doubt(estimate, about_x)
         iym = about_classes(sums, labels)
         most = min(most, math.log(int(labels.max()) + 1))
-        ends = jackknife_interval(iym.value, self._replicates(iym, norms), 0.0, most)
+        about_y = jackknife_interval(iym.value, self._replicates(iym, norms), 0.0, most)
         null = null_of(about_shuffled_classes(sums, labels))
-        return replace(
-            estimate,
-            iym_ci_low=ends.low,
-            iym_ci_high=ends.high,
-            iym_null=null.mean,
-            iym_null_high=null.high,
-        )
+        return with_doubt(estimate, about_x, about_y, null)
 
     def _variance(self, norms: Tensor) -> float:
         if not isinstance(self.noise_variance, Relative):
