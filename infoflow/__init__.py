@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         Target,
         Verification,
     )
-    from infoflow.prune import PruningAdvice, suggest_pruning
+    from infoflow.pruning import PrunedModel, PruningAdvice, prune, suggest_pruning
     from infoflow.validation import validate
 
 __version__ = "0.1.0"
@@ -71,7 +71,7 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
-    **dict.fromkeys(("PruningAdvice", "suggest_pruning"), "prune"),
+    **dict.fromkeys(("PrunedModel", "PruningAdvice", "prune", "suggest_pruning"), "pruning"),
     "validate": "validation",
 }
 
@@ -93,6 +93,7 @@ __all__ = [
     "LayerGraph",
     "Merge",
     "NoisyNet",
+    "PrunedModel",
     "PruningAdvice",
     "Relative",
     "Renyi",
@@ -113,6 +114,7 @@ __all__ = [
     "paper_schedule",
     "plan",
     "plots",
+    "prune",
     "suggest_pruning",
     "testing",
     "trace",

@@ -59,6 +59,10 @@ class ResultFileError(InfoflowError, ValueError):
     """A file is no infoflow result, is truncated, or has another schema."""
 
 
+class PruningError(InfoflowError):
+    """A stream cannot be removed from this net."""
+
+
 class InfoflowWarning(UserWarning):
     """Base of infoflow's warnings about doubtful numbers."""
 
@@ -73,6 +77,10 @@ class PathWarning(InfoflowWarning):
 
 class UnmeasurableWarning(InfoflowWarning):
     """Layers without a row per sample are left out."""
+
+
+class PruningWarning(InfoflowWarning):
+    """A stream was silenced, since it could not be cut."""
 
 
 class HighDimensionWarning(InfoflowWarning):
@@ -184,6 +192,9 @@ class Merge:
         Every other stream.
     index
         Index of the first of ``layers``, or None.
+    branch
+        The main stream, with what a net without it would save: in a residual block, the branch
+        whose removal takes the block away. None in files of the first version.
     """
 
     name: str
@@ -193,6 +204,7 @@ class Merge:
     main: str
     skips: tuple[Skip, ...]
     index: int | None
+    branch: Skip | None = None
 
 
 #: How far a traced program can be trusted; see :class:`Verification`.

@@ -18,12 +18,12 @@ ALLOWED = {
     "estimators": {"interface"},
     "capture": {"interface", "graph", "estimators"},
     "flow": {"interface", "graph", "estimators", "capture"},
-    "prune": {"interface", "graph", "estimators", "capture", "flow"},
+    "pruning": {"interface", "graph", "estimators", "capture", "flow"},
     "plots": {"interface", "graph", "estimators", "capture", "flow"},
     "testing": {"interface", "estimators"},
     "validation": {"interface", "graph", "estimators", "capture", "flow", "testing"},
     "cli": {
-        *("interface", "graph", "estimators", "capture", "flow", "prune", "plots", "testing"),
+        *("interface", "graph", "estimators", "capture", "flow", "pruning", "plots", "testing"),
         "validation",
     },
 }

@@ -201,7 +201,7 @@ def prune_suggest(
 ) -> None:
     """Say which skip connections a redesigned net, or this trained one, could do without."""
     from infoflow.flow import load
-    from infoflow.prune import suggest_pruning
+    from infoflow.pruning import suggest_pruning
 
     if model.endswith(".nc"):
         if data is not None or weights is not None:

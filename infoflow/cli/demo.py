@@ -14,7 +14,7 @@ from tqdm import trange
 from infoflow.capture.targets import KMeans
 from infoflow.cli.figures import check_folder, save_figures
 from infoflow.flow import FlowResult, Tracker
-from infoflow.prune import suggest_pruning
+from infoflow.pruning import suggest_pruning
 from infoflow.testing import UNet, blob_images
 
 _SAMPLES = 128

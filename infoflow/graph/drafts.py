@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ class BundleDraft:
     """Streams put side by side: a concatenation with two or more sources."""
 
     kind: str
+    node: fx.Node
     streams: tuple[str, ...]
     widths: tuple[int, ...] | None
     axis: int | None = None
@@ -68,12 +69,33 @@ class LayerDraft:
 
 @dataclass(frozen=True)
 class Streams:
-    """All that was found: inputs, layers, bundles and the flows that reach the output."""
+    """All that was found: inputs, layers, bundles, and the flows of the output and of all nodes."""
 
     inputs: tuple[str, ...]
     layers: tuple[LayerDraft, ...]
     bundles: tuple[BundleDraft, ...]
     outputs: tuple[Flow, ...]
+    flows: Mapping[fx.Node, Flow]
+
+
+#: A place where streams meet, while it is being found.
+MergeDraft = LayerDraft | BundleDraft
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where the parts of a layer graph lie in its program.
+
+    Parameters
+    ----------
+    streams
+        Inputs, layers and bundles, with their nodes, and the flow of every node.
+    merges
+        The merge layer or the bundle that each merge, by name, was made of.
+    """
+
+    streams: Streams
+    merges: Mapping[str, MergeDraft]
 
 
 class Names:

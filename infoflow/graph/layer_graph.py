@@ -10,6 +10,7 @@ import networkx as nx
 import torch
 from torch import Tensor
 
+from infoflow.graph.drafts import Anatomy
 from infoflow.graph.reduce import Reduce, reduce_positions
 from infoflow.graph.selection import not_found, select_layers
 from infoflow.graph.table import graph_table
@@ -71,6 +72,7 @@ class LayerGraph:
         axes: Mapping[str, int] | None = None,
         unmeasurable: Mapping[str, str] | None = None,
         source: Source | None = None,
+        anatomy: Anatomy | None = None,
     ) -> None:
         self.model = model
         self.inputs = inputs
@@ -84,6 +86,7 @@ class LayerGraph:
         self._axes = dict(axes or {})
         self._by_name = {layer.name: layer for layer in layers}
         self._source = source
+        self._anatomy = anatomy
 
     @property
     def skips(self) -> tuple[Skip, ...]:
@@ -222,19 +225,34 @@ class LayerGraph:
         return tensor
 
     @property
+    def has_program(self) -> bool:
+        """Whether values can be computed; not where the graph was read from a file."""
+        return self._source is not None
+
+    @property
     def source(self) -> Source:
         """What computes the values; an InfoflowError for a graph that was read from a file."""
         if self._source is None:
-            raise InfoflowError(
-                f"This graph of {self.model} was read from a file and has no program to run. "
-                "Trace the model again with infoflow.trace(model, example)."
-            )
+            raise self._has_no_program()
         return self._source
+
+    def _has_no_program(self) -> InfoflowError:
+        return InfoflowError(
+            f"This graph of {self.model} was read from a file and has no program to run. Trace the "
+            "model again with infoflow.trace(model, example)."
+        )
 
     @property
     def program(self) -> Program:
         """The recorded program; an InfoflowError for a graph that was read from a file."""
         return self.source.program
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Where layers and merges lie in the program; an InfoflowError where there is none."""
+        if self._anatomy is None:
+            raise self._has_no_program()
+        return self._anatomy
 
     # ------------------------------------------------------------------------------ other forms
 
@@ -276,10 +294,7 @@ class LayerGraph:
             model=data["model"],
             inputs=tuple(data["inputs"]),
             layers=tuple(Layer(**_tuples(layer)) for layer in data["layers"]),
-            merges=tuple(
-                Merge(**_tuples({**merge, "skips": [Skip(**skip) for skip in merge["skips"]]}))
-                for merge in data["merges"]
-            ),
+            merges=tuple(_merge_from_dict(merge) for merge in data["merges"]),
             outputs=tuple(data["outputs"]),
             dominators=data["dominators"],
             # files of the first version lack these
@@ -307,6 +322,13 @@ def _not_per_sample(layer: Layer, reason: str) -> ActivationError:
         f"Layer {layer.name} ({layer.index}) cannot be measured: {reason}. Expected one row per "
         "sample along the first dimension: use batch_first=True, or choose other layers=."
     )
+
+
+def _merge_from_dict(fields: Mapping[str, Any]) -> Merge:
+    skips = [Skip(**skip) for skip in fields["skips"]]
+    branch = fields.get("branch")
+    whole = {**fields, "skips": skips, "branch": None if branch is None else Skip(**branch)}
+    return Merge(**_tuples(whole))
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:

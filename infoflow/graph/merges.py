@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, Names, Streams
+from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, MergeDraft, Names, Streams
 from infoflow.graph.paths import Paths, merge_place
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import Layer, Merge, Skip
@@ -25,9 +25,9 @@ _DENSE_FUNCTIONS = (
 
 def find_merges(
     streams: Streams, paths: Paths, layers: Mapping[str, Layer], program: Program
-) -> tuple[Merge, ...]:
-    """Return the merges in the order in which their streams meet."""
-    found: list[LayerDraft | BundleDraft] = [
+) -> list[tuple[Merge, MergeDraft]]:
+    """Return the merges, in the order in which their streams meet, and what they were made of."""
+    found: list[MergeDraft] = [
         *(layer for layer in streams.layers if layer.is_joint),
         *(bundle for bundle in streams.bundles if bundle.readers),
     ]
@@ -38,12 +38,12 @@ def find_merges(
     for merge in found:
         reader = _readers(merge)[0]
         name = names.new("output") if reader == OUTPUT else names.new(reader, owns=True)
-        merges.append(_finish(merge, name, paths, layers, cost))
-    return tuple(merges)
+        merges.append((_finish(merge, name, paths, layers, cost), merge))
+    return merges
 
 
 def _finish(
-    merge: LayerDraft | BundleDraft,
+    merge: MergeDraft,
     name: str,
     paths: Paths,
     layers: Mapping[str, Layer],
@@ -52,8 +52,8 @@ def _finish(
     main = paths.main_stream(merge_place(merge), merge.streams)
     met_in = tuple(reader for reader in _readers(merge) if reader != OUTPUT)
     index = layers[met_in[0]].index if met_in else None
-    skips = tuple(
-        Skip(
+    removable = {
+        source: Skip(
             source=source,
             merge=name,
             source_index=layers[source].index if source in layers else None,
@@ -62,20 +62,21 @@ def _finish(
             multiply_adds=cost.of(merge, source, "multiply_adds"),
         )
         for source in merge.streams
-        if source != main
-    )
-    return Merge(name, _kind(merge), merge.streams, met_in, main, skips, index)
+    }
+    branch = removable.pop(main)
+    skips = tuple(removable.values())
+    return Merge(name, _kind(merge), merge.streams, met_in, main, skips, index, branch)
 
 
-def _readers(merge: LayerDraft | BundleDraft) -> list[str]:
+def _readers(merge: MergeDraft) -> list[str]:
     return [merge.name] if isinstance(merge, LayerDraft) else merge.readers
 
 
-def _order(merge: LayerDraft | BundleDraft, layers: Mapping[str, Layer], end: int) -> int:
+def _order(merge: MergeDraft, layers: Mapping[str, Layer], end: int) -> int:
     return min(layers[name].index if name in layers else end for name in _readers(merge))
 
 
-def _kind(merge: LayerDraft | BundleDraft) -> str:
+def _kind(merge: MergeDraft) -> str:
     return "attention" if merge.kind == "MultiheadAttention" else merge.kind
 
 
@@ -94,7 +95,7 @@ class _Savings:
         self._drafts = {draft.name: draft for draft in streams.layers}
         self._program = program
 
-    def of(self, merge: LayerDraft | BundleDraft, source: str, what: str) -> int | None:
+    def of(self, merge: MergeDraft, source: str, what: str) -> int | None:
         """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
         useless = self._paths.useless_without(source, merge_place(merge))
         saved: int = sum(getattr(self._layers[name], what) for name in useless)

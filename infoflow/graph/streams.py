@@ -52,7 +52,9 @@ class _Sweep:
             self._visit(node)
         for draft in self.layers:
             self._absorb_region(draft)
-        return Streams(tuple(self.inputs), tuple(self.layers), tuple(self.bundles), self.outputs)
+        return Streams(
+            tuple(self.inputs), tuple(self.layers), tuple(self.bundles), self.outputs, self.flows
+        )
 
     def _visit(self, node: fx.Node) -> None:
         if node.op == "placeholder":
@@ -130,7 +132,7 @@ class _Sweep:
         sources = unique(source for flow in pieces for source in flow.sources)
         bundle = None
         if len(sources) > 1:
-            bundle = BundleDraft(operation_name(node), sources, None)
+            bundle = BundleDraft(operation_name(node), node, sources, None)
             self.bundles.append(bundle)
         self.flows[node] = Flow(sources, bundle, sum(flow.norm_weights for flow in pieces))
         self._canvases.add(node)
@@ -145,7 +147,7 @@ class _Sweep:
         axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
         axis = axis % len(self.facts[node].shape) if isinstance(axis, int) else None
         widths = self._widths(node, sources, axis)
-        bundle = BundleDraft(operation_name(node), sources, widths, axis)
+        bundle = BundleDraft(operation_name(node), node, sources, widths, axis)
         self.bundles.append(bundle)
         self.flows[node] = Flow(sources, bundle, sum(flow.norm_weights for flow in arguments))
 

@@ -11,7 +11,7 @@ import torch
 from torch import fx, nn
 from torch.nn.parameter import is_lazy
 
-from infoflow.graph.drafts import LayerDraft, Streams
+from infoflow.graph.drafts import Anatomy, LayerDraft, Streams
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.merges import find_merges
 from infoflow.graph.paths import Paths
@@ -233,7 +233,8 @@ def _build(
     }
     if reduce not in ("flatten", "mean") and known.samples:
         _check_positions(streams, known, reduce)
-    merges = find_merges(streams, paths, layers, source.program)
+    found = find_merges(streams, paths, layers, source.program)
+    merges = tuple(merge for merge, _ in found)
     return LayerGraph(
         model=type(model).__name__,
         inputs=streams.inputs,
@@ -246,6 +247,7 @@ def _build(
         axes={name: axis for name, (axis, _) in known.axes.items() if axis},
         unmeasurable={name: reason for name, (_, reason) in known.axes.items() if reason},
         source=source,
+        anatomy=Anatomy(streams, {merge.name: draft for merge, draft in found}),
     )
 
 

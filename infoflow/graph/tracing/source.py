@@ -42,6 +42,8 @@ class Source:
 
     Attributes
     ----------
+    example
+        The recorded call, None where there was none.
     is_faithful
         Whether a replay stands for the model on any call; until that is proved, the model itself
         is run and watched.
@@ -64,6 +66,7 @@ class Source:
         self._leaves = leaves
         self._places = {name: place_of(node, events) for name, node in self._nodes.items()}
         self._way = _way(trail)
+        self.example = example
         self._sample_shapes = None if example is None else example.sample_shapes
         self._suits = {} if example is None else {example.shapes: True}
 

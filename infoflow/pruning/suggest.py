@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
 from infoflow.flow.result import FlowResult
 from infoflow.flow.usable import UsableStreams
+from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Merge, Skip, TargetError
-from infoflow.prune.answers import (
+from infoflow.pruning.answers import (
     CUT,
     REDESIGN,
     Addition,
@@ -22,12 +23,25 @@ from infoflow.prune.answers import (
     before_merge,
     usable_addition,
 )
-from infoflow.prune.table import advice_table
+from infoflow.pruning.table import advice_table
 
 CAUTION = (
     "The two answers can be opposite: on the nuclei U-Net, the first skip to drop in a redesign is "
     "the one whose cut does most damage. Neither replaces trying it."
 )
+
+
+class StreamNames(tuple[str, ...]):
+    """Names of streams, ``source->merge``, that know the graph they are of."""
+
+    graph: LayerGraph | None = None
+
+    @classmethod
+    def of(cls, names: Iterable[str], graph: LayerGraph | None) -> StreamNames:
+        """Return names of streams of a graph."""
+        made = cls(names)
+        made.graph = graph
+        return made
 
 
 @dataclass(frozen=True)
@@ -77,21 +91,26 @@ class PruningAdvice(Sequence[StreamAdvice]):
         ``"bits"`` or ``"nats"``.
     streams
         One row per skip connection, merge by merge.
+    graph
+        The graph of the result that the advice is from.
     """
 
     model: str
     unit: str
     streams: tuple[StreamAdvice, ...]
+    graph: LayerGraph | None = field(default=None, repr=False, compare=False)
 
     @property
-    def prunable(self) -> tuple[str, ...]:
+    def prunable(self) -> StreamNames:
         """Names, ``source->merge``, of the skips that a redesigned net could do without."""
-        return tuple(row.skip.name for row in self.streams if row.redesign.is_prunable)
+        rows = (row.skip.name for row in self.streams if row.redesign.is_prunable)
+        return StreamNames.of(rows, self.graph)
 
     @property
-    def cuttable(self) -> tuple[str, ...]:
+    def cuttable(self) -> StreamNames:
         """Names, ``source->merge``, of the skips that can be cut out of this trained net."""
-        return tuple(row.skip.name for row in self.streams if row.cut.is_prunable)
+        rows = (row.skip.name for row in self.streams if row.cut.is_prunable)
+        return StreamNames.of(rows, self.graph)
 
     def __len__(self) -> int:
         return len(self.streams)
@@ -209,7 +228,7 @@ def suggest_pruning(
         for merge in result.graph.merges
         for skip in merge.skips
     )
-    return PruningAdvice(result.graph.model, result.unit, rows)
+    return PruningAdvice(result.graph.model, result.unit, rows, result.graph)
 
 
 def _advise(

@@ -1,0 +1,89 @@
+"""What was done to a pruned net, in words and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+How = Literal["cut", "zeroed", "replaced by its mean"]
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What became of one stream.
+
+    Parameters
+    ----------
+    stream
+        ``source->merge``.
+    how
+        ``"cut"``: the structure shrank; ``"zeroed"``: its place is filled with zeros (ones where
+        streams are multiplied); ``"replaced by its mean"``: with its mean over data.
+    reason
+        Why it was not cut; empty where it was, or where nobody asked.
+    """
+
+    stream: str
+    how: How
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {self.how}" + (f", since {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What was removed from a net, and what that saved.
+
+    Parameters
+    ----------
+    model
+        Class name of the original.
+    streams
+        What became of each stream.
+    parameters_before, parameters_after
+        Learned numbers that the path of the example uses.
+    multiply_adds_before, multiply_adds_after
+        Multiplications with an addition that one sample costs.
+    checks
+        On what the pruned net was compared with the original, of which the streams were zeroed
+        where their readers read them.
+    notes
+        What else differs from the original.
+    """
+
+    model: str
+    streams: tuple[Removed, ...]
+    parameters_before: int = 0
+    parameters_after: int = 0
+    multiply_adds_before: int = 0
+    multiply_adds_after: int = 0
+    checks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """Learned numbers saved."""
+        return self.parameters_before - self.parameters_after
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one sample saved."""
+        return self.multiply_adds_before - self.multiply_adds_after
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"{self.model} without {len(self.streams)} of its streams",
+                *(f"  {stream}" for stream in self.streams),
+                _saved("parameters", self.parameters_before, self.parameters_after),
+                _saved("multiply-adds", self.multiply_adds_before, self.multiply_adds_after),
+                f"compared with the original without them: {', '.join(self.checks) or 'nothing'}",
+                *self.notes,
+            ]
+        )
+
+
+def _saved(what: str, before: int, after: int) -> str:
+    share = f" ({(after - before) / before:+.1%})" if before else ""
+    return f"{what}: {before:,} before, {after:,} after{share}"

@@ -1,0 +1,232 @@
+"""``infoflow.prune``: a net without some of its streams."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from infoflow.capture.batches import Samples
+from infoflow.graph import LayerGraph, trace
+from infoflow.graph.tracing.leaves import Choice
+from infoflow.graph.tracing.modes import evaluation_mode
+from infoflow.graph.tracing.nesting import first_tensor
+from infoflow.interface import ArgumentError, PruningError, PruningWarning
+from infoflow.pruning.choice import Removal, StreamName, removals
+from infoflow.pruning.report import Pruning, Removed
+from infoflow.pruning.rewriting.build import build
+from infoflow.pruning.rewriting.model import PrunedModel
+from infoflow.pruning.rewriting.proof import compare
+from infoflow.pruning.rewriting.remove import Mode, remove, values_replaced
+from infoflow.pruning.rewriting.workpiece import Workpiece
+from infoflow.pruning.suggest import StreamNames
+
+#: Gives a module new random weights.
+Reset = bool | Callable[[nn.Module], object]
+
+
+def prune(
+    model: nn.Module,
+    streams: StreamName | Iterable[StreamName],
+    example: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    mode: Mode = "auto",
+    data: Iterable[Any] | None = None,
+    reset: Reset = False,
+    leaves: Sequence[Choice] = (),
+    open: Sequence[Choice] = (),
+) -> PrunedModel:
+    """Return a net without some of its streams; the model is left as it is.
+
+    A stream that is concatenated is *cut*: the layers that read the concatenation lose those input
+    channels, as do norms on the way. One that is added is dropped, so that the rest of the sum goes
+    on alone; one that multiplies becomes 1. What then computes nothing is removed too: a residual
+    block, a branch of an encoder. The net that comes out is compared with the model, of which the
+    streams are zeroed where their readers read them, on the example, on new input and with another
+    number of samples.
+
+    Parameters
+    ----------
+    model
+        Any module that :func:`infoflow.trace` can replay.
+    streams
+        ``"source->merge"``, by names or by indices as in ``print(infoflow.trace(…))``, Skips, or
+        ``advice.prunable`` and ``advice.cuttable``. Main streams can go, too: without its branch,
+        a residual block is gone.
+    example, kwargs
+        A batch of inputs, as for :func:`infoflow.trace`. Not needed for names from advice on a
+        result that was measured on this very model and not read from a file.
+    mode
+        ``"cut"`` changes the structure, or raises where it cannot. ``"zero"`` keeps it and fills
+        the stream's place with zeros (ones where streams are multiplied), ``"mean"`` with the
+        stream's mean over ``data``. ``"auto"`` cuts, and zeroes with a PruningWarning where that
+        is not possible.
+    data
+        A loader, for ``mode="mean"``.
+    reset
+        True re-initialises every module by its ``reset_parameters``; a function is applied to
+        every module, as by ``nn.Module.apply``. The paper trains its smaller nets from scratch.
+    leaves, open
+        As for :func:`infoflow.trace`.
+
+    Returns
+    -------
+    PrunedModel
+        With ``.pruning``, the account of what was done and saved.
+
+    Raises
+    ------
+    ArgumentError
+        If a stream does not exist, or an example or data are needed.
+    PruningError
+        If a stream is the only way to the output, cannot be cut (``mode="cut"``), or the model
+        cannot be replayed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from infoflow.testing import UNet
+    >>> slim = prune(UNet(base_channels=4), ["1->20", "3->17"], torch.zeros(1, 3, 32, 32))
+    >>> slim.pruning.parameters == 8 * 8 * 9 + 4 * 4 * 9
+    True
+    >>> slim(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 1, 32, 32])
+    """
+    if mode not in ("auto", "cut", "zero", "mean"):
+        raise ArgumentError(f"mode must be 'auto', 'cut', 'zero' or 'mean', got {mode!r}.")
+    if mode == "mean" and data is None:
+        raise ArgumentError("mode='mean' needs data=, a loader to take the mean over, got None.")
+    graph = _graph_of(model, streams, example, kwargs, leaves, open)
+    chosen = removals(graph, streams)
+    call = graph.source.example
+    assert call is not None
+    work = Workpiece(graph, call)
+    means = None if data is None or mode != "mean" else _means(graph, chosen, data)
+    removed = remove(work, chosen, mode, means)
+    _warn(removed)
+    notes = _notes(graph)
+    slim = build(work, Pruning(graph.model, tuple(removed), notes=notes))
+    has_cut = any(stream.how == "cut" for stream in removed)
+    checks = compare(slim, graph, chosen, removed) if has_cut else ()
+    slim.pruning = _account(slim, graph, replace(slim.pruning, checks=checks))
+    if reset is not False:
+        _reset(slim, reset)
+    return slim
+
+
+def _graph_of(
+    model: nn.Module,
+    streams: object,
+    example: Any,
+    kwargs: Mapping[str, Any] | None,
+    leaves: Sequence[Choice],
+    open: Sequence[Choice],
+) -> LayerGraph:
+    if example is None and kwargs is None:
+        graph = streams.graph if isinstance(streams, StreamNames) else None
+        if graph is None or not graph.has_program or graph.source.model is not model:
+            raise ArgumentError(
+                "prune needs an example of the model's input, got None. Write "
+                "infoflow.prune(model, streams, batch)."
+            )
+    else:
+        graph = trace(model, example, kwargs, leaves=leaves, open=open)
+    if graph.verification.label in ("this input only", "not verified"):
+        raise PruningError(
+            f"{graph.model} cannot be pruned, since its recording cannot be replayed: "
+            f"{graph.verification}. Prune a part of it whose path does not depend on its input."
+        )
+    return graph
+
+
+def _warn(removed: Sequence[Removed]) -> None:
+    left = [stream for stream in removed if stream.reason]
+    if left:
+        more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        warnings.warn(f"{left[0]}{more}. See .pruning for all.", PruningWarning, stacklevel=3)
+
+
+def _notes(graph: LayerGraph) -> tuple[str, ...]:
+    """Say which parameters the path of the example does not use."""
+    used = {str(n.target) for n in graph.program.nodes if n.op in ("call_module", "get_attr")}
+    names = [name for name, _ in graph.program.model.named_parameters()]
+    unused = [n for n in names if not any(n == u or n.startswith(f"{u}.") for u in used)]
+    if not unused:
+        return ()
+    return (
+        f"{len(unused)} tensors, such as {unused[0]}, are not used in evaluation mode, and are "
+        "not part of it",
+    )
+
+
+def _account(slim: PrunedModel, graph: LayerGraph, pruning: Pruning) -> Pruning:
+    """Count what is left, in the way in which the original was counted."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        after = trace(slim, graph.source.example)
+    return replace(
+        pruning,
+        parameters_before=_parameters_of(graph),
+        parameters_after=sum(p.numel() for p in slim.parameters()),
+        multiply_adds_before=sum(layer.multiply_adds for layer in graph),
+        multiply_adds_after=sum(layer.multiply_adds for layer in after),
+    )
+
+
+def _parameters_of(graph: LayerGraph) -> int:
+    """Count the learned numbers that the program uses."""
+    used = {str(n.target) for n in graph.program.nodes if n.op in ("call_module", "get_attr")}
+    named = graph.program.model.named_parameters()
+    return sum(
+        p.numel() for name, p in named if any(name == u or name.startswith(f"{u}.") for u in used)
+    )
+
+
+def _means(
+    graph: LayerGraph, chosen: Sequence[Removal], data: Iterable[Any]
+) -> dict[fx.Node, Tensor]:
+    """Return the mean over samples of every value that will be replaced."""
+    assert graph.source.example is not None
+    nodes = set(values_replaced(Workpiece(graph, graph.source.example), chosen))
+    sums: dict[fx.Node, Tensor] = {}
+    model = graph.program.model
+    count = 0
+    with evaluation_mode(model), torch.no_grad():
+        for batch in Samples(data, model=model).batches():
+            count += batch.size
+            for node, value in graph.program.run(batch.call):
+                if node in nodes:
+                    tensor = first_tensor(value)
+                    assert tensor is not None
+                    if tensor.shape[:1] != (batch.size,):
+                        raise PruningError(
+                            f"mode='mean' needs values with a row per sample, got "
+                            f"{tuple(tensor.shape)} for {batch.size} samples. Use mode='zero'."
+                        )
+                    total = tensor.double().sum(0, keepdim=True)
+                    sums[node] = sums[node] + total if node in sums else total
+    return {node: (total / count).float() for node, total in sums.items()}
+
+
+def _reset(slim: PrunedModel, reset: Reset) -> None:
+    """Give every module new weights."""
+    if callable(reset):
+        slim.apply(reset)  # type: ignore[arg-type]
+        return
+    fixed = []
+    for name, module in slim.named_modules():
+        again = getattr(module, "reset_parameters", None)
+        if callable(again):
+            again()
+        elif module._parameters:
+            fixed.append(name or "the net itself")
+    if fixed:
+        raise PruningError(
+            f"reset=True calls reset_parameters, which {fixed[0]} does not have, although it has "
+            "parameters of its own. Pass reset=, a function that is applied to every module."
+        )

@@ -1,0 +1,1 @@
+"""Taking streams out of a copy of a traced net."""

@@ -1,0 +1,158 @@
+"""From a workpiece to a module."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from infoflow.graph.tracing.call import parameters_of
+from infoflow.interface import PruningError
+from infoflow.pruning.report import Pruning
+from infoflow.pruning.rewriting.model import PrunedModel
+from infoflow.pruning.rewriting.workpiece import Workpiece
+
+#: Functions that drop out when ``training`` says so, and the modules that do it when they train.
+_DROPOUTS: dict[object, Any] = {
+    functional.dropout: nn.Dropout,
+    functional.dropout1d: nn.Dropout1d,
+    functional.dropout2d: nn.Dropout2d,
+    functional.dropout3d: nn.Dropout3d,
+    functional.alpha_dropout: nn.AlphaDropout,
+    functional.feature_alpha_dropout: nn.FeatureAlphaDropout,
+}
+
+
+def build(work: Workpiece, pruning: Pruning) -> PrunedModel:
+    """Return a module of its own, with copies of the weights that are left.
+
+    Raises
+    ------
+    PruningError
+        If no input reaches the output any more.
+    """
+    _tidy(work, pruning)
+    dropouts = _dropouts_as_modules(work)
+    model = work.program.model
+    tree = copy.deepcopy(model)
+    for (name, attribute), value in work.changes.settings.items():
+        setattr(tree.get_submodule(name), attribute, value)
+    for name, piece in work.changes.slices.items():
+        _shrink(tree, name, piece.take)
+    before = set(model.state_dict())
+    _keep_only(tree, "", *_used(work, tree))
+    for name, module in dropouts.items():
+        tree.add_module(name, module.train(tree.training))
+    gone = frozenset(before - set(tree.state_dict()))
+    return _module(work, tree, gone, pruning)
+
+
+def share(work: Workpiece) -> PrunedModel:
+    """Return a module that computes with the original's own modules."""
+    work.nodes.eliminate_dead_code(_is_end)
+    return _module(work, work.program.model, frozenset(), Pruning(work.name, ()))
+
+
+def _module(
+    work: Workpiece, tree: nn.Module, dropped: frozenset[str], pruning: Pruning
+) -> PrunedModel:
+    tensors = dict(work.tensors)
+    for node in work.nodes.nodes:
+        if node.op == "get_attr" and str(node.target) in work.program.constants:
+            name = "_constant_" + str(node.target).replace(".", "_")
+            tensors[name] = work.program.constants[str(node.target)]
+            node.target = name
+    work.nodes.lint()
+    return PrunedModel(
+        tree,
+        work.nodes,
+        tensors=tensors,
+        slices=work.changes.slices,
+        dropped=dropped,
+        pruning=pruning,
+    )
+
+
+def _is_end(node: fx.Node) -> bool:
+    return node.op in ("placeholder", "output")
+
+
+def _tidy(work: Workpiece, pruning: Pruning) -> None:
+    """Delete what computes nothing that reaches the output, and check what is left."""
+    work.nodes.eliminate_dead_code(_is_end)
+    inputs = [n for n in work.nodes.nodes if n.op == "placeholder"]
+    if not any(n.users and work.shapes[n] is not None for n in inputs):
+        streams = ", ".join(stream.stream for stream in pruning.streams)
+        raise PruningError(
+            f"Without {streams} no way is left from an input of {work.name} to its output; "
+            "expected one. Leave a stream of these merges in."
+        )
+    known = parameters_of(work.program.model)
+    nested = [str(n.target) for n in inputs if not _is_plain(work, n, known)]
+    if nested:
+        raise PruningError(
+            f"{work.name} takes its tensors inside of lists or dictionaries ({nested[0]}), and a "
+            "pruned net takes plain tensors. Wrap the model in a module whose forward does."
+        )
+    if any(node.meta.get("autocast") for node in work.nodes.nodes):
+        raise PruningError(
+            f"{work.name} computes under torch.autocast inside its forward, which a pruned net "
+            "cannot. Take autocast out of the model, and wrap the call of it instead."
+        )
+
+
+def _is_plain(work: Workpiece, node: fx.Node, known: Iterable[str]) -> bool:
+    name = str(node.target)
+    return name in known or name.rpartition("_")[2].isdigit()
+
+
+def _dropouts_as_modules(work: Workpiece) -> dict[str, nn.Module]:
+    """Let functions that dropped nothing, in evaluation mode, drop when the net trains."""
+    made: dict[str, nn.Module] = {}
+    for node in list(work.nodes.nodes):
+        kind = _DROPOUTS.get(node.target) if node.op == "call_function" else None
+        options = dict(zip(("p", "training", "inplace"), node.args[1:], strict=False))
+        options = {**options, **node.kwargs}
+        if kind is None or options.get("training", True) is not False:
+            continue
+        name = f"_dropout_{len(made)}"
+        made[name] = kind(options.get("p", 0.5), bool(options.get("inplace", False)))
+        node.op, node.target, node.args, node.kwargs = "call_module", name, node.args[:1], {}
+    return made
+
+
+def _used(work: Workpiece, tree: nn.Module) -> tuple[set[int], set[str]]:
+    """Return the modules that are called, by id, and the tensors that are read, by name."""
+    called = [str(n.target) for n in work.nodes.nodes if n.op == "call_module"]
+    known = dict(tree.named_modules(remove_duplicate=False))
+    modules = {id(known[name]) for name in called if name in known}
+    return modules, {str(n.target) for n in work.nodes.nodes if n.op == "get_attr"}
+
+
+def _keep_only(module: nn.Module, prefix: str, modules: set[int], tensors: set[str]) -> bool:
+    """Delete what is in neither set; tell whether anything is left."""
+    if id(module) in modules:
+        return True
+    for name, child in list(module._modules.items()):
+        if child is not None and not _keep_only(child, f"{prefix}{name}.", modules, tensors):
+            del module._modules[name]
+    for store in (module._parameters, module._buffers):
+        for name in [name for name in store if prefix + name not in tensors]:
+            del store[name]
+    return bool(module._modules or module._parameters or module._buffers)
+
+
+def _shrink(tree: nn.Module, name: str, take: Any) -> None:
+    """Keep a part of a parameter or buffer, by its qualified name."""
+    place, _, last = name.rpartition(".")
+    module = tree.get_submodule(place)
+    value: torch.Tensor = getattr(module, last)
+    part = take(value)
+    if isinstance(value, nn.Parameter):
+        module._parameters[last] = nn.Parameter(part, requires_grad=value.requires_grad)
+    else:
+        module._buffers[last] = part

@@ -1,0 +1,142 @@
+"""The module that a pruned program becomes."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from infoflow.interface import PruningError
+from infoflow.pruning.report import Pruning
+from infoflow.pruning.rewriting.slices import Slice
+
+#: Names that code made by torch.fx uses for modules.
+_Module = types.ModuleType
+
+
+class PrunedModel(nn.Module):
+    """A net without some of its streams, as :func:`infoflow.prune` returns it.
+
+    Its modules and parameters have the names that they have in the original, and its ``forward``
+    is the path of the example through the original. It can be trained, copied, pickled and
+    exported. ``load_state_dict`` takes checkpoints of its own and of the original, of which it
+    keeps what is left; :meth:`full_state_dict` goes the other way.
+
+    Attributes
+    ----------
+    pruning
+        What was done, and what it saved.
+
+    Examples
+    --------
+    >>> import torch, infoflow
+    >>> from infoflow.testing import UNet
+    >>> model = UNet(base_channels=4)
+    >>> slim = infoflow.prune(model, "1->20", torch.zeros(1, 3, 32, 32))
+    >>> slim.load_state_dict(model.state_dict())
+    <All keys matched successfully>
+    """
+
+    def __init__(
+        self,
+        tree: nn.Module,
+        nodes: fx.Graph,
+        *,
+        tensors: Mapping[str, Tensor],
+        slices: Mapping[str, Slice],
+        dropped: frozenset[str],
+        pruning: Pruning,
+    ) -> None:
+        super().__init__()
+        own = vars(self)
+        plain = {name: value for name, value in vars(tree).items() if name not in own}
+        own.update({name: value for name, value in plain.items() if name != "forward"})
+        for name in ("_modules", "_parameters", "_buffers"):
+            own[name] = OrderedDict(vars(tree)[name])
+        self._non_persistent_buffers_set = set(tree._non_persistent_buffers_set)
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor, persistent=False)
+        code = nodes.python_code("self")
+        self.pruning = pruning
+        self._slices = dict(slices)
+        self._dropped = dropped
+        self._code = (code.src, dict(code.globals))
+        self.training = tree.training
+        self._compile()
+
+    def _compile(self) -> None:
+        source, names = self._code
+        space = dict(names)
+        exec(compile(source, f"<pruned {self.pruning.model}>", "exec"), space)
+        self.forward = types.MethodType(space["forward"], self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything but the compiled function; modules by their name."""
+        source, names = self._code
+        portable = {
+            name: _Import(value.__name__) if isinstance(value, _Module) else value
+            for name, value in names.items()
+        }
+        state = {name: value for name, value in vars(self).items() if name != "forward"}
+        return {**state, "_code": (source, portable)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a state and compile the function."""
+        source, names = state["_code"]
+        found = {n: v.load() if isinstance(v, _Import) else v for n, v in names.items()}
+        nn.Module.__setstate__(self, {**state, "_code": (source, found)})
+        self._compile()
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *others: Any, **named: Any
+    ) -> None:
+        for name, piece in self._slices.items():
+            value = state_dict.get(prefix + name)
+            if isinstance(value, Tensor) and tuple(value.shape) == piece.shape:
+                state_dict[prefix + name] = piece.take(value)
+        for name in self._dropped:
+            state_dict.pop(prefix + name, None)
+        super()._load_from_state_dict(state_dict, prefix, *others, **named)
+
+    def full_state_dict(self, original: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a checkpoint of the original's shapes, with this net's numbers in their places.
+
+        Parameters
+        ----------
+        original
+            A checkpoint of the original. Modules that went whole are taken from it; channels that
+            were cut are zero, so that their streams say nothing to the layers that read them.
+
+        Raises
+        ------
+        PruningError
+            If ``original`` lacks a tensor, or has one of another shape.
+        """
+        full = dict(original)
+        for name, value in self.state_dict().items():
+            piece = self._slices.get(name)
+            wanted = tuple(value.shape) if piece is None else piece.shape
+            if name not in full or tuple(full[name].shape) != wanted:
+                got = tuple(full[name].shape) if name in full else "nothing"
+                raise PruningError(
+                    f"original must be a checkpoint of {self.pruning.model}: expected {name} of "
+                    f"shape {wanted}, got {got}."
+                )
+            place = torch.zeros_like(full[name])
+            full[name] = value.detach().clone() if piece is None else piece.put(value, place)
+        return full
+
+
+class _Import:
+    """A module, as it is pickled: by name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def load(self) -> _Module:
+        return importlib.import_module(self._name)

@@ -1,0 +1,250 @@
+"""Operations that treat channels one by one, so that those of a stream can be left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import fx, nn
+
+from infoflow.graph.tracing.operations import operation_name
+from infoflow.pruning.rewriting.slices import Slice
+from infoflow.pruning.rewriting.workpiece import CannotCutError, Changes, Workpiece
+
+_ELEMENTWISE_MODULES = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish),
+    *(nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Tanhshrink, nn.Hardtanh),
+    *(nn.Hardswish, nn.Hardsigmoid, nn.Hardshrink, nn.Softshrink, nn.Threshold, nn.RReLU),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.Identity),
+)
+_ELEMENTWISE = {
+    *("relu", "relu6", "leaky_relu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish"),
+    *("sigmoid", "logsigmoid", "tanh", "softplus", "softsign", "tanhshrink", "hardtanh"),
+    *("hardswish", "hardsigmoid", "hardshrink", "softshrink", "threshold", "clamp", "clip"),
+    *("exp", "log", "log1p", "sqrt", "rsqrt", "square", "pow", "abs", "neg", "sin", "cos", "erf"),
+    *("reciprocal", "add", "sub", "rsub", "mul", "div"),
+    *("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
+    *("contiguous", "clone", "detach", "float", "half", "double", "bfloat16"),
+}
+#: Functions on the positions within a channel.
+_SPATIAL = {
+    *("interpolate", "upsample", "upsample_bilinear", "upsample_nearest", "pad"),
+    *(f"{kind}_pool{n}d" for kind in ("max", "avg", "lp") for n in (1, 2, 3)),
+    *(f"adaptive_{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)),
+}
+_SPATIAL_FILES = {f"torch.nn.modules.{file}" for file in ("pooling", "upsampling", "padding")}
+_PER_CHANNEL_NORMS = (
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
+    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_FLATTENING = {"flatten", "view", "reshape"}
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Which channels of a value stay.
+
+    Parameters
+    ----------
+    kept
+        True for each index along ``axis`` that stays.
+    axis
+        The dimension that counts channels.
+    """
+
+    kept: tuple[bool, ...]
+    axis: int
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The indices that stay."""
+        return tuple(i for i, stays in enumerate(self.kept) if stays)
+
+    def repeated(self, times: int) -> Channels:
+        """Return the channels where each has become ``times`` next to each other."""
+        return replace(self, kept=tuple(k for k in self.kept for _ in range(times)))
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What an operation makes of channels that go through it.
+
+    Parameters
+    ----------
+    channels
+        Those of the operation's value.
+    changes
+        What becomes of its parameters and settings.
+    arguments
+        Positions of arguments that name the number of channels, with the new number.
+    """
+
+    channels: Channels
+    changes: Changes = field(default_factory=Changes)
+    arguments: dict[int, int] = field(default_factory=dict)
+
+
+def passage(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Passage | None:
+    """Return how channels of ``value`` go through ``node``, None where it mixes them."""
+    module = work.module(node)
+    if module is not None:
+        return _through_module(work, node, module, channels)
+    name = operation_name(node)
+    if name == "batch_norm" and channels.axis == 1:
+        return Passage(channels, _sliced_norm(work, node, channels))
+    if work.tensors_into(node) != [value] or not node.args or node.args[0] is not value:
+        return None
+    shape, before = work.shapes[node], work.shapes[value]
+    if shape is None or before is None:
+        return None
+    if name in _ELEMENTWISE and shape == before:
+        return Passage(channels)
+    if name in _SPATIAL and shape[: channels.axis + 1] == before[: channels.axis + 1]:
+        return Passage(channels) if channels.axis == 1 and len(shape) > 2 else None
+    if name == "mean":
+        return _through_mean(node, before, channels)
+    if name in _FLATTENING:
+        return _through_flattening(node, before, shape, channels)
+    return None
+
+
+def _through_module(
+    work: Workpiece, node: fx.Node, module: nn.Module, channels: Channels
+) -> Passage | None:
+    shape = work.shapes[node]
+    if isinstance(module, _ELEMENTWISE_MODULES):
+        return Passage(channels)
+    if shape is None or channels.axis != 1:
+        return None
+    rule: Callable[[Any, Changes], Channels] | None = None
+    if isinstance(module, _PER_CHANNEL_NORMS):
+        rule = _norm
+    elif isinstance(module, nn.PReLU):
+        rule = _prelu
+    elif isinstance(module, nn.GroupNorm):
+        rule = _group_norm
+    elif isinstance(module, CONVOLUTIONS) and module.groups > 1:
+        rule = _grouped
+    if rule is not None:
+        work.check_alone(node)
+        settings = _Settings(str(node.target), module, channels)
+        after = rule(settings, settings.changes)
+        return Passage(after, settings.changes)
+    if type(module).__module__ in _SPATIAL_FILES and len(shape) > 2:
+        return Passage(channels) if shape[1] == len(channels.kept) else None
+    if isinstance(module, nn.Flatten):
+        (before,) = (work.shapes[n] for n in work.tensors_into(node))
+        assert before is not None
+        return _through_flattening(node, before, shape, channels)
+    return None
+
+
+class _Settings:
+    """A module that loses channels, and the changes that this makes to it."""
+
+    def __init__(self, name: str, module: Any, channels: Channels) -> None:
+        self.name = name
+        self.module = module
+        self.channels = channels
+        self.changes = Changes()
+
+    def slice(self, parameter: str, kept: Sequence[int], dim: int = 0) -> None:
+        """Keep some of a parameter or buffer, where the module has it."""
+        tensor = getattr(self.module, parameter, None)
+        if tensor is not None:
+            self.changes.slices[f"{self.name}.{parameter}"] = Slice(
+                tuple(tensor.shape), dim, (tuple(kept),)
+            )
+
+    def set(self, attribute: str, value: int) -> None:
+        """Give an attribute another value."""
+        self.changes.settings[self.name, attribute] = value
+
+
+def _norm(lost: _Settings, changes: Changes) -> Channels:
+    for parameter in ("weight", "bias", "running_mean", "running_var"):
+        lost.slice(parameter, lost.channels.indices)
+    lost.set("num_features", len(lost.channels.indices))
+    return lost.channels
+
+
+def _prelu(lost: _Settings, changes: Changes) -> Channels:
+    if lost.module.num_parameters > 1:
+        lost.slice("weight", lost.channels.indices)
+        lost.set("num_parameters", len(lost.channels.indices))
+    return lost.channels
+
+
+def _group_norm(lost: _Settings, changes: Changes) -> Channels:
+    groups = _whole_groups(lost.channels, lost.module.num_groups)
+    if groups is None:
+        raise CannotCutError(f"{lost.name} normalises channels of the stream together with others")
+    for parameter in ("weight", "bias"):
+        lost.slice(parameter, lost.channels.indices)
+    lost.set("num_channels", len(lost.channels.indices))
+    lost.set("num_groups", groups)
+    return lost.channels
+
+
+def _grouped(lost: _Settings, changes: Changes) -> Channels:
+    """Drop whole groups of a convolution; in a depthwise one, each channel is a group."""
+    module = lost.module
+    groups = _whole_groups(lost.channels, module.groups)
+    if groups is None:
+        raise CannotCutError(f"{lost.name} reads channels of the stream in one group with others")
+    size, width = module.in_channels // module.groups, module.out_channels // module.groups
+    stays = [lost.channels.kept[group * size] for group in range(module.groups)]
+    after = Channels(tuple(stays), 1).repeated(width)
+    for parameter in ("weight", "bias"):
+        lost.slice(parameter, after.indices)
+    lost.set("in_channels", groups * size)
+    lost.set("out_channels", groups * width)
+    lost.set("groups", groups)
+    return after
+
+
+def _whole_groups(channels: Channels, groups: int) -> int | None:
+    """Return how many groups of channels stay, None where one would lose a part."""
+    size = len(channels.kept) // groups
+    parts = [set(channels.kept[i * size : (i + 1) * size]) for i in range(groups)]
+    return None if any(len(part) > 1 for part in parts) else parts.count({True})
+
+
+def _sliced_norm(work: Workpiece, node: fx.Node, channels: Channels) -> Changes:
+    """Keep some of the statistics and weights of ``F.batch_norm``."""
+    changes = Changes()
+    for argument in work.tensors_into(node)[1:]:
+        name = work.owned_attribute(argument, "statistic")
+        changes.slices[name] = Slice((len(channels.kept),), 0, (channels.indices,))
+    return changes
+
+
+def _through_mean(node: fx.Node, before: tuple[int, ...], channels: Channels) -> Passage | None:
+    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+    keeps = node.args[2] if len(node.args) > 2 else node.kwargs.get("keepdim", False)
+    dims = (dims,) if isinstance(dims, int) else dims
+    if not isinstance(dims, (list, tuple)) or not all(isinstance(dim, int) for dim in dims):
+        return None
+    gone = {int(dim) % len(before) for dim in dims if isinstance(dim, int)}
+    if channels.axis in gone:
+        return None
+    axis = channels.axis if keeps else channels.axis - sum(dim < channels.axis for dim in gone)
+    return Passage(replace(channels, axis=axis))
+
+
+def _through_flattening(
+    node: fx.Node, before: tuple[int, ...], shape: tuple[int, ...], channels: Channels
+) -> Passage | None:
+    """(N, C, …) to (N, C · …): every channel becomes a run of numbers."""
+    if shape != (before[0], math.prod(before[1:])) or channels.axis != 1:
+        return None
+    after = channels.repeated(math.prod(before[2:]))
+    named = {
+        place: len(after.indices)
+        for place, argument in enumerate(node.args)
+        if place and argument == shape[1] and operation_name(node) != "flatten"
+    }
+    return Passage(after, arguments=named)

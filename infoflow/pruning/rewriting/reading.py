@@ -1,0 +1,77 @@
+"""Layers that mix all channels of what they read, and whose weights shrink with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx, nn
+
+from infoflow.graph.tracing.operations import operation_name
+from infoflow.pruning.rewriting.passing import CONVOLUTIONS, Channels
+from infoflow.pruning.rewriting.slices import Slice
+from infoflow.pruning.rewriting.workpiece import CannotCutError, Changes, Workpiece
+
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_FUNCTIONS = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), 1),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), 0),
+    "linear": 1,
+}
+
+
+def reading(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
+    """Return what a dense layer loses with channels that it reads, None where it is none.
+
+    Raises
+    ------
+    CannotCutError
+        If its weights are shared, computed, or hold groups that would differ.
+    """
+    module = work.module(node)
+    if module is None:
+        return _function(work, node, value, channels)
+    if not isinstance(module, (nn.Linear, *CONVOLUTIONS, *_TRANSPOSED)):
+        return None
+    work.check_alone(node)
+    axis = work.rank(value) - 1 if isinstance(module, nn.Linear) else 1
+    if channels.axis != axis:
+        return None
+    weight: Any = module.weight
+    shape, name = tuple(weight.shape), str(node.target)
+    changes = Changes()
+    if isinstance(module, nn.Linear):
+        changes.slices[f"{name}.weight"] = Slice(shape, 1, (channels.indices,))
+        changes.settings[name, "in_features"] = len(channels.indices)
+        return changes
+    kept = _by_group(channels, int(module.groups), name)
+    is_transposed = isinstance(module, _TRANSPOSED)
+    changes.slices[f"{name}.weight"] = (
+        Slice(shape, 0, (channels.indices,)) if is_transposed else Slice(shape, 1, kept)
+    )
+    changes.settings[name, "in_channels"] = len(channels.indices)
+    return changes
+
+
+def _by_group(channels: Channels, groups: int, name: str) -> tuple[tuple[int, ...], ...]:
+    """Return the channels that each group keeps; in a CannotCutError where the numbers differ."""
+    size = len(channels.kept) // groups
+    parts = [channels.kept[i * size : (i + 1) * size] for i in range(groups)]
+    kept = tuple(tuple(i for i, stays in enumerate(part) if stays) for part in parts)
+    if len({len(part) for part in kept}) > 1:
+        raise CannotCutError(f"the groups of {name} would keep different numbers of channels")
+    return kept
+
+
+def _function(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
+    name = operation_name(node)
+    if name not in _FUNCTIONS or not node.args or node.args[0] is not value:
+        return None
+    axis = work.rank(value) - 1 if name == "linear" else 1
+    groups = node.args[6] if len(node.args) > 6 else node.kwargs.get("groups", 1)
+    if channels.axis != axis or (name != "linear" and groups != 1):
+        return None
+    given = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+    weight = work.owned_attribute(given, "weight")
+    assert isinstance(given, fx.Node)
+    shape = tuple(work.attribute(given).shape)
+    return Changes({weight: Slice(shape, _FUNCTIONS[name], (channels.indices,))})
