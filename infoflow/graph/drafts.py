@@ -68,14 +68,27 @@ class LayerDraft:
 
 
 @dataclass(frozen=True)
+class Edge:
+    """A norm with learned numbers that belongs to no layer, since others read its layer, too.
+
+    ``readers`` are the names of the layers, and the bundles, that read it.
+    """
+
+    source: str
+    parameters: int
+    readers: frozenset[object]
+
+
+@dataclass(frozen=True)
 class Streams:
-    """All that was found: inputs, layers, bundles, and the flows of the output and of all nodes."""
+    """All that was found: inputs, layers, bundles, flows of the output and of all nodes, edges."""
 
     inputs: tuple[str, ...]
     layers: tuple[LayerDraft, ...]
     bundles: tuple[BundleDraft, ...]
     outputs: tuple[Flow, ...]
     flows: Mapping[fx.Node, Flow]
+    edges: tuple[Edge, ...] = ()
 
 
 #: A place where streams meet, while it is being found.

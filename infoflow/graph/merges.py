@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, MergeDraft, Names, Streams
-from infoflow.graph.paths import Paths, merge_place
+from infoflow.graph.paths import Paths, Place, merge_place
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import Layer, Merge, Skip
 
@@ -93,12 +93,16 @@ class _Savings:
         self._paths = paths
         self._layers = layers
         self._drafts = {draft.name: draft for draft in streams.layers}
+        self._edges = streams.edges
         self._program = program
 
     def of(self, merge: MergeDraft, source: str, what: str) -> int | None:
         """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
-        useless = self._paths.useless_without(source, merge_place(merge))
-        saved: int = sum(getattr(self._layers[name], what) for name in useless)
+        place = merge_place(merge)
+        useless = self._paths.useless_without(source, place)
+        saved: int = sum(getattr(self._layers[str(n)], what) for n in useless if n in self._layers)
+        if what == "parameters":
+            saved += self._between(source, place, useless)
         if isinstance(merge, LayerDraft):
             return saved if not isinstance(self._module(merge), nn.Module) else None
         for reader in merge.readers:
@@ -109,6 +113,15 @@ class _Savings:
                 return None
             saved += share
         return saved
+
+    def _between(self, source: str, merge: Place, useless: set[Place]) -> int:
+        """Count the learned numbers of norms between layers that only useless places read."""
+        return sum(
+            edge.parameters
+            for edge in self._edges
+            if edge.readers <= useless
+            or (edge.source == source and edge.readers <= {*useless, merge})
+        )
 
     def _share_of_reader(
         self, bundle: BundleDraft, source: str, reader: LayerDraft, what: str

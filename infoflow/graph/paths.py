@@ -30,7 +30,8 @@ class Paths:
                 for place in _entrances(flow.bundle, flow.sources):
                     self.graph.add_edge(place, layer.name)
         for bundle in streams.bundles:
-            self.graph.add_edges_from((source, bundle) for source in bundle.streams)
+            if bundle.readers:  # one that only goes into another bundle is no place of its own
+                self.graph.add_edges_from((source, bundle) for source in bundle.streams)
         for flow in streams.outputs:
             self.graph.add_edges_from((p, END) for p in _entrances(flow.bundle, flow.sources))
         self._dominators: dict[Place, Place] = dict(nx.immediate_dominators(self.graph, ROOT))
@@ -62,8 +63,8 @@ class Paths:
                 lengths[place] = max(behind) + (place in self._layers)
         return lengths
 
-    def useless_without(self, source: str, merge: Place) -> set[str]:
-        """Return the layers whose every path to the output uses the stream ``source -> merge``."""
+    def useless_without(self, source: str, merge: Place) -> set[Place]:
+        """Return the places whose every path to the output uses the stream ``source -> merge``."""
         useless: set[Place] = set()
         waiting = [source] if list(self.graph.successors(source)) == [merge] else []
         while waiting:
@@ -74,7 +75,7 @@ class Paths:
                 for before in self.graph.predecessors(place)
                 if before != ROOT and useless.issuperset(self.graph.successors(before))
             ]
-        return {str(place) for place in useless & self._layers}
+        return useless
 
 
 def merge_place(merge: LayerDraft | BundleDraft) -> Place:

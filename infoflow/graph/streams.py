@@ -7,7 +7,16 @@ from collections.abc import Mapping
 
 from torch import fx, nn
 
-from infoflow.graph.drafts import OUTPUT, BundleDraft, Flow, LayerDraft, Names, Streams, unique
+from infoflow.graph.drafts import (
+    OUTPUT,
+    BundleDraft,
+    Edge,
+    Flow,
+    LayerDraft,
+    Names,
+    Streams,
+    unique,
+)
 from infoflow.graph.regions import last_of_region
 from infoflow.graph.tracing.facts import Fact
 from infoflow.graph.tracing.functions import set_item
@@ -46,6 +55,8 @@ class _Sweep:
         self._names = Names(str(n.target) for n in program.nodes if n.op == "call_module")
         self._weights: dict[fx.Node, frozenset[fx.Node]] = {}
         self._canvases: set[fx.Node] = set()
+        self._norms: list[fx.Node] = []
+        self._owned: set[fx.Node] = set()
 
     def run(self) -> Streams:
         for node in self.program.nodes:
@@ -53,8 +64,30 @@ class _Sweep:
         for draft in self.layers:
             self._absorb_region(draft)
         return Streams(
-            tuple(self.inputs), tuple(self.layers), tuple(self.bundles), self.outputs, self.flows
+            tuple(self.inputs),
+            tuple(self.layers),
+            tuple(self.bundles),
+            self.outputs,
+            self.flows,
+            tuple(self._edge(node) for node in self._norms if node not in self._owned),
         )
+
+    def _edge(self, node: fx.Node) -> Edge:
+        places = {draft.node: draft.name for draft in self.layers}
+        readers: set[object] = set()
+        waiting = [node]
+        while waiting:
+            for user in self._readers(waiting.pop()):
+                flow = self.flows.get(user)
+                if user in places:
+                    readers.add(places[user])
+                elif flow is None:
+                    readers.add(OUTPUT)
+                elif flow.bundle is not None and flow.bundle.readers:
+                    readers.add(flow.bundle)
+                else:
+                    waiting.append(user)
+        return Edge(self.flows[node].sources[0], self._own_parameters(node), frozenset(readers))
 
     def _visit(self, node: fx.Node) -> None:
         if node.op == "placeholder":
@@ -87,6 +120,8 @@ class _Sweep:
             pass
         else:
             self.flows[node] = self._pass_on(node, arguments[0])
+            if arguments[0].bundle is None and self._own_parameters(node):
+                self._norms.append(node)
 
     def _role(self, node: fx.Node) -> Role:
         first = node.args[0] if node.args else None
@@ -234,6 +269,7 @@ class _Sweep:
             draft.value = nodes[-1]
             draft.followed_by += [self._operation(n) for n in nodes if not is_statistic(n)]
             draft.parameters += sum(map(self._own_parameters, nodes))
+            self._owned.update(nodes)
 
     def _readers(self, node: fx.Node) -> list[fx.Node]:
         """Return the nodes that use the value of ``node``, not its shape alone."""

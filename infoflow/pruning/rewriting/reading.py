@@ -9,7 +9,7 @@ from torch import fx, nn
 from infoflow.graph.tracing.operations import operation_name
 from infoflow.pruning.rewriting.passing import CONVOLUTIONS, Channels
 from infoflow.pruning.rewriting.slices import Slice
-from infoflow.pruning.rewriting.workpiece import CannotCutError, Changes, Workpiece
+from infoflow.pruning.rewriting.workpiece import Changes, Workpiece
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _FUNCTIONS = {
@@ -25,7 +25,7 @@ def reading(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
     Raises
     ------
     CannotCutError
-        If its weights are shared, computed, or hold groups that would differ.
+        If its weights are shared or computed.
     """
     module = work.module(node)
     if module is None:
@@ -43,7 +43,9 @@ def reading(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
         changes.slices[f"{name}.weight"] = Slice(shape, 1, (channels.indices,))
         changes.settings[name, "in_features"] = len(channels.indices)
         return changes
-    kept = _by_group(channels, int(module.groups), name)
+    kept = _by_group(channels, int(module.groups))
+    if kept is None:
+        return None
     is_transposed = isinstance(module, _TRANSPOSED)
     changes.slices[f"{name}.weight"] = (
         Slice(shape, 0, (channels.indices,)) if is_transposed else Slice(shape, 1, kept)
@@ -52,14 +54,12 @@ def reading(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
     return changes
 
 
-def _by_group(channels: Channels, groups: int, name: str) -> tuple[tuple[int, ...], ...]:
-    """Return the channels that each group keeps; in a CannotCutError where the numbers differ."""
+def _by_group(channels: Channels, groups: int) -> tuple[tuple[int, ...], ...] | None:
+    """Return the channels that each group keeps, None where their numbers differ."""
     size = len(channels.kept) // groups
     parts = [channels.kept[i * size : (i + 1) * size] for i in range(groups)]
     kept = tuple(tuple(i for i, stays in enumerate(part) if stays) for part in parts)
-    if len({len(part) for part in kept}) > 1:
-        raise CannotCutError(f"the groups of {name} would keep different numbers of channels")
-    return kept
+    return None if len({len(part) for part in kept}) > 1 else kept
 
 
 def _function(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
