@@ -71,10 +71,11 @@ class LayerDraft:
 class Edge:
     """A norm with learned numbers that belongs to no layer, since others read its layer, too.
 
-    ``readers`` are the names of the layers, and the bundles, that read it.
+    ``source`` is None behind a bundle; ``readers`` are the names of the layers, and the bundles,
+    that read it.
     """
 
-    source: str
+    source: str | None
     parameters: int
     readers: frozenset[object]
 

@@ -87,7 +87,9 @@ class _Sweep:
                     readers.add(flow.bundle)
                 else:
                     waiting.append(user)
-        return Edge(self.flows[node].sources[0], self._own_parameters(node), frozenset(readers))
+        sources = self.flows[node].sources
+        source = sources[0] if len(sources) == 1 else None
+        return Edge(source, self._own_parameters(node), frozenset(readers))
 
     def _visit(self, node: fx.Node) -> None:
         if node.op == "placeholder":
@@ -120,7 +122,7 @@ class _Sweep:
             pass
         else:
             self.flows[node] = self._pass_on(node, arguments[0])
-            if arguments[0].bundle is None and self._own_parameters(node):
+            if self._own_parameters(node):
                 self._norms.append(node)
 
     def _role(self, node: fx.Node) -> Role:
