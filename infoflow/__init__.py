@@ -51,7 +51,14 @@ if TYPE_CHECKING:
         Target,
         Verification,
     )
-    from infoflow.pruning import PrunedModel, PruningAdvice, prune, suggest_pruning
+    from infoflow.pruning import (
+        PrunedModel,
+        PruningAdvice,
+        PruningTrial,
+        prune,
+        suggest_pruning,
+        verify_pruning,
+    )
     from infoflow.validation import validate
 
 __version__ = "0.1.0"
@@ -71,7 +78,8 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
-    **dict.fromkeys(("PrunedModel", "PruningAdvice", "prune", "suggest_pruning"), "pruning"),
+    **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),
+    **dict.fromkeys(("prune", "suggest_pruning", "verify_pruning"), "pruning"),
     "validate": "validation",
 }
 
@@ -95,6 +103,7 @@ __all__ = [
     "NoisyNet",
     "PrunedModel",
     "PruningAdvice",
+    "PruningTrial",
     "Relative",
     "Renyi",
     "SamplePropagation",
@@ -122,6 +131,7 @@ __all__ = [
     "usable_information",
     "usable_streams",
     "validate",
+    "verify_pruning",
 ]
 
 

@@ -4,13 +4,20 @@ from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewrite import prune
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.suggest import PruningAdvice, StreamAdvice, suggest_pruning
+from infoflow.pruning.trial.outcome import PruningTrial, TrialRow
+from infoflow.pruning.trial.ranking import Ranking
+from infoflow.pruning.trial.verify import verify_pruning
 
 __all__ = [
     "PrunedModel",
     "Pruning",
     "PruningAdvice",
+    "PruningTrial",
+    "Ranking",
     "Removed",
     "StreamAdvice",
+    "TrialRow",
     "prune",
     "suggest_pruning",
+    "verify_pruning",
 ]

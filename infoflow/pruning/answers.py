@@ -57,11 +57,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class BeforeMerge:
-    """I(Y;M) of a merge's main stream against the largest of any layer, at the last epoch.
+    """I(Y;M) of the stream that goes on without the other, against the largest of any layer.
 
-    None where the main stream is an input of the model, which is not measured.
+    Of the last epoch. None where that stream is an input of the model, which is not measured.
+
+    Parameters
+    ----------
+    beside
+        The merge's main stream; for advice on the main stream itself, the one of the others with
+        the largest I(Y;M).
+    value, maximum, gap
+        Its I(Y;M), the largest of any layer, and the difference.
+    is_saturated
+        Whether it is at its ceiling.
     """
 
+    beside: str
     value: float | None
     maximum: float
     gap: float | None
@@ -110,28 +121,40 @@ def before_merge(result: FlowResult, merge: Merge, skip: Skip) -> BeforeMerge:
     Raises
     ------
     LayerNotFoundError
-        If the main stream was not measured.
+        If the stream beside was not measured.
     """
     maximum = float(result.iym.max("layer")[-1])
-    if merge.main in result.graph.inputs:
-        return BeforeMerge(None, maximum, None, False)
-    if merge.main not in result.layers:
+    beside = _beside(result, merge, skip)
+    if beside in result.graph.inputs:
+        return BeforeMerge(beside, None, maximum, None, False)
+    if beside not in result.layers:
         raise LayerNotFoundError(
-            f"Advice on {skip} needs I(Y;M) of its main stream {merge.main}, which was not "
-            "measured. Measure with layers='merges' or layers='all'."
+            f"Advice on {skip} needs I(Y;M) of {beside}, which goes into the same merge and was "
+            "not measured. Measure with layers='merges' or layers='all'."
         )
-    value = float(result.iym.sel(layer=merge.main)[-1])
+    value = float(result.iym.sel(layer=beside)[-1])
     ceiling = float(result.dataset["iym_ceiling"][-1])
-    return BeforeMerge(value, maximum, maximum - value, is_saturated(value, ceiling))
+    return BeforeMerge(beside, value, maximum, maximum - value, is_saturated(value, ceiling))
+
+
+def _beside(result: FlowResult, merge: Merge, skip: Skip) -> str:
+    """Return the stream that would have to do without the other."""
+    if skip.source != merge.main:
+        return merge.main
+    others = [stream for stream in merge.streams if stream != merge.main]
+    measured = [stream for stream in others if stream in result.layers]
+    if not measured:
+        return others[0]
+    return max(measured, key=lambda stream: float(result.iym.sel(layer=stream)[-1]))
 
 
 def answer_redesign(
-    result: FlowResult, merge: Merge, tolerance: float, trust_saturated: bool
+    result: FlowResult, beside: str, tolerance: float, trust_saturated: bool
 ) -> Answer:
-    """Read the main stream's history: it needs no skip once it has the maximum of I(Y;·)."""
-    if merge.main in result.graph.inputs:
-        return _cannot(PAPER, f"the main stream is the model's input {merge.main}, not measured")
-    before, maximum = result.iym.sel(layer=merge.main), result.iym.max("layer")
+    """Read the history of the stream beside: alone, it is enough once it has the maximum."""
+    if beside in result.graph.inputs:
+        return _cannot(PAPER, f"the stream beside is the model's input {beside}, not measured")
+    before, maximum = result.iym.sel(layer=beside), result.iym.max("layer")
     if float(maximum[-1]) < _NOTHING:
         return _cannot(PAPER, "no layer says anything of Y")
     epoch = _closed_at(maximum - before <= tolerance * maximum)

@@ -45,6 +45,15 @@ def streams_of(graph: LayerGraph) -> tuple[Skip, ...]:
     )
 
 
+def candidates(merge: Merge) -> tuple[Skip, ...]:
+    """Return the streams that advice is given on.
+
+    Those are the skip connections, and, where streams are added or multiplied, the main one, too.
+    """
+    is_joint = merge.kind in ("add", "mul") and merge.branch is not None
+    return (*((merge.branch,) if is_joint and merge.branch else ()), *merge.skips)
+
+
 def find_stream(graph: LayerGraph, name: StreamName) -> Skip:
     """Return the stream of a name; an ArgumentError shows the nearest names."""
     if isinstance(name, Skip):

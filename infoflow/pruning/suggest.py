@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
@@ -23,6 +23,8 @@ from infoflow.pruning.answers import (
     before_merge,
     usable_addition,
 )
+from infoflow.pruning.choice import candidates
+from infoflow.pruning.readings import readings_of
 from infoflow.pruning.table import advice_table
 
 CAUTION = (
@@ -46,14 +48,14 @@ class StreamNames(tuple[str, ...]):
 
 @dataclass(frozen=True)
 class StreamAdvice:
-    """What the readings say of one skip connection.
+    """What the readings say of one stream.
 
     Parameters
     ----------
     skip
-        The skip connection, with what removing it would save.
-    main
-        The merge's main stream.
+        The stream, with what removing it would save.
+    is_main
+        Whether it is its merge's main stream: the branch of a residual block, or a gate.
     redesign, cut
         The answers to the two questions: could a net be built without the stream, and can it be
         removed from this one?
@@ -64,7 +66,7 @@ class StreamAdvice:
     """
 
     skip: Skip
-    main: str
+    is_main: bool
     redesign: Answer
     cut: Answer
     before: BeforeMerge
@@ -81,7 +83,7 @@ class StreamAdvice:
 
 @dataclass(frozen=True)
 class PruningAdvice(Sequence[StreamAdvice]):
-    """Advice for every skip connection; ``print`` shows it as a table.
+    """Advice for every stream that could go; ``print`` shows it as a table.
 
     Parameters
     ----------
@@ -90,15 +92,22 @@ class PruningAdvice(Sequence[StreamAdvice]):
     unit
         ``"bits"`` or ``"nats"``.
     streams
-        One row per skip connection, merge by merge.
+        One row per stream, merge by merge: every skip connection, and, where streams are added or
+        multiplied, the main stream, without which the block or the gate would be gone.
     graph
         The graph of the result that the advice is from.
+    readings
+        By the name of a reading and of a stream, how much the stream is needed by that reading;
+        what :func:`infoflow.verify_pruning` compares with measured damage.
     """
 
     model: str
     unit: str
     streams: tuple[StreamAdvice, ...]
     graph: LayerGraph | None = field(default=None, repr=False, compare=False)
+    readings: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def prunable(self) -> StreamNames:
@@ -148,7 +157,7 @@ def _row(row: StreamAdvice) -> dict[str, Any]:
         "skip": str(row.skip),
         "source": row.skip.source,
         "merge": row.skip.merge,
-        "main": row.main,
+        "is_main": row.is_main,
         "redesign": {**asdict(row.redesign), "text": str(row.redesign)},
         "cut": {**asdict(row.cut), "text": str(row.cut)},
         "before": asdict(row.before),
@@ -165,7 +174,7 @@ def suggest_pruning(
     tolerance: float = 0.05,
     trust_saturated: bool = False,
 ) -> PruningAdvice:
-    """Say of every skip connection whether a redesign, or this trained net, could do without it.
+    """Say of every stream that could go whether a redesign, or this trained net, can do without.
 
     *Redesign*, the question of Lee and Bajić: a skip into a merge is not needed once the layers
     before the merge, its main stream, have reached the maximum of I(Y;·): what the skip adds about
@@ -191,8 +200,8 @@ def suggest_pruning(
     Returns
     -------
     PruningAdvice
-        One row per skip connection; ``.prunable`` names those to drop in a redesign, ``.cuttable``
-        those to cut.
+        One row per skip connection, residual branch and gate; ``.prunable`` names those to drop in
+        a redesign, ``.cuttable`` those to cut.
 
     Raises
     ------
@@ -226,9 +235,11 @@ def suggest_pruning(
     rows = tuple(
         _advise(result, merge, skip, usable, tolerance, trust_saturated)
         for merge in result.graph.merges
-        for skip in merge.skips
+        for skip in candidates(merge)
     )
-    return PruningAdvice(result.graph.model, result.unit, rows, result.graph)
+    return PruningAdvice(
+        result.graph.model, result.unit, rows, result.graph, readings_of(rows, result, usable)
+    )
 
 
 def _advise(
@@ -243,8 +254,8 @@ def _advise(
     added = addition(result, skip) if usable is None else usable_addition(usable, skip)
     return StreamAdvice(
         skip,
-        merge.main,
-        answer_redesign(result, merge, tolerance, trust_saturated),
+        skip.source == merge.main,
+        answer_redesign(result, before.beside, tolerance, trust_saturated),
         answer_cut(added, tolerance),
         before,
         added,

@@ -79,7 +79,8 @@ def test_a_saturated_number_supports_no_verdict():
 def with_streams(result, **numbers):
     """The result, with what 7→11 adds; the other streams are not measured."""
     usual = {"added": 0.5, "added_ci_low": 0.4, "added_ci_high": 0.6, "added_null_high": 0.1}
-    values = {"all": 1.0, "all_null_high": 0.2, "is_saturated": 0, **usual, **numbers}
+    whole = {"all": 1.0, "all_null_high": 0.2, "unique": 0.3, "is_saturated": 0}
+    values = {**whole, **usual, **numbers}
     dimensions = ("epoch", "stream_noise", "stream")
     variables = {f"stream_{name}": (dimensions, [[[value]]]) for name, value in values.items()}
     coordinates = {"stream": ["encoder.3.2->decoder.0.0"], "stream_noise": ["0.1"]}
@@ -169,9 +170,11 @@ def test_main_stream_that_is_the_input_cannot_be_judged():
     x = torch.randn(30, 4)
     loader = [((x, x), (x[:, 0] > 0).long())]
     result = infoflow.analyze(Residual(), loader, noise_variance=9.0)
-    (row,) = infoflow.suggest_pruning(result)
-    assert row.skip.source == "x"
-    assert row.verdict == "keep"
+    branch, identity = infoflow.suggest_pruning(result)
+    assert (branch.skip.source, branch.is_main) == ("side", True)
+    assert "not measured" in branch.redesign.reason
+    assert (identity.skip.source, identity.is_main) == ("x", False)
+    assert identity.verdict == "keep"
 
 
 def test_wrong_results(unet, loader):
@@ -180,7 +183,7 @@ def test_wrong_results(unet, loader):
         infoflow.suggest_pruning(infoflow.analyze(unet, loader, target="none", **quiet))
     some = infoflow.analyze(unet, loader, target=infoflow.KMeans(3), layers="encoder.*", **quiet)
     with pytest.raises(
-        LayerNotFoundError, match=r"7→11 needs I\(Y;M\) of its main stream upsample"
+        LayerNotFoundError, match=r"7→11 needs I\(Y;M\) of upsample\.0"
     ):
         infoflow.suggest_pruning(some)
 

@@ -1,0 +1,82 @@
+"""What a net costs to run: memory for activations, and time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from statistics import median
+
+import torch
+from torch import fx, nn
+
+from infoflow.graph import LayerGraph
+from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.modes import evaluation_mode, seeded
+from infoflow.graph.tracing.nesting import tensors_in
+
+_ROUNDS = 7
+
+
+def peak_activation_bytes(graph: LayerGraph) -> int:
+    """Return the most memory that values need at one time, for one sample of the example.
+
+    A value is counted from when it is computed to when it was last read, as without gradients;
+    what shares memory is counted once, the inputs are, weights are not.
+    """
+    call = graph.source.example
+    assert call is not None
+    program = graph.program
+    last_reads = _last_reads(program.nodes)
+    held: dict[fx.Node, dict[int, int]] = {}
+    most = 0
+    with evaluation_mode(program.model), torch.no_grad(), seeded():
+        for node, value in program.run(call):
+            if node.op not in ("get_attr", "output"):
+                storages = [tensor.untyped_storage() for tensor in tensors_in(value)]
+                held[node] = {s.data_ptr(): s.nbytes() for s in storages}
+            most = max(most, sum(_merged(held).values()))
+            for done in last_reads.get(node, ()):
+                held.pop(done, None)
+    return most // max(call.samples, 1)
+
+
+def _merged(held: dict[fx.Node, dict[int, int]]) -> dict[int, int]:
+    return {place: size for sizes in held.values() for place, size in sizes.items()}
+
+
+def _last_reads(nodes: list[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
+    """Return, for each node, the values that no later node reads."""
+    found: dict[fx.Node, list[fx.Node]] = {}
+    seen: set[fx.Node] = set()
+    for node in reversed(nodes):
+        for value in (node, *node.all_input_nodes):
+            if value not in seen:
+                seen.add(value)
+                found.setdefault(node, []).append(value)
+    return found
+
+
+def latency_ratio(slim: nn.Module, whole: nn.Module, call: Call) -> float:
+    """Return the time of a forward pass of ``slim`` over that of ``whole``.
+
+    The median over rounds in which each runs once, in turn; both in evaluation mode.
+    """
+    with evaluation_mode(slim), evaluation_mode(whole), torch.no_grad():
+        pairs = list(_rounds(slim, whole, call))
+    return median(pairs[1:])
+
+
+def _rounds(slim: nn.Module, whole: nn.Module, call: Call) -> Iterator[float]:
+    for _ in range(_ROUNDS + 1):
+        yield _seconds(slim, call) / _seconds(whole, call)
+
+
+def _seconds(net: nn.Module, call: Call) -> float:
+    is_cuda = any(tensor.is_cuda for tensor in tensors_in(call.args))
+    if is_cuda:
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    call.of(net)
+    if is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

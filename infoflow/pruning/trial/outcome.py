@@ -1,0 +1,217 @@
+"""What a trial of removals showed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from infoflow.graph.table import align
+from infoflow.pruning.trial.plan import Kind
+from infoflow.pruning.trial.ranking import Ranking, rank
+
+#: What can be measured of a removal: at once, after fine-tuning, and trained from scratch.
+MEASURES = ("cut", "tuned", "redesign")
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """What removing a set of streams did.
+
+    Parameters
+    ----------
+    name, kind, streams
+        The set, and why it was tried.
+    how
+        For each stream ``"cut"`` or ``"zeroed"``, as in :class:`infoflow.PrunedModel`.
+    parameters, multiply_adds, activation_bytes
+        Of the net that is left; multiply-adds and peak memory for values per sample.
+    latency
+        Time of a forward pass over that of the whole net.
+    cut, tuned
+        The metric at once, and after fine-tuning; NaN where nothing was trained.
+    redesign
+        The metric of the net trained from scratch, for each seed.
+    """
+
+    name: str
+    kind: Kind
+    streams: tuple[str, ...]
+    how: tuple[str, ...]
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
+    latency: float
+    cut: float
+    tuned: float = math.nan
+    redesign: tuple[float, ...] = ()
+
+    def metric(self, measure: str) -> float:
+        """Return the metric of a measure, for ``"redesign"`` the mean over seeds."""
+        if measure == "redesign":
+            return fmean(self.redesign) if self.redesign else math.nan
+        return self.cut if measure == "cut" else self.tuned
+
+
+@dataclass(frozen=True)
+class PruningTrial:
+    """What :func:`infoflow.verify_pruning` measured; ``print`` shows it as two tables.
+
+    Parameters
+    ----------
+    model
+        Class name of the model.
+    rows
+        The net as it is, then every set that was removed.
+    readings
+        By reading and stream, how much the stream is needed.
+    lower_is_better
+        Whether the metric is a loss.
+    tune_epochs, redesign_epochs
+        How long nets were trained after a cut, and from scratch.
+    notes
+        What was left out, and why.
+    """
+
+    model: str
+    rows: tuple[TrialRow, ...]
+    readings: Mapping[str, Mapping[str, float]]
+    lower_is_better: bool = False
+    tune_epochs: int = 0
+    redesign_epochs: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> TrialRow:
+        """The net as it is."""
+        return self.rows[0]
+
+    def damage(self, measure: str) -> dict[str, float]:
+        """Return, for each stream that was removed alone, how much worse the metric became.
+
+        Against the whole net with the same training; below 0 where it became better.
+        """
+        sign = -1 if self.lower_is_better else 1
+        before = self.whole.metric(measure)
+        alone = (row for row in self.rows if row.kind == "alone")
+        return {row.streams[0]: sign * (before - row.metric(measure)) for row in alone}
+
+    @property
+    def rankings(self) -> tuple[Ranking, ...]:
+        """Each reading against each measure of damage, the best first within a measure."""
+        found = []
+        for measure in MEASURES:
+            damage = self.damage(measure)
+            if all(math.isnan(value) for value in damage.values()):
+                continue
+            ranked = [rank(name, numbers, measure, damage) for name, numbers in self._readings()]
+            found += sorted(
+                ranked,
+                key=lambda r: -math.inf if math.isnan(r.correlation) else r.correlation,
+                reverse=True,
+            )
+        return tuple(found)
+
+    def _readings(self) -> list[tuple[str, Mapping[str, float]]]:
+        return list(self.readings.items())
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return an xarray dataset by ``removed`` and, for the redesign, ``seed``."""
+        names = [row.name for row in self.rows]
+        numbers = ("parameters", "multiply_adds", "activation_bytes", "latency", "cut", "tuned")
+        variables: dict[str, Any] = {
+            name: ("removed", [getattr(row, name) for row in self.rows]) for name in numbers
+        }
+        seeds = max(len(row.redesign) for row in self.rows)
+        redesign = np.full((len(names), seeds), np.nan)
+        for place, row in enumerate(self.rows):
+            redesign[place, : len(row.redesign)] = row.redesign
+        variables["redesign"] = (("removed", "seed"), redesign)
+        kinds = ("removed", [row.kind for row in self.rows])
+        return xr.Dataset(variables, {"removed": names, "kind": kinds}, {"model": self.model})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, strings and numbers, from which :meth:`from_dict` makes it again."""
+        return {
+            **asdict(self),
+            "rows": [asdict(row) for row in self.rows],
+            "rankings": [asdict(ranking) for ranking in self.rankings],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> PruningTrial:
+        """Make a trial from what :meth:`to_dict` returned."""
+        fields = {name: value for name, value in data.items() if name != "rankings"}
+        rows = tuple(TrialRow(**_tuples(row)) for row in fields.pop("rows"))
+        return cls(rows=rows, **_tuples(fields))
+
+    def __str__(self) -> str:
+        header = ("removed", "streams", *self._measured(), "parameters", "mult-adds", "memory")
+        rows = [(*header, "time"), *(self._cells(row) for row in self.rows)]
+        return "\n".join(
+            [
+                f"{self.model}: what removing streams costs",
+                "",
+                *align(rows, right=range(1, len(rows[0]))),
+                "",
+                *self._rankings_table(),
+                *self.notes,
+            ]
+        )
+
+    def _measured(self) -> list[str]:
+        names = {
+            "cut": "cut",
+            "tuned": f"+{self.tune_epochs} epochs",
+            "redesign": f"from scratch ({self.redesign_epochs})",
+        }
+        return [names[m] for m in MEASURES if not math.isnan(self.whole.metric(m))]
+
+    def _cells(self, row: TrialRow) -> tuple[str, ...]:
+        measured = [m for m in MEASURES if not math.isnan(self.whole.metric(m))]
+        return (
+            row.name + (" (zeroed)" if "zeroed" in row.how else ""),
+            str(len(row.streams)),
+            *(f"{row.metric(m):.4f}" for m in measured),
+            *(_relative(getattr(row, n), getattr(self.whole, n)) for n in _COSTS),
+            f"{row.latency:.2f}",
+        )
+
+    def _rankings_table(self) -> list[str]:
+        if not self.rankings:
+            return []
+        header = ("reading against damage", "measure", "rank correlation", "95 %", "streams")
+        cells = [
+            (r.reading, r.measure, _number(r.correlation), _interval(r), str(r.streams))
+            for r in self.rankings
+        ]
+        return [*align([header, *cells], right=(2, 3, 4)), ""]
+
+
+_COSTS = ("parameters", "multiply_adds", "activation_bytes")
+
+
+def _relative(number: float, whole: float) -> str:
+    return f"{number / whole:.1%}" if whole else f"{number}"
+
+
+def _number(value: float) -> str:
+    return "?" if math.isnan(value) else f"{value:+.2f}"
+
+
+def _interval(ranking: Ranking) -> str:
+    if math.isnan(ranking.ci_low):
+        return "?"
+    return f"[{ranking.ci_low:+.2f}, {ranking.ci_high:+.2f}]"
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        k: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else v
+        for k, v in fields.items()
+    }
