@@ -19,7 +19,7 @@ ALLOWED = {
     "capture": {"interface", "graph", "estimators"},
     "flow": {"interface", "graph", "estimators", "capture"},
     "pruning": {"interface", "graph", "estimators", "capture", "flow"},
-    "plots": {"interface", "graph", "estimators", "capture", "flow"},
+    "plots": {"interface", "graph", "estimators", "capture", "flow", "pruning"},
     "testing": {"interface", "estimators"},
     "validation": {"interface", "graph", "estimators", "capture", "flow", "testing"},
     "cli": {

@@ -1,4 +1,4 @@
-"""``infoflow graph | plan | analyze | prune-suggest | demo | validate``."""
+"""``infoflow graph | plan | analyze | prune-suggest | prune | demo | validate``."""
 
 from __future__ import annotations
 
@@ -196,18 +196,30 @@ def prune_suggest(
     tolerance: Annotated[
         float, typer.Option(help="The gap counts as closed below this share of the maximum.")
     ] = 0.05,
+    usable: Annotated[
+        bool, typer.Option("--usable", help="Let small probes answer the cut, with held-out Y.")
+    ] = False,
+    fail_if_prunable: Annotated[
+        bool, typer.Option("--fail-if-prunable", help="Exit with 3 if a stream could go.")
+    ] = False,
+    save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, loader and clusters.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say which skip connections a redesigned net, or this trained one, could do without."""
+    """Say which streams a redesigned net, or this trained one, could do without."""
+    from infoflow.cli.figures import check_folder, save_figures
+    from infoflow.cli.pruning import print_advice
     from infoflow.flow import load
     from infoflow.pruning import suggest_pruning
 
+    if save_plots is not None:
+        check_folder(save_plots)
+    probes = None
     if model.endswith(".nc"):
-        if data is not None or weights is not None:
+        if data is not None or weights is not None or usable:
             raise ArgumentError(
-                f"{model} is a saved result and is read as it is; --data and --weights are for a "
-                "MODEL. Leave them out."
+                f"{model} is a saved result and is read as it is; --data, --weights and --usable "
+                "are for a MODEL. Leave them out."
             )
         result = load(model)
     else:
@@ -223,7 +235,49 @@ def prune_suggest(
             device=device,
             memory_budget=memory_budget,
         )
-    _print(suggest_pruning(result, tolerance=tolerance), as_json)
+        if usable:
+            probes = _probe_streams(model, data, weights, input_shape, seed, target)
+    advice = suggest_pruning(result, usable=probes, tolerance=tolerance)
+    if save_plots is not None:
+        save_figures(result, save_plots)
+    print_advice(advice, as_json=as_json)
+    if fail_if_prunable and (advice.prunable or advice.cuttable):
+        raise typer.Exit(3)
+
+
+@app.command()
+def prune(
+    model: Model,
+    out: Annotated[
+        Path, typer.Option(help="The exported program (.pt2); the weights go beside it (.pt).")
+    ],
+    streams: Annotated[
+        list[str] | None,
+        typer.Option(help="A stream such as '1->20', in quotes, or 1-20; once for each."),
+    ] = None,
+    weights: Weights = None,
+    data: Data = None,
+    input_shape: Shapes = None,
+    mode: Annotated[str, typer.Option(help="auto, cut, zero, or mean (over --data).")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write MODEL without some of its streams: weights, and an exported program."""
+    from infoflow.cli.pruning import prune_model
+
+    prune_model(
+        model,
+        streams or [],
+        weights=weights,
+        data=data,
+        shapes=input_shape or [],
+        mode=mode,
+        out=out,
+        overwrite=overwrite,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -253,6 +307,28 @@ def validate(
     _print(table, as_json)
     if table.outside:
         raise typer.Exit(1)
+
+
+def _probe_streams(
+    model: str,
+    data: str | None,
+    weights: Path | None,
+    input_shape: str | None,
+    seed: int,
+    target: str,
+) -> Any:
+    import torch
+
+    from infoflow.cli.data import load_loader, load_target
+    from infoflow.cli.models import load_model
+    from infoflow.flow.usable import usable_streams
+
+    assert data is not None, "the model was measured over it"
+    torch.manual_seed(seed)
+    net = load_model(model, weights)
+    # probes predict the classes, or every pixel of a mask: clusters of masks are not for them
+    chosen = "auto" if target.startswith(("kmeans", "coarsening")) else load_target(target)
+    return usable_streams(net, load_loader(data, input_shape), target=chosen, seed=seed)
 
 
 def _measure(

@@ -4,6 +4,7 @@ from infoflow.plots.distances import distances
 from infoflow.plots.graph import layer_graph
 from infoflow.plots.plane import information_plane, information_planes
 from infoflow.plots.style import Quantity
+from infoflow.plots.trial import rankings, trial
 from infoflow.plots.uplot import uplot
 
 __all__ = [
@@ -12,5 +13,7 @@ __all__ = [
     "information_plane",
     "information_planes",
     "layer_graph",
+    "rankings",
+    "trial",
     "uplot",
 ]

@@ -80,6 +80,7 @@ def _names_of(skip: Skip) -> tuple[str, ...]:
     source = skip.source if skip.source_index is None else str(skip.source_index)
     return (
         *(f"{a}->{b}" for a in (source, skip.source) for b in (merge, skip.merge)),
+        f"{source}-{merge}",
         skip.name.replace(" ", ""),
     )
 

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from infoflow.graph.table import align
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the two questions, with a row for each stream, and why.
+
+    Parameters
+    ----------
+    question, reading
+        What was asked, and what the answers rest on.
+    header, rows
+        The table.
+    reasons
+        Why, stream by stream.
+    """
+
+    question: str
+    reading: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    reasons: tuple[str, ...]
 
 
 def advice_table(advice: Mapping[str, Any]) -> str:
@@ -16,27 +38,41 @@ def advice_table(advice: Mapping[str, Any]) -> str:
             f"{advice['model']} has no skip connections: streams never merge, so there is nothing "
             "to prune."
         )
-    unit = advice["unit"]
-    redesign = ("skip", "verdict", f"before ({unit})", f"maximum ({unit})", f"gap ({unit})")
-    added = next((row["added"]["unit"] for row in streams if row["added"]), unit)
-    cut = ("skip", "verdict", f"adds ({added})", "95 %", "null")
-    saved = [_saved(row) for row in streams]
-    parts = []
-    for name, header, cells in (("redesign", redesign, _before), ("cut", cut, _added)):
-        rows = [(row["skip"], row[name]["text"], *cells(row)) for row in streams]
-        whole = [r + s for r, s in zip(rows, saved, strict=True)]
-        parts += [
-            advice["questions"][name],
-            f"Rests on {streams[0][name]['reading']}.",
+    lines: list[str] = []
+    for part in advice_parts(advice):
+        lines += [
+            part.question,
+            f"Rests on {part.reading}.",
             "",
-            *align([(*header, "saves parameters", "mult-adds"), *whole], right=range(2, 7)),
+            *align([part.header, *part.rows], right=range(2, 7)),
             "",
-            *(f"{row['skip']}: {row[name]['reason']}." for row in streams),
+            *part.reasons,
             "",
         ]
     if any(_is_saturated(row) for row in streams):
-        parts += ["= saturated: above 95 % of the ceiling.", ""]
-    return "\n".join([*parts, advice["caution"]])
+        lines += ["= saturated: above 95 % of the ceiling.", ""]
+    return "\n".join([*lines, advice["caution"]])
+
+
+def advice_parts(advice: Mapping[str, Any]) -> Iterator[Part]:
+    """Yield the answers to each question."""
+    streams = advice["streams"]
+    unit = advice["unit"]
+    redesign = ("stream", "verdict", f"beside ({unit})", f"maximum ({unit})", f"gap ({unit})")
+    added = next((row["added"]["unit"] for row in streams if row["added"]), unit)
+    cut = ("stream", "verdict", f"adds ({added})", "95 %", "null")
+    for name, header, cells in (("redesign", redesign, _before), ("cut", cut, _added)):
+        yield Part(
+            advice["questions"][name],
+            streams[0][name]["reading"],
+            (*header, "saves parameters", "mult-adds"),
+            tuple((_name(r), r[name]["text"], *cells(r), *_saved(r)) for r in streams),
+            tuple(f"{row['skip']}: {row[name]['reason']}." for row in streams),
+        )
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['skip']} (main)" if row["is_main"] else str(row["skip"])
 
 
 def _is_saturated(row: Mapping[str, Any]) -> bool:

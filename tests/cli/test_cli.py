@@ -9,8 +9,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import infoflow
+from infoflow.cli.pruning import print_advice
+from infoflow.testing import UNet, blob_images
+
+SHAPE = ("--input-shape", "3,16,16")
 
 
 def test_graph_as_table_and_json(infoflow_command, model_file):
@@ -73,6 +78,86 @@ def test_prune_suggest_of_a_chain_says_that_there_is_nothing_to_prune(infoflow_c
     assert code == 0
     assert "nothing to prune" in out
     assert importlib.import_module("random").random() < 1
+
+
+def test_prune_writes_weights_and_a_program_that_runs(infoflow_command, model_file, tmp_path):
+    spec, out = f"{model_file}:make", tmp_path / "slim.pt2"
+    weights = tmp_path / "weights.pt"
+    torch.save(UNet(base_channels=2).state_dict(), weights)
+    arguments = ("prune", spec, "--weights", weights, *SHAPE, "--streams", "1-20", "--out", out)
+    code, text, err = infoflow_command(*arguments)
+    assert (code, err) == (0, "")
+    assert "encoder.0.2->decoder.3.0: cut" in text
+    whole = UNet(base_channels=2)
+    whole.load_state_dict(torch.load(weights, weights_only=True))
+    batch = torch.rand(5, 3, 16, 16)
+    slim = infoflow.prune(whole, "1->20", batch)
+    torch.testing.assert_close(torch.export.load(out).module()(batch), slim(batch))
+    slim.load_state_dict(torch.load(tmp_path / "slim.pt", weights_only=True))
+
+    code, _, err = infoflow_command(*arguments)
+    assert code == 2
+    assert "exists already. Choose another --out, or pass --overwrite" in err
+    code, text, _ = infoflow_command(*arguments, "--overwrite", "--json")
+    assert code == 0
+    assert json.loads(text)["streams"][0]["how"] == "cut"
+
+
+def test_prune_refuses_weights_that_do_not_fit(infoflow_command, model_file, tmp_path):
+    weights = tmp_path / "wide.pt"
+    torch.save(UNet(base_channels=4).state_dict(), weights)
+    code, _, err = infoflow_command(
+        *("prune", f"{model_file}:make", "--weights", weights, *SHAPE),
+        *("--streams", "1-20", "--out", tmp_path / "slim.pt2"),
+    )
+    assert code == 2
+    assert "does not fit UNet" in err
+    assert not (tmp_path / "slim.pt2").exists()
+
+
+@pytest.mark.parametrize(("main", "code"), [(2.9, 3), (0.5, 0)])
+def test_fail_if_prunable_exits_with_3_where_a_stream_could_go(
+    infoflow_command, tmp_path, main, code
+):
+    """The layers before 7→11 have 2.9 or 0.5 bits of the 3 that any layer has."""
+    graph = infoflow.trace(UNet(2, skips=["7->11"]), torch.rand(1, 3, 16, 16))
+    iym = np.full((1, 23), 0.1)
+    iym[0, 0], iym[0, 10] = 3.0, main
+    variables = {name: (("epoch", "layer"), iym, {"units": "bits"}) for name in ("ixm", "iym")}
+    dataset = xr.Dataset(
+        {**variables, "iym_ceiling": ("epoch", [6.0])},
+        {"epoch": [0], "layer": [layer.name for layer in graph]},
+    )
+    infoflow.FlowResult(dataset, graph).save(tmp_path / "result.nc")
+    command = ("prune-suggest", tmp_path / "result.nc", "--json")
+    assert infoflow_command(*command)[0] == 0
+    got, out, _ = infoflow_command(*command, "--fail-if-prunable")
+    assert got == code
+    assert bool(json.loads(out)["prunable"]) == (code == 3)
+
+
+def test_prune_suggest_with_probes_and_plots(infoflow_command, model_file, tmp_path):
+    code, out, _ = infoflow_command(
+        *("prune-suggest", f"{model_file}:make", "--data", f"{model_file}:data"),
+        *("--target", "kmeans:3", "--noise-variance", 100, "--usable"),
+        *("--save-plots", tmp_path / "figures"),
+    )
+    assert code == 0
+    assert "small probe" in out
+    assert (tmp_path / "figures" / "uplot_iym.png").exists()
+
+
+def test_a_terminal_gets_a_table_with_colours(model_file, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    images, masks = blob_images(12, size=16)
+    result = infoflow.analyze(
+        UNet(base_channels=2), [(images, masks)], target=infoflow.KMeans(3), noise_variance=100
+    )
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_advice(infoflow.suggest_pruning(result), as_json=False)
+    out = capsys.readouterr().out
+    assert "\x1b[" in out
+    assert "7→11" in out
 
 
 def test_failed_commands_leave_no_folder(infoflow_command, tmp_path):
@@ -170,7 +255,13 @@ def test_checkpoints_that_do_not_fit_or_hold_code(infoflow_command, model_file, 
         (["analyze", "{net}:make", "--data", "demo", "--layers", "x"], "No layer of UNet"),
         (["analyze", "{net}:make", "--data", "demo", "--device", "gpu"], "cannot be used here"),
         (["prune-suggest", "missing.nc"], "There is no file missing.nc"),
-        (["prune-suggest", "a.nc", "--data", "demo"], "--data and --weights are for a MODEL"),
+        (["prune", "{net}:make", "--out", "slim.pt"], "--out must end in .pt2"),
+        (["prune", "{net}:make", "--out", "slim.pt2"], "Pass --streams"),
+        (
+            [*("prune", "{net}:make", "--out", "s.pt2", "--streams", "1->21"), *SHAPE],
+            "No merge of UNet has a stream '1->21'. The nearest are",
+        ),
+        (["prune-suggest", "a.nc", "--data", "demo"], "--usable are for a MODEL"),
         (["demo", "--out", "{net}/figures"], "Cannot make the output folder"),
         (["analyze", "{net}:make", "--data", "demo", "--save-plots", "{net}"], "Cannot make"),
     ],

@@ -182,9 +182,7 @@ def test_wrong_results(unet, loader):
     with pytest.raises(TargetError, match="measured without a target"):
         infoflow.suggest_pruning(infoflow.analyze(unet, loader, target="none", **quiet))
     some = infoflow.analyze(unet, loader, target=infoflow.KMeans(3), layers="encoder.*", **quiet)
-    with pytest.raises(
-        LayerNotFoundError, match=r"7→11 needs I\(Y;M\) of upsample\.0"
-    ):
+    with pytest.raises(LayerNotFoundError, match=r"7→11 needs I\(Y;M\) of upsample\.0"):
         infoflow.suggest_pruning(some)
 
 

@@ -1,0 +1,137 @@
+"""``infoflow prune-suggest`` and ``prune``: advice as tables, and smaller nets as files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from infoflow.cli.data import load_loader
+from infoflow.cli.figures import check_file
+from infoflow.cli.inputs import example_input
+from infoflow.cli.models import load_model
+from infoflow.cli.weights import load_weights
+from infoflow.graph.tracing.call import Call, as_call
+from infoflow.interface import ArgumentError
+from infoflow.pruning import PrunedModel, PruningAdvice, prune
+from infoflow.pruning.rewriting.remove import Mode
+from infoflow.pruning.table import advice_parts
+
+_COLOURS = {"prune": "red", "keep": "green", "cannot tell": "yellow"}
+
+
+def print_advice(advice: PruningAdvice, *, as_json: bool) -> None:
+    """Print advice: with colours on a terminal, as plain text elsewhere, or as JSON."""
+    if as_json:
+        print(json.dumps(advice.to_dict(), indent=2, ensure_ascii=False))
+    elif len(advice) == 0 or not sys.stdout.isatty():
+        print(advice)
+    else:
+        _print_rich(advice)
+
+
+def _print_rich(advice: PruningAdvice) -> None:
+    console = Console()
+    for part in advice_parts(advice.to_dict()):
+        table = Table(
+            title=part.question, caption=f"Rests on {part.reading}.", title_justify="left"
+        )
+        for number, name in enumerate(part.header):
+            table.add_column(name, justify="right" if number > 1 else "left")
+        for skip, verdict, *numbers in part.rows:
+            colour = _COLOURS.get(verdict.split(" if ")[0], "white")
+            table.add_row(skip, f"[{colour}]{verdict}[/]", *numbers)
+        console.print(table)
+        for reason in part.reasons:
+            console.print(reason, highlight=False)
+        console.print()
+    console.print(advice.to_dict()["caution"], highlight=False)
+
+
+def check_new(path: Path, overwrite: bool) -> Path:
+    """Return where the weights go beside ``path``; an ArgumentError where a file is there."""
+    check_file(path)
+    if path.suffix != ".pt2":
+        raise ArgumentError(
+            f"--out must end in .pt2, as exported programs do, got {path}. The weights go beside "
+            "it, into a .pt file of the same name."
+        )
+    beside = path.with_suffix(".pt")
+    there = [str(p) for p in (path, beside) if p.exists()]
+    if there and not overwrite:
+        raise ArgumentError(
+            f"{' and '.join(there)} exists already. Choose another --out, or pass --overwrite."
+        )
+    return beside
+
+
+def prune_model(
+    text: str,
+    streams: Sequence[str],
+    *,
+    weights: Path | None,
+    data: str | None,
+    shapes: Sequence[str],
+    mode: str,
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write a net without some of its streams as weights and as an exported program."""
+    beside = check_new(out, overwrite)
+    if not streams:
+        raise ArgumentError("Pass --streams, such as '1->20' in quotes, once for each stream.")
+    model = load_model(text, None)
+    if weights is not None:
+        load_weights(model, weights)
+    loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
+    call = as_call(model, example_input(model, text, shapes, loader))
+    slim = prune(model, streams, call, mode=cast(Mode, mode), data=loader).eval()
+    program = _export(slim, call)
+    torch.save(slim.state_dict(), beside)
+    torch.export.save(program, out)
+    if as_json:
+        print(json.dumps(_summary(slim, out, beside), indent=2, ensure_ascii=False))
+    else:
+        print(slim.pruning, f"wrote {beside} and {out}", sep="\n")
+
+
+def _export(slim: nn.Module, call: Call) -> torch.export.ExportedProgram:
+    """Export for any number of samples; where that is not possible, for that of the example."""
+    samples = call.samples
+    grown = call.combine(lambda leaf: torch.cat([leaf, leaf])) if samples == 1 else call
+
+    def dynamic(value: Any) -> Any:
+        is_batch = isinstance(value, torch.Tensor) and value.ndim and len(value) == grown.samples
+        return {0: torch.export.Dim.AUTO} if is_batch else None
+
+    shapes = [dynamic(value) for value in (*grown.args, *grown.kwargs.values())]
+    try:
+        return torch.export.export(
+            slim, grown.args, dict(grown.kwargs), dynamic_shapes=tuple(shapes)
+        )
+    except Exception:
+        return torch.export.export(slim, call.args, dict(call.kwargs))
+
+
+def _summary(slim: PrunedModel, program: Path, weights: Path) -> dict[str, Any]:
+    pruning = slim.pruning
+    return {
+        "model": pruning.model,
+        "streams": [
+            {"stream": s.stream, "how": s.how, "reason": s.reason} for s in pruning.streams
+        ],
+        "parameters": [pruning.parameters_before, pruning.parameters_after],
+        "multiply_adds": [pruning.multiply_adds_before, pruning.multiply_adds_after],
+        "checks": list(pruning.checks),
+        "notes": list(pruning.notes),
+        "program": str(program),
+        "weights": str(weights),
+    }
