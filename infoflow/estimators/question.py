@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from infoflow.estimators.classes import as_tensor
+from infoflow.estimators.linear import linear_probe
 from infoflow.estimators.probes import (
     HIDDEN,
     Probe,
     Split,
     held_out_losses,
     hidden_probe,
-    linear_probe,
     null_losses,
 )
 from infoflow.interface import ArgumentError, TargetError
@@ -85,7 +85,7 @@ class Question:
             classes = classes.to(features.device)
         losses = torch.empty(len(classes), dtype=torch.float64)
         for number in range(int(self.fold.max()) + 1):
-            split = self._split(number)
+            split = self.split(number)
             if features is None:
                 found = null_losses(classes, self.count, split)
             else:
@@ -112,8 +112,11 @@ class Question:
     def _probe(self, family: Family) -> Probe:
         return linear_probe if family == "linear" else hidden_probe
 
-    def _split(self, number: int) -> Split:
-        """Hold out one fold, and a fifth of the other samples to check with."""
+    def split(self, number: int) -> Split:
+        """Hold out one fold, and a fifth of the other samples to check with.
+
+        A fold that no sample is in holds out nothing.
+        """
         others = (self.fold != number).nonzero().squeeze(1)
         generator = torch.Generator().manual_seed(self.seed + number)
         others = others[torch.randperm(len(others), generator=generator)]
