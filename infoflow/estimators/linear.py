@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,6 +23,10 @@ from infoflow.estimators.probes import (
 #: Inverse strengths of the penalty, from strong to weak, for features whose squares add up to 1 on
 #: average.
 STRENGTHS = tuple(10.0**power for power in range(-2, 5))
+
+#: Which class a read-out names: the most likely one, or the one that the features speak for most,
+#: whose probability has grown by the largest factor over its share in training.
+Decision = Literal["likely", "balanced"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +61,12 @@ class LinearReadout:
             found[:, seen] = left * self._logits(rows).softmax(dim=1)
         return found.clamp(min=1e-300).log()
 
-    def predict(self, rows: Tensor) -> Tensor:
-        """Return the most likely class of each row, shape (N,), for features (N, d)."""
-        return self.log_probabilities(rows).argmax(dim=1)
+    def predict(self, rows: Tensor, decision: Decision = "likely") -> Tensor:
+        """Return a class for each row, shape (N,), for features (N, d); see :data:`Decision`."""
+        found = self.log_probabilities(rows)
+        if decision == "balanced":
+            found = found - self.prior.to(rows.device).log()
+        return found.argmax(dim=1)
 
     def _logits(self, rows: Tensor) -> Tensor:
         weight, bias = self.weight.to(rows.device), self.bias.to(rows.device)

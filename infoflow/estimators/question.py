@@ -132,7 +132,7 @@ class Question:
 
 def ask(target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: int = 0) -> Question:
     """Cut Y into folds; of maps, choose the pixels."""
-    labels = _classes_of(target)
+    labels = class_numbers(target)[1]
     for name, number, least in (("folds", folds, 2), ("pixels", pixels, 1)):
         if not isinstance(number, int) or number < least:
             raise ArgumentError(f"{name} must be a whole number of at least {least}, got {number}.")
@@ -158,8 +158,11 @@ def ask(target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: i
     return Question(flat.gather(1, chosen), fold, chosen, size, seed)
 
 
-def _classes_of(target: ArrayLike | Tensor) -> Tensor:
-    """Return (N,) or (N, H, W) class numbers from 0 on."""
+def class_numbers(target: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
+    """Return the values that stand for classes, ascending, and (N,) or (N, H, W) numbers of them.
+
+    A TargetError for what holds no classes, or one only.
+    """
     values = as_tensor(target, "target", TargetError).cpu()
     if values.ndim in (2, 4) and values.shape[1] == 1:
         values = values[:, 0]
@@ -177,8 +180,7 @@ def _classes_of(target: ArrayLike | Tensor) -> Tensor:
     found, classes = torch.unique(values, return_inverse=True)
     if len(found) < 2:
         raise TargetError(f"target must hold at least 2 classes, got {found.tolist()}.")
-    numbered: Tensor = classes
-    return numbered
+    return found, classes
 
 
 def check_family(family: str) -> None:

@@ -3,6 +3,7 @@
 from infoflow.plots.distances import distances
 from infoflow.plots.graph import layer_graph
 from infoflow.plots.plane import information_plane, information_planes
+from infoflow.plots.probes import probes
 from infoflow.plots.style import Quantity
 from infoflow.plots.uplot import uplot
 
@@ -12,5 +13,6 @@ __all__ = [
     "information_plane",
     "information_planes",
     "layer_graph",
+    "probes",
     "uplot",
 ]
