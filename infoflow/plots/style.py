@@ -74,7 +74,8 @@ def label_layers(ax: Axes, index: NDArray[np.integer[Any]], met: Collection[int]
     if len(index) <= 30:
         ax.set_xticks(index)
         ax.tick_params(axis="x", labelsize=8)
-        for number, label in zip(index, ax.get_xticklabels(), strict=True):
+        # axes above others that share their axis show no labels
+        for number, label in zip(index, ax.get_xticklabels(), strict=False):
             if number in met:
                 label.set(color=MERGE_COLOUR, fontweight="bold")
     else:
