@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         usable_information,
     )
     from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule, plan
+    from infoflow.flow.probe_result import ProbeResult
+    from infoflow.flow.probing import probe
     from infoflow.flow.units import layer_unit_entropies
     from infoflow.flow.usable import StreamBits, UsableStreams, usable_streams
     from infoflow.graph import LayerGraph, trace
@@ -74,6 +76,8 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("unit_entropies",), "estimators"),
     **dict.fromkeys(("layer_unit_entropies",), "flow.units"),
     **dict.fromkeys(("StreamBits", "UsableStreams", "usable_streams"), "flow.usable"),
+    "ProbeResult": "flow.probe_result",
+    "probe": "flow.probing",
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule", "plan"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
@@ -101,6 +105,7 @@ __all__ = [
     "LayerGraph",
     "Merge",
     "NoisyNet",
+    "ProbeResult",
     "PrunedModel",
     "PruningAdvice",
     "PruningTrial",
@@ -123,6 +128,7 @@ __all__ = [
     "paper_schedule",
     "plan",
     "plots",
+    "probe",
     "prune",
     "suggest_pruning",
     "testing",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,9 @@ class Nuclei:
         float32, shape (N, 1, size, size), zeros and ones.
     fingerprint
         Tells whether two runs had the same files and the same split.
+    instances
+        int32, shape (N, size, size): for each pixel of a training image 0, or the number of its
+        nucleus; of several, the last. None where they were not asked for.
     """
 
     images: Tensor
@@ -38,6 +42,7 @@ class Nuclei:
     validation_images: Tensor
     validation_masks: Tensor
     fingerprint: str
+    instances: Tensor | None = None
 
 
 def load_nuclei(
@@ -45,6 +50,7 @@ def load_nuclei(
     *,
     size: int = 128,
     cache_dir: str | os.PathLike[str] = "runs/nuclei_cache",
+    with_instances: bool = False,
 ) -> Nuclei:
     """Return the training and the validation images with their masks.
 
@@ -58,6 +64,8 @@ def load_nuclei(
         Side to which images and masks are resized, a multiple of 16.
     cache_dir
         Where the resized arrays are kept, one file for each size and set of files.
+    with_instances
+        Whether to tell the nuclei of the training images apart too, as a border-weighted loss asks.
 
     Raises
     ------
@@ -73,13 +81,17 @@ def load_nuclei(
     with opened(source) as files:
         held_out = validation_ids(source, files.pictures)
         cache = Path(cache_dir) / f"nuclei_{size}_{files.fingerprint}_{_RECIPE}.npz"
-        images, masks = _cached(cache) if cache.is_file() else _resize_all(files, size, cache)
+        images, masks = _cached(cache, _resize_all, files, size)
+        if with_instances:
+            apart = cache.with_name(f"instances_{cache.name}")
+            (instances,) = _cached(apart, _resize_instances, files, size)
     rows = torch.tensor([name in held_out for name in sorted(files.pictures)])
     split = hashlib.sha256("\n".join([files.fingerprint, *sorted(held_out)]).encode())
     return Nuclei(
         *_as_tensors(images, masks, ~rows),
         *_as_tensors(images, masks, rows),
         split.hexdigest()[:12],
+        torch.from_numpy(instances)[~rows].int() if with_instances else None,
     )
 
 
@@ -111,7 +123,7 @@ def resize_mask(mask: Image.Image, size: int) -> np.ndarray:
     return np.asarray(mask.convert("L").resize((size, size), Image.Resampling.BILINEAR)) > 0
 
 
-def _resize_all(files: Files, size: int, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+def _resize_all(files: Files, size: int) -> dict[str, np.ndarray]:
     images = np.zeros((len(files.pictures), 3, size, size), np.uint8)
     masks = np.zeros((len(files.pictures), 1, size, size), np.uint8)
     names = sorted(files.pictures)
@@ -121,15 +133,30 @@ def _resize_all(files: Files, size: int, cache: Path) -> tuple[np.ndarray, np.nd
         images[row] = resize_image(files.open(picture.image), size)
         for mask in picture.masks:
             masks[row, 0] |= resize_mask(files.open(mask), size)
-    with replacing(cache) as part, part.open("wb") as stream:
-        np.savez_compressed(stream, images=images, masks=masks)
-    return images, masks
+    return {"images": images, "masks": masks}
 
 
-def _cached(cache: Path) -> tuple[np.ndarray, np.ndarray]:
+def _resize_instances(files: Files, size: int) -> dict[str, np.ndarray]:
+    instances = np.zeros((len(files.pictures), size, size), np.uint16)
+    bar = tqdm(sorted(files.pictures), desc="telling nuclei apart", unit="image", disable=None)
+    for row, name in enumerate(bar):
+        for number, mask in enumerate(files.pictures[name].masks, 1):
+            instances[row][resize_mask(files.open(mask), size)] = number
+    return {"instances": instances}
+
+
+def _cached(
+    cache: Path, make: Callable[[Files, int], dict[str, np.ndarray]], files: Files, size: int
+) -> list[np.ndarray]:
+    """Return the arrays of a cache file, which is made where there is none."""
+    if not cache.is_file():
+        arrays = make(files, size)
+        with replacing(cache) as part, part.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
+        return list(arrays.values())
     try:
         with np.load(cache) as stored:
-            return stored["images"], stored["masks"]
+            return [stored[name] for name in stored.files]
     except Exception as error:
         raise DataError(
             f"The cache {cache} cannot be read ({type(error).__name__}): it is damaged. Delete it; "

@@ -13,10 +13,10 @@ import torch
 from checkpoint import Checkpoint, Plain, RunError, rewind_flow
 from data import Nuclei, batches
 from files import replacing
+from losses import make_loss
 from metrics import MetricsFile, Row, mean_dice
 from models import build_model
 from torch import Tensor
-from torch.nn import functional as F
 
 import infoflow
 from infoflow.interface import Labels
@@ -31,7 +31,7 @@ class Settings:
     """
 
     data_fingerprint: str
-    model: int = 1
+    model: int | str = 1
     size: int = 128
     base_channels: int = 16
     learning_rate: float = 0.001
@@ -112,6 +112,7 @@ class Run:
             self.model.load_state_dict(found.model)
         self.model.to(settings.device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), settings.learning_rate)
+        self.loss = make_loss(self.model, data, settings.device)
         self.training = self._on_device(data.images, data.masks)
         self.validation = self._on_device(data.validation_images, data.validation_masks)
         self.tracker = self._tracker(memory_budget)
@@ -214,19 +215,24 @@ class Run:
         try:
             for batch in rows.split(self.settings.batch_size):
                 self.optimizer.zero_grad()
-                loss = F.binary_cross_entropy(self.model(images[batch]), masks[batch])
+                loss = self.loss(images[batch], masks[batch], batch)
                 loss.backward()
                 self.optimizer.step()
                 total += loss.detach() * len(batch)
-            return float(total) / len(images)
         except RuntimeError as error:
             # what torch says of an output that is NaN, on the CPU and on a GPU
             if not any(words in str(error) for words in ("between 0 and 1", "device-side assert")):
                 raise
-            raise RunError(
-                f"The net's output is no longer a number in epoch {epoch}: the training diverged. "
-                f"Start again with a learning rate below {self.settings.learning_rate}."
-            ) from error
+            raise self._diverged(epoch) from error
+        if not total.isfinite():
+            raise self._diverged(epoch)
+        return float(total) / len(images)
+
+    def _diverged(self, epoch: int) -> RunError:
+        return RunError(
+            f"The net's output is no longer a number in epoch {epoch}: the training diverged. "
+            f"Start again with a learning rate below {self.settings.learning_rate}."
+        )
 
     def _measure(self, epoch: int, *, loss: float | None) -> Row:
         started = time.perf_counter()

@@ -5,17 +5,27 @@ from __future__ import annotations
 import math
 import shlex
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from data import load_nuclei
 from metrics import Row
+from models import ORIGINAL, SKIPS, model_number
 from run import Run, Settings, environment, make_repeatable
 from tqdm import tqdm
 
 from infoflow import InfoflowError
 from infoflow.capture.undisturbed import check_device
+
+
+class ModelName(Enum):
+    """What ``--model`` takes."""
+
+    ONE, TWO, THREE, FOUR = (str(number) for number in SKIPS)
+    ORIGINAL = ORIGINAL
+
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -30,7 +40,9 @@ def main(
         "runs/nuclei_cache"
     ),
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/nuclei"),
-    model: Annotated[int, typer.Option(min=1, max=4, help="The paper's Model 1 to 4.")] = 1,
+    model: Annotated[
+        ModelName, typer.Option(help="The paper's Model 1 to 4, or the U-Net of 2015.")
+    ] = ModelName.ONE,
     size: Annotated[int, typer.Option(help="Side of the images, in pixels.")] = 128,
     base_channels: Annotated[int, typer.Option(min=1)] = 16,
     learning_rate: Annotated[float, typer.Option(min=0)] = 0.001,
@@ -56,10 +68,15 @@ def main(
         kind = check_device(device).type
         refuse_used(out, resume=resume)
         make_repeatable(kind)
-        data = load_nuclei(data_dir, size=size, cache_dir=cache_dir)
+        data = load_nuclei(
+            data_dir,
+            size=size,
+            cache_dir=cache_dir,
+            with_instances=model is ModelName.ORIGINAL,
+        )
         settings = Settings(
             data_fingerprint=data.fingerprint,
-            model=model,
+            model=model_number(model.value),
             size=size,
             base_channels=base_channels,
             learning_rate=learning_rate,

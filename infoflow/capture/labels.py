@@ -8,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from infoflow.capture.batches import Samples
+from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.collect import collect_output
 from infoflow.capture.targets import make_target
 from infoflow.graph import LayerGraph
@@ -104,6 +104,29 @@ class LazyLabels:
             raise _missing_target(reducer)
         self._samples.drop_targets()
         return reducer.reduce(raw)
+
+
+def raw_classes(
+    target: TargetLike, graph: LayerGraph, samples: Samples, example: Batch, *, caller: str
+) -> Tensor:
+    """Return Y as probes take it: ``"auto"`` is what the loader gives, classes or maps of classes.
+
+    Anything else is reduced to a class for each sample. A TargetError, which names the ``caller``,
+    where there is no Y.
+    """
+    if isinstance(target, str) and target == "auto":
+        raw = samples.targets
+        if raw is None:
+            raise TargetError(
+                f"{caller} needs Y, but the loader's batches hold inputs only. Give (inputs, "
+                "target) pairs, pass unpack=, or an array of labels as target=."
+            )
+        samples.drop_targets()
+        return raw
+    labels = LazyLabels(target, graph, samples, example.target).get()
+    if labels is None:
+        raise TargetError(f"{caller} needs Y, got target='none'. Leave target out.")
+    return labels.classes
 
 
 def _missing_target(reducer: Target) -> TargetError:

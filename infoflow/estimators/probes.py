@@ -7,22 +7,15 @@ than a standard error there, it stays at the shares of the classes.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
 #: Units of the hidden layer.
 HIDDEN = 32
-#: Inverse strengths of the logistic regression's penalty, from strong to weak, for features whose
-#: squares add up to 1 on average.
-_STRENGTHS = tuple(10.0**power for power in range(-2, 5))
 _MOST_EPOCHS = 80
 _PATIENCE = 8
 _LEARNING_RATE = 0.003
@@ -88,12 +81,21 @@ def standardised(features: Tensor, training: Tensor) -> Tensor:
 
     Maps (N, C, H, W) have one mean and variance per channel; what is constant becomes 0.
     """
+    mean, spread = mean_and_spread(features, training)
+    return (features.to(torch.float32) - mean) / spread
+
+
+def mean_and_spread(features: Tensor, training: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each channel's mean and standard deviation over the training rows.
+
+    What is constant has an infinite deviation, so that dividing by it leaves nothing.
+    """
     axes = [axis for axis in range(features.ndim) if axis != 1]
     seen = features[training].to(torch.float32)
     mean = seen.mean(dim=axes, keepdim=True)
     spread = seen.var(dim=axes, keepdim=True, correction=0).sqrt()
     is_constant = spread <= 1e-6 * seen.abs().amax(dim=axes, keepdim=True)
-    return (features.to(torch.float32) - mean) / torch.where(is_constant, torch.inf, spread)
+    return mean, torch.where(is_constant, torch.inf, spread)
 
 
 def gains_surely(null: Tensor, losses: Tensor) -> bool:
@@ -104,66 +106,6 @@ def gains_surely(null: Tensor, losses: Tensor) -> bool:
     gains = null - losses
     error = gains.std(correction=0) / len(gains) ** 0.5
     return bool(gains.mean() > error)
-
-
-# ------------------------------------------------------------------------------- linear
-
-
-def linear_probe(features: Tensor, classes: Tensor, count: int, split: Split, seed: int) -> Tensor:
-    """Fit multinomial logistic regression, with the penalty that does best on the check rows."""
-    del seed  # the fit is convex
-    scaled = standardised(features, split.training) / features.shape[1] ** 0.5
-    rows = _in_span(scaled, split.training).cpu().numpy()
-    labels = classes.cpu().numpy()
-    fit, check, held_out = (part.cpu().numpy() for part in (split.fit, split.check, split.held_out))
-    prior = class_shares(classes[split.training], count).log().cpu()
-    truth = classes[split.check].cpu()
-    null = best = -prior[truth]
-    chosen, failures = 0.0, 0
-    model = LogisticRegression(warm_start=True, max_iter=200)
-    for strength in _STRENGTHS if len(np.unique(labels[fit])) > 1 else ():
-        _fit(model.set_params(C=strength), rows[fit], labels[fit])
-        losses = losses_of(_log_probabilities(model, rows[check], prior), truth)
-        is_better = bool(losses.mean() < best.mean())
-        best, chosen = (losses, strength) if is_better else (best, chosen)
-        failures = 0 if is_better else failures + 1
-        if failures == 2:
-            break
-    if not gains_surely(null, best):
-        return prior.expand(len(held_out), -1).to(classes.device)
-    training = np.concatenate([fit, check])
-    final = LogisticRegression(C=chosen, max_iter=200)
-    _fit(final, rows[training], labels[training])
-    return _log_probabilities(final, rows[held_out], prior).to(classes.device)
-
-
-def _in_span(rows: Tensor, training: Tensor) -> Tensor:
-    """Rotate rows with more units than training rows have: the penalised fit is the same."""
-    if rows.shape[1] <= len(training):
-        return rows
-    seen = rows[training].to(torch.float64)
-    values, vectors = torch.linalg.eigh(seen @ seen.T)
-    kept = values > 1e-10 * values[-1]
-    if not bool(kept.any()):
-        return rows[:, :1]
-    turned: Tensor = rows.to(torch.float64) @ seen.T @ (vectors / values.sqrt())[:, kept]
-    return turned
-
-
-def _fit(model: LogisticRegression, rows: np.ndarray, labels: np.ndarray) -> None:
-    with warnings.catch_warnings():
-        # a fit that has not converged is judged on other rows as any other
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(rows, labels)
-
-
-def _log_probabilities(model: LogisticRegression, rows: np.ndarray, prior: Tensor) -> Tensor:
-    """Return log probabilities of all classes; those that the fit has not seen have the prior's."""
-    found = prior.cpu().exp().repeat(len(rows), 1)
-    columns = torch.from_numpy(model.classes_)
-    left = found[:, columns].sum(dim=1, keepdim=True)
-    found[:, columns] = left * torch.from_numpy(model.predict_proba(rows).astype(np.float64))
-    return found.clamp(min=1e-300).log()
 
 
 # ------------------------------------------------------------------------------- one hidden layer

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from infoflow.estimators.classes import as_tensor
+from infoflow.estimators.linear import linear_probe
 from infoflow.estimators.probes import (
     HIDDEN,
     Probe,
     Split,
     held_out_losses,
     hidden_probe,
-    linear_probe,
     null_losses,
 )
 from infoflow.interface import ArgumentError, TargetError
@@ -85,7 +85,7 @@ class Question:
             classes = classes.to(features.device)
         losses = torch.empty(len(classes), dtype=torch.float64)
         for number in range(int(self.fold.max()) + 1):
-            split = self._split(number)
+            split = self.split(number)
             if features is None:
                 found = null_losses(classes, self.count, split)
             else:
@@ -112,8 +112,11 @@ class Question:
     def _probe(self, family: Family) -> Probe:
         return linear_probe if family == "linear" else hidden_probe
 
-    def _split(self, number: int) -> Split:
-        """Hold out one fold, and a fifth of the other samples to check with."""
+    def split(self, number: int) -> Split:
+        """Hold out one fold, and a fifth of the other samples to check with.
+
+        A fold that no sample is in holds out nothing.
+        """
         others = (self.fold != number).nonzero().squeeze(1)
         generator = torch.Generator().manual_seed(self.seed + number)
         others = others[torch.randperm(len(others), generator=generator)]
@@ -129,7 +132,7 @@ class Question:
 
 def ask(target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: int = 0) -> Question:
     """Cut Y into folds; of maps, choose the pixels."""
-    labels = _classes_of(target)
+    labels = class_numbers(target)[1]
     for name, number, least in (("folds", folds, 2), ("pixels", pixels, 1)):
         if not isinstance(number, int) or number < least:
             raise ArgumentError(f"{name} must be a whole number of at least {least}, got {number}.")
@@ -155,8 +158,11 @@ def ask(target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: i
     return Question(flat.gather(1, chosen), fold, chosen, size, seed)
 
 
-def _classes_of(target: ArrayLike | Tensor) -> Tensor:
-    """Return (N,) or (N, H, W) class numbers from 0 on."""
+def class_numbers(target: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
+    """Return the values that stand for classes, ascending, and (N,) or (N, H, W) numbers of them.
+
+    A TargetError for what holds no classes, or one only.
+    """
     values = as_tensor(target, "target", TargetError).cpu()
     if values.ndim in (2, 4) and values.shape[1] == 1:
         values = values[:, 0]
@@ -174,8 +180,7 @@ def _classes_of(target: ArrayLike | Tensor) -> Tensor:
     found, classes = torch.unique(values, return_inverse=True)
     if len(found) < 2:
         raise TargetError(f"target must hold at least 2 classes, got {found.tolist()}.")
-    numbered: Tensor = classes
-    return numbered
+    return found, classes
 
 
 def check_family(family: str) -> None:

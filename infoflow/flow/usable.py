@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.labels import LazyLabels, TargetLike
+from infoflow.capture.labels import TargetLike, raw_classes
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.question import Family, Question, ask, check_family
@@ -23,7 +23,7 @@ from infoflow.graph.reduce import Reduce
 from infoflow.graph.table import align
 from infoflow.graph.tracing.call import named_leaves
 from infoflow.graph.tracing.leaves import Choice
-from infoflow.interface import ActivationError, ArgumentError, Layer, Merge, TargetError
+from infoflow.interface import ActivationError, ArgumentError, Layer, Merge
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def usable_streams(
         example = samples.example()
         graph = trace(model, example.call, leaves=leaves, open=open, reduce=reduce)
         chosen = _chosen(graph, merges)
-        classes = _target_of(target, graph, samples, example)
+        classes = raw_classes(target, graph, samples, example, caller="usable_streams")
         question = ask(classes, folds=folds, pixels=pixels, seed=seed)
         known = family or ("linear" if question.places is None else "conv3x3")
         fits = sum(_fits(merge) for merge in chosen)
@@ -230,22 +230,6 @@ def _chosen(graph: LayerGraph, names: Sequence[str] | None) -> list[Merge]:
             f"merges must be names of merges, such as {', '.join(list(known)[:4])}; got {unknown}."
         )
     return [known[name] for name in names]
-
-
-def _target_of(target: TargetLike, graph: LayerGraph, samples: Samples, example: Batch) -> Tensor:
-    if isinstance(target, str) and target == "auto":
-        raw = samples.targets
-        if raw is None:
-            raise TargetError(
-                "usable_streams needs Y, but the loader's batches hold inputs only. Give (inputs, "
-                "target) pairs, pass unpack=, or an array of labels as target=."
-            )
-        samples.drop_targets()
-        return raw
-    labels = LazyLabels(target, graph, samples, example.target).get()
-    if labels is None:
-        raise TargetError("usable_streams needs Y, got target='none'. Leave target out.")
-    return labels.classes
 
 
 def _features(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, SymLogNorm
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
 from infoflow.flow.result import FlowResult
 from infoflow.interface import ArgumentError
@@ -58,3 +60,25 @@ def add_epoch_bar(ax: Axes, colours: ScalarMappable, epochs: list[int]) -> None:
     bar.ax.yaxis.set_major_locator(FixedLocator([t for t in ticks if t >= min(epochs)]))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def draw_merges(ax: Axes, met: Collection[int]) -> None:
+    """Mark the layers where streams have met by vertical lines."""
+    for index in sorted(met):
+        ax.axvline(index, color=MERGE_COLOUR, linewidth=0.8, linestyle=":", zorder=0)
+
+
+def label_layers(ax: Axes, index: NDArray[np.integer[Any]], met: Collection[int]) -> None:
+    """Write the layer indices below ``ax``, in bold where streams have met."""
+    ax.set_xlabel("layer index")
+    if len(index) <= 30:
+        ax.set_xticks(index)
+        ax.tick_params(axis="x", labelsize=8)
+        # axes above others that share their axis show no labels
+        for number, label in zip(index, ax.get_xticklabels(), strict=False):
+            if number in met:
+                label.set(color=MERGE_COLOUR, fontweight="bold")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(float(np.min(index)) - 0.7, float(np.max(index)) + 0.7)
+    ax.spines[["top", "right"]].set_visible(False)

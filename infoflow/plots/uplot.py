@@ -9,20 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import MaxNLocator
 
 from infoflow.flow.result import FlowResult
 from infoflow.interface import ArgumentError, Skip
 from infoflow.plots.style import (
     LABELS,
-    MERGE_COLOUR,
     QUIET,
     SKIP_COLOUR,
     Quantity,
     add_epoch_bar,
     axes_or_new,
     check_quantity,
+    draw_merges,
     epoch_colours,
+    label_layers,
 )
 
 #: With more skip connections than this, arcs are drawn thin and without labels.
@@ -51,7 +51,8 @@ def uplot(
     result
         From :func:`infoflow.analyze` or :class:`infoflow.Tracker`.
     ax
-        Axes to draw on; a new figure where None.
+        Axes to draw on; a new figure where None. :func:`infoflow.plots.probes` has the same
+        horizontal axis, and shows how to put one above the other.
     quantity
         ``"iym"`` or ``"ixm"``.
     epochs
@@ -70,6 +71,7 @@ def uplot(
     ax = axes_or_new(ax, 8.0, 4.8)
     colours = epoch_colours(chosen)
     index = result.dataset["index"].values
+    met = {layer.index for layer in result.graph.layers if layer.is_merge}
     for epoch in chosen:
         moment = result.dataset.sel(epoch=epoch)
         values = moment[quantity].values
@@ -87,9 +89,10 @@ def uplot(
     if quantity == "iym":
         _draw_null(result, ax, chosen[-1])
     _draw_ceiling(result, ax, quantity)
-    _draw_merges(result, ax)
+    draw_merges(ax, met)
     _draw_skips(result.graph.skips, ax)
-    _label(result, ax, quantity)
+    ax.set_ylabel(f"{LABELS[quantity]} ({result.unit})")
+    label_layers(ax, index, met)
     add_epoch_bar(ax, colours, chosen)
     return ax
 
@@ -146,12 +149,6 @@ def _draw_ceiling(result: FlowResult, ax: Axes, quantity: Quantity) -> None:
     ax.set_ylim(-0.03 * ceiling, 1.1 * ceiling)
 
 
-def _draw_merges(result: FlowResult, ax: Axes) -> None:
-    met = sorted({layer.index for layer in result.graph.layers if layer.is_merge})
-    for index in met:
-        ax.axvline(index, color=MERGE_COLOUR, linewidth=0.8, linestyle=":", zorder=0)
-
-
 def _draw_skips(skips: Sequence[Skip], ax: Axes) -> None:
     """Draw every skip connection as an arc above the axes, higher where it is longer."""
     ends = [
@@ -189,20 +186,3 @@ def _draw_skips(skips: Sequence[Skip], ax: Axes) -> None:
                 color=SKIP_COLOUR,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
             )
-
-
-def _label(result: FlowResult, ax: Axes, quantity: Quantity) -> None:
-    ax.set_xlabel("layer index")
-    ax.set_ylabel(f"{LABELS[quantity]} ({result.unit})")
-    index = result.dataset["index"].values
-    if len(index) <= 30:
-        ax.set_xticks(index)
-        ax.tick_params(axis="x", labelsize=8)
-        met = {layer.index for layer in result.graph.layers if layer.is_merge}
-        for number, label in zip(index, ax.get_xticklabels(), strict=True):
-            if number in met:
-                label.set(color=MERGE_COLOUR, fontweight="bold")
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlim(float(np.min(index)) - 0.7, float(np.max(index)) + 0.7)
-    ax.spines[["top", "right"]].set_visible(False)

@@ -14,6 +14,7 @@ from infoflow.testing.families import (
 )
 from infoflow.testing.gaussian import gaussian_chain
 from infoflow.testing.mixtures import MixtureInformation, mixture_information
+from infoflow.testing.original_unet import OriginalUNet
 from infoflow.testing.truth import KnownNet, LayerTruth, StreamTruth
 from infoflow.testing.unet import UNet
 
@@ -23,6 +24,7 @@ __all__ = [
     "KnownNet",
     "LayerTruth",
     "MixtureInformation",
+    "OriginalUNet",
     "PairFamily",
     "StreamTruth",
     "UNet",

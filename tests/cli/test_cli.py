@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 
 import infoflow
 from infoflow.cli.pruning import print_advice
@@ -120,15 +119,13 @@ def test_fail_if_prunable_exits_with_3_where_a_stream_could_go(
     infoflow_command, tmp_path, main, code
 ):
     """The layers before 7→11 have 2.9 or 0.5 bits of the 3 that any layer has."""
-    graph = infoflow.trace(UNet(2, skips=["7->11"]), torch.rand(1, 3, 16, 16))
-    iym = np.full((1, 23), 0.1)
-    iym[0, 0], iym[0, 10] = 3.0, main
-    variables = {name: (("epoch", "layer"), iym, {"units": "bits"}) for name in ("ixm", "iym")}
-    dataset = xr.Dataset(
-        {**variables, "iym_ceiling": ("epoch", [6.0])},
-        {"epoch": [0], "layer": [layer.name for layer in graph]},
-    )
-    infoflow.FlowResult(dataset, graph).save(tmp_path / "result.nc")
+    images, masks = blob_images(12, size=16)
+    net = UNet(2, skips=["7->11"])
+    result = infoflow.analyze(net, [(images, masks)], target=infoflow.KMeans(3), noise=1e6)
+    result.dataset["iym"][0] = 0.1
+    result.dataset["iym"][0, 0], result.dataset["iym"][0, 10] = 3.0, main
+    result.dataset["iym_ceiling"][0] = 6.0
+    result.save(tmp_path / "result.nc")
     command = ("prune-suggest", tmp_path / "result.nc", "--json")
     assert infoflow_command(*command)[0] == 0
     got, out, _ = infoflow_command(*command, "--fail-if-prunable")

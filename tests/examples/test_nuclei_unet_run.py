@@ -287,7 +287,7 @@ def test_make_model_follows_the_environment(monkeypatch):
 
 
 def test_unknown_model():
-    with pytest.raises(ValueError, match="models are 1, 2, 3 and 4, got 5"):
+    with pytest.raises(ValueError, match="models are 1, 2, 3, 4 and 'original', got 5"):
         models.build_model(5)
 
 

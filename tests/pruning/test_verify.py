@@ -148,7 +148,7 @@ def test_with_advice_sets_of_the_same_size_are_compared(unet, loader):
     trial = infoflow.verify_pruning(
         unet,
         advice,
-        evaluate=lambda net: float(net(torch.ones(1, 3, 32, 32)).mean()),
+        evaluate=lambda net: float(net(torch.ones(1, 3, 32, 32)).mean().detach()),
         progress=False,
     )
     kinds = [row.kind for row in trial.rows]

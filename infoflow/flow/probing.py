@@ -1,0 +1,222 @@
+"""``infoflow.probe``: how well a linear read-out of each layer solves the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from infoflow.capture.batches import Samples
+from infoflow.capture.budget import parse_bytes
+from infoflow.capture.labels import TargetLike, raw_classes
+from infoflow.capture.undisturbed import undisturbed
+from infoflow.capture.unpack import Unpack
+from infoflow.estimators.linear import Decision, LinearReadout
+from infoflow.estimators.question import Question, ask, class_numbers
+from infoflow.estimators.scores import check_metrics
+from infoflow.flow.measure import Layers, measurable
+from infoflow.flow.probe_result import ProbeResult, result_of
+from infoflow.flow.readouts import Judges, Task, fit_readouts, groups, judge, readable
+from infoflow.graph import LayerGraph, trace
+from infoflow.graph.reduce import Reduce
+from infoflow.graph.tracing.leaves import Choice
+from infoflow.interface import ArgumentError, TargetError
+
+#: A fold that no sample is in: what is fitted without it is fitted on all samples.
+_NO_FOLD = 1
+
+
+def probe(
+    model: nn.Module,
+    loader: Iterable[Any],
+    metrics: Sequence[str] | None = None,
+    *,
+    target: TargetLike = "auto",
+    evaluate: Iterable[Any] | None = None,
+    layers: Layers = "all",
+    folds: int = 5,
+    pixels: int = 64,
+    decision: Decision = "likely",
+    device: str | None = None,
+    memory_budget: int | float | str = "2GB",
+    unpack: Unpack | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+    leaves: Sequence[Choice] = (),
+    open: Sequence[Choice] = (),
+    reduce: Reduce = "flatten",
+) -> ProbeResult:
+    """Fit a linear read-out of every layer, and tell how well it does on samples it has not seen.
+
+    Of maps of classes, such as masks, the read-out is a 1×1 convolution of the layer's own map,
+    brought to the target's size by the nearest neighbour; of labels, logistic regression on the
+    mean over a layer's positions. Both are fitted by scikit-learn's ``LogisticRegression`` on
+    standardised features; the penalty is the one that does best on a fifth of the samples that may
+    be seen. Where none gains more than a standard error there, the read-out is the most frequent
+    class.
+
+    Parameters
+    ----------
+    model, loader
+        A net, and batches with targets; both are left as they were.
+    metrics
+        ``"dice"``, ``"iou"`` and ``"accuracy"``, all from 0 to 1; None takes Dice and IoU for maps
+        and accuracy for labels, where it is the only one. A sample's Dice and IoU are means over
+        the classes in it but for the first, the background.
+    target
+        Y. ``"auto"`` takes what the loader gives: (N,) classes, or maps of classes (N, H, W) or
+        (N, 1, H, W). Or anything that :func:`infoflow.analyze` takes that makes classes.
+    evaluate
+        Loader of held-out samples to judge on; all of ``loader`` is then fitted. None cuts the
+        samples of ``loader`` into folds, each judged by a read-out of the others.
+    layers
+        ``"all"``, ``"merges"``, or names, patterns and indices.
+    folds
+        Number of folds, at least 2, without ``evaluate``.
+    pixels
+        Random pixels of each sample that are fitted, where Y is a map. All pixels are judged.
+    decision
+        Which class a read-out names: ``"likely"``, the most probable one, or ``"balanced"``, the
+        one whose probability is the largest multiple of its share in training. Of a target that is
+        mostly background, a layer that knows something may still find background most probable
+        everywhere, with a Dice of 0; ``"balanced"`` shows what it knows, at the price of more false
+        alarms.
+    device, unpack, progress, leaves, open, reduce
+        As for :func:`infoflow.analyze`.
+    memory_budget
+        For the features that are fitted, 4 bytes × samples × pixels × channels for each layer and
+        7 times that for the layer that is being fitted, in bytes or as ``"2GB"``. Layers are taken
+        in groups that fit, each with two passes over the samples: one gathers features, the other
+        judges batch by batch. No layer's whole activations are ever kept. The targets are kept.
+    seed
+        Seed of folds, pixels, and every pass.
+
+    Returns
+    -------
+    ProbeResult
+        ``print`` shows a table; ``.dataset`` has an array for each metric.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown metric or decision, or a metric of maps where Y is a label.
+    TargetError
+        If there is no target, it holds no classes or one only, or ``evaluate`` has others.
+    ActivationError
+        For layers without a row per sample, without maps where the target is a map, or with values
+        that are not finite.
+    MemoryBudgetError
+        If the budget does not hold the fit of a single layer.
+
+    Notes
+    -----
+    A layer's map is taken to cover the same field as the target. Layers of a net without padding
+    cover another, so they are read with a shift. :func:`infoflow.usable_streams` tells in bits, and
+    without a decision, what the streams into a merge know.
+
+    References
+    ----------
+    .. [1] G. Alain and Y. Bengio, "Understanding intermediate layers using linear classifier
+       probes", ICLR workshop 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from infoflow.testing import UNet, blob_images
+    >>> images, masks = blob_images(16, size=32)
+    >>> loader = torch.utils.data.DataLoader(list(zip(images, masks)), batch_size=8)
+    >>> found = probe(UNet(base_channels=4), loader, layers=[0, 22], folds=2, progress=False)
+    >>> found.layers, found.metrics
+    (['encoder.0.0', 'output'], ('dice', 'iou'))
+    """
+    budget = parse_bytes(memory_budget)
+    check_metrics(metrics or ("accuracy",), is_dense=True)
+    if decision not in get_args(Decision):
+        raise ArgumentError(f"decision must be 'likely' or 'balanced', got {decision!r}.")
+    other = loader if evaluate is None else evaluate
+    with undisturbed(model, loader, device) as place, undisturbed(model, other, device):
+        samples, held_out = (
+            Samples(source, unpack=unpack, model=model, device=place, seed=seed)
+            for source in (loader, other)
+        )
+        example = samples.example()
+        graph = trace(model, example.call, leaves=leaves, open=open, reduce=reduce)
+        chosen = measurable(graph, layers)
+        raw = raw_classes(target, graph, samples, example, caller="probe")
+        if evaluate is None:
+            question = ask(raw, folds=folds, pixels=pixels, seed=seed)
+            judges = Judges(samples, class_numbers(raw)[1], question.fold)
+            numbers = range(folds)
+        else:
+            question = _of_all(ask(raw, folds=2, pixels=pixels, seed=seed))
+            judges = _held_out(held_out, raw, target)
+            numbers = range(_NO_FOLD, _NO_FOLD + 1)
+        is_dense = question.places is not None
+        names = check_metrics(metrics, is_dense=is_dense)
+        kept = readable(graph, chosen, _named(graph, layers), is_dense=is_dense)
+        task = Task(graph, kept, samples, question, judges, numbers, decision)
+        return result_of(task, names, *_run(task, budget, progress))
+
+
+def _run(
+    task: Task, budget: int, progress: bool | None
+) -> tuple[dict[str, Tensor], dict[str, list[LinearReadout]]]:
+    """Fit and judge group by group, with a bar of the fits."""
+    overlaps: dict[str, Tensor] = {}
+    readouts: dict[str, list[LinearReadout]] = {}
+    cut = groups(task, budget)
+    total = len(task.layers) * len(task.folds)
+    disable = None if progress is None else not progress
+    with tqdm(total=total, desc="fitting read-outs", disable=disable, leave=False) as bar:
+        for group in cut:
+            found = fit_readouts(task, group, bar.update)
+            overlaps |= judge(task, group, found)
+            readouts |= found
+    return overlaps, readouts
+
+
+def _of_all(question: Question) -> Question:
+    """Return the question without folds: all samples may be seen by the one read-out."""
+    return replace(question, fold=torch.zeros_like(question.fold))
+
+
+def _held_out(held_out: Samples, seen: Tensor, target: TargetLike) -> Judges:
+    """Return the samples to judge on, with the numbers that training gave their classes."""
+    values, classes = class_numbers(seen)
+    if not (isinstance(target, str) and target == "auto"):
+        raise ArgumentError(
+            "evaluate= needs Y from both loaders, so target must be 'auto', got another. Let the "
+            "loaders give the classes, or leave evaluate out to cross-fit."
+        )
+    raw = held_out.targets
+    if raw is None:
+        raise TargetError(
+            "The loader evaluate= gives inputs only; expected (inputs, target) pairs, as loader= "
+            "gives. Pass unpack=, or leave evaluate out to cross-fit."
+        )
+    held_out.drop_targets()
+    if raw.ndim in (2, 4) and raw.shape[1] == 1:
+        raw = raw[:, 0]
+    if raw.ndim != classes.ndim:
+        raise TargetError(
+            f"Targets of evaluate= have shape {tuple(raw.shape)} and those of loader= "
+            f"{tuple(classes.shape)}; expected one kind for both."
+        )
+    numbers = torch.searchsorted(values, raw.contiguous()).clamp(max=len(values) - 1)
+    strange = raw[values[numbers] != raw]
+    if len(strange):
+        raise TargetError(
+            f"Targets of evaluate= hold {strange[0].item()}, which those of loader= do not: they "
+            f"hold {values[:8].tolist()}. Give both the same classes."
+        )
+    return Judges(held_out, numbers, torch.zeros(len(numbers), dtype=torch.int64))
+
+
+def _named(graph: LayerGraph, layers: Layers) -> set[str]:
+    """Return the layers that were asked for one by one."""
+    keys = [layers] if isinstance(layers, (str, int)) else list(layers)
+    return {graph[key].name for key in keys if isinstance(key, int) or key in graph.names}
