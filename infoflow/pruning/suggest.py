@@ -111,15 +111,25 @@ class PruningAdvice(Sequence[StreamAdvice]):
 
     @property
     def prunable(self) -> StreamNames:
-        """Names, ``source->merge``, of the skips that a redesigned net could do without."""
-        rows = (row.skip.name for row in self.streams if row.redesign.is_prunable)
-        return StreamNames.of(rows, self.graph)
+        """Names, ``source->merge``, of the streams that a redesigned net could do without.
+
+        Where every stream of a sum could go, only its main stream is named: one has to stay.
+        """
+        return self._together([row for row in self.streams if row.redesign.is_prunable])
 
     @property
     def cuttable(self) -> StreamNames:
-        """Names, ``source->merge``, of the skips that can be cut out of this trained net."""
-        rows = (row.skip.name for row in self.streams if row.cut.is_prunable)
-        return StreamNames.of(rows, self.graph)
+        """Names, ``source->merge``, of the streams that can be cut out of this trained net.
+
+        Where every stream of a sum could go, only its main stream is named: one has to stay.
+        """
+        return self._together([row for row in self.streams if row.cut.is_prunable])
+
+    def _together(self, rows: Sequence[StreamAdvice]) -> StreamNames:
+        """Return the names of streams that can be removed together."""
+        without_main = {row.skip.merge for row in rows if row.is_main}
+        names = [r.skip.name for r in rows if r.is_main or r.skip.merge not in without_main]
+        return StreamNames.of(names, self.graph)
 
     def __len__(self) -> int:
         return len(self.streams)

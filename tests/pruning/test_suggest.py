@@ -177,6 +177,30 @@ def test_main_stream_that_is_the_input_cannot_be_judged():
     assert identity.verdict == "keep"
 
 
+class Residual(nn.Module):
+    """A stem, and a block of which neither the branch nor the identity adds anything."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.branch, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(x + self.branch(x))
+
+
+def test_where_both_streams_of_a_sum_could_go_only_the_branch_is_named():
+    """Both together would leave nothing to go on with."""
+    net, x = Residual(), torch.randn(30, 4)
+    result = infoflow.analyze(net, [(x, (x[:, 0] > 0).long())], noise_variance=9.0)
+    result.dataset["iym"][:] = 0.3
+    advice = infoflow.suggest_pruning(result)
+    assert [row.redesign.verdict for row in advice] == ["prune", "prune"]
+    assert advice.prunable == ("branch->add",)
+    slim = infoflow.prune(net, advice.prunable)
+    torch.testing.assert_close(slim(x), net.head(net.stem(x)))
+
+
 def test_wrong_results(unet, loader):
     quiet = {"noise_variance": 100.0, "progress": False}
     with pytest.raises(TargetError, match="measured without a target"):
