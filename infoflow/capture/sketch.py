@@ -27,14 +27,34 @@ SKETCH_SIZE = 4096
 _TILE = 2**19
 
 
+def half_width(size: int) -> int:
+    """Return the columns of each half of a sketch of at least ``size`` columns.
+
+    An odd number, 8 % more than half of ``size``. A map of 2^n units is then no near multiple of
+    it, and units at the same position of different maps, which vary together, seldom meet in one
+    column.
+
+    Examples
+    --------
+    >>> half_width(4096), 128**2 / half_width(4096)
+    (2213, 7.4035...)
+    """
+    return round(size * 0.5403) | 1
+
+
+def columns_of(layer: Layer, size: int) -> int:
+    """Return the columns of a layer's sketch."""
+    return layer.units if layer.units <= size else 2 * half_width(size)
+
+
 class Sketch:
     """Sketches of one layer's values, batch by batch.
 
-    Units are laid out in rows as long as half of the sketch is wide, an odd number, so that units at
-    the same position of different maps seldom meet in one column. Every unit has a random sign,
-    and every row a random one more in the second half: the halves' errors are uncorrelated. Values
-    are taken relative to the first sample, so that what all samples share does not cost precision.
-    A layer with no more units than ``size`` is kept as it is, but for signs.
+    Units are laid out in rows as long as half of the sketch is wide, and the columns of these are
+    added up. Every unit has a random sign, and every row a random one more in the second half: the
+    errors of the halves are uncorrelated. Values are taken relative to the first sample, so that
+    what all samples share does not cost precision. A layer with no more units than ``size`` is kept
+    as it is, but for signs.
 
     Parameters
     ----------
@@ -43,7 +63,7 @@ class Sketch:
     samples
         Number of samples.
     size
-        Columns, an even number; each half has one more where its own number would be even.
+        Columns at least, an even number; see :func:`half_width`.
     seed
         Of the signs.
     dtype, device
@@ -62,7 +82,7 @@ class Sketch:
     ) -> None:
         device = device or torch.device("cpu")
         self.is_exact = units <= size
-        self._width = units if self.is_exact else size // 2 | 1
+        self._width = units if self.is_exact else half_width(size)
         columns = units if self.is_exact else 2 * self._width
         self.values = torch.zeros(samples, columns, dtype=dtype, device=device)
         generator = torch.Generator().manual_seed(seed)
@@ -88,7 +108,7 @@ class Sketch:
             self._fold(sums, torch.addcmul(reference, block, signs), number * step // self._width)
 
     def _fold(self, sums: Tensor, signed: Tensor, first: int) -> None:
-        """Add up the rows of units from number ``first`` on, for each half with signs of its own."""
+        """Add up rows of units, from number ``first`` on, for each half with signs of its own."""
         rows, left = divmod(signed.shape[1], self._width)
         if rows:
             whole = signed[:, : rows * self._width].unflatten(1, (rows, self._width))
@@ -189,8 +209,8 @@ def _adder(sketches: dict[str, Sketch], batch: Batch) -> Callable[[Layer, Tensor
         flat = flat_rows(layer, value, batch.size)
         sketch = sketches[layer.name]
         sketch.add(batch.start, flat)
-        # what is not finite stays so in the sums
-        if not bool(torch.isfinite(sketch.values[batch.start : batch.start + batch.size]).all()):
+        # what is not finite stays so in sums, and those of a sketch have fewer terms
+        if not bool(torch.isfinite(sketch.values[batch.start : batch.start + batch.size].sum())):
             raise not_finite(layer, flat)
 
     return add
@@ -204,7 +224,7 @@ def plan_sketches(
     room = 0
     for layer in layers:
         # the sketch, a copy of it for the products, and the signs with the first sample
-        needed = 2 * samples * min(layer.units, size) * bytes_per_value + 12 * layer.units
+        needed = 2 * samples * columns_of(layer, size) * bytes_per_value + 12 * layer.units
         if needed > room or not passes:
             passes.append([])
             room = budget

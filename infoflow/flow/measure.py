@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -121,14 +121,19 @@ def _sketch_error(
 ) -> tuple[float, float]:
     if not gathered.halves:
         return 0.0, 0.0
-    estimator = settings.estimator
-    if isinstance(estimator, KDE):
-        estimator = replace(estimator, permutations=0)  # no null is needed of a half
-    halves = [estimator.estimate(cast(Tensor, half), classes) for half in gathered.halves]
+    halves = [_values(settings.estimator, cast(Tensor, half), classes) for half in gathered.halves]
     return (
-        max(abs(half.ixm - whole.ixm) for half in halves),
-        max(abs(half.iym - whole.iym) for half in halves),
+        max(abs(ixm - whole.ixm) for ixm, _ in halves),
+        max(abs(iym - whole.iym) for _, iym in halves),
     )
+
+
+def _values(estimator: Estimator, statistic: Tensor, classes: Tensor | None) -> tuple[float, float]:
+    """Return I(X;M) and I(Y;M) in nats, without intervals and null where they can be left out."""
+    if isinstance(estimator, KDE):
+        return estimator.values(statistic, classes)
+    estimate = estimator.estimate(statistic, classes)
+    return estimate.ixm, estimate.iym
 
 
 def measure(

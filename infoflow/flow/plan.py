@@ -7,7 +7,7 @@ from typing import Any
 
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
 from infoflow.capture.collect import value_dtype
-from infoflow.capture.sketch import SKETCH_SIZE
+from infoflow.capture.sketch import SKETCH_SIZE, columns_of
 from infoflow.capture.strategy import Mode, Strategy, choose_strategy
 from infoflow.estimators import KDE, make_estimator
 from infoflow.flow.measure import Layers, measurable
@@ -166,10 +166,10 @@ def _extra(
         return float(samples * units)
     if not strategy.is_sketch:
         return _PRODUCT * samples**2 / 2 * units
-    columns = sum(min(layer.units, strategy.size) for layer in layers)
+    columns = sum(columns_of(layer, strategy.size) for layer in layers)
     products = samples**2 * columns * (1.0 if strategy.block_rows else 0.5)
-    # the products of the whole sketch, and of its two halves
-    return _FOLD * samples * units + _PRODUCT * products * 2
+    # in rows, the products of the whole sketch come on top of those of its two halves
+    return _FOLD * samples * units + _PRODUCT * products * (2 if strategy.block_rows else 1)
 
 
 def _memory(
@@ -187,7 +187,7 @@ def _memory(
         return 2 * itemsize * samples * units
     if not isinstance(estimator.statistic, Distances):
         return 16 * samples * len(layers)
-    columns = sum(min(layer.units, strategy.size) for layer in layers)
+    columns = sum(columns_of(layer, strategy.size) for layer in layers)
     kept = columns if strategy.is_sketch else units
     fixed = (
         MATRICES * 8 * samples * strategy.block_rows
