@@ -11,6 +11,9 @@ from torch import Tensor
 from infoflow.estimators.jackknife import deal_groups
 from infoflow.estimators.kernel import Sums, Totals
 
+#: Nats that are no more than rounding of the sums.
+_ROUNDING = 1e-14
+
 
 @dataclass(frozen=True)
 class Information:
@@ -109,8 +112,9 @@ def _surprise_without_groups(sums: Sums, classes: Tensor) -> Tensor:
 def about_shuffled_classes(sums: Sums, classes: Tensor) -> Tensor:
     """Return (permutations,) values of :func:`about_classes` for the shuffled classes."""
     entropy, _ = _entropies(classes)
-    mean: Tensor = (sums.total / sums.shuffled).log().mean(1)
-    return entropy - mean
+    found: Tensor = entropy - (sums.total / sums.shuffled).log().mean(1)
+    # of a constant layer, rounding is all that is left, on either side of 0
+    return torch.where(found.abs() > _ROUNDING, found, 0.0)
 
 
 def _membership(samples: int, device: torch.device) -> Tensor:

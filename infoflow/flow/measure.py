@@ -170,7 +170,7 @@ def measure(
         labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
         strategy = _strategy(net, layers, samples, settings, budget)
         streams = _stream_meter(graph, layers, settings, labels)
-        kept = 0 if streams is None else 4 * samples.count**2 * streams.most_kept(layers)
+        kept = 0 if streams is None else bytes_of_streams(streams, layers, samples.count)
         if streams is not None and (strategy.block_rows or kept > budget / 2):
             _warn_of_streams(streams, kept, budget)
             streams, kept = None, 0
@@ -210,6 +210,11 @@ def _stream_meter(
         return None
     meter = StreamMeter(graph, layers, settings.estimator)
     return meter if meter.merges else None
+
+
+def bytes_of_streams(meter: StreamMeter, layers: Sequence[Layer], samples: int) -> int:
+    """Return what the distances of streams take while they are waited for."""
+    return 4 * samples**2 * meter.most_kept(layers)
 
 
 def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
