@@ -310,7 +310,8 @@ class Estimate:
         Bounds on the same quantities *of the surrogate that* ``kind`` *names*; equal to the value
         where it is exact for the sample.
     ixm_ceiling, iym_ceiling
-        log N, and min(log N, H(Y)): no net can exceed them on these samples.
+        log N, and min(log N, H(Y)): no net can exceed them on these samples. For
+        :class:`infoflow.Renyi` H(Y) is the Rényi entropy of the classes of its own order.
     samples, singleton_classes
         Number of samples, and of classes of Y that hold only one.
     kind

@@ -23,16 +23,38 @@ from infoflow.interface import Layer
 
 #: Columns of a sketch: two independent halves.
 SKETCH_SIZE = 4096
+#: Values that are folded at a time: 2 MB of float32 stay near the processor.
+_TILE = 2**19
+
+
+def half_width(size: int) -> int:
+    """Return the columns of each half of a sketch of at least ``size`` columns.
+
+    An odd number, 8 % more than half of ``size``. A map of 2^n units is then no near multiple of
+    it, and units at the same position of different maps, which vary together, seldom meet in one
+    column.
+
+    Examples
+    --------
+    >>> half_width(4096), 128**2 / half_width(4096)
+    (2213, 7.4035...)
+    """
+    return round(size * 0.5403) | 1
+
+
+def columns_of(layer: Layer, size: int) -> int:
+    """Return the columns of a layer's sketch."""
+    return layer.units if layer.units <= size else 2 * half_width(size)
 
 
 class Sketch:
     """Sketches of one layer's values, batch by batch.
 
-    Blocks of units are turned by random shifts before they are added up, so that units at the same
-    position of different maps seldom meet in one column. Both halves have the signs in common:
-    their errors come from other pairs of units, and are uncorrelated. Values are taken relative to
-    the first sample, so that what all samples share does not cost precision. A layer with no more
-    units than ``size`` is kept as it is, but for signs.
+    Units are laid out in rows as long as half of the sketch is wide, and the columns of these are
+    added up. Every unit has a random sign, and every row a random one more in the second half: the
+    errors of the halves are uncorrelated. Values are taken relative to the first sample, so that
+    what all samples share does not cost precision. A layer with no more units than ``size`` is kept
+    as it is, but for signs.
 
     Parameters
     ----------
@@ -41,9 +63,9 @@ class Sketch:
     samples
         Number of samples.
     size
-        Columns, an even number.
+        Columns at least, an even number; see :func:`half_width`.
     seed
-        Of signs and shifts.
+        Of the signs.
     dtype, device
         Of the sketch.
     """
@@ -60,14 +82,15 @@ class Sketch:
     ) -> None:
         device = device or torch.device("cpu")
         self.is_exact = units <= size
-        columns = units if self.is_exact else size
+        self._width = units if self.is_exact else half_width(size)
+        columns = units if self.is_exact else 2 * self._width
         self.values = torch.zeros(samples, columns, dtype=dtype, device=device)
-        self._half = size // 2
         generator = torch.Generator().manual_seed(seed)
         signs = torch.randint(0, 2, (units,), generator=generator, dtype=torch.int8) * 2 - 1
         self._signs = signs.to(device=device, dtype=dtype)
-        blocks = -(-units // self._half)
-        self._shifts = torch.randint(0, self._half, (blocks, 2), generator=generator).tolist()
+        rows = -(-units // self._width)
+        turned = torch.randperm(rows, generator=generator) % 2 * -2 + 1
+        self._halves = torch.stack([torch.ones(rows), turned]).to(device=device, dtype=dtype)
         self._reference: Tensor | None = None
 
     def add(self, start: int, values: Tensor) -> None:
@@ -78,27 +101,45 @@ class Sketch:
         if self.is_exact:
             torch.addcmul(self._reference, values, self._signs, out=target)
             return
-        halves = target.chunk(2, dim=1)
-        pieces = (
-            whole.split(self._half, dim=-1) for whole in (values, self._signs, self._reference)
-        )
-        for shifts, block, signs, reference in zip(self._shifts, *pieces, strict=True):
-            signed = torch.addcmul(reference, block, signs)
-            for sums, shift in zip(halves, shifts, strict=True):
-                fits = min(signed.shape[1], self._half - shift)
-                sums[:, shift : shift + fits] += signed[:, :fits]
-                if fits < signed.shape[1]:
-                    sums[:, : signed.shape[1] - fits] += signed[:, fits:]
+        sums = target.view(len(values), 2, self._width)
+        step = max(1, _TILE // (len(values) * self._width)) * self._width
+        pieces = (whole.split(step, dim=-1) for whole in (values, self._signs, self._reference))
+        for number, (block, signs, reference) in enumerate(zip(*pieces, strict=True)):
+            self._fold(sums, torch.addcmul(reference, block, signs), number * step // self._width)
+
+    def _fold(self, sums: Tensor, signed: Tensor, first: int) -> None:
+        """Add up rows of units, from number ``first`` on, for each half with signs of its own."""
+        rows, left = divmod(signed.shape[1], self._width)
+        if rows:
+            whole = signed[:, : rows * self._width].unflatten(1, (rows, self._width))
+            signs = self._halves[:, first : first + rows]
+            sums.baddbmm_(signs.expand(len(signed), -1, -1), whole)
+        if left:
+            rest = signed[:, None, rows * self._width :]
+            sums[:, :, :left].addcmul_(self._halves[:, first + rows, None], rest)
 
     def parts(self) -> tuple[Tensor, ...]:
         """Return (samples, columns) values whose distances are those of the layer.
 
-        The whole sketch, and, where it is not exact, each of its independent halves.
+        The whole sketch, and, where it is not exact, each of its halves.
         """
         if self.is_exact:
             return (self.values,)
-        first, second = self.values.chunk(2, dim=1)
-        return (self.values * 0.5**0.5, first, second)
+        return (self.values * 0.5**0.5, *self.halves())
+
+    def halves(self) -> tuple[Tensor, ...]:
+        """Return (samples, columns) values of each half; none where the sketch is exact."""
+        return () if self.is_exact else self.values.chunk(2, dim=1)
+
+    def distances(self) -> tuple[Tensor, ...]:
+        """Return the (samples, samples) distances of :meth:`parts`.
+
+        Those of the whole are the mean of those of the halves.
+        """
+        if self.is_exact:
+            return (squared_distances(self.values),)
+        first, second = (squared_distances(half) for half in self.halves())
+        return ((first + second).mul_(0.5), first, second)
 
 
 @dataclass(frozen=True)
@@ -154,11 +195,11 @@ def sketch_layers(
             graph.visit(batch.call, part, _adder(sketches, batch))
             step()
         for layer in part:
+            sketch = sketches.pop(layer.name)
             whole, *halves = (
-                squared_distances(values)
+                sketch.distances()
                 if block_rows is None
-                else DistanceRows(values, block_rows)
-                for values in sketches.pop(layer.name).parts()
+                else [DistanceRows(values, block_rows) for values in sketch.parts()]
             )
             yield Gathered(layer, whole, tuple(halves))
 
@@ -166,9 +207,11 @@ def sketch_layers(
 def _adder(sketches: dict[str, Sketch], batch: Batch) -> Callable[[Layer, Tensor], None]:
     def add(layer: Layer, value: Tensor) -> None:
         flat = flat_rows(layer, value, batch.size)
-        if not bool(torch.isfinite(flat.sum())):
+        sketch = sketches[layer.name]
+        sketch.add(batch.start, flat)
+        # what is not finite stays so in sums, and those of a sketch have fewer terms
+        if not bool(torch.isfinite(sketch.values[batch.start : batch.start + batch.size].sum())):
             raise not_finite(layer, flat)
-        sketches[layer.name].add(batch.start, flat)
 
     return add
 
@@ -181,7 +224,7 @@ def plan_sketches(
     room = 0
     for layer in layers:
         # the sketch, a copy of it for the products, and the signs with the first sample
-        needed = 2 * samples * min(layer.units, size) * bytes_per_value + 12 * layer.units
+        needed = 2 * samples * columns_of(layer, size) * bytes_per_value + 12 * layer.units
         if needed > room or not passes:
             passes.append([])
             room = budget

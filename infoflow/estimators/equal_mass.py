@@ -41,6 +41,8 @@ def equal_mass_edges(values: Tensor, bins: int) -> Tensor:
     [2.0, 4.0, 6.0]
     """
     flat = values.reshape(-1)
+    if not len(flat):
+        return flat
     ordered = flat[:: -(-len(flat) // _MOST_SORTED)].sort().values
     places = torch.arange(1, bins, device=values.device) * len(ordered) // bins
     edges: Tensor = torch.unique(ordered[places])

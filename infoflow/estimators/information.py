@@ -9,7 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infoflow.estimators.jackknife import deal_groups
-from infoflow.estimators.kernel import Sums
+from infoflow.estimators.kernel import Sums, Totals
+
+#: Nats that are no more than rounding of the sums.
+_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,13 @@ def about_samples(sums: Sums) -> Information:
     membership = _membership(len(sums.total), sums.total.device)
     left = (len(sums.total) - membership.sum(0)).log()
     replicates = left - _mean_of_others(_log_without_groups(sums.total, sums.total_by_group))
-    value = sums.total.new_tensor(len(sums.total)).log() - sums.total.log().mean()
     slope = -(sums.total_slope / sums.total).mean()
-    return Information(max(0.0, float(value)), replicates, float(slope))
+    return Information(value_about_samples(sums), replicates, float(slope))
+
+
+def value_about_samples(totals: Totals) -> float:
+    """Return the value of :func:`about_samples` alone."""
+    return max(0.0, float((len(totals.total) / totals.total).log().mean()))
 
 
 def about_classes(sums: Sums, classes: Tensor) -> Information:
@@ -50,13 +57,18 @@ def about_classes(sums: Sums, classes: Tensor) -> Information:
 
     It equals the information about the samples less its mean within the classes.
     """
-    entropy, entropies = _entropies(classes)
+    _, entropies = _entropies(classes)
     ratio = _log_without_groups(sums.total, sums.total_by_group) - _log_without_groups(
         sums.within, sums.within_by_group
     )
-    value = entropy - (sums.total / sums.within).log().mean()
     slope = -(sums.total_slope / sums.total - sums.within_slope / sums.within).mean()
-    return Information(float(value), entropies - _mean_of_others(ratio), float(slope))
+    value = value_about_classes(sums, classes)
+    return Information(value, entropies - _mean_of_others(ratio), float(slope))
+
+
+def value_about_classes(totals: Totals, classes: Tensor) -> float:
+    """Return the value of :func:`about_classes` alone."""
+    return float(_surprise(totals, classes).mean())
 
 
 def shared_about_classes(one: Sums, other: Sums, both: Sums, classes: Tensor) -> Information:
@@ -79,9 +91,9 @@ def _common_change(one: Tensor, other: Tensor, both: Tensor) -> Tensor:
     return torch.where((signs == signs[0]).all(0), change, 0.0)
 
 
-def _surprise(sums: Sums, classes: Tensor) -> Tensor:
-    """Return (N,) logarithms of p(y | m) / p(y)."""
-    shares = classes.bincount()[classes] / len(classes)
+def _surprise(sums: Totals, classes: Tensor) -> Tensor:
+    """Return (N,) logarithms of p(y | m) / p(y), exactly 0 for a constant layer."""
+    shares = classes.bincount()[classes].to(torch.float64) / len(classes)
     return (sums.within / sums.total / shares).log()
 
 
@@ -100,8 +112,9 @@ def _surprise_without_groups(sums: Sums, classes: Tensor) -> Tensor:
 def about_shuffled_classes(sums: Sums, classes: Tensor) -> Tensor:
     """Return (permutations,) values of :func:`about_classes` for the shuffled classes."""
     entropy, _ = _entropies(classes)
-    mean: Tensor = (sums.total / sums.shuffled).log().mean(1)
-    return entropy - mean
+    found: Tensor = entropy - (sums.total / sums.shuffled).log().mean(1)
+    # of a constant layer, rounding is all that is left, on either side of 0
+    return torch.where(found.abs() > _ROUNDING, found, 0.0)
 
 
 def _membership(samples: int, device: torch.device) -> Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from scipy import stats
@@ -51,10 +52,15 @@ def deal_groups(
             f"A jackknife needs at least 2 samples and 2 groups, got {samples} samples and "
             f"{groups} groups."
         )
+    return _dealt(samples, groups, seed).to(device, copy=True)
+
+
+@lru_cache(maxsize=8)
+def _dealt(samples: int, groups: int, seed: int) -> Tensor:
     order = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
     dealt = torch.empty(samples, dtype=torch.int64)
     dealt[order] = torch.arange(samples) % min(samples, groups)
-    return dealt.to(device)
+    return dealt
 
 
 def group_jackknife(

@@ -14,36 +14,45 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infoflow.estimators.jackknife import deal_groups
+from infoflow.estimators.shuffles import Shuffles
 
 #: Rows whose exponents are worked on at a time, in values: 8 MB of float64 stays near the caches.
 _BLOCK_VALUES = 2**20
-#: Up to so many classes, a product with their indicators is quicker than picking members.
-_FEW_CLASSES = 16
 
 
 @dataclass(frozen=True)
-class Sums:
+class Totals:
     """For each sample i, sums over samples j of k_ij = exp(−e_ij).
 
     Parameters
     ----------
     total, within
         (N,) sums over all samples, and over those of the same class.
-    total_by_group, within_by_group
-        (N, groups) the same, over the samples of each group of the jackknife.
-    shuffled
-        (permutations, N) as ``within``, for shuffled classes.
-    total_slope, within_slope
-        (N,) sums of k_ij · e_ij: the derivative of the sums by the logarithm of the noise variance.
     """
 
     total: Tensor
     within: Tensor
+
+
+@dataclass(frozen=True)
+class Sums(Totals):
+    """Sums of kernels with those that intervals and nulls are made of.
+
+    Parameters
+    ----------
+    total_by_group, within_by_group
+        (N, groups) the same, over the samples of each group of the jackknife.
+    total_slope, within_slope
+        (N,) sums of k_ij · e_ij: the derivative of the sums by the logarithm of the noise variance.
+    shuffled
+        (permutations, N) as ``within``, for shuffled classes.
+    """
+
     total_by_group: Tensor
     within_by_group: Tensor
-    shuffled: Tensor
     total_slope: Tensor
     within_slope: Tensor
+    shuffled: Tensor
 
 
 def kernel_sums(
@@ -51,9 +60,10 @@ def kernel_sums(
     classes: Tensor,
     permuted: Tensor | None = None,
     *,
-    factors: Sequence[float] = (1.0,),
-) -> tuple[Sums, ...]:
-    """Return the sums for exponents e_ij times each of the factors.
+    factor: float = 1.0,
+    others: Sequence[float] = (),
+) -> tuple[Sums, list[Totals]]:
+    """Return the sums for exponents e_ij times a factor, and the totals for other factors.
 
     Parameters
     ----------
@@ -62,26 +72,51 @@ def kernel_sums(
     classes
         (N,) int64 classes; all zero where there is no Y.
     permuted
-        (permutations, N) shuffled classes, for the first factor.
-    factors
+        (permutations, N) shuffled classes.
+    factor, others
         What the exponents are multiplied by.
     """
     membership = F.one_hot(deal_groups(len(classes), classes.device)).to(torch.float64)
-    none = classes.new_empty(0, len(classes))
-    parts: list[list[tuple[Tensor, ...]]] = [[] for _ in factors]
+    shuffles = Shuffles(classes.new_empty(0, len(classes)) if permuted is None else permuted)
+    main: list[tuple[Tensor, ...]] = []
+    rest: list[list[tuple[Tensor, ...]]] = [[] for _ in others]
+    for block, rows, is_own in _with_rows(exponents, classes):
+        for number, other in enumerate(others):
+            rest[number].append(_totals_of_block(block * -other, is_own))
+        main.append(_of_block(block * factor, rows, is_own, membership, shuffles))
+    columns = _joined(main)
+    columns[-1] = columns[-1].T
+    return Sums(*columns), [Totals(*_joined(parts)) for parts in rest]
+
+
+def kernel_totals(exponents: Iterable[Tensor], classes: Tensor, factor: float = 1.0) -> Totals:
+    """Return the totals of :func:`kernel_sums` alone, which cost less."""
+    blocks = _with_rows(exponents, classes)
+    return Totals(
+        *_joined([_totals_of_block(block * -factor, is_own) for block, _, is_own in blocks])
+    )
+
+
+def _with_rows(
+    exponents: Iterable[Tensor], classes: Tensor
+) -> Iterator[tuple[Tensor, slice, Tensor]]:
+    """Yield small blocks of rows, which rows they are, and which samples are of a row's class."""
     start = 0
     for block in small_blocks(exponents):
         rows = slice(start, start + len(block))
         start = rows.stop
-        is_own = classes[rows, None] == classes
-        for number, factor in enumerate(factors):
-            shuffles = none if permuted is None or number else permuted
-            parts[number].append(_of_block(block * factor, rows, is_own, membership, shuffles))
-    return tuple(_joined(part) for part in parts)
+        yield block, rows, classes[rows, None] == classes
+
+
+def _totals_of_block(negative: Tensor, is_own: Tensor) -> tuple[Tensor, ...]:
+    """Return the fields of Totals for a block of −e_ij, which is overwritten."""
+    kernel = negative.exp_()
+    total = kernel.sum(1)
+    return total, kernel.mul_(is_own).sum(1)
 
 
 def _of_block(
-    exponents: Tensor, rows: slice, is_own: Tensor, membership: Tensor, permuted: Tensor
+    exponents: Tensor, rows: slice, is_own: Tensor, membership: Tensor, shuffles: Shuffles
 ) -> tuple[Tensor, ...]:
     """Return the fields of Sums for a block of rows; shuffled sums have the rows first."""
     kernel = torch.exp(-exponents)
@@ -92,49 +127,14 @@ def _of_block(
         own.sum(1),
         kernel @ membership,
         own @ membership,
-        _shuffled_sums(kernel, rows, permuted),
         steep.sum(1),
-        torch.where(is_own, steep, 0.0).sum(1),
+        steep.mul_(is_own).sum(1),
+        shuffles.sums(kernel, rows),
     )
 
 
-def _joined(parts: Sequence[tuple[Tensor, ...]]) -> Sums:
-    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
-    columns[4] = columns[4].T
-    return Sums(*columns)
-
-
-def _shuffled_sums(kernel: Tensor, rows: slice, permuted: Tensor) -> Tensor:
-    """Return (rows, permutations) sums over the samples of the same shuffled class."""
-    if not len(permuted):
-        return kernel.new_empty(len(kernel), 0)
-    number = int(permuted[0].max()) + 1
-    if number <= _FEW_CLASSES:
-        single = kernel.to(torch.float32)
-        sums = [
-            (single @ F.one_hot(classes, number).to(torch.float32))
-            .gather(1, classes[rows, None])
-            .squeeze(1)
-            for classes in permuted
-        ]
-    else:
-        counts = permuted[0].bincount(minlength=number)
-        sums = [_sums_of_own(kernel, classes, counts, rows) for classes in permuted]
-    return torch.stack(sums, dim=1).to(torch.float64)
-
-
-def _sums_of_own(kernel: Tensor, classes: Tensor, counts: Tensor, rows: slice) -> Tensor:
-    """Return (rows,) sums over the samples of a row's own class, touching no others."""
-    members = classes.argsort(stable=True)
-    own = classes[rows]
-    lengths = counts[own]
-    ends = lengths.cumsum(0)
-    first = (counts.cumsum(0) - counts)[own] - (ends - lengths)
-    places = torch.arange(int(ends[-1]), device=kernel.device)
-    columns = members[places + first.repeat_interleave(lengths)]
-    lines = torch.arange(len(kernel), device=kernel.device).repeat_interleave(lengths)
-    chosen = kernel.view(-1)[lines * kernel.shape[1] + columns]
-    return torch.segment_reduce(chosen, "sum", lengths=lengths)
+def _joined(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
+    return [torch.cat(column) for column in zip(*parts, strict=True)]
 
 
 def small_blocks(blocks: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -85,11 +85,12 @@ def noises_of(noise: NoiseLike) -> tuple[Noise, ...]:
 
 
 def _single(noise: Noise | str) -> Noise:
-    if not isinstance(noise, str):
+    if isinstance(noise, (Real, Relative)):
         return noise
-    if noise != "relative":
+    if not isinstance(noise, str) or noise != "relative":
+        got = f"a {type(noise).__name__} {noise!r}" if hasattr(noise, "shape") else repr(noise)
         raise ArgumentError(
-            "noise must be a variance, 'relative', an infoflow.Relative, or a sequence of these, "
-            f"got {noise!r}."
+            "noise must be a variance, 'relative', an infoflow.Relative, or a list or tuple of "
+            f"these, got {got}. Of an array or a tensor, pass .tolist()."
         )
     return Relative()

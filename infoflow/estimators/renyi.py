@@ -66,6 +66,9 @@ def matrix_entropy(kernel: Tensor, alpha: float = 1.01) -> Tensor:
 def spectrum_entropy(eigenvalues: Tensor, alpha: float) -> Tensor:
     """Return the Rényi entropy of order ``alpha``, in nats, of eigenvalues divided by their sum."""
     shares = eigenvalues.to(torch.float64) / eigenvalues.sum()
+    # what is rounding of the largest would count where the order is below 1
+    rounding = len(shares) * torch.finfo(torch.float64).eps * shares.max()
+    shares = torch.where(shares > rounding, shares, 0.0)
     if abs(alpha - 1.0) < _NEAR_ONE:
         entropy = torch.special.entr(shares).sum()
     else:

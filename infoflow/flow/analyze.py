@@ -65,7 +65,9 @@ def analyze(
         ``"kmeans"``, ``"coarsening"``, ``"output"`` (the model's own), ``"none"``, an object such
         as ``infoflow.KMeans(clusters=32)``, or an array with a class for each sample.
     estimator
-        ``"kde"``, ``"binning"``, or an object such as ``infoflow.KDE(noise_variance=0.1)``.
+        ``"kde"``, ``"binning"``, ``"equal-mass"``, ``"renyi"``, ``"ksg"``,
+        ``"sample-propagation"`` (of an :class:`infoflow.NoisyNet`), or an object such as
+        ``infoflow.KDE(noise_variance=0.1)``.
     noise
         The KDE's measurement noise: a variance; ``"relative"`` or an :class:`infoflow.Relative` for
         a share of each layer's own variance; or several of these, a sweep, whose result says where

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -121,14 +121,19 @@ def _sketch_error(
 ) -> tuple[float, float]:
     if not gathered.halves:
         return 0.0, 0.0
-    estimator = settings.estimator
-    if isinstance(estimator, KDE):
-        estimator = replace(estimator, permutations=0)  # no null is needed of a half
-    halves = [estimator.estimate(cast(Tensor, half), classes) for half in gathered.halves]
+    halves = [_values(settings.estimator, cast(Tensor, half), classes) for half in gathered.halves]
     return (
-        max(abs(half.ixm - whole.ixm) for half in halves),
-        max(abs(half.iym - whole.iym) for half in halves),
+        max(abs(ixm - whole.ixm) for ixm, _ in halves),
+        max(abs(iym - whole.iym) for _, iym in halves),
     )
+
+
+def _values(estimator: Estimator, statistic: Tensor, classes: Tensor | None) -> tuple[float, float]:
+    """Return I(X;M) and I(Y;M) in nats, without intervals and null where they can be left out."""
+    if isinstance(estimator, KDE):
+        return estimator.values(statistic, classes)
+    estimate = estimator.estimate(statistic, classes)
+    return estimate.ixm, estimate.iym
 
 
 def measure(
@@ -165,7 +170,7 @@ def measure(
         labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
         strategy = _strategy(net, layers, samples, settings, budget)
         streams = _stream_meter(graph, layers, settings, labels)
-        kept = 0 if streams is None else 4 * samples.count**2 * streams.most_kept(layers)
+        kept = 0 if streams is None else bytes_of_streams(streams, layers, samples.count)
         if streams is not None and (strategy.block_rows or kept > budget / 2):
             _warn_of_streams(streams, kept, budget)
             streams, kept = None, 0
@@ -205,6 +210,11 @@ def _stream_meter(
         return None
     meter = StreamMeter(graph, layers, settings.estimator)
     return meter if meter.merges else None
+
+
+def bytes_of_streams(meter: StreamMeter, layers: Sequence[Layer], samples: int) -> int:
+    """Return what the distances of streams take while they are waited for."""
+    return 4 * samples**2 * meter.most_kept(layers)
 
 
 def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
 from infoflow.capture.collect import value_dtype
-from infoflow.capture.sketch import SKETCH_SIZE
+from infoflow.capture.sketch import SKETCH_SIZE, columns_of
 from infoflow.capture.strategy import Mode, Strategy, choose_strategy
 from infoflow.estimators import KDE, make_estimator
-from infoflow.flow.measure import Layers, measurable
+from infoflow.flow.measure import Layers, bytes_of_streams, measurable
+from infoflow.flow.streams import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Distances, Estimator, Layer, Values
 
@@ -80,6 +81,7 @@ def plan(
     memory_budget: int | float | str = "2GB",
     mode: Mode = "auto",
     sketch_size: int = SKETCH_SIZE,
+    streams: bool = True,
 ) -> Plan:
     """Say what :func:`infoflow.analyze` will do and cost, before it runs.
 
@@ -93,6 +95,8 @@ def plan(
         Number of samples, at least 2.
     estimator, layers, memory_budget, mode, sketch_size
         As for :func:`infoflow.analyze`.
+    streams
+        As for :func:`infoflow.analyze`, with a target: their distances take some of the budget.
 
     Raises
     ------
@@ -113,16 +117,26 @@ def plan(
     budget = parse_bytes(memory_budget)
     chosen = make_estimator(estimator)
     measured = measurable(graph, layers)
-    strategy = choose_strategy(
-        measured,
-        samples,
-        chosen.statistic,
-        budget=budget,
-        bytes_per_value=value_dtype(graph).itemsize,
-        mode=mode,
-        size=sketch_size,
-        takes_rows=isinstance(chosen, KDE),
-    )
+
+    def strategy_within(budget: int) -> Strategy:
+        return choose_strategy(
+            measured,
+            samples,
+            chosen.statistic,
+            budget=budget,
+            bytes_per_value=value_dtype(graph).itemsize,
+            mode=mode,
+            size=sketch_size,
+            takes_rows=isinstance(chosen, KDE),
+        )
+
+    strategy = strategy_within(budget)
+    kept = 0
+    if streams and isinstance(chosen, KDE) and not strategy.block_rows:
+        kept = bytes_of_streams(StreamMeter(graph, measured, chosen), measured, samples)
+        kept = kept if kept <= budget / 2 else 0
+        budget -= kept
+        strategy = strategy_within(budget)
     forward = float(samples * sum(layer.multiply_adds for layer in graph.layers))
     extra = _extra(measured, samples, chosen, strategy)
     return Plan(
@@ -135,7 +149,7 @@ def plan(
         extra,
         (_passes_cost(graph, measured, samples, chosen, budget, strategy) * samples + extra)
         / max(forward, 1.0),
-        _memory(measured, samples, chosen, strategy, budget, value_dtype(graph).itemsize),
+        kept + _memory(measured, samples, chosen, strategy, budget, value_dtype(graph).itemsize),
     )
 
 
@@ -166,10 +180,10 @@ def _extra(
         return float(samples * units)
     if not strategy.is_sketch:
         return _PRODUCT * samples**2 / 2 * units
-    columns = sum(min(layer.units, strategy.size) for layer in layers)
+    columns = sum(columns_of(layer, strategy.size) for layer in layers)
     products = samples**2 * columns * (1.0 if strategy.block_rows else 0.5)
-    # the products of the whole sketch, and of its two halves
-    return _FOLD * samples * units + _PRODUCT * products * 2
+    # in rows, the products of the whole sketch come on top of those of its two halves
+    return _FOLD * samples * units + _PRODUCT * products * (2 if strategy.block_rows else 1)
 
 
 def _memory(
@@ -187,7 +201,7 @@ def _memory(
         return 2 * itemsize * samples * units
     if not isinstance(estimator.statistic, Distances):
         return 16 * samples * len(layers)
-    columns = sum(min(layer.units, strategy.size) for layer in layers)
+    columns = sum(columns_of(layer, strategy.size) for layer in layers)
     kept = columns if strategy.is_sketch else units
     fixed = (
         MATRICES * 8 * samples * strategy.block_rows

@@ -179,6 +179,10 @@ def measure_streams(exponents: Sequence[Tensor], classes: Tensor) -> list[Stream
     """
     permuted = shuffled(classes, _SHUFFLES)
     everything = _about(_sum(exponents), classes, permuted)
+    if len(exponents) == 2:
+        # each of two is what is left without the other
+        one, other = (_about(exponent, classes, permuted) for exponent in exponents)
+        return [_part(one, other, everything, classes), _part(other, one, everything, classes)]
     return [
         _part(
             _about(one, classes, permuted[:0]),
@@ -208,7 +212,7 @@ class _Known:
 
 
 def _about(exponents: Tensor, classes: Tensor, permuted: Tensor) -> _Known:
-    (sums,) = kernel_sums([exponents.to(torch.float64)], classes, permuted)
+    sums, _ = kernel_sums([exponents.to(torch.float64)], classes, permuted)
     return _Known(sums, about_classes(sums, classes), about_shuffled_classes(sums, classes))
 
 

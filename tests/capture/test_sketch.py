@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import infoflow
-from infoflow.capture.sketch import Sketch, plan_sketches
+from infoflow.capture.sketch import Sketch, half_width, plan_sketches
 from infoflow.capture.strategy import MOST_EXACT, choose_strategy
 from infoflow.estimators.distances import squared_distances
 from infoflow.interface import ArgumentError, Codes, Distances, Layer, MemoryBudgetError
@@ -52,6 +52,24 @@ def test_errors_of_the_halves_are_uncorrelated():
         [[float(squared_distances(h)[0, 1]) / true - 1 for h in pair] for pair in halves]
     )
     assert abs(np.corrcoef(errors.T)[0, 1]) < 0.15
+
+
+def test_distances_of_the_whole_are_the_mean_of_the_halves():
+    sketch = sketched(cloud())
+    for made, expected in zip(sketch.distances(), sketch.parts(), strict=True):
+        torch.testing.assert_close(made, squared_distances(expected))
+
+
+def test_energy_at_one_place_of_every_map_does_not_meet_in_few_columns():
+    """Without turning the rows, maps of 2^n units put the same place of all into one column."""
+    energy = torch.zeros(64, 64)
+    energy[20:28, 20:28] = 1.0
+    values = torch.randn(2, 32, 64, 64, generator=torch.Generator().manual_seed(0)) * energy
+    values = values.flatten(1)
+    true = float(squared_distances(values)[0, 1])
+    parts = [sketched(values, seed=seed).parts()[0] for seed in range(200)]
+    errors = torch.tensor([float(squared_distances(part)[0, 1]) / true - 1 for part in parts])
+    assert float(errors.square().mean().sqrt()) < 1.2 * (2 / 512) ** 0.5
 
 
 def test_a_narrow_layer_is_exact():
@@ -121,7 +139,7 @@ def test_auto_sketches_above_the_documented_cost():
 
 def test_sketches_share_passes_as_far_as_the_budget_goes():
     layers = [layer(5000, n) for n in range(6)]
-    one = 2 * 100 * 512 * 4 + 12 * 5000
+    one = 2 * 100 * 2 * half_width(512) * 4 + 12 * 5000
     passes = plan_sketches(layers, 100, 512, 2 * one, 4)
     assert [len(part) for part in passes] == [2, 2, 2]
 

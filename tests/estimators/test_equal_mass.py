@@ -75,3 +75,8 @@ def test_layers_of_a_net_are_measured_and_wide_ones_are_saturated(unet, loader):
             layers=["encoder.4.2", "output"],
         )
     np.testing.assert_allclose(result.ixm, math.log2(20))
+
+
+def test_a_layer_without_units_says_nothing():
+    numbers = infoflow.estimate(np.zeros((10, 0)), [0, 1] * 5, estimator="equal-mass")
+    assert (numbers.ixm, numbers.iym) == (0.0, 0.0)

@@ -11,6 +11,7 @@ from infoflow.estimators.distances import DistanceRows, squared_distances
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.null import shuffled
+from infoflow.estimators.shuffles import Shuffles
 from tests.estimators import twins
 
 
@@ -116,3 +117,34 @@ def test_noise_that_cannot_be_used(noise, message):
 def test_share_must_be_positive():
     with pytest.raises(ValueError, match="share must be a number greater than 0, got -1"):
         infoflow.Relative(-1)
+
+
+@pytest.mark.parametrize("bound", ["upper", "lower"])
+def test_nothing_of_a_constant_layer_is_below_0(bound):
+    """A null of -6e-17 was printed as -0.00."""
+    labels = np.random.default_rng(0).integers(0, 3, 60)
+    found = infoflow.estimate(np.full((60, 3), 7.1), labels, estimator=KDE(1.0, bound))
+    for value in (found.ixm, found.iym, found.iym_null, found.iym_null_high, found.iym_ci_low):
+        assert f"{value}" == "0.0"
+
+
+def test_sums_over_shuffled_classes_are_those_of_a_plain_loop():
+    """Large classes, small ones and singletons, in blocks of rows."""
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.cat([torch.zeros(60), torch.arange(1, 9).repeat(5), torch.arange(9, 20)]).long()
+    kernel = torch.rand(len(classes), len(classes), generator=generator, dtype=torch.float64)
+    permuted = shuffled(classes, 7)
+    shuffles = Shuffles(permuted)
+    blocks = [slice(0, 40), slice(40, 41), slice(41, len(classes))]
+    sums = torch.cat([shuffles.sums(kernel[rows], rows) for rows in blocks])
+    expected = [(kernel * (order[:, None] == order)).sum(1) for order in permuted]
+    torch.testing.assert_close(sums, torch.stack(expected, 1), rtol=1e-6, atol=0)
+
+
+def test_values_alone_are_those_of_the_estimate():
+    values, labels = cloud()
+    distances, classes = squared_distances(torch.as_tensor(values)), torch.as_tensor(labels)
+    for estimator in (KDE(0.5), KDE(0.5, "lower"), KDE(infoflow.Relative(0.2))):
+        whole = estimator.estimate(distances, classes)
+        assert estimator.values(distances, classes) == pytest.approx((whole.ixm, whole.iym))
+        assert math.isnan(estimator.values(distances, None)[1])

@@ -97,3 +97,11 @@ def test_alpha_must_be_positive(alpha):
 def test_width_must_be_positive_or_the_median(width):
     with pytest.raises(ValueError, match="width must be a number greater than 0 or 'median'"):
         infoflow.Renyi(width=width)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 1.01, 2.0])
+def test_a_constant_layer_and_its_null_are_0_whatever_the_order(alpha):
+    """Rounding of the eigenvalues, to the power of one half, made 1e-8 of nothing."""
+    found = infoflow.estimate(np.ones((60, 3)), [0, 1, 2] * 20, estimator=infoflow.Renyi(alpha))
+    for value in (found.ixm, found.iym, found.iym_null, found.iym_null_high):
+        assert value == pytest.approx(0, abs=1e-12)

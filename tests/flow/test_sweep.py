@@ -54,3 +54,10 @@ def test_wrong_sweeps(samples):
     single = infoflow.analyze(net, samples, noise=1.0, progress=False)
     with pytest.raises(InfoflowError, match="This result holds no sweep of 'iym'"):
         single.order_changes()
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+@pytest.mark.parametrize("noise", [[0.1, 1.0], 0.1])
+def test_noise_in_an_array_says_what_to_pass(samples, kind, noise):
+    with pytest.raises(ArgumentError, match=r"noise must be a variance.* pass \.tolist\(\)"):
+        infoflow.analyze(nn.Linear(4, 2), samples, noise=kind(noise))
