@@ -136,7 +136,7 @@ def test_says_its_question_its_caution_and_what_is_saved():
     text = str(infoflow.suggest_pruning(made_up({10: [0.5]})))
     assert text.startswith("Redesign: would a net built without this stream, trained from scratch")
     assert "The two answers can be opposite" in text
-    (line,) = [line for line in text.splitlines() if line.startswith("7→11  keep")]
+    (line,) = [line for line in text.splitlines() if line.split()[:2] == ["7→11", "keep"]]
     assert f"{16 * 16 * 3 * 3:,}" in line  # weights from 16 channels to 16, 3×3
 
 
