@@ -11,7 +11,8 @@ import xarray as xr
 from tests.examples.nuclei import import_example
 
 reproduction = import_example().reproduction
-claims, ours, study = reproduction.claims, reproduction.ours, reproduction.study
+PAPERS = {claim.name: claim for claim in reproduction.paper.PAPERS}
+ours, study = reproduction.ours, reproduction.study
 verdicts, readings, clocks = reproduction.verdicts, reproduction.readings, reproduction.clocks
 
 #: In the paper's epochs.
@@ -54,9 +55,6 @@ def make_curve(when: float, end: float):
     clock = np.arange(0, end + 1, 50.0)
     dice = 0.9 * np.clip(clock / when, 0, 1) if math.isfinite(when) else np.full_like(clock, 0.2)
     return study.Curve(clock, 1 - dice, dice, dice, 10_000.0)
-
-
-PAPERS = {claim.name: claim for claim in claims.PAPERS}
 
 
 def verdict(name: str, *seeds) -> str:

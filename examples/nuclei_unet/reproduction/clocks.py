@@ -44,7 +44,7 @@ def _factor(fast: Curve, slow: Curve) -> float:
         return float("nan")
     levels = np.linspace(top, bottom, 22)[1:-1]
     clocks = [
-        curve.clock[1:][(low[None, :] <= levels[:, None]).argmax(axis=1)]
+        curve.loss_clock[1:][(low[None, :] <= levels[:, None]).argmax(axis=1)]
         for curve, low in zip((fast, slow), lows, strict=True)
     ]
     return float(np.median(clocks[0] / clocks[1]))

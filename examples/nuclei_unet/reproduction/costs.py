@@ -16,8 +16,8 @@ FIELDS = ("stage", "seconds", "peak MB")
 
 
 @contextmanager
-def counted(stage: str, path: Path) -> Iterator[None]:
-    """Print what happens in the context costs, and add it to the stage's row of ``path``."""
+def counted(stage: str, path: Path | None) -> Iterator[None]:
+    """Print what happens in the context costs; add it to the stage's row of ``path``, if any."""
     _forget_peak()
     started = time.perf_counter()
     try:
@@ -25,7 +25,8 @@ def counted(stage: str, path: Path) -> Iterator[None]:
     finally:
         seconds, peak = time.perf_counter() - started, peak_megabytes()
         print(f"{stage}: {seconds:.1f} s, peak {peak:.0f} MB", flush=True)
-        _add(path, stage, seconds, peak)
+        if path is not None:
+            _add(path, stage, seconds, peak)
 
 
 def peak_megabytes() -> float:

@@ -89,24 +89,14 @@ def _measure_epoch(
 ) -> None:
     """Write both files of an epoch: three captures, and one where binning is not wanted."""
     loader = batches(data.images, data.masks, BATCH)
-    kept, target = Kept(), FixedTarget(targets[TARGETS[0]])
+    kept = Kept()
+    given = {"target": FixedTarget(targets[TARGETS[0]]), "memory_budget": how.memory_budget}
     with _expected_doubts():
-        result = infoflow.analyze(
-            model,
-            loader,
-            target=target,
-            estimator=SharedKDE(1.0, targets=targets, kept=kept),
-            mode=how.mode,
-            memory_budget=how.memory_budget,
-        )
+        shared = SharedKDE(1.0, targets=targets, kept=kept)
+        result = infoflow.analyze(model, loader, estimator=shared, mode=how.mode, **given)
         for size in BINS if bins else ():
-            infoflow.analyze(
-                model,
-                loader,
-                target=target,
-                estimator=SharedBinning(size, targets=targets, kept=kept),
-                memory_budget=how.memory_budget,
-            )
+            binning = SharedBinning(size, targets=targets, kept=kept)
+            infoflow.analyze(model, loader, estimator=binning, **given)
     readings, flow = _files(parts, epoch)
     _write(_table(kept, epoch), readings)
     dataset = result.dataset.assign_coords(epoch=[epoch])

@@ -83,10 +83,7 @@ def redesign_order(seed: Seed) -> dict[str, float]:
     ends = [float(curve.clock[-1]) for curve in seed.curves.values()]
     if min(ends) < PAPER_EPOCHS * 0.99:
         return {}
-    best = {}
-    for model, curve in seed.curves.items():
-        within = curve.clock <= PAPER_EPOCHS * 1.001
-        best[model] = float(curve.smooth()[within].max())
+    best = {model: seed.best(model) for model in seed.curves}
     return {skip: max(0.0, best[model - 1] - best[model]) for skip, model in LACKING.items()}
 
 

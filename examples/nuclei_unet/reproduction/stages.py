@@ -100,7 +100,9 @@ def run_stages(work: Work, stages: tuple[str, ...]) -> None:
     """Run stages in their order, and print what each costs."""
     for stage in STAGES:
         if stage in stages:
-            with counted(stage, work.out / "costs.csv"):
+            # figures and claims leave the results, of which the costs are a part, as they are
+            is_result = stage in ("data", "train", "measure")
+            with counted(stage, work.results / "costs.csv" if is_result else None):
                 _DO[stage](work)
 
 

@@ -14,7 +14,7 @@ import xarray as xr
 
 import infoflow
 from reproduction.readings import PAPER
-from reproduction.scales import paper_clock
+from reproduction.scales import PAPER_EPOCHS, paper_clock
 
 #: A layer is at the maximum when it has this share of the largest I(Y;M) of any layer and epoch.
 AT_MAXIMUM = 0.95
@@ -43,6 +43,11 @@ class Curve:
     training: Numbers
     validation: Numbers
     end: float
+
+    @property
+    def loss_clock(self) -> Numbers:
+        """The clock of the losses: in the middle of the epoch of which each is the mean."""
+        return self.clock - 0.5 * float(np.diff(self.clock[:2]).sum())
 
     def smooth(self) -> Numbers:
         """Return the validation Dice as the median of five epochs around each."""
@@ -104,9 +109,14 @@ class Seed:
         values = self.read("iym", setting)
         return first_lasting(self.clock, values[:, layer] >= AT_MAXIMUM * values.max())
 
+    def best(self, model: int) -> float:
+        """Return the best validation Dice of a model within the paper's epochs."""
+        curve = self.curves[model]
+        return float(curve.smooth()[curve.clock <= PAPER_EPOCHS * 1.001].max())
+
     def caught_up(self, model: int) -> float:
         """Return the clock at which a model's validation Dice first is near Model 1's best."""
-        enough = self.curves[model].smooth() >= AT_BEST * self.curves[1].smooth().max()
+        enough = self.curves[model].smooth() >= AT_BEST * self.best(1)
         return float(self.curves[model].clock[enough.argmax()]) if enough.any() else math.inf
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from files import replacing
 
-from reproduction.claims import PAPERS
 from reproduction.clocks import compare_clocks
 from reproduction.costs import read_costs
 from reproduction.ours import OURS, agreement, cut_readings
+from reproduction.paper import PAPERS
 from reproduction.study import Study, load_study
 from reproduction.verdicts import Judged, judge
 
@@ -30,7 +30,7 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     content = {
         "clock": "the paper's epochs with as much learning rate × steps",
         "clocks": compare_clocks(study),
-        "costs": read_costs(out / "costs.csv"),
+        "costs": read_costs(results / "costs.csv"),
         "claims": [_entry(judged, "paper") for judged in papers]
         + [_entry(judged, "ours") for judged in ours],
     }

@@ -62,7 +62,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
         control,
         "Control",
         "The untrained net, the trained one, and shuffled classes: only what is above the "
-        "untrained line and above the grey area was learned about Y.",
+        "untrained line and above the grey area was learned about Y (binning has an edge at 0, "
+        "which the layers without activation, 10, 13, 16 and 19, lie astride).",
     ),
     "streams": (
         streams,
@@ -86,7 +87,7 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
 
 
 def draw_all(results: Path, folder: Path) -> list[Path]:
-    """Draw every figure that the results allow, and ``captions.rst`` with all of them."""
+    """Draw every figure that the results allow, and ``captions.inc`` with all of them."""
     study = load_study(results)
     drawn = []
     for name, (draw, title, sentence) in FIGURES.items():
@@ -98,13 +99,13 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
             figure.savefig(part, format="png", dpi=110)
         plt.close(figure)
         drawn.append((name, title, sentence))
-    with replacing(folder / "captions.rst") as part:
-        part.write_text("\n".join(_captioned(folder.name, *row) for row in drawn), "utf-8")
+    with replacing(folder / "captions.inc") as part:
+        part.write_text("\n".join(_captioned(folder, *row) for row in drawn), "utf-8")
     return [folder / f"{name}.png" for name, *_ in drawn]
 
 
-def _captioned(folder: str, name: str, title: str, sentence: str) -> str:
-    return (
-        f".. figure:: {folder}/{name}.png\n   :alt: {title}\n   :width: 100%\n\n"
-        f"   **{title}.** {sentence}\n"
-    )
+def _captioned(folder: Path, name: str, title: str, sentence: str) -> str:
+    """Return a figure for a page beside the folder of the study."""
+    image = f"{folder.parent.name}/{folder.name}/{name}.png"
+    options = f"   :alt: {title}\n   :width: 100%\n"
+    return f".. figure:: {image}\n{options}\n   **{title}.** {sentence}\n"

@@ -26,7 +26,7 @@ def clock(study: Study, results: Path) -> Figure | None:
     for seed, (line, colour) in zip((fast, slow), _STYLES, strict=True):
         curve = seed.curves[1]
         label = f"learning rate {(seed.about or {}).get('learning_rate')}"
-        panels[0, 0].plot(curve.clock, curve.loss, line, color=colour, label=label)
+        panels[0, 0].plot(curve.loss_clock, curve.loss, line, color=colour, label=label)
         panels[0, 1].plot(curve.clock, curve.smooth(), line, color=colour, label=label)
     panels[0, 0].set_ylabel("training loss")
     panels[0, 1].set_ylabel("validation Dice (median of 5)")
@@ -42,7 +42,8 @@ def clock(study: Study, results: Path) -> Figure | None:
 def _overlay(ax: Axes, fast: Seed, slow: Seed, quantity: str) -> None:
     """Draw the U-Plots of both at clocks that both have; a colour is a clock."""
     both = min(fast.clock[-1], slow.clock[-1])
-    at = [look for look in nearest(fast.clock[fast.clock <= both], _LOOKS) if look > 0]
+    shared = fast.clock[(fast.clock > 0) & (fast.clock <= both)]
+    at = sorted({look for look in nearest(shared, _LOOKS) if look > 0} | {float(shared[-1])})
     colours = plt.get_cmap("plasma")(np.linspace(0.05, 0.85, len(at)))
     for look, colour in zip(at, colours, strict=True):
         for seed, (line, _) in zip((fast, slow), _STYLES, strict=True):

@@ -24,7 +24,8 @@ def control(study: Study, results: Path) -> Figure:
         ax.set_visible(False)
     for ax, setting in zip(panels.flat, settings, strict=False):
         _draw(ax, seed, setting)
-    panels[0, 0].legend(fontsize=8, loc="lower left", framealpha=0.9)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=9, loc="outside upper center", ncols=len(labels))
     return figure
 
 

@@ -27,7 +27,7 @@ def streams(study: Study, results: Path) -> Figure | None:
             one = table.sel(stream=skip.name).isel(noise=number)
             ax.plot(clock, one["added"], "o-", color=colour, markersize=3, label=f"{skip}")
             ax.fill_between(
-                clock, one["added_ci_low"], one["added_ci_high"], color=colour, alpha=0.15
+                clock, one["added_ci_low"], one["added_ci_high"], color=colour, alpha=0.08
             )
             ax.plot(clock, one["added_null_high"], ":", color=colour, linewidth=1)
         ax.set_title(title, fontsize=10)
