@@ -133,6 +133,13 @@ def test_a_coarse_clock_cannot_tell_of_the_first_epochs():
     )
 
 
+def test_looks_far_apart_cannot_tell_when_a_layer_came():
+    few = [0, 4, 10]  # 17 comes between 100 and 6,000
+    seed = make_seed(papers_iym()[few], clock=CLOCK[few])
+    assert verdict("reaches-17", seed) == verdicts.CANNOT
+    assert PAPERS["reaches-17"].read(seed).text == "between 100 and 6,000"
+
+
 def test_seeds_that_disagree_support_no_verdict():
     two = make_seed(), make_seed(1.5 * papers_iym(), seed=1)
     judged = verdicts.judge(PAPERS["maximum"], two)

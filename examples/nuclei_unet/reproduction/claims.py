@@ -27,6 +27,8 @@ _NOT_THERE = "the training has not come that far yet"
 def maximum(seed: Seed) -> Answer:
     """Read the largest I(Y;M) of any layer at any epoch."""
     top = float(seed.read().max())
+    if seed.variant == "half":
+        return Answer(None, f"{top:.2f} bits", top, "smaller masks have other clusters")
     return Answer(round(top) == 3, f"{top:.2f} bits", top)
 
 
@@ -82,10 +84,17 @@ def early_rises(seed: Seed, quantity: str) -> Answer:
 def reaches(seed: Seed, layer: int, earliest: float, latest: float) -> Answer:
     """Read whether a layer reaches the maximum for good between two of the paper's epochs."""
     when = seed.reached(layer)
-    text = clock_text(when)
-    if not math.isfinite(when) and seed.clock[-1] < latest:
-        return Answer(None, f"not by {clock_text(seed.clock[-1])}", when, _NOT_THERE)
-    return Answer(earliest <= when <= latest, text, when)
+    if not math.isfinite(when):
+        text = f"not by {clock_text(seed.clock[-1])}"
+        is_short = seed.clock[-1] < latest
+        return Answer(None if is_short else False, text, when, _NOT_THERE if is_short else "")
+    before = float(seed.clock[seed.clock < when].max(initial=0.0))
+    text = f"between {clock_text(before)} and {clock_text(when)}" if when else "untrained already"
+    if when < earliest or before > latest:
+        return Answer(False, text, when)
+    if before < earliest or when > latest:
+        return Answer(None, text, when, "the looks are too far apart")
+    return Answer(True, text, when)
 
 
 def layer_11(seed: Seed) -> Answer:
@@ -137,7 +146,7 @@ def advice_predicts(seed: Seed, setting: str = PAPER) -> Answer:
     foretold = predicted(seed, setting)
     seen = {model: catches_up(seed, model, 0.0, PAPER_EPOCHS) for model in (2, 3, 4)}
     text = ", ".join(
-        f"Model {model}: told {clock_text(foretold[model])}, seen {clock_text(answer.value)}"
+        f"Model {model}: told {clock_text(foretold[model])}, seen {answer.text}"
         for model, answer in seen.items()
     )
     if any(answer.holds is None for answer in seen.values()) or not _has_come(seed):

@@ -68,8 +68,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
     "streams": (
         streams,
         "Skips",
-        "What each skip adds about Y to its merge's main stream over training: look at the order "
-        "of the skips at relative noise (right), since noise 1 (left) saturates.",
+        "What each skip adds about Y to its merge's main stream over training: look for lines "
+        "above their dotted null; the others only tell samples apart (noise 1, left, saturates).",
     ),
     "advice": (
         advice,

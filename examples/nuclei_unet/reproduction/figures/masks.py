@@ -68,10 +68,12 @@ def outputs(study: Study, results: Path) -> Figure | None:
 def _show_found(
     panel: Axes, stored: dict[str, np.ndarray], epoch: int, number: int, rate: float
 ) -> None:
-    """Show a mask, or that the training has not come so far."""
-    if stored["reached"] * rate < 0.99 * SHOWN[epoch]:
+    """Show a mask, or that there is none of that epoch."""
+    shown = SHOWN[epoch]
+    if min(stored["reached"], stored["epochs"][epoch]) * rate < 0.8 * shown:
+        words = "not\nyet" if stored["reached"] * rate < 0.99 * shown else "no\nlook"
         _show(panel, np.full_like(stored["truth"][0], 0, dtype=float) + 0.85)
-        panel.text(0.5, 0.5, "not\nyet", transform=panel.transAxes, ha="center", va="center")
+        panel.text(0.5, 0.5, words, transform=panel.transAxes, ha="center", va="center")
         return
     _show(panel, stored["found"][epoch][number])
 
