@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def _scores(study: Study) -> list[tuple[str, ...]]:
             right, factor = agreement(seed, setting)
             score = "-" if right < 0 else f"{right} of 3 models, epochs off by {factor:.1f}×"
             rows.append((name, f"redesign: {setting}", score))
-        rows += [(name, f"cut: {r}", f"tau {tau:.2f}") for r, tau in cut_readings(seed).items()]
+        for reading, tau in cut_readings(seed).items():
+            rows.append((name, f"cut: {reading}", f"tau {tau:.2f}" if math.isfinite(tau) else "-"))
     return rows
 
 
