@@ -17,9 +17,17 @@ HELD_OUT = ["id03", "id07", "id11"]
 
 
 def import_example() -> SimpleNamespace:
-    """Import the modules of ``examples/nuclei_unet``, and leave their plain names free."""
+    """Import the modules of ``examples/nuclei_unet``, and leave their plain names free.
+
+    Those of the folder ``reproduction`` are attributes of ``.reproduction``.
+    """
     place = ROOT / "examples" / "nuclei_unet"
     names = [path.stem for path in place.glob("*.py")]
+    parts = [
+        path.parent if path.stem == "__init__" else path.with_suffix("")
+        for path in place.glob("reproduction/**/*.py")
+    ]
+    names += sorted(".".join(part.relative_to(place).parts) for part in parts)
     hidden = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     sys.path.insert(0, str(place))
     try:

@@ -1,0 +1,94 @@
+"""The study of Lee and Bajić (2021), from images to a table of its claims: the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib as mpl
+import typer
+from reproduction.measure import How
+from reproduction.scales import make_scale
+from reproduction.stages import STAGES, Work, note_scale, run_stages
+from run import make_repeatable
+
+from infoflow import InfoflowError
+from infoflow.capture.undisturbed import check_device
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder with stage1_train(.zip).", envvar="INFOFLOW_DATA"),
+    ] = None,
+    cache_dir: Annotated[Path, typer.Option(help="Where the resized images are kept.")] = Path(
+        "runs/nuclei_cache"
+    ),
+    scale: Annotated[str, typer.Option(help="full, cpu or smoke.")] = "cpu",
+    seeds: Annotated[
+        int | None, typer.Option(help="Of the variant that is trained several times.")
+    ] = None,
+    stages: Annotated[
+        str, typer.Option(help=f"Some of {','.join(STAGES)}; all where not given.")
+    ] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of the study.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="What figures and claims are made from (OUT/results).")
+    ] = None,
+    trained: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder with runs of train.py to take over; may be repeated."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    mode: Annotated[str, typer.Option(help="Distances: exact, or from a sketch.")] = "exact",
+    memory_budget: Annotated[str, typer.Option(help="For the measurements.")] = "2GB",
+    epochs: Annotated[str, typer.Option(help="Measure these alone, such as 0,1,10.")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on in --out.")] = False,
+) -> None:
+    """Train the paper's four models, measure them, draw its figures and judge its claims."""
+    mpl.use("Agg")
+    try:
+        chosen = parse_stages(stages)
+        folder = out or Path("runs") / f"reproduction-{scale}"
+        if (folder / "scale.json").exists() and not (resume or stages):
+            raise ValueError(
+                f"{folder} has a study already; expected a new folder. Pass --resume to go on "
+                "with it, name the --stages to run, or give another --out."
+            )
+        kind = check_device(device).type
+        make_repeatable(kind)
+        work = Work(
+            make_scale(scale, seeds),
+            folder,
+            results or folder / "results",
+            data_dir,
+            cache_dir,
+            tuple(trained or ()),
+            How(kind, mode, memory_budget),
+            tuple(int(epoch) for epoch in epochs.split(",") if epoch.strip()),
+        )
+        if set(chosen) & {"train", "measure"}:
+            note_scale(work)
+        run_stages(work, chosen)
+    except KeyboardInterrupt:
+        typer.echo("\nStopped. Go on with the same command and --resume.", err=True)
+        raise typer.Exit(130) from None
+    except (InfoflowError, ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def parse_stages(text: str) -> tuple[str, ...]:
+    """Return the stages that a comma-separated list names; all for an empty one."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip()) or STAGES
+    unknown = sorted(set(names) - set(STAGES))
+    if unknown:
+        raise ValueError(f"stages must be among {', '.join(STAGES)}, got {', '.join(unknown)}.")
+    return names
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""The paper's study, stage by stage: data, train, measure, figures, claims."""

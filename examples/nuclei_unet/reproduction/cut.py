@@ -1,0 +1,63 @@
+"""What cutting each skip of the trained Model 1 costs, beside its usable information."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from data import Nuclei, batches
+from files import replacing
+from metrics import mean_dice
+from models import build_model
+from skips import damage
+
+import infoflow
+from infoflow.testing import UNet
+from reproduction.scales import BATCH
+from reproduction.training import Trained
+
+#: Pixels of an image that the probes of usable information see.
+_PIXELS = 64
+
+
+def cut_skips(trained: Trained, data: Nuclei, path: Path) -> bool:
+    """Write the table of the latest kept epoch, unless it is there; tell whether it was made."""
+    epoch = max(trained.kept(), default=0)
+    if path.exists() and json.loads(path.read_text(encoding="utf-8"))["epoch"] == epoch:
+        return False
+    training = trained.training
+    model = build_model(1, base_channels=training.base_channels)
+    model.load_state_dict(trained.weights(epoch))
+    model.eval()
+    usable = _usable(model, data)
+    table = {
+        "epoch": epoch,
+        "dice": mean_dice(model, data.validation_images, data.validation_masks, BATCH),
+        "skips": {
+            skip: {**damage(model, skip, data, training.learning_rate), **usable[skip]}
+            for skip in UNet.ALL_SKIPS
+        },
+    }
+    with replacing(path) as part:
+        part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    return True
+
+
+def _usable(model: UNet, data: Nuclei) -> dict[str, dict[str, float]]:
+    """Return the usable information of the streams into each merge, in bits a pixel."""
+    pixels = min(_PIXELS, data.masks[0].numel())
+    loader = batches(data.images, data.masks, BATCH)
+    graph = infoflow.trace(model, data.images[:1])
+    rows: list[Any] = list(infoflow.usable_streams(model, loader, pixels=pixels).rows)
+    found = {}
+    for merge in graph.merges:
+        (skip,) = merge.skips
+        row = next(r for r in rows if (r.merge, r.stream) == (merge.name, skip.source))
+        found[str(skip).replace("→", "->")] = {
+            "usable main": row.rest.value,
+            "usable skip": row.alone.value,
+            "usable both": row.joint.value,
+            "usable unique": row.unique.value,
+        }
+    return found

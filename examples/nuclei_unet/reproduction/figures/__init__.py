@@ -1,0 +1,111 @@
+"""The figures stage: each figure with a sentence that says what to look for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from files import replacing
+from matplotlib.figure import Figure
+
+from reproduction.figures.advice import advice
+from reproduction.figures.clock import clock
+from reproduction.figures.control import control
+from reproduction.figures.curves import dice
+from reproduction.figures.flow import layer_graph, planes, uplots
+from reproduction.figures.masks import clusters, outputs
+from reproduction.figures.streams import streams
+from reproduction.study import Study, load_study
+
+#: Draws a figure from a study and the folder of its results, or None where there is too little.
+Draw = Callable[[Study, Path], Figure | None]
+
+FIGURES: dict[str, tuple[Draw, str, str]] = {
+    "fig1_layer_graph": (
+        layer_graph,
+        "Fig. 1",
+        "The traced net: look for the paper's numbers 0 to 22, and for four skips into 11, 14, 17 "
+        "and 20.",
+    ),
+    "fig2_clusters": (
+        clusters,
+        "Fig. 2",
+        "Each row has four masks of one class of Y: look at how much alike they are by shape "
+        "(K-means) and by how much of each block is filled (coarsening).",
+    ),
+    "fig3_planes": (
+        planes,
+        "Fig. 3",
+        "Information planes: look for layers 0 and 1, which stay at one point, and for 8 to 14, "
+        "which move last; what lies on the dashed lines is saturated.",
+    ),
+    "fig4_uplots": (
+        uplots,
+        "Fig. 4",
+        "U-Plots at the paper's epochs by learning rate × steps: look for the rises at 11, 14, 17 "
+        "and 20 (orange), and for which layers reach the dashed ceiling first.",
+    ),
+    "fig5_dice": (
+        dice,
+        "Fig. 5",
+        "Dice by the paper's epochs: look for the order in which Models 1 to 4 come up, and for "
+        "which do not (training solid, validation dashed).",
+    ),
+    "fig6_masks": (
+        outputs,
+        "Fig. 6",
+        "What Models 1 to 3 find in four validation images: look for the epoch from which Model 3 "
+        "finds what Model 1 finds.",
+    ),
+    "control": (
+        control,
+        "Control",
+        "The untrained net, the trained one, and shuffled classes: only what is above the "
+        "untrained line and above the grey area was learned about Y (binning has an edge at 0, "
+        "which the layers without activation, 10, 13, 16 and 19, lie astride).",
+    ),
+    "streams": (
+        streams,
+        "Skips",
+        "What each skip adds about Y to its merge's main stream over training: look for lines "
+        "above their dotted null; the others only tell samples apart (noise 1, left, saturates).",
+    ),
+    "advice": (
+        advice,
+        "Advice",
+        "What infoflow advises for each skip beside what leaving it out did: look for rows in "
+        "which the advice and the Dice disagree.",
+    ),
+    "clock": (
+        clock,
+        "Clock",
+        "Model 1 at two learning rates against learning rate × steps: where the curves part, "
+        "epochs of two trainings cannot be compared.",
+    ),
+}
+
+
+def draw_all(results: Path, folder: Path) -> list[Path]:
+    """Draw every figure that the results allow, and ``captions.inc`` with all of them."""
+    study = load_study(results)
+    drawn = []
+    for name, (draw, title, sentence) in FIGURES.items():
+        figure = draw(study, results)
+        if figure is None:
+            print(f"  {name}: the results do not have it yet, left out", flush=True)
+            continue
+        with replacing(folder / f"{name}.png") as part:
+            figure.savefig(part, format="png", dpi=110)
+        plt.close(figure)
+        drawn.append((name, title, sentence))
+    with replacing(folder / "captions.inc") as part:
+        part.write_text("\n".join(_captioned(folder, *row) for row in drawn), "utf-8")
+    return [folder / f"{name}.png" for name, *_ in drawn]
+
+
+def _captioned(folder: Path, name: str, title: str, sentence: str) -> str:
+    """Return a figure for a page beside the folder of the study."""
+    image = f"{folder.parent.name}/{folder.name}/{name}.png"
+    options = f"   :alt: {title}\n   :width: 100%\n"
+    return f".. figure:: {image}\n{options}\n   **{title}.** {sentence}\n"

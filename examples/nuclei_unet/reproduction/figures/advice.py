@@ -1,0 +1,101 @@
+"""The advice for each skip beside what leaving it out did."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+import infoflow
+from infoflow.prune.answers import Answer
+from infoflow.prune.suggest import StreamAdvice
+from reproduction.claims import predicted
+from reproduction.figures.flow import on_paper_clock
+from reproduction.ours import LACKING
+from reproduction.study import Seed, Study
+from reproduction.verdicts import clock_text
+
+_HEAD = (
+    "skip",
+    "redesign:\nsuggest_pruning",
+    "redesign: paper's reading,\nnot needed from epoch",
+    "redesign: as good as\nModel 1 from epoch",
+    "cut:\nsuggest_pruning",
+    "cut: usable bits\na pixel lost",
+    "Dice\nwhen cut",
+    "Dice cut and\nfine-tuned",
+)
+_WIDTHS = (0.07, 0.16, 0.19, 0.19, 0.12, 0.11, 0.08, 0.10)
+_GOOD, _BAD, _OPEN = "#d8efd9", "#f7d6d3", "#eeeeee"
+#: A cut that costs at most this much Dice does no harm.
+_HARMLESS = 0.03
+
+
+def advice(study: Study, results: Path) -> Figure | None:
+    """Draw a table with a row for each skip; colours say: can go, is needed, not known."""
+    seed = study.main()
+    if seed.flow is None:
+        return None
+    given = infoflow.suggest_pruning(on_paper_clock(seed))
+    figure, ax = plt.subplots(figsize=(13, 3.3), layout="constrained")
+    ax.set_axis_off()
+    rows = [_row(seed, row) for row in given]
+    table = ax.table(
+        [[text for text, _ in row] for row in rows],
+        [[colour for _, colour in row] for row in rows],
+        colLabels=_HEAD,
+        colWidths=_WIDTHS,
+        cellLoc="center",
+        loc="center",
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(9)
+    table.scale(1, 1.9)
+    for column in range(len(_HEAD)):
+        table[0, column].set_height(table[0, column].get_height() * 1.4)
+        table[0, column].set_text_props(fontweight="bold")
+    whole = f"whole net: Dice {seed.cut['dice']:.2f}; " if seed.cut else ""
+    ax.set_title(
+        f"{whole}green: can go; red: is needed; grey: not known. "
+        "Epochs are the paper's by learning rate × steps.",
+        fontsize=10,
+    )
+    return figure
+
+
+def _row(seed: Seed, given: StreamAdvice) -> list[tuple[str, str]]:
+    skip = str(given.skip).replace("→", "->")
+    model = LACKING.get(skip)
+    cells = [(str(given.skip), "white"), (str(given.redesign), _colour(given.redesign))]
+    if model is None:
+        cells += [("not asked", _OPEN), ("not trained", _OPEN)]
+    else:
+        told = predicted(seed)[model]
+        cells.append((clock_text(told), _GOOD if math.isfinite(told) else _BAD))
+        cells.append(_seen(seed, model))
+    cells.append((str(given.cut), _colour(given.cut)))
+    if seed.cut is None:
+        return [*cells, *[("-", _OPEN)] * 3]
+    cut = seed.cut["skips"][skip]
+    cells.append((f"{cut['usable unique']:.2f}", "white"))
+    for name in ("cut", "tuned"):
+        loss = seed.cut["dice"] - cut[name]
+        cells.append((f"{cut[name]:.2f}", _GOOD if loss <= _HARMLESS else _BAD))
+    return cells
+
+
+def _seen(seed: Seed, model: int) -> tuple[str, str]:
+    """Return when a model without this skip, and those above it, was as good as Model 1."""
+    if model not in seed.curves:
+        return f"Model {model}: not trained yet", _OPEN
+    when, curve = seed.caught_up(model), seed.curves[model]
+    is_open = not math.isfinite(when) and curve.clock[-1] < 0.99 * curve.end
+    if is_open:
+        return f"Model {model}: not by {clock_text(curve.clock[-1])}", _OPEN
+    return f"Model {model}: {clock_text(when)}", _GOOD if math.isfinite(when) else _BAD
+
+
+def _colour(answer: Answer) -> str:
+    return _GOOD if answer.is_prunable else _BAD if answer.verdict == "keep" else _OPEN

@@ -1,0 +1,145 @@
+"""What each scale trains, and the clock by which its epochs are compared with the paper's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from infoflow import paper_schedule
+
+#: The paper's learning rate, and its optimiser steps in an epoch: 605 images in batches of 16.
+PAPER_RATE, PAPER_STEPS = 0.001, 38
+#: Its epochs, which U-Plots and masks are shown at.
+PAPER_EPOCHS = 10_000
+BATCH = 16
+#: Looks at Models 2 to 4 and at the slow training, of which the figures need few.
+_FEW = (0, 1, 2, 5, 10, 20, 50, 100, 150, 200, 500, 1000, 2000, 5000, 8000, 10_000)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of one model.
+
+    Parameters
+    ----------
+    variant
+        The group that it belongs to: ``"whole"`` (the paper's net), ``"half"`` or ``"clock"``.
+    model, size, base_channels, learning_rate, epochs, seed, clusters
+        As in ``train.py``.
+    images
+        How many training images to use; None for all.
+    """
+
+    variant: str
+    model: int
+    size: int
+    base_channels: int
+    learning_rate: float
+    epochs: int
+    seed: int = 0
+    clusters: int = 64
+    images: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its folder and files."""
+        return f"{self.variant}-model{self.model}-seed{self.seed}"
+
+    @property
+    def threshold(self) -> int:
+        """Pixels above which one of 4×4 blocks counts as filled: the paper's 64 of 32×32."""
+        return self.size**2 // 256
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it is a Model 1 whose numbers the claims read."""
+        return self.model == 1 and self.variant != "clock"
+
+    def looks(self) -> list[int]:
+        """Return the epochs to measure: the paper's for Model 1, a few of them for the others."""
+        due = [epoch for epoch in range(self.epochs + 1) if paper_schedule(epoch)]
+        return due if self.is_main else [epoch for epoch in due if epoch in _FEW]
+
+    def is_same(self, settings: dict[str, object]) -> bool:
+        """Tell whether a run with these settings is this training, whatever its length."""
+        names = ("model", "size", "base_channels", "learning_rate", "seed", "clusters")
+        return all(settings.get(name) == getattr(self, name) for name in names)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """All trainings of a scale.
+
+    Parameters
+    ----------
+    name
+        ``"full"``, ``"cpu"`` or ``"smoke"``.
+    trainings
+        What to train and measure, in this order.
+    """
+
+    name: str
+    trainings: tuple[Training, ...]
+
+
+def paper_clock(learning_rate: float, steps_per_epoch: int) -> float:
+    """Return how many of the paper's epochs have as much learning rate × steps as one epoch.
+
+    Examples
+    --------
+    >>> paper_clock(0.05, 38)
+    50.0
+    """
+    return round(learning_rate * steps_per_epoch / (PAPER_RATE * PAPER_STEPS), 9)
+
+
+def steps_per_epoch(images: int) -> int:
+    """Return the batches of an epoch.
+
+    Examples
+    --------
+    >>> steps_per_epoch(605)
+    38
+    """
+    return math.ceil(images / BATCH)
+
+
+def make_scale(name: str, seeds: int | None = None) -> Scale:
+    """Return a scale by its name; ``seeds`` for the variant that is trained several times.
+
+    Examples
+    --------
+    >>> [training.name for training in make_scale("smoke").trainings][-2:]
+    ['whole-model4-seed0', 'clock-model1-seed0']
+    """
+    makers = {"full": _full, "cpu": _cpu, "smoke": _smoke}
+    if name not in makers:
+        raise ValueError(f"scale must be full, cpu or smoke, got {name!r}.")
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}.")
+    return Scale(name, tuple(makers[name](seeds)))
+
+
+def _four(first: Training, seeds: int) -> Iterator[Training]:
+    for seed in range(seeds):
+        for model in (1, 2, 3, 4):
+            yield replace(first, model=model, seed=seed)
+
+
+def _full(seeds: int | None) -> Iterator[Training]:
+    yield from _four(Training("whole", 1, 128, 16, 0.001, PAPER_EPOCHS), seeds or 1)
+    yield Training("clock", 1, 128, 16, 0.01, 1000)
+
+
+def _cpu(seeds: int | None) -> Iterator[Training]:
+    yield from _four(Training("whole", 1, 128, 16, 0.05, 200), 1)
+    half = Training("half", 1, 64, 8, 0.1, 200)
+    yield from _four(half, seeds or 3)
+    yield replace(half, variant="clock", learning_rate=0.02, epochs=500)
+
+
+def _smoke(seeds: int | None) -> Iterator[Training]:
+    tiny = Training("whole", 1, 32, 4, 0.5, 2, clusters=8, images=64)
+    yield from _four(tiny, seeds or 1)
+    yield replace(tiny, variant="clock", learning_rate=0.1, epochs=10)

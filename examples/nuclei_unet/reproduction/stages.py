@@ -1,0 +1,205 @@
+"""The five stages, each of which does what is not done yet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from data import Nuclei, load_nuclei
+from files import replacing
+
+from reproduction.costs import counted
+from reproduction.cut import cut_skips
+from reproduction.measure import How, make_targets, measure, measured_epochs
+from reproduction.pictures import write_clusters, write_outputs
+from reproduction.scales import Scale, Training
+from reproduction.training import Trained, collect, find_trained, train_one
+
+STAGES = ("data", "train", "measure", "figures", "claims")
+
+
+@dataclass
+class Work:
+    """Where a study's files are, and what it is made of.
+
+    Parameters
+    ----------
+    scale
+        What to train.
+    out
+        Holds ``trained/``, ``measured/`` (an epoch a file), ``results/``, ``figures/`` and
+        ``claims.json``.
+    results
+        What figures and claims are made from; by default ``out/results``.
+    data_dir, cache_dir
+        As in ``train.py``.
+    trained
+        More folders with trainings, which are read only.
+    how
+        How to measure, and on which device to train.
+    only
+        Measure these epochs alone, unless it is empty.
+    """
+
+    scale: Scale
+    out: Path
+    results: Path
+    data_dir: Path | None
+    cache_dir: Path
+    trained: tuple[Path, ...] = ()
+    how: How = field(default_factory=How)
+    only: tuple[int, ...] = ()
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Where to look for trainings: what was given goes before what was made here."""
+        return (*self.trained, self.out / "trained")
+
+    @cached_property
+    def _data(self) -> dict[tuple[int, int | None], Nuclei]:
+        return {}
+
+    def data(self, training: Training) -> Nuclei:
+        """Return the images of a training, loaded once."""
+        key = (training.size, training.images)
+        if key not in self._data:
+            self._data.clear()
+            whole = load_nuclei(self.data_dir, size=training.size, cache_dir=self.cache_dir)
+            self._data[key] = first_images(whole, training.images)
+        return self._data[key]
+
+    def found(self) -> list[Trained]:
+        """Return the trainings that are there, finished or not, and say which are not."""
+        pairs = [(t, find_trained(t, self.places)) for t in self.scale.trainings]
+        for training, trained in pairs:
+            if trained is None:
+                print(f"  {training.name}: not trained yet, left out", flush=True)
+        return [replace(trained, only=self.only) for _, trained in pairs if trained is not None]
+
+
+def first_images(data: Nuclei, count: int | None) -> Nuclei:
+    """Return the first ``count`` training images, and at most as many for validation."""
+    if count is None:
+        return data
+    name = hashlib.sha256(f"{data.fingerprint} {count}".encode()).hexdigest()[:12]
+    return replace(
+        data,
+        images=data.images[:count],
+        masks=data.masks[:count],
+        validation_images=data.validation_images[:count],
+        validation_masks=data.validation_masks[:count],
+        fingerprint=name,
+    )
+
+
+def run_stages(work: Work, stages: tuple[str, ...]) -> None:
+    """Run stages in their order, and print what each costs."""
+    for stage in STAGES:
+        if stage in stages:
+            # figures and claims leave the results, of which the costs are a part, as they are
+            is_result = stage in ("data", "train", "measure")
+            with counted(stage, work.results / "costs.csv" if is_result else None):
+                _DO[stage](work)
+
+
+def get_data(work: Work) -> None:
+    """Resize the images, and write masks of the same cluster for Fig. 2."""
+    for size in sorted({training.size for training in work.scale.trainings}):
+        data = load_nuclei(work.data_dir, size=size, cache_dir=work.cache_dir)
+        print(f"  {size}×{size}: {len(data.images)} training images, ", end="")
+        print(f"{len(data.validation_images)} validation images", flush=True)
+
+
+def train_all(work: Work) -> None:
+    """Train what is neither finished nor taken over."""
+    for training in work.scale.trainings:
+        given = find_trained(training, work.trained)
+        if given is not None:
+            state = f"epoch {given.checkpoint.epoch} of {training.epochs}"
+            print(f"  {training.name}: taken over at {state}", flush=True)
+            continue
+        folder = work.out / "trained" / training.name
+        found = find_trained(training, [folder])
+        if found is None or not (found.is_finished and (folder / "weights.pt").exists()):
+            print(f"  {training.name}: training", flush=True)
+            train_one(training, work.data(training), folder, work.how.device)
+
+
+def measure_all(work: Work) -> None:
+    """Measure every training at its kept epochs, and what the figures need besides."""
+    found = work.found()
+    for trained in found:
+        name = trained.training.name
+        if not _is_current(trained, work.results):
+            data = work.data(trained.training)
+            measure(trained, data, work.out / "measured" / name, work.results, work.how)
+            _write_pictures(trained, data, work.results)
+            # written last: it says up to which epoch everything of this training is there
+            collect(trained, len(data.images), work.results)
+    for trained in found:
+        if trained.training.is_main and trained.kept():
+            path = work.results / f"{trained.training.name}.cut.json"
+            cut_skips(trained, work.data(trained.training), path)
+
+
+def _is_current(trained: Trained, results: Path) -> bool:
+    name = trained.training.name
+    about = results / f"{name}.training.json"
+    if not about.exists():
+        return False
+    done = json.loads(about.read_text(encoding="utf-8"))["trained_epochs"]
+    return done == trained.checkpoint.epoch and measured_epochs(results, name) == trained.kept()
+
+
+def _write_pictures(trained: Trained, data: Nuclei, results: Path) -> None:
+    training = trained.training
+    if training.seed or training.variant == "clock" or training.model > 3:
+        return
+    write_outputs(trained, data, results / f"{training.name}.outputs.npz")
+    if training.model == 1:
+        targets = make_targets(training, data, trained.checkpoint.labels)
+        write_clusters(targets, data, results / f"{training.name}.clusters.npz")
+
+
+def draw_figures(work: Work) -> None:
+    """Draw all figures and their captions; made anew each time, from the results alone."""
+    from reproduction.figures import draw_all
+
+    draw_all(work.results, work.out / "figures")
+
+
+def judge_claims(work: Work) -> None:
+    """Write the claims as JSON and as tables; made anew each time, from the results alone."""
+    from reproduction.tables import write_claims
+
+    write_claims(work.results, work.out)
+
+
+def note_scale(work: Work) -> None:
+    """Write which scale a folder is of; a ValueError where it is of another one."""
+    path = work.out / "scale.json"
+    mine = [asdict(training) for training in work.scale.trainings]
+    if path.exists():
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        if theirs["name"] != work.scale.name or any(t not in mine for t in theirs["trainings"]):
+            raise ValueError(
+                f"{work.out} is of scale {theirs['name']} with {len(theirs['trainings'])} "
+                f"trainings, expected {work.scale.name} with those of now. Give the same --scale "
+                "and at least as many --seeds, or another --out."
+            )
+    with replacing(path) as part:
+        content = {"name": work.scale.name, "trainings": mine}
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+_DO: dict[str, Callable[[Work], None]] = {
+    "data": get_data,
+    "train": train_all,
+    "measure": measure_all,
+    "figures": draw_figures,
+    "claims": judge_claims,
+}

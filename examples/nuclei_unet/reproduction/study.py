@@ -1,0 +1,218 @@
+"""The committed results as the claims and the figures read them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import infoflow
+from reproduction.readings import PAPER
+from reproduction.scales import PAPER_EPOCHS, paper_clock
+
+#: A layer is at the maximum when it has this share of the largest I(Y;M) of any layer and epoch.
+AT_MAXIMUM = 0.95
+#: A learning curve is at its maximum within this share of Model 1's best.
+AT_BEST = 0.97
+
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The learning curves of one training, epoch by epoch; NaN where nothing was measured.
+
+    Attributes
+    ----------
+    clock
+        The paper's epochs with as much learning rate × steps.
+    loss, training, validation
+        Loss on the training images, and Dice on both sets.
+    end
+        The clock at which the training ends when it is finished.
+    """
+
+    clock: Numbers
+    loss: Numbers
+    training: Numbers
+    validation: Numbers
+    end: float
+
+    @property
+    def loss_clock(self) -> Numbers:
+        """The clock of the losses: in the middle of the epoch of which each is the mean."""
+        return self.clock - 0.5 * float(np.diff(self.clock[:2]).sum())
+
+    def smooth(self) -> Numbers:
+        """Return the validation Dice as the median of five epochs around each."""
+        padded = np.pad(self.validation, 2, mode="edge")
+        return np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Seed:
+    """All that was measured of one seed of one variant.
+
+    Attributes
+    ----------
+    variant, seed
+        Which it is.
+    rate
+        The paper's epochs in one epoch of these trainings.
+    readings
+        I(X;M) and I(Y;M) of Model 1 by ``setting``, ``epoch`` and ``layer``.
+    curves
+        The learning curves by the number of the model.
+    flow
+        The paper's setting with its nulls, intervals and streams.
+    cut
+        What ``cut.py`` wrote, or None.
+    about
+        What was trained.
+    """
+
+    variant: str
+    seed: int
+    rate: float
+    readings: xr.Dataset
+    curves: dict[int, Curve]
+    flow: infoflow.FlowResult | None = None
+    cut: dict[str, Any] | None = None
+    about: dict[str, Any] | None = None
+
+    @property
+    def clock(self) -> Numbers:
+        """The measured epochs, as the paper's."""
+        return self.readings["epoch"].values * self.rate
+
+    @property
+    def settings(self) -> list[str]:
+        """The names of the settings."""
+        return [str(name) for name in self.readings["setting"].values]
+
+    def read(self, quantity: str = "iym", setting: str = PAPER) -> Numbers:
+        """Return a quantity in bits, (epochs, layers)."""
+        return self.readings[quantity].sel(setting=setting).values.astype(float)
+
+    def ceiling(self, setting: str = PAPER) -> float:
+        """Return min(log N, H(Y)) in bits."""
+        return float(self.readings["iym_ceiling"].sel(setting=setting)[0])
+
+    def reached(self, layer: int, setting: str = PAPER) -> float:
+        """Return the clock from which on a layer has the maximum of I(Y;M); infinity for never."""
+        values = self.read("iym", setting)
+        return first_lasting(self.clock, values[:, layer] >= AT_MAXIMUM * values.max())
+
+    def best(self, model: int) -> float:
+        """Return the best validation Dice of a model within the paper's epochs."""
+        curve = self.curves[model]
+        return float(curve.smooth()[curve.clock <= PAPER_EPOCHS * 1.001].max())
+
+    def caught_up(self, model: int) -> float:
+        """Return the clock at which a model's validation Dice first is near Model 1's best."""
+        enough = self.curves[model].smooth() >= AT_BEST * self.best(1)
+        return float(self.curves[model].clock[enough.argmax()]) if enough.any() else math.inf
+
+
+def first_lasting(clock: Numbers, holds: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
+    """Return the clock from which on something holds to the end; infinity where it does not.
+
+    Examples
+    --------
+    >>> first_lasting(np.array([0.0, 1.0, 2.0]), np.array([True, False, True]))
+    2.0
+    """
+    broken = np.flatnonzero(~holds)
+    start = broken[-1] + 1 if len(broken) else 0
+    return float(clock[start]) if start < len(clock) else math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """All seeds of all variants, and Model 1 at another learning rate."""
+
+    seeds: tuple[Seed, ...]
+    slow: Seed | None = None
+
+    def main(self) -> Seed:
+        """Return the seed that the figures show: the paper's net where there is one."""
+        return min(self.seeds, key=lambda seed: (seed.variant != "whole", seed.seed))
+
+    def partner(self) -> Seed | None:
+        """Return the seed with the net and images of the slow training, at its own rate."""
+        for seed in self.seeds:
+            if self.slow and _same_net(seed.about, self.slow.about):
+                return seed
+        return None
+
+
+def load_study(results: Path) -> Study:
+    """Read all that is in a folder of results.
+
+    Raises
+    ------
+    ValueError
+        If no training of Model 1 was measured.
+    """
+    models: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for path in sorted(results.glob("*.training.json")):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        models.setdefault((about["variant"], about["seed"]), []).append(about)
+    seeds = [_load_seed(results, group) for group in models.values()]
+    found = [seed for seed in seeds if seed is not None]
+    if not any(seed.variant != "clock" for seed in found):
+        raise ValueError(
+            f"{results} must hold the measurements of a Model 1 (*-model1-*.flow.nc), but has "
+            "none. Run the stages train and measure first."
+        )
+    slow = next((seed for seed in found if seed.variant == "clock"), None)
+    return Study(tuple(seed for seed in found if seed.variant != "clock"), slow)
+
+
+def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:
+    first = min(group, key=lambda about: about["model"])
+    name = f"{first['variant']}-model1-seed{first['seed']}"
+    if not (results / f"{name}.flow.nc").exists():
+        return None
+    with xr.open_dataset(results / f"{name}.readings.nc", engine="h5netcdf") as stored:
+        readings = stored.load()
+    cut = results / f"{name}.cut.json"
+    return Seed(
+        first["variant"],
+        first["seed"],
+        paper_clock(first["learning_rate"], first["steps_per_epoch"]),
+        readings,
+        {about["model"]: _curve(results, about) for about in group},
+        infoflow.load(results / f"{name}.flow.nc"),
+        json.loads(cut.read_text(encoding="utf-8")) if cut.exists() else None,
+        first,
+    )
+
+
+def _curve(results: Path, about: dict[str, Any]) -> Curve:
+    name = f"{about['variant']}-model{about['model']}-seed{about['seed']}"
+    rate = paper_clock(about["learning_rate"], about["steps_per_epoch"])
+    with (results / f"{name}.metrics.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+
+    def column(key: str) -> Numbers:
+        return np.array([float(row[key]) if row[key] else math.nan for row in rows])
+
+    return Curve(
+        column("epoch") * rate,
+        column("training_loss"),
+        column("training_dice"),
+        column("validation_dice"),
+        about["epochs"] * rate,
+    )
+
+
+def _same_net(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
+    names = ("model", "size", "base_channels", "images")
+    return bool(one and other) and all(one[name] == other[name] for name in names)  # type: ignore[index]

@@ -1,0 +1,87 @@
+"""The claims stage: the verdicts as JSON, and as tables for the docs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from files import replacing
+
+from reproduction.clocks import compare_clocks
+from reproduction.costs import read_costs
+from reproduction.ours import OURS, agreement, cut_readings
+from reproduction.paper import PAPERS
+from reproduction.study import Study, load_study
+from reproduction.verdicts import Judged, judge
+
+HEADER = ("claim", "paper", "ours", "verdict", "why")
+
+
+def write_claims(results: Path, out: Path) -> list[Judged]:
+    """Write ``claims.json``, ``claims.csv``, ``ours.csv``, ``settings.csv`` and ``runs.csv``."""
+    study = load_study(results)
+    papers, ours = ([judge(claim, study.seeds) for claim in group] for group in (PAPERS, OURS))
+    _write_table(out / "claims.csv", HEADER, [_row(judged) for judged in papers])
+    _write_table(out / "ours.csv", HEADER, [_row(judged) for judged in ours])
+    _write_table(out / "settings.csv", ("run", "reading", "score"), _scores(study))
+    _write_table(out / "runs.csv", ("run", "model", "trained", "of", "clock"), _runs(study))
+    content = {
+        "clock": "the paper's epochs with as much learning rate × steps",
+        "clocks": compare_clocks(study),
+        "costs": read_costs(results / "costs.csv"),
+        "claims": [_entry(judged, "paper") for judged in papers]
+        + [_entry(judged, "ours") for judged in ours],
+    }
+    with replacing(out / "claims.json") as part:
+        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for judged in (*papers, *ours):
+        print(f"  {judged.claim.name}: {judged.verdict} ({judged.ours})", flush=True)
+    return [*papers, *ours]
+
+
+def _row(judged: Judged) -> tuple[str, ...]:
+    claim = judged.claim
+    return claim.words, claim.number, judged.ours, judged.verdict, judged.why
+
+
+def _entry(judged: Judged, whose: str) -> dict[str, str]:
+    return {
+        "name": judged.claim.name,
+        "whose": whose,
+        **dict(zip(HEADER, _row(judged), strict=True)),
+    }
+
+
+def _scores(study: Study) -> list[tuple[str, ...]]:
+    """Return how well each setting foretells the redesign, and each reading orders the cuts."""
+    rows = []
+    for seed in study.seeds:
+        name = f"{seed.variant}, seed {seed.seed}"
+        for setting in seed.settings:
+            right, factor = agreement(seed, setting)
+            score = "-" if right < 0 else f"{right} of 3 models, epochs off by {factor:.1f}×"
+            rows.append((name, f"redesign: {setting}", score))
+        for reading, tau in cut_readings(seed).items():
+            rows.append((name, f"cut: {reading}", f"tau {tau:.2f}" if math.isfinite(tau) else "-"))
+    return rows
+
+
+def _runs(study: Study) -> list[tuple[str, ...]]:
+    """Return how far each training has come, and its clock."""
+    rows = []
+    for seed in (*study.seeds, *((study.slow,) if study.slow else ())):
+        for model, curve in seed.curves.items():
+            done = f"{curve.clock[-1] / seed.rate:.0f}", f"{curve.end / seed.rate:.0f}"
+            name = f"{seed.variant}, seed {seed.seed}"
+            rows.append((name, str(model), *done, f"1 epoch = {seed.rate:g} of the paper's"))
+    return rows
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -1,0 +1,113 @@
+"""The train stage: runs that are there are taken over, the others are trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from checkpoint import Checkpoint, RunError
+from data import Nuclei
+from files import replacing
+from run import Run, Settings, weights_file
+from torch import Tensor
+from train import train
+
+from reproduction.graphed import GraphedRun
+from reproduction.scales import BATCH, Training, steps_per_epoch
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training's folder, finished or not.
+
+    Parameters
+    ----------
+    training
+        What it is a run of.
+    folder
+        With ``checkpoint.pt``, ``metrics.csv`` and ``weights/``.
+    checkpoint
+        Where it stands.
+    only
+        Leave out all epochs but these, unless it is empty.
+    """
+
+    training: Training
+    folder: Path
+    checkpoint: Checkpoint
+    only: tuple[int, ...] = ()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has all its epochs."""
+        return self.checkpoint.epoch >= self.training.epochs
+
+    def kept(self) -> list[int]:
+        """Return the epochs to measure whose weights are there."""
+        wanted = [e for e in self.training.looks() if not self.only or e in self.only]
+        last = self.checkpoint.epoch
+        return [e for e in wanted if e <= last and weights_file(self.folder, e).exists()]
+
+    def weights(self, epoch: int) -> dict[str, Tensor]:
+        """Return the weights after an epoch."""
+        path = weights_file(self.folder, epoch)
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def find_trained(training: Training, places: Sequence[Path]) -> Trained | None:
+    """Return the first run of a training in ``places`` or the folders in them; None for none."""
+    for place in places:
+        for folder in (place, *sorted(path for path in place.glob("*") if path.is_dir())):
+            path = folder / "checkpoint.pt"
+            if path.exists():
+                checkpoint = Checkpoint.load(path)
+                if training.is_same(dict(checkpoint.settings)):
+                    return Trained(training, folder, checkpoint)
+    return None
+
+
+def train_one(training: Training, data: Nuclei, folder: Path, device: str) -> None:
+    """Train to the end, or go on where a killed training got to."""
+    settings = Settings(
+        data_fingerprint=data.fingerprint,
+        model=training.model,
+        size=training.size,
+        base_channels=training.base_channels,
+        learning_rate=training.learning_rate,
+        batch_size=BATCH,
+        seed=training.seed,
+        clusters=training.clusters,
+        device=device,
+        measure=False,
+    )
+    maker = GraphedRun if device == "cuda" else Run
+    run = maker(settings, data, folder, keep_weights=True)
+    try:
+        train(run, training.epochs, 10)
+    except KeyboardInterrupt:
+        run.save()
+        raise
+
+
+def collect(trained: Trained, images: int, results: Path) -> None:
+    """Copy what the figures need of a training: its metrics, and what it was."""
+    epoch = trained.checkpoint.epoch
+    lines = (trained.folder / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    if len(lines) < epoch + 2:
+        raise RunError(
+            f"{trained.folder / 'metrics.csv'} must have a row for each epoch from 0 to {epoch}, "
+            f"where the checkpoint is, but has {len(lines) - 1}. Put the file back."
+        )
+    name = trained.training.name
+    with replacing(results / f"{name}.metrics.csv") as part:
+        part.write_text("\n".join(lines[: epoch + 2]) + "\n", encoding="utf-8")
+    about = {
+        **asdict(trained.training),
+        "trained_epochs": epoch,
+        "steps_per_epoch": steps_per_epoch(images),
+    }
+    with replacing(results / f"{name}.training.json") as part:
+        part.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

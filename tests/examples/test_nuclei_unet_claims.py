@@ -1,0 +1,210 @@
+"""The claims of the reproduction, on made-up results in which they hold and do not hold."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.examples.nuclei import import_example
+
+reproduction = import_example().reproduction
+PAPERS = {claim.name: claim for claim in reproduction.paper.PAPERS}
+ours, study = reproduction.ours, reproduction.study
+verdicts, readings, clocks = reproduction.verdicts, reproduction.readings, reproduction.clocks
+
+#: In the paper's epochs.
+CLOCK = np.array([0, 1, 5, 10, 100, 300, 500, 1000, 2000, 4000, 6000, 8000, 10_000], float)
+SETTINGS = (*readings.KDE_SETTINGS, *readings.BINNING_SETTINGS)
+#: When each layer of the made-up net comes to its end, which is 3 bits but at the bottom.
+WHEN = {0: 0, 1: 0, 14: 6000, 17: 900, 20: 500} | dict.fromkeys((8, 9, 10, 11, 12, 13), 9000)
+END = dict.fromkeys((8, 9, 10, 11, 12, 13), 1.4)
+
+
+def papers_iym() -> np.ndarray:
+    """Return (epochs, layers) as the paper tells it: a smooth way up to each layer's end."""
+    columns = []
+    for layer in range(23):
+        rise = np.clip((CLOCK + 1e-9) / max(WHEN.get(layer, 800), 1e-9), 0, 1)
+        columns.append(END.get(layer, 3.0) * rise**0.5)
+    values = np.stack(columns, axis=1)
+    values[1:7, [10, 13, 16, 19]] = 0.5 * values[1:7, [11, 14, 17, 20]]
+    return values
+
+
+def make_seed(iym=None, *, clock=CLOCK, dice=(2500, 2600, 8000, math.inf), variant="whole", seed=0):
+    iym = papers_iym() if iym is None else iym
+    iym = iym[: len(clock)]
+    shape = (len(SETTINGS), *iym.shape)
+    table = xr.Dataset(
+        {
+            "iym": (("setting", "epoch", "layer"), np.broadcast_to(iym, shape).copy()),
+            "ixm": (("setting", "epoch", "layer"), np.broadcast_to(3 * iym, shape).copy()),
+            "iym_null_high": (("setting", "epoch", "layer"), np.zeros(shape)),
+            "iym_ceiling": (("setting", "epoch"), np.full(shape[:2], 3.0)),
+        },
+        {"setting": list(SETTINGS), "epoch": clock},
+    )
+    curves = {model: make_curve(when, clock[-1]) for model, when in enumerate(dice, 1)}
+    return study.Seed(variant, seed, 1.0, table, curves)
+
+
+def make_curve(when: float, end: float):
+    clock = np.arange(0, end + 1, 50.0)
+    dice = 0.9 * np.clip(clock / when, 0, 1) if math.isfinite(when) else np.full_like(clock, 0.2)
+    return study.Curve(clock, 1 - dice, dice, dice, 10_000.0)
+
+
+def verdict(name: str, *seeds) -> str:
+    every = PAPERS | {claim.name: claim for claim in ours.OURS}
+    return verdicts.judge(every[name], seeds).verdict
+
+
+#: The paper contradicts itself on layer 14, which this net has at the maximum in the end.
+CONTRADICTED = {"deep-low"}
+
+
+@pytest.mark.parametrize("name", sorted(set(PAPERS) - CONTRADICTED))
+def test_holds_where_all_is_as_the_paper_says(name: str):
+    assert verdict(name, make_seed()) == "reproduced"
+
+
+def changed(layers, values) -> np.ndarray:
+    iym = papers_iym()
+    iym[:, layers] = values
+    return iym
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        ("maximum", make_seed(1.5 * papers_iym())),
+        ("maximum-entropy", make_seed(0.9 * papers_iym())),
+        ("first-layers", make_seed(changed([1], papers_iym()[:, [20]]))),
+        ("deep-low", make_seed()),
+        ("deep-slow", make_seed(changed(list(range(8, 15)), 1.0))),
+        ("rises-iym", make_seed(changed([19], 3.0))),
+        ("rises-ixm", make_seed(changed([10], 3.0))),
+        ("reaches-20", make_seed(changed([20], papers_iym()[:, [14]]))),
+        ("reaches-17", make_seed(changed([17], 1.0))),
+        ("reaches-14", make_seed(changed([14], 3.0))),
+        ("layer-11", make_seed(changed([11], 3.0))),
+        ("layer-11", make_seed(changed([11], 0.1))),
+        ("dice-1", make_seed(dice=(9000, 2600, 8000, math.inf))),
+        ("dice-2", make_seed(dice=(2500, 9000, 8000, math.inf))),
+        ("dice-3", make_seed(dice=(2500, 2600, 2500, math.inf))),
+        ("dice-4", make_seed(dice=(2500, 2600, 8000, 9000))),
+        ("advice", make_seed(dice=(2500, 2600, math.inf, math.inf))),
+        ("advice", make_seed(dice=(2500, 2600, 8000, 9000))),
+    ],
+)
+def test_does_not_hold_where_it_is_otherwise(name: str, seed):
+    assert verdict(name, seed) == "not reproduced"
+
+
+def test_deep_layers_low_holds_where_layer_14_stays_low_too():
+    assert verdict("deep-low", make_seed(changed([14], 1.4))) == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("shape-binning", "binning 0.2, K-means"), ("shape-coarsening", "KDE 1, coarsening")],
+)
+def test_other_shapes(name: str, setting: str):
+    seed = make_seed()
+    seed.readings["iym"].loc[{"setting": setting}] = 3.0 - papers_iym()
+    assert verdict(name, seed) == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    "name", ["deep-slow", "reaches-14", "layer-11", "dice-3", "dice-4", "advice", "best-setting"]
+)
+def test_a_short_training_cannot_tell(name: str):
+    assert verdict(name, make_seed(clock=CLOCK[:8])) == verdicts.CANNOT
+
+
+def test_a_coarse_clock_cannot_tell_of_the_first_epochs():
+    iym = papers_iym()
+    iym[0] = 0.0
+    assert verdict("first-layers", make_seed(iym[[0, 4, 5, 6]], clock=CLOCK[[0, 4, 5, 6]])) == (
+        verdicts.CANNOT
+    )
+
+
+def test_looks_far_apart_cannot_tell_when_a_layer_came():
+    few = [0, 4, 10]  # 17 comes between 100 and 6,000
+    seed = make_seed(papers_iym()[few], clock=CLOCK[few])
+    assert verdict("reaches-17", seed) == verdicts.CANNOT
+    assert PAPERS["reaches-17"].read(seed).text == "between 100 and 6,000"
+
+
+def test_seeds_that_disagree_support_no_verdict():
+    two = make_seed(), make_seed(1.5 * papers_iym(), seed=1)
+    judged = verdicts.judge(PAPERS["maximum"], two)
+    assert judged.verdict == verdicts.CANNOT
+    assert "1 of 2" in judged.why
+    assert judged.ours == "whole: 3.75 (3 to 4.5, 2 seeds)"
+
+
+def test_a_seed_that_cannot_tell_has_no_vote():
+    judged = verdicts.judge(PAPERS["dice-3"], [make_seed(), make_seed(clock=CLOCK[:8], seed=1)])
+    assert judged.verdict == "reproduced"
+    assert "1 cannot tell" in judged.why
+
+
+# --------------------------------------------------------------------------- our own questions
+
+
+def test_what_the_untrained_net_has_was_not_learned():
+    assert verdict("untrained", make_seed()) == "reproduced"
+    assert verdict("untrained", make_seed(np.full((13, 23), 3.0))) == "not reproduced"
+
+
+def test_what_shuffled_classes_give_is_no_knowledge():
+    seed = make_seed()
+    assert verdict("null", seed) == "reproduced"
+    seed.readings["iym_null_high"][:] = seed.readings["iym"]
+    assert verdict("null", seed) == "not reproduced"
+
+
+def test_the_setting_that_foretells_the_redesign():
+    seed = make_seed()
+    wrong = changed([11, 14, 17], 0.0)
+    for setting in SETTINGS[1:]:
+        seed.readings["iym"].loc[{"setting": setting}] = wrong
+    assert ours.agreement(seed, readings.PAPER)[0] == 3
+    assert ours.agreement(seed, SETTINGS[1])[0] == 1
+    assert verdict("best-setting", seed) == "reproduced"
+    seed.readings["iym"].loc[{"setting": readings.PAPER}] = wrong
+    seed.readings["iym"].loc[{"setting": SETTINGS[1]}] = papers_iym()
+    assert verdict("best-setting", seed) == "not reproduced"
+
+
+def with_cuts(seed, costs: dict[str, float]):
+    skips = {skip: {"cut": 0.9 - cost, "tuned": 0.9} for skip, cost in costs.items()}
+    return study.Seed(
+        **{**vars(seed), "cut": {"epoch": 1, "dice": 0.9, "skips": skips}},
+    )
+
+
+def test_redesign_and_cut_differ_where_one_of_them_does_no_harm():
+    costs = {"7->11": 0.0, "5->14": 0.4, "3->17": 0.0, "1->20": 0.0}
+    assert verdict("redesign-cut", with_cuts(make_seed(), costs)) == "not reproduced"
+    costs["1->20"] = 0.8
+    assert verdict("redesign-cut", with_cuts(make_seed(), costs)) == "reproduced"
+    assert verdict("redesign-cut", make_seed()) == verdicts.CANNOT
+
+
+# --------------------------------------------------------------------------- the clock
+
+
+def test_a_clock_that_runs_twice_as_fast_is_found():
+    fast, slow = make_seed(), make_seed(variant="clock")
+    slow.curves[1] = make_curve(1250, 10_000)
+    about = {"model": 1, "size": 64, "base_channels": 8, "images": None}
+    one, other = (study.Seed(**{**vars(seed), "about": about}) for seed in (fast, slow))
+    found = clocks.compare_clocks(study.Study((one,), other))
+    assert found["factor at equal loss"] == pytest.approx(2.0, rel=0.05)
+    assert clocks.compare_clocks(study.Study((one,))) == {}

@@ -1,0 +1,207 @@
+"""The whole reproduction at its smallest scale, and that a killed one loses nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from tests.examples.nuclei import ROOT, import_example, write_folder
+
+example = import_example()
+SCRIPT = ROOT / "examples" / "nuclei_unet" / "reproduce.py"
+#: Seconds to wait for a file before a kill.
+PATIENCE = 200
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reproduction")
+    write_folder(folder / "data")
+    return folder
+
+
+def command(place: Path, out: str, *options: str) -> list[str]:
+    places = "--data-dir", place / "data", "--cache-dir", place / "cache", "--out", place / out
+    return [sys.executable, str(SCRIPT), "--scale", "smoke", *map(str, places), *options]
+
+
+def start(place: Path, out: str, *options: str) -> subprocess.Popen[str]:
+    single = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command(place, out, *options),
+        env={**os.environ, **single},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(place: Path, out: str, *options: str) -> str:
+    process = start(place, out, *options)
+    text = process.communicate()[0]
+    assert process.returncode == 0, text
+    return text
+
+
+def kill_when(process: subprocess.Popen[str], path: Path) -> None:
+    """Kill -9 as soon as a file is there."""
+    ends = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < ends, f"no {path} after {PATIENCE} s"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def whole(place: Path) -> tuple[Path, str]:
+    """Return the folder of a study that nobody killed, and what it printed."""
+    return place / "whole", finish(place, "whole")
+
+
+def test_every_stage_works_and_tells_its_cost(whole: tuple[Path, str]):
+    out, text = whole
+    with (out / "results" / "costs.csv").open(newline="") as stream:
+        costs = {row["stage"]: float(row["peak MB"]) for row in csv.DictReader(stream)}
+    assert list(costs) == ["data", "train", "measure"]
+    assert min(costs.values()) > 10
+    for stage in (*costs, "figures", "claims"):
+        assert f"\n{stage}: " in text
+
+
+def test_the_claims_are_judged(whole: tuple[Path, str]):
+    content = json.loads((whole[0] / "claims.json").read_text(encoding="utf-8"))
+    names = {claim["name"] for claim in content["claims"]}
+    assert {"maximum", "layer-11", "dice-4", "advice", "redesign-cut"} <= names
+    for claim in content["claims"]:
+        assert claim["verdict"] in ("reproduced", "not reproduced", "cannot tell at this scale")
+        assert claim["why"]
+        assert claim["ours"]
+    assert content["clocks"]["rates"]
+    with (whole[0] / "claims.csv").open(newline="") as stream:
+        assert len(list(csv.reader(stream))) > 15
+
+
+def test_every_figure_is_drawn_and_has_a_caption(whole: tuple[Path, str]):
+    captions = (whole[0] / "figures" / "captions.inc").read_text(encoding="utf-8")
+    for name in example.reproduction.figures.FIGURES:
+        assert (whole[0] / "figures" / f"{name}.png").stat().st_size > 5000, name
+        assert f"figures/{name}.png" in captions
+
+
+def test_figures_and_claims_come_from_the_results_alone(whole: tuple[Path, str], place: Path):
+    results = ("--results", str(whole[0] / "results"), "--stages", "figures,claims")
+    finish(place, "again", *results)
+    for name in ("claims.csv", "ours.csv", "settings.csv", "runs.csv"):
+        assert (place / "again" / name).read_text() == (whole[0] / name).read_text()
+
+
+def test_a_finished_study_is_left_as_it_is(whole: tuple[Path, str], place: Path):
+    before = {path: path.stat().st_mtime_ns for path in measured(whole[0])}
+    assert "expected a new folder" in start(place, "whole").communicate()[0]
+    finish(place, "whole", "--resume", "--stages", "data,train,measure")
+    assert {path: path.stat().st_mtime_ns for path in measured(whole[0])} == before
+
+
+def test_killed_while_training_and_while_measuring_it_ends_with_the_same_numbers(
+    whole: tuple[Path, str], place: Path
+):
+    out = place / "killed"
+    stages = ("--stages", "train,measure")
+    kill_when(start(place, "killed", *stages), out / "trained/whole-model2-seed0/metrics.csv")
+    process = start(place, "killed", *stages, "--resume")
+    kill_when(process, out / "measured/whole-model1-seed0/00001.readings.nc")
+    finish(place, "killed", *stages, "--resume")
+    expected = measured(whole[0])
+    assert [path.name for path in expected] == [path.name for path in measured(out)]
+    for path in expected:
+        check_same(path, out / "results" / path.name)
+
+
+def measured(out: Path) -> list[Path]:
+    """Return the results, without what they cost."""
+    return sorted(path for path in (out / "results").iterdir() if path.name != "costs.csv")
+
+
+def check_same(path: Path, other: Path) -> None:
+    if path.suffix == ".nc":
+        with xr.open_dataset(path) as one, xr.open_dataset(other) as two:
+            xr.testing.assert_identical(one.load(), two.load())
+    elif path.suffix == ".npz":
+        with np.load(path) as one, np.load(other) as two:
+            for name in one.files:
+                np.testing.assert_array_equal(one[name], two[name])
+    else:
+        assert path.read_bytes() == other.read_bytes(), path.name
+
+
+def test_a_training_is_taken_over_by_its_settings(whole: tuple[Path, str]):
+    place = whole[0] / "trained"
+    one, *_, clock = example.reproduction.scales.make_scale("smoke").trainings
+    find = example.reproduction.training.find_trained
+    found = find(one, [place])
+    assert found is not None
+    assert found.folder == place / one.name
+    assert found.is_finished
+    assert found.kept() == [0, 1, 2]
+    assert replace(found, only=(1, 7)).kept() == [1]
+    assert find(clock, [place / clock.name]) is not None
+    assert find(replace(one, seed=1), [place]) is None
+
+
+def test_clusters_of_other_images_are_refused(whole: tuple[Path, str], place: Path, tmp_path: Path):
+    """A run of another data folder must not be measured on this one's images."""
+    training = example.reproduction.scales.make_scale("smoke").trainings[0]
+    found = example.reproduction.training.find_trained(training, [whole[0] / "trained"])
+    data = example.data.load_nuclei(place / "data", size=32, cache_dir=place / "cache")
+    fewer = example.reproduction.stages.first_images(data, 8)
+    how = example.reproduction.measure.How()
+    with pytest.raises(ValueError, match="was trained on 13 images, but the data has 8"):
+        example.reproduction.measure.measure(found, fewer, tmp_path, tmp_path, how)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_steps_from_a_graph_train_as_plain_steps_do(place: Path, tmp_path: Path):
+    data = example.data.load_nuclei(place / "data", size=32, cache_dir=place / "cache")
+    settings = example.run.Settings(
+        data_fingerprint=data.fingerprint,
+        size=32,
+        base_channels=4,
+        learning_rate=0.1,
+        batch_size=4,
+        clusters=4,
+        device="cuda",
+        measure=False,
+    )
+    rows = []
+    for maker in (example.run.Run, example.reproduction.graphed.GraphedRun):
+        run = maker(settings, data, tmp_path / maker.__name__)
+        run.begin()
+        rows.append([run.advance().training_loss for _ in range(3)])
+    assert rows[0] == pytest.approx(rows[1], rel=1e-4)
+
+
+def test_other_settings_are_refused(whole: tuple[Path, str], place: Path):
+    text = subprocess.run(
+        [*command(place, "whole", "--stages", "measure"), "--scale", "cpu"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert text.returncode == 2
+    assert "is of scale smoke" in text.stderr
