@@ -77,6 +77,11 @@ class Question:
         reach = 1 if family == "conv3x3" else 0
         return pixel_rows(_as_maps(values), places, self.size, reach).flatten(0, 1)
 
+    @property
+    def folds(self) -> int:
+        """Number of folds."""
+        return int(self.fold.max()) + 1
+
     def losses(self, rows: Sequence[Tensor], family: Family) -> Tensor:
         """Return the mean held-out loss of every sample, in bits; without rows, the null's."""
         features = _joined(rows)
@@ -84,7 +89,7 @@ class Question:
         if features is not None:
             classes = classes.to(features.device)
         losses = torch.empty(len(classes), dtype=torch.float64)
-        for number in range(int(self.fold.max()) + 1):
+        for number in range(self.folds):
             split = self.split(number)
             if features is None:
                 found = null_losses(classes, self.count, split)
@@ -106,7 +111,7 @@ class Question:
             where = f", at {self.places.shape[1]} random pixels of each image"
         return (
             f"usable information (V-information) for {names[family]}{where}, cross-fitted in "
-            f"{int(self.fold.max()) + 1} folds"
+            f"{self.folds} folds"
         )
 
     def _probe(self, family: Family) -> Probe:

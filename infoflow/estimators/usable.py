@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 import torch
 from numpy.typing import ArrayLike
+from scipy import stats
 from torch import Tensor
 
 from infoflow.estimators.classes import as_tensor
 from infoflow.estimators.question import Family, Question, ask
 from infoflow.interface import ActivationError, ArgumentError
-
-_QUANTILE = 1.96
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,9 @@ class UsableInformation:
         either side, and is not cut off there. More features are harder to fit, so that what adds
         nothing may come out slightly below 0.
     ci_low, ci_high
-        95 % confidence interval from the spread of the held-out gains over samples (over images for
-        maps), for probes as they were fitted: the doubt of the fit is left out. With 100 samples it
-        is too narrow, and covers the mean over data sets of that size in 70 % of them.
+        95 % confidence interval of the mean over data sets of this size, from the spread of the
+        held-out gains over samples (over images for maps), widened for the fits, which share most
+        of their samples.
     entropy
         H_V(Y) with no input, the held-out loss of the shares of the classes, in ``unit``.
     remaining
@@ -152,7 +151,7 @@ def gain(
     """Return what is gained from one set of losses, in bits, to another of the same samples."""
     gains = without - with_them
     value = float(gains.mean())
-    margin = _QUANTILE * float(gains.std(correction=1)) / math.sqrt(len(gains))
+    margin = _margin(gains, question.folds)
     return UsableInformation(
         value=value,
         ci_low=value - margin,
@@ -164,6 +163,18 @@ def gain(
         kind=question.kind(family),
         samples=len(gains),
     )
+
+
+def _margin(gains: Tensor, folds: int) -> float:
+    """Return half the width of the 95 % interval of a cross-fitted mean.
+
+    The gains of one fold hang together by its fit, so Student's t has as many degrees of freedom as
+    there are folds, less one; and each fit sees only (folds − 1) / folds of the samples. Chosen by
+    ``examples/coverage/usable.py``: 1.96 standard errors cover 70 to 80 % with 100 samples, and the
+    correction of Nadeau and Bengio (Machine Learning 52, 2003) all of 200 data sets of 400.
+    """
+    variance = float(gains.var(correction=1)) / len(gains) * folds / (folds - 1)
+    return float(stats.t.ppf(0.975, folds - 1)) * math.sqrt(variance)
 
 
 def _checked(values: ArrayLike | Tensor, name: str, question: Question) -> Tensor:
