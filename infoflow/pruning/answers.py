@@ -228,8 +228,13 @@ def usable_addition(usable: UsableStreams, skip: Skip) -> Addition | None:
     return None
 
 
-def answer_cut(added: Addition | None, tolerance: float) -> Answer:
-    """Read what the stream adds to the others in the net as it is trained."""
+def answer_cut(added: Addition | None, merge: Merge, tolerance: float) -> Answer:
+    """Read what the stream adds to the others in the net as it is trained.
+
+    Where streams are added or multiplied, that nothing is added supports no verdict: what the
+    others know of Y is not where the layers behind the sum have learned to read it. Cutting all
+    blocks of a ResNet of which a probe said so left it guessing (docs/pruning).
+    """
     if added is None:
         return _cannot(ADDED, "the streams into this merge were not measured")
     if added.is_saturated:
@@ -240,6 +245,12 @@ def answer_cut(added: Addition | None, tolerance: float) -> Answer:
             added.reading, "all streams together are not known to say anything of Y at this merge"
         )
     if added.high <= tolerance * added.all:
+        if merge.kind != "concat":
+            return _cannot(
+                added.reading,
+                f"the others have what the stream has, but the layers behind read the {merge.kind} "
+                "of both: try it with infoflow.verify_pruning",
+            )
         return Answer("prune", added.reading, "the others have what the stream has")
     if added.low > max(added.null_high, tolerance * added.all):
         return Answer("keep", added.reading, "the stream adds what the others have not")

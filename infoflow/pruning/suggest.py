@@ -29,7 +29,8 @@ from infoflow.pruning.table import advice_table
 
 CAUTION = (
     "The two answers can be opposite: on the nuclei U-Net, the first skip to drop in a redesign is "
-    "the one whose cut does most damage. Neither replaces trying it."
+    "the one whose cut does most damage. Each is about one stream while all others stay. Neither "
+    "replaces trying it, with infoflow.verify_pruning."
 )
 
 
@@ -266,7 +267,7 @@ def _advise(
         skip,
         skip.source == merge.main,
         answer_redesign(result, before.beside, tolerance, trust_saturated),
-        answer_cut(added, tolerance),
+        answer_cut(added, merge, tolerance),
         before,
         added,
     )

@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 import infoflow
-from infoflow.prune.answers import Answer
-from infoflow.prune.suggest import StreamAdvice
+from infoflow.pruning.answers import Answer
+from infoflow.pruning.suggest import StreamAdvice
 from reproduction.claims import predicted
 from reproduction.figures.flow import on_paper_clock
 from reproduction.ours import LACKING
