@@ -119,11 +119,15 @@ def ranking_rows(trials: Trials) -> list[dict[str, Any]]:
                 "damage": measure,
                 "reading": reading,
                 **{NAMES[t]: intervals[measure, reading].get(t, "") for t in trials},
-                "mean": f"{_mean(means):+.2f}",
+                "mean": "?" if math.isnan(_mean(means)) else f"{_mean(means):+.2f}",
             }
         )
     order = {measure: place for place, measure in enumerate(MEASURES)}
-    return sorted(rows, key=lambda row: (order[row["damage"]], -float(row["mean"])))
+    return sorted(rows, key=lambda row: (order[row["damage"]], -_sortable(row["mean"])))
+
+
+def _sortable(text: str) -> float:
+    return -2.0 if text == "?" else float(text)
 
 
 def _pooled(several: Sequence[infoflow.PruningTrial]) -> dict[tuple[str, str], str]:

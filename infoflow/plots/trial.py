@@ -14,7 +14,7 @@ from infoflow.pruning.trial.ranking import Ranking
 
 _MARKS = {
     "cut": ("o", MERGE_COLOUR, "at once"),
-    "tuned": ("s", SKIP_COLOUR, "after {tune} epochs of fine-tuning"),
+    "tuned": ("s", SKIP_COLOUR, "after {tune} of fine-tuning"),
     "redesign": ("D", "#3f7d4e", "trained from scratch without it"),
 }
 
@@ -43,7 +43,8 @@ def trial(outcome: PruningTrial, ax: Axes | None = None, *, metric: str = "metri
         whole = outcome.whole.metric(measure)
         if math.isnan(whole):
             continue
-        label = words.format(tune=outcome.tune_epochs)
+        epochs = "1 epoch" if outcome.tune_epochs == 1 else f"{outcome.tune_epochs} epochs"
+        label = words.format(tune=epochs)
         values = [row.metric(measure) for row in rows]
         ax.plot(values, range(len(rows)), mark, color=colour, label=label, alpha=0.9)
         ax.axvline(whole, color=colour, linestyle="--", linewidth=0.8)

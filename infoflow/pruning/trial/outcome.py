@@ -167,7 +167,7 @@ class PruningTrial:
     def _measured(self) -> list[str]:
         names = {
             "cut": "cut",
-            "tuned": f"+{self.tune_epochs} epochs",
+            "tuned": f"+{self.tune_epochs} epoch" + ("s" if self.tune_epochs != 1 else ""),
             "redesign": f"from scratch ({self.redesign_epochs})",
         }
         return [names[m] for m in MEASURES if not math.isnan(self.whole.metric(m))]

@@ -86,7 +86,8 @@ def sets_to_try(
                 found.append(Removing(f"random {number + 1} of {size}", "random", sampled))
         ranked = sorted((n for n in alone if n in norms), key=norms.__getitem__)
         smallest = tuple(ranked[:size])
-        if len(smallest) == size and _is_possible(graph, smallest):
+        is_other = len(smallest) == size and set(smallest) != set(advised)
+        if is_other and _is_possible(graph, smallest):
             found.append(Removing(f"smallest weights of {size}", "smallest weights", smallest))
     return list({removing.name: removing for removing in found}.values())
 
