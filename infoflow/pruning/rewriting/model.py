@@ -15,9 +15,6 @@ from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
 from infoflow.pruning.rewriting.slices import Slice
 
-#: Names that code made by torch.fx uses for modules.
-_Module = types.ModuleType
-
 
 class PrunedModel(nn.Module):
     """A net without some of its streams, as :func:`infoflow.prune` returns it.
@@ -79,7 +76,7 @@ class PrunedModel(nn.Module):
         """Return everything but the compiled function; modules by their name."""
         source, names = self._code
         portable = {
-            name: _Import(value.__name__) if isinstance(value, _Module) else value
+            name: _Import(value.__name__) if isinstance(value, types.ModuleType) else value
             for name, value in names.items()
         }
         state = {name: value for name, value in vars(self).items() if name != "forward"}
@@ -138,5 +135,5 @@ class _Import:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def load(self) -> _Module:
+    def load(self) -> types.ModuleType:
         return importlib.import_module(self._name)

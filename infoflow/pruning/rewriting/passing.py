@@ -119,7 +119,7 @@ def _through_module(
         return Passage(channels)
     if shape is None or channels.axis != 1:
         return None
-    rule: Callable[[Any, Changes], Channels] | None = None
+    rule: Callable[[_Settings], Channels] | None = None
     if isinstance(module, _PER_CHANNEL_NORMS):
         rule = _norm
     elif isinstance(module, nn.PReLU):
@@ -131,7 +131,7 @@ def _through_module(
     if rule is not None:
         work.check_alone(node)
         settings = _Settings(str(node.target), module, channels)
-        after = rule(settings, settings.changes)
+        after = rule(settings)
         return Passage(after, settings.changes)
     if type(module).__module__ in _SPATIAL_FILES and len(shape) > 2:
         return Passage(channels) if shape[1] == len(channels.kept) else None
@@ -164,21 +164,21 @@ class _Settings:
         self.changes.settings[self.name, attribute] = value
 
 
-def _norm(lost: _Settings, changes: Changes) -> Channels:
+def _norm(lost: _Settings) -> Channels:
     for parameter in ("weight", "bias", "running_mean", "running_var"):
         lost.slice(parameter, lost.channels.indices)
     lost.set("num_features", len(lost.channels.indices))
     return lost.channels
 
 
-def _prelu(lost: _Settings, changes: Changes) -> Channels:
+def _prelu(lost: _Settings) -> Channels:
     if lost.module.num_parameters > 1:
         lost.slice("weight", lost.channels.indices)
         lost.set("num_parameters", len(lost.channels.indices))
     return lost.channels
 
 
-def _group_norm(lost: _Settings, changes: Changes) -> Channels:
+def _group_norm(lost: _Settings) -> Channels:
     groups = _whole_groups(lost.channels, lost.module.num_groups)
     if groups is None:
         raise CannotCutError(f"{lost.name} normalises channels of the stream together with others")
@@ -189,7 +189,7 @@ def _group_norm(lost: _Settings, changes: Changes) -> Channels:
     return lost.channels
 
 
-def _grouped(lost: _Settings, changes: Changes) -> Channels:
+def _grouped(lost: _Settings) -> Channels:
     """Drop whole groups of a convolution; in a depthwise one, each channel is a group."""
     module = lost.module
     groups = _whole_groups(lost.channels, module.groups)
