@@ -214,6 +214,13 @@ def test_a_value_that_others_read_is_copied_before_an_operation_in_place():
     slim(x).sum().backward()
 
 
+def test_a_pruned_net_can_be_pruned_again(unet):
+    twice = infoflow.prune(infoflow.prune(unet, "1->20", IMAGE), "3->17", IMAGE)
+    at_once = infoflow.prune(unet, ["1->20", "3->17"], IMAGE)
+    assert torch.equal(twice(IMAGE), at_once(IMAGE))
+    assert twice.pruning.parameters_after == at_once.pruning.parameters_after
+
+
 def test_attributes_of_the_model_stay(unet):
     assert infoflow.prune(unet, "1->20", IMAGE).skips == unet.skips
 
