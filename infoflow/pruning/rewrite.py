@@ -153,9 +153,8 @@ def _warn(removed: Sequence[Removed]) -> None:
 
 def _notes(graph: LayerGraph) -> tuple[str, ...]:
     """Say which parameters the path of the example does not use."""
-    used = {str(n.target) for n in graph.program.nodes if n.op in ("call_module", "get_attr")}
-    names = [name for name, _ in graph.program.model.named_parameters()]
-    unused = [n for n in names if not any(n == u or n.startswith(f"{u}.") for u in used)]
+    used = _used_parameters(graph)
+    unused = [name for name, _ in graph.program.model.named_parameters() if name not in used]
     if not unused:
         return ()
     return (
@@ -171,20 +170,19 @@ def _account(slim: PrunedModel, graph: LayerGraph, pruning: Pruning) -> Pruning:
         after = trace(slim, graph.source.example)
     return replace(
         pruning,
-        parameters_before=_parameters_of(graph),
+        parameters_before=sum(p.numel() for p in _used_parameters(graph).values()),
         parameters_after=sum(p.numel() for p in slim.parameters()),
         multiply_adds_before=sum(layer.multiply_adds for layer in graph),
         multiply_adds_after=sum(layer.multiply_adds for layer in after),
     )
 
 
-def _parameters_of(graph: LayerGraph) -> int:
-    """Count the learned numbers that the program uses."""
+def _used_parameters(graph: LayerGraph) -> dict[str, nn.Parameter]:
+    """Return, by name, the parameters that the path of the example uses."""
     used = {str(n.target) for n in graph.program.nodes if n.op in ("call_module", "get_attr")}
+    prefixes = tuple(f"{name}." for name in used)
     named = graph.program.model.named_parameters()
-    return sum(
-        p.numel() for name, p in named if any(name == u or name.startswith(f"{u}.") for u in used)
-    )
+    return {name: p for name, p in named if name in used or name.startswith(prefixes)}
 
 
 def _means(

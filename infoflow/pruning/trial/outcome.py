@@ -109,16 +109,15 @@ class PruningTrial:
             damage = self.damage(measure)
             if all(math.isnan(value) for value in damage.values()):
                 continue
-            ranked = [rank(name, numbers, measure, damage) for name, numbers in self._readings()]
+            ranked = [
+                rank(name, numbers, measure, damage) for name, numbers in self.readings.items()
+            ]
             found += sorted(
                 ranked,
                 key=lambda r: -math.inf if math.isnan(r.correlation) else r.correlation,
                 reverse=True,
             )
         return tuple(found)
-
-    def _readings(self) -> list[tuple[str, Mapping[str, float]]]:
-        return list(self.readings.items())
 
     def to_dataset(self) -> xr.Dataset:
         """Return an xarray dataset by ``removed`` and, for the redesign, ``seed``."""
