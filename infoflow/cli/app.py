@@ -115,18 +115,14 @@ def analyze(
 ) -> None:
     """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
     from infoflow.cli.figures import check_file, check_folder, save_figures
+    from infoflow.cli.measuring import load_subject
 
     if out is not None:
         check_file(out)
     if save_plots is not None:
         check_folder(save_plots)
-    result = _measure(
-        model,
-        data,
-        weights,
-        input_shape,
-        seed,
-        target=target,
+    subject = load_subject(model, data, weights, input_shape, target=target, seed=seed)
+    result = subject.measure(
         estimator=estimator,
         noise=read_noise(noise),
         noise_variance=noise_variance,
@@ -208,6 +204,7 @@ def prune_suggest(
 ) -> None:
     """Say which streams a redesigned net, or this trained one, could do without."""
     from infoflow.cli.figures import check_folder, save_figures
+    from infoflow.cli.measuring import load_subject
     from infoflow.cli.pruning import print_advice
     from infoflow.flow import load
     from infoflow.pruning import suggest_pruning
@@ -223,20 +220,15 @@ def prune_suggest(
             )
         result = load(model)
     else:
-        result = _measure(
-            model,
-            data,
-            weights,
-            input_shape,
-            seed,
-            target=target,
+        subject = load_subject(model, data, weights, input_shape, target=target, seed=seed)
+        result = subject.measure(
             noise=read_noise(noise),
             noise_variance=noise_variance,
             device=device,
             memory_budget=memory_budget,
         )
         if usable:
-            probes = _probe_streams(model, data, weights, input_shape, seed, target)
+            probes = subject.probe(device=device)
     advice = suggest_pruning(result, usable=probes, tolerance=tolerance)
     if save_plots is not None:
         save_figures(result, save_plots)
@@ -307,52 +299,3 @@ def validate(
     _print(table, as_json)
     if table.outside:
         raise typer.Exit(1)
-
-
-def _probe_streams(
-    model: str,
-    data: str | None,
-    weights: Path | None,
-    input_shape: str | None,
-    seed: int,
-    target: str,
-) -> Any:
-    import torch
-
-    from infoflow.cli.data import load_loader, load_target
-    from infoflow.cli.models import load_model
-    from infoflow.flow.usable import usable_streams
-
-    assert data is not None, "the model was measured over it"
-    torch.manual_seed(seed)
-    net = load_model(model, weights)
-    # probes predict the classes, or every pixel of a mask: clusters of masks are not for them
-    chosen = "auto" if target.startswith(("kmeans", "coarsening")) else load_target(target)
-    return usable_streams(net, load_loader(data, input_shape), target=chosen, seed=seed)
-
-
-def _measure(
-    model: str,
-    data: str | None,
-    weights: Path | None,
-    input_shape: str | None,
-    seed: int,
-    *,
-    target: str,
-    **settings: Any,
-) -> Any:
-    import torch
-
-    from infoflow.cli.data import load_loader, load_target
-    from infoflow.cli.models import load_model
-    from infoflow.flow import analyze as measure
-
-    if data is None:
-        raise ArgumentError(
-            f"Measuring {model} needs samples, got no --data. Pass a loader factory, an image "
-            "folder, an .npz, or demo."
-        )
-    reducer = load_target(target)
-    torch.manual_seed(seed)
-    net = load_model(model, weights)
-    return measure(net, load_loader(data, input_shape), target=reducer, seed=seed, **settings)

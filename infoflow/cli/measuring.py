@@ -1,0 +1,72 @@
+"""A model and its data, loaded once from what the command line names, to measure and probe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from infoflow.cli.data import load_loader, load_target
+from infoflow.cli.models import load_model
+from infoflow.flow import FlowResult, analyze
+from infoflow.flow.usable import UsableStreams, usable_streams
+from infoflow.interface import ArgumentError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured.
+
+    Parameters
+    ----------
+    model
+        With its weights.
+    loader
+        Of (input, target) batches.
+    target
+        ``--target`` as it was given.
+    seed
+        Of clusters, shuffles and probes.
+    """
+
+    model: nn.Module
+    loader: Any
+    target: str
+    seed: int
+
+    def measure(self, **settings: Any) -> FlowResult:
+        """Return I(X;M) and I(Y;M) of the layers."""
+        reducer = load_target(self.target)
+        return analyze(self.model, self.loader, target=reducer, seed=self.seed, **settings)
+
+    def probe(self, *, device: str | None) -> UsableStreams:
+        """Return what small probes can use of the streams.
+
+        Probes predict classes, or every pixel of a mask; clusters of masks are not for them.
+        """
+        is_reduced = self.target.startswith(("kmeans", "coarsening"))
+        target = "auto" if is_reduced else load_target(self.target)
+        return usable_streams(self.model, self.loader, target=target, device=device, seed=self.seed)
+
+
+def load_subject(
+    model: str,
+    data: str | None,
+    weights: Path | None,
+    input_shape: str | None,
+    *,
+    target: str,
+    seed: int,
+) -> Subject:
+    """Load the model and its data; raise an ArgumentError where there are no samples."""
+    if data is None:
+        raise ArgumentError(
+            f"Measuring {model} needs samples, got no --data. Pass a loader factory, an image "
+            "folder, an .npz, or demo."
+        )
+    load_target(target)
+    torch.manual_seed(seed)
+    return Subject(load_model(model, weights), load_loader(data, input_shape), target, seed)
