@@ -26,6 +26,7 @@ ALLOWED = {
         *("interface", "graph", "estimators", "capture", "flow", "pruning", "plots", "testing"),
         "validation",
     },
+    "__main__": {"cli"},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,17 +69,23 @@ class Task:
     only_branches: bool = False
 
     def train(self, model: nn.Module, epochs: int, seed: int) -> None:
-        """Train in place, on batches in an order that the seed decides."""
+        """Train in place, on batches in an order that the seed decides.
+
+        The learning rate falls linearly to 0: at a constant one, the last few steps move the metric
+        by more than most removals do.
+        """
         optimizer = self.optimizer(model.parameters())
+        steps = epochs * math.ceil(len(self.images) / self.batch_size)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
         generator = torch.Generator().manual_seed(seed)
         model.train()
         for _ in range(epochs):
-            for rows in torch.randperm(len(self.images), generator=generator).split(
-                self.batch_size
-            ):
+            order = torch.randperm(len(self.images), generator=generator)
+            for rows in order.split(self.batch_size):
                 optimizer.zero_grad()
                 self.loss(model(self.images[rows]), self.targets[rows]).backward()
                 optimizer.step()
+                schedule.step()
         model.eval()
 
     def loader(self) -> list[tuple[Tensor, Tensor]]:
@@ -95,7 +102,7 @@ def glorot(module: nn.Module) -> None:
 
 
 def nuclei(data_dir: Path, cache_dir: Path) -> Task:
-    """Model 1 of the paper at half width on 64×64 images, 60 epochs at learning rate 0.1."""
+    """Model 1 of the paper at half width on 64×64 images, 60 epochs from learning rate 0.1 on."""
     data = load_nuclei(data_dir, size=64, cache_dir=cache_dir)
     held_out = (data.validation_images, data.validation_masks, 16)
     return Task(

@@ -190,7 +190,10 @@ def prune_suggest(
     memory_budget: Budget = "2GB",
     input_shape: Shape = None,
     tolerance: Annotated[
-        float, typer.Option(help="The gap counts as closed below this share of the maximum.")
+        float,
+        typer.Option(
+            min=0, max=1, help="The gap counts as closed below this share of the maximum."
+        ),
     ] = 0.05,
     usable: Annotated[
         bool, typer.Option("--usable", help="Let small probes answer the cut, with held-out Y.")

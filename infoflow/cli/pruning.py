@@ -67,7 +67,8 @@ def check_new(path: Path, overwrite: bool) -> Path:
     there = [str(p) for p in (path, beside) if p.exists()]
     if there and not overwrite:
         raise ArgumentError(
-            f"{' and '.join(there)} exists already. Choose another --out, or pass --overwrite."
+            f"{' and '.join(there)} {'exist' if len(there) > 1 else 'exists'} already. Choose "
+            "another --out, or pass --overwrite."
         )
     return beside
 
@@ -94,7 +95,14 @@ def prune_model(
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     call = as_call(model, example_input(model, text, shapes, loader))
     slim = prune(model, streams, call, mode=cast(Mode, mode), data=loader).eval()
-    program = _export(slim, call)
+    program, is_fixed = _export(slim, call)
+    if is_fixed:
+        print(
+            f"Note: {out} takes batches of {call.samples} only; the net could not be exported for "
+            "any number of samples.",
+            file=sys.stderr,
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
     torch.save(slim.state_dict(), beside)
     torch.export.save(program, out)
     if as_json:
@@ -103,8 +111,8 @@ def prune_model(
         print(slim.pruning, f"wrote {beside} and {out}", sep="\n")
 
 
-def _export(slim: nn.Module, call: Call) -> torch.export.ExportedProgram:
-    """Export for any number of samples; where that is not possible, for that of the example."""
+def _export(slim: nn.Module, call: Call) -> tuple[torch.export.ExportedProgram, bool]:
+    """Export for any number of samples; tell whether only that of the example was possible."""
     samples = call.samples
     grown = call.combine(lambda leaf: torch.cat([leaf, leaf])) if samples == 1 else call
 
@@ -114,11 +122,12 @@ def _export(slim: nn.Module, call: Call) -> torch.export.ExportedProgram:
 
     shapes = [dynamic(value) for value in (*grown.args, *grown.kwargs.values())]
     try:
-        return torch.export.export(
+        program = torch.export.export(
             slim, grown.args, dict(grown.kwargs), dynamic_shapes=tuple(shapes)
         )
-    except Exception:
-        return torch.export.export(slim, call.args, dict(call.kwargs))
+    except Exception:  # of many kinds, none of them documented
+        return torch.export.export(slim, call.args, dict(call.kwargs)), True
+    return program, False
 
 
 def _summary(slim: PrunedModel, program: Path, weights: Path) -> dict[str, Any]:

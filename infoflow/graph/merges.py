@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import fx, nn
 
 from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, MergeDraft, Names, Streams
 from infoflow.graph.paths import Paths, Place, merge_place
+from infoflow.graph.tracing.modes import evaluation_mode
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import Layer, Merge, Skip
 
@@ -95,12 +96,18 @@ class _Savings:
         self._drafts = {draft.name: draft for draft in streams.layers}
         self._edges = streams.edges
         self._program = program
+        self._users: dict[int, set[str]] = {}
+        for name, draft in self._drafts.items():
+            self._users.setdefault(id(self._module(draft)), set()).add(name)
 
     def of(self, merge: MergeDraft, source: str, what: str) -> int | None:
         """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
         place = merge_place(merge)
         useless = self._paths.useless_without(source, place)
-        saved: int = sum(getattr(self._layers[str(n)], what) for n in useless if n in self._layers)
+        names = [name for name in self._layers if name in useless]
+        if what == "parameters":
+            names = self._owners(names)
+        saved: int = sum(getattr(self._layers[name], what) for name in names)
         if what == "parameters":
             saved += self._between(source, place, useless)
         if isinstance(merge, LayerDraft):
@@ -113,6 +120,17 @@ class _Savings:
                 return None
             saved += share
         return saved
+
+    def _owners(self, names: Sequence[str]) -> list[str]:
+        """Return the layers whose weights no other layer uses, one for each module."""
+        found: dict[int, str] = {}
+        for name in names:
+            module = self._module(self._drafts[name])
+            if module is None:
+                found[id(name)] = name
+            elif self._users[id(module)] <= set(names):
+                found[id(module)] = name
+        return list(found.values())
 
     def _between(self, source: str, merge: Place, useless: set[Place]) -> int:
         """Count the learned numbers of norms between layers that only useless places read."""
@@ -129,6 +147,8 @@ class _Savings:
         weight = _weight(reader, self._program)
         if bundle.widths is None or weight is None or bundle.axis != weight.axis:
             return None
+        if self._module(reader) is not None and len(self._users[id(self._module(reader))]) > 1:
+            return None  # weights that other layers read with cannot lose channels
         width, total = bundle.widths[bundle.streams.index(source)], sum(bundle.widths)
         if what == "multiply_adds":
             return self._layers[reader.name].multiply_adds * width // total
@@ -151,7 +171,8 @@ def _weight(reader: LayerDraft, program: Program) -> _Weight | None:
     """Return the weight of a layer whose cost is in proportion to its input's width, or None."""
     module, node = program.module(reader.node), reader.node
     if isinstance(module, _DENSE):
-        numbers, groups = module.weight.numel(), getattr(module, "groups", 1)
+        with evaluation_mode(module):  # a spectral norm moves on when its weight is read
+            numbers, groups = module.weight.numel(), getattr(module, "groups", 1)
         is_linear = isinstance(module, nn.Linear)
     elif module is None and reader.kind in _DENSE_FUNCTIONS:
         weight = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")

@@ -10,8 +10,21 @@ from infoflow.graph import LayerGraph
 from infoflow.graph.drafts import MergeDraft
 from infoflow.interface import ArgumentError, ArgumentTypeError, Merge, PruningError, Skip
 
-#: A stream: ``"source->merge"`` by names or by indices, or the Skip itself.
+#: A stream: ``"source->merge"`` by names, or by indices (``"1->20"``, ``"#1->#20"``), or the Skip.
 StreamName = str | Skip
+
+
+class StreamNames(tuple[str, ...]):
+    """Names of streams, ``source->merge``, that know the graph they are of."""
+
+    graph: LayerGraph | None = None
+
+    @classmethod
+    def of(cls, names: Iterable[str], graph: LayerGraph | None) -> StreamNames:
+        """Return names of streams of a graph."""
+        made = cls(names)
+        made.graph = graph
+        return made
 
 
 @dataclass(frozen=True)
@@ -55,34 +68,81 @@ def candidates(merge: Merge) -> tuple[Skip, ...]:
 
 
 def find_stream(graph: LayerGraph, name: StreamName) -> Skip:
-    """Return the stream of a name; an ArgumentError shows the nearest names."""
+    """Return the stream that a Skip or a text names.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none, with the nearest names; or if the text means one stream by names and
+        another by indices, as it can where modules are named by numbers.
+    """
     if isinstance(name, Skip):
-        name = name.name
+        return exact_stream(graph, name.name)
     if not isinstance(name, str):
         raise ArgumentTypeError(
             f"streams must be names such as '1->20' or Skips, got {type(name).__name__}."
         )
     wanted = name.replace("→", "->").replace(" ", "")
-    names = {key: skip for skip in reversed(streams_of(graph)) for key in _names_of(skip)}
+    names: dict[str, dict[str, Skip]] = {}
+    for skip in streams_of(graph):
+        for key in _names_of(skip):
+            names.setdefault(key, {})[skip.name] = skip
     if wanted not in names:
-        near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.3)
-        known = f"The nearest are {', '.join(near)}." if near else ""
-        every = "print(infoflow.trace(model, example)) shows all of them."
+        raise _no_such_stream(graph, name, difflib.get_close_matches(wanted, names, 3, 0.3))
+    found = list(names[wanted].values())
+    if len(found) > 1:
+        ways = " or ".join(f"{_by_index(skip)} ({skip.name} by names)" for skip in found)
         raise ArgumentError(
-            f"No merge of {graph.model} has a stream {name!r}. {known or 'It has no merges.'} "
-            f"{every}"
+            f"{name!r} means several streams of {graph.model}, by names and by indices; expected "
+            f"one. Write {ways}, or pass the Skip."
         )
-    return names[wanted]
+    return found[0]
+
+
+def find_streams(graph: LayerGraph, streams: StreamName | Iterable[StreamName]) -> tuple[Skip, ...]:
+    """Return the streams of one name or several, each once."""
+    if isinstance(streams, (str, Skip)):
+        streams = [streams]
+    if not isinstance(streams, Iterable):
+        raise ArgumentTypeError(
+            f"streams must be a name such as '1->20', or several, got {type(streams).__name__}."
+        )
+    if isinstance(streams, StreamNames):
+        found = [exact_stream(graph, stream) for stream in streams]
+    else:
+        found = [find_stream(graph, stream) for stream in streams]
+    return tuple({skip.name: skip for skip in found}.values())
+
+
+def exact_stream(graph: LayerGraph, name: str) -> Skip:
+    """Return the stream whose :attr:`Skip.name` this is; an ArgumentError where there is none."""
+    for skip in streams_of(graph):
+        if skip.name == name:
+            return skip
+    every = [skip.name for skip in streams_of(graph)]
+    raise _no_such_stream(graph, name, difflib.get_close_matches(name, every, 3, 0.3))
+
+
+def _no_such_stream(graph: LayerGraph, name: str, near: Sequence[str]) -> ArgumentError:
+    nearest = f" The nearest are {', '.join(near)}." if near else ""
+    has_none = "" if graph.merges else " It has no merges."
+    return ArgumentError(
+        f"No merge of {graph.model} has a stream {name!r}.{nearest}{has_none} "
+        "print(infoflow.trace(model, example)) shows all of them."
+    )
 
 
 def _names_of(skip: Skip) -> tuple[str, ...]:
-    merge = "output" if skip.merge_index is None else str(skip.merge_index)
-    source = skip.source if skip.source_index is None else str(skip.source_index)
-    return (
-        *(f"{a}->{b}" for a in (source, skip.source) for b in (merge, skip.merge)),
-        f"{source}-{merge}",
-        skip.name.replace(" ", ""),
-    )
+    by_index = _by_index(skip)
+    plain = by_index.replace("#", "")
+    return (skip.name.replace(" ", ""), by_index, plain, plain.replace("->", "-"))
+
+
+def _by_index(skip: Skip) -> str:
+    """Return the name that no name of a module can be taken for."""
+    merge = "output" if skip.merge_index is None else f"#{skip.merge_index}"
+    source = skip.source if skip.source_index is None else f"#{skip.source_index}"
+    return f"{source}->{merge}"
 
 
 def removals(graph: LayerGraph, streams: StreamName | Iterable[StreamName]) -> list[Removal]:
@@ -95,12 +155,8 @@ def removals(graph: LayerGraph, streams: StreamName | Iterable[StreamName]) -> l
     PruningError
         If nothing would be left of a merge.
     """
-    names: Sequence[StreamName] = (
-        [streams] if isinstance(streams, (str, Skip)) else list(dict.fromkeys(streams))
-    )
     chosen: dict[str, set[str]] = {}
-    for name in names:
-        skip = find_stream(graph, name)
+    for skip in find_streams(graph, streams):
         chosen.setdefault(skip.merge, set()).add(skip.source)
     by_name = {merge.name: merge for merge in graph.merges}
     for merge, sources in chosen.items():

@@ -10,20 +10,24 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.capture.batches import Samples
+from infoflow.capture.batches import Batch, Samples
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.tracing.leaves import Choice
 from infoflow.graph.tracing.modes import evaluation_mode
 from infoflow.graph.tracing.nesting import first_tensor
-from infoflow.interface import ArgumentError, PruningError, PruningWarning
-from infoflow.pruning.choice import Removal, StreamName, removals
+from infoflow.interface import (
+    ArgumentError,
+    ArgumentTypeError,
+    PruningError,
+    PruningWarning,
+)
+from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
 from infoflow.pruning.report import Pruning, Removed
-from infoflow.pruning.rewriting.build import build
+from infoflow.pruning.rewriting.build import build, in_training
 from infoflow.pruning.rewriting.model import PrunedModel
-from infoflow.pruning.rewriting.proof import compare
+from infoflow.pruning.rewriting.proof import MismatchError, compare, constants_gone
 from infoflow.pruning.rewriting.remove import Mode, remove, values_replaced
 from infoflow.pruning.rewriting.workpiece import Workpiece
-from infoflow.pruning.suggest import StreamNames
 
 #: Gives a module new random weights.
 Reset = bool | Callable[[nn.Module], object]
@@ -47,16 +51,17 @@ def prune(
     channels, as do norms on the way. One that is added is dropped, so that the rest of the sum goes
     on alone; one that multiplies becomes 1. What then computes nothing is removed too: a residual
     block, a branch of an encoder. The net that comes out is compared with the model, of which the
-    streams are zeroed where their readers read them, on the example, on new input and with another
-    number of samples.
+    streams are zeroed where their readers read them, behind norms and grouped convolutions, on the
+    example, on new input and with another number of samples.
 
     Parameters
     ----------
     model
         Any module that :func:`infoflow.trace` can replay.
     streams
-        ``"source->merge"``, by names or by indices as in ``print(infoflow.trace(…))``, Skips, or
-        ``advice.prunable`` and ``advice.cuttable``. Main streams can go, too: without its branch,
+        ``"source->merge"``, by names or by indices as in ``print(infoflow.trace(…))``
+        (``"#1->#20"`` where names are numbers, too), Skips, or ``advice.prunable`` and
+        ``advice.cuttable``. Main streams can go, too: without its branch,
         a residual block is gone.
     example, kwargs
         A batch of inputs, as for :func:`infoflow.trace`. Not needed for names from advice on a
@@ -65,7 +70,7 @@ def prune(
         ``"cut"`` changes the structure, or raises where it cannot. ``"zero"`` keeps it and fills
         the stream's place with zeros (ones where streams are multiplied), ``"mean"`` with the
         stream's mean over ``data``. ``"auto"`` cuts, and zeroes with a PruningWarning where that
-        is not possible.
+        is not possible, or where the comparison fails.
     data
         A loader, for ``mode="mean"``.
     reset
@@ -81,11 +86,11 @@ def prune(
 
     Raises
     ------
-    ArgumentError
-        If a stream does not exist, or an example or data are needed.
+    ArgumentError, ArgumentTypeError
+        If a stream does not exist or its name means two, or an example or data are needed.
     PruningError
         If a stream is the only way to the output, cannot be cut (``mode="cut"``), or the model
-        cannot be replayed.
+        cannot be replayed or copied, or takes arguments that are no tensors.
 
     Examples
     --------
@@ -101,21 +106,48 @@ def prune(
         raise ArgumentError(f"mode must be 'auto', 'cut', 'zero' or 'mean', got {mode!r}.")
     if mode == "mean" and data is None:
         raise ArgumentError("mode='mean' needs data=, a loader to take the mean over, got None.")
+    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        raise ArgumentTypeError(
+            f"model must be a net of its own, got one inside of {type(model).__name__}. Pass "
+            "model.module."
+        )
     graph = _graph_of(model, streams, example, kwargs, leaves, open)
     chosen = removals(graph, streams)
+    means = None if data is None or mode != "mean" else _means(graph, chosen, data)
+    try:
+        slim = _without(graph, chosen, mode, means)
+    except MismatchError as mismatch:
+        if mode != "auto":
+            raise
+        slim = _without(graph, chosen, "zero", None, str(mismatch).partition(". ")[0])
+    _warn(slim.pruning.streams)
+    if reset:
+        _reset(slim, reset)
+    return slim
+
+
+def _without(
+    graph: LayerGraph,
+    chosen: Sequence[Removal],
+    mode: Mode,
+    means: Mapping[fx.Node, Tensor] | None,
+    reason: str = "",
+) -> PrunedModel:
+    """Return the net without streams, compared with the original and accounted for."""
     call = graph.source.example
     assert call is not None
     work = Workpiece(graph, call)
-    means = None if data is None or mode != "mean" else _means(graph, chosen, data)
     removed = remove(work, chosen, mode, means)
-    _warn(removed)
-    notes = _notes(graph)
-    slim = build(work, Pruning(graph.model, tuple(removed), notes=notes))
-    has_cut = any(stream.how == "cut" for stream in removed)
-    checks = compare(slim, graph, chosen, removed) if has_cut else ()
-    slim.pruning = _account(slim, graph, replace(slim.pruning, checks=checks))
-    if reset is not False:
-        _reset(slim, reset)
+    if reason:
+        removed = [replace(stream, reason=reason) for stream in removed]
+    notes = [*_notes(graph), *in_training(work)]
+    slim = build(work, Pruning(graph.model, tuple(removed)))
+    checks = compare(slim, graph, chosen, removed, means)
+    if any(stream.how == "cut" for stream in removed):
+        constants = constants_gone(slim, graph, chosen)
+        notes += [constants] if constants else []
+    pruning = replace(slim.pruning, checks=checks, notes=tuple(notes))
+    slim.pruning = _account(slim, graph, pruning)
     return slim
 
 
@@ -192,23 +224,36 @@ def _means(
     assert graph.source.example is not None
     nodes = set(values_replaced(Workpiece(graph, graph.source.example), chosen))
     sums: dict[fx.Node, Tensor] = {}
+    kinds: dict[fx.Node, torch.dtype] = {}
     model = graph.program.model
     count = 0
-    with evaluation_mode(model), torch.no_grad():
-        for batch in Samples(data, model=model).batches():
-            count += batch.size
-            for node, value in graph.program.run(batch.call):
-                if node in nodes:
-                    tensor = first_tensor(value)
-                    assert tensor is not None
-                    if tensor.shape[:1] != (batch.size,):
-                        raise PruningError(
-                            f"mode='mean' needs values with a row per sample, got "
-                            f"{tuple(tensor.shape)} for {batch.size} samples. Use mode='zero'."
-                        )
-                    total = tensor.double().sum(0, keepdim=True)
-                    sums[node] = sums[node] + total if node in sums else total
-    return {node: (total / count).float() for node, total in sums.items()}
+    for batch in Samples(data, model=model).batches():
+        count += batch.size
+        for node, tensor in _values(graph, nodes, batch):
+            kinds[node] = tensor.dtype
+            total = tensor.double().sum(0, keepdim=True)
+            sums[node] = sums[node] + total if node in sums else total
+    return {node: (total / count).to(kinds[node]) for node, total in sums.items()}
+
+
+def _values(graph: LayerGraph, nodes: set[fx.Node], batch: Batch) -> list[tuple[fx.Node, Tensor]]:
+    """Return the values of nodes for a batch, with a row for each sample."""
+    try:
+        with evaluation_mode(graph.program.model), torch.no_grad():
+            run = [(n, first_tensor(v)) for n, v in graph.program.run(batch.call) if n in nodes]
+    except (RuntimeError, ValueError) as error:
+        raise PruningError(
+            f"mode='mean' runs {graph.model} over data=, where it stops ({error}); expected "
+            "input like the example. Check data=, or use mode='zero'."
+        ) from error
+    found = [(node, tensor) for node, tensor in run if tensor is not None]
+    for _, tensor in found:
+        if tensor.shape[:1] != (batch.size,):
+            raise PruningError(
+                f"mode='mean' needs values with a row per sample, got {tuple(tensor.shape)} for "
+                f"{batch.size} samples. Use mode='zero'."
+            )
+    return found
 
 
 def _reset(slim: PrunedModel, reset: Reset) -> None:

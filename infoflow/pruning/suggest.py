@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
@@ -23,7 +23,7 @@ from infoflow.pruning.answers import (
     before_merge,
     usable_addition,
 )
-from infoflow.pruning.choice import candidates
+from infoflow.pruning.choice import StreamNames, candidates
 from infoflow.pruning.readings import readings_of
 from infoflow.pruning.table import advice_table
 
@@ -32,19 +32,6 @@ CAUTION = (
     "the one whose cut does most damage. Each is about one stream while all others stay. Neither "
     "replaces trying it, with infoflow.verify_pruning."
 )
-
-
-class StreamNames(tuple[str, ...]):
-    """Names of streams, ``source->merge``, that know the graph they are of."""
-
-    graph: LayerGraph | None = None
-
-    @classmethod
-    def of(cls, names: Iterable[str], graph: LayerGraph | None) -> StreamNames:
-        """Return names of streams of a graph."""
-        made = cls(names)
-        made.graph = graph
-        return made
 
 
 @dataclass(frozen=True)

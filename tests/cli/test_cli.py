@@ -3,6 +3,7 @@
 import importlib
 import json
 import pickle
+import runpy
 import subprocess
 import sys
 
@@ -80,7 +81,7 @@ def test_prune_suggest_of_a_chain_says_that_there_is_nothing_to_prune(infoflow_c
 
 
 def test_prune_writes_weights_and_a_program_that_runs(infoflow_command, model_file, tmp_path):
-    spec, out = f"{model_file}:make", tmp_path / "slim.pt2"
+    spec, out = f"{model_file}:make", tmp_path / "new" / "slim.pt2"
     weights = tmp_path / "weights.pt"
     torch.save(UNet(base_channels=2).state_dict(), weights)
     arguments = ("prune", spec, "--weights", weights, *SHAPE, "--streams", "1-20", "--out", out)
@@ -92,14 +93,22 @@ def test_prune_writes_weights_and_a_program_that_runs(infoflow_command, model_fi
     batch = torch.rand(5, 3, 16, 16)
     slim = infoflow.prune(whole, "1->20", batch)
     torch.testing.assert_close(torch.export.load(out).module()(batch), slim(batch))
-    slim.load_state_dict(torch.load(tmp_path / "slim.pt", weights_only=True))
+    slim.load_state_dict(torch.load(tmp_path / "new" / "slim.pt", weights_only=True))
 
     code, _, err = infoflow_command(*arguments)
     assert code == 2
-    assert "exists already. Choose another --out, or pass --overwrite" in err
+    assert "slim.pt exist already. Choose another --out, or pass --overwrite" in err
     code, text, _ = infoflow_command(*arguments, "--overwrite", "--json")
     assert code == 0
     assert json.loads(text)["streams"][0]["how"] == "cut"
+
+
+def test_the_package_runs_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["infoflow", "--help"])
+    with pytest.raises(SystemExit) as raised:
+        runpy.run_module("infoflow", run_name="__main__")
+    assert raised.value.code == 0
+    assert "prune-suggest" in capsys.readouterr().out
 
 
 def test_prune_refuses_weights_that_do_not_fit(infoflow_command, model_file, tmp_path):

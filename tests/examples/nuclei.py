@@ -16,12 +16,12 @@ SIDES = [(32, 40), (64, 64), (50, 33), (48, 64), (33, 32), (64, 40), (40, 40), (
 HELD_OUT = ["id03", "id07", "id11"]
 
 
-def import_example() -> SimpleNamespace:
-    """Import the modules of ``examples/nuclei_unet``, and leave their plain names free.
+def import_example(folder: str = "nuclei_unet") -> SimpleNamespace:
+    """Import the modules of a folder of ``examples``, and leave their plain names free.
 
-    Those of the folder ``reproduction`` are attributes of ``.reproduction``.
+    Those of its folder ``reproduction`` are attributes of ``.reproduction``.
     """
-    place = ROOT / "examples" / "nuclei_unet"
+    place = ROOT / "examples" / folder
     names = [path.stem for path in place.glob("*.py")]
     parts = [
         path.parent if path.stem == "__init__" else path.with_suffix("")

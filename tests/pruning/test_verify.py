@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import infoflow
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError
 from infoflow.pruning.trial.cost import peak_activation_bytes
 from infoflow.pruning.trial.plan import sets_to_try, streams_to_try
 from infoflow.pruning.trial.ranking import interval, rank
@@ -113,10 +113,60 @@ def test_a_trial_that_was_stopped_goes_on(net, tmp_path):
     trial = infoflow.verify_pruning(net, evaluate=evaluate, **options)
     assert list(trial.damage("cut").values()) == pytest.approx([1.0, 2.0, 3.0])
     assert next(calls) == 3 + 2, "two numbers were kept, and two were left to measure"
-    with pytest.raises(ArgumentError, match="numbers of another trial"):
-        infoflow.verify_pruning(
-            net, evaluate=evaluate, **{**options, "tune_epochs": 1}, train=lambda *_: None
-        )
+
+
+def trained_more(net):
+    with torch.no_grad():
+        net.stem.weight.add_(1)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"tune_epochs": 1}, "expected tune_epochs 1, got 5"),
+        ({"seed": 3}, "expected seed 3, got 0"),
+        ({"reset": trained_more}, "expected reset trained_more, got True"),
+        ({"example": torch.randn(3, 4)}, "expected example"),
+        ({"net": trained_more}, "expected weights"),
+    ],
+    ids=["epochs", "seed", "reset", "example", "weights"],
+)
+def test_numbers_of_another_trial_are_not_taken(net, tmp_path, change, says):
+    options = {"example": torch.randn(2, 4), "checkpoint": tmp_path / "a.json", "progress": False}
+    infoflow.verify_pruning(net, evaluate=shift, **options)
+    if "net" in change:
+        change.pop("net")(net)
+    with pytest.raises(ArgumentError, match="numbers of another trial") as raised:
+        infoflow.verify_pruning(net, evaluate=lambda _: 99.0, **{**options, **change})
+    assert says in str(raised.value)
+
+
+def test_what_evaluation_and_training_draw_and_change_stays_with_them(net):
+    def evaluate(model):
+        with torch.no_grad():
+            model.stem.bias.add_(100)
+        return float(torch.rand(()))
+
+    starts = []
+
+    def train(model, epochs, seed):
+        starts.append((float(model.stem.bias[0].detach()), float(torch.rand(()))))
+
+    bias = float(net.stem.bias[0].detach())
+    options = {"example": torch.randn(2, 4), "streams": BRANCHES[0], "tune_epochs": 1}
+    torch.manual_seed(7)
+    state = torch.random.get_rng_state()
+    infoflow.verify_pruning(net, evaluate=evaluate, train=train, progress=False, **options)
+    tuned = starts.copy()
+    assert [start for start, _ in tuned] == [bias, bias], "tuning starts from what was cut"
+    assert tuned[0][1] == tuned[1][1], "every net is tuned with the same random numbers"
+    torch.random.set_rng_state(state)
+    float(torch.rand(()))
+    float(torch.rand(()))
+    expected = torch.random.get_rng_state()
+    torch.random.set_rng_state(state)
+    infoflow.verify_pruning(net, evaluate=evaluate, progress=False, **options)
+    assert torch.equal(torch.random.get_rng_state(), expected), "only evaluate drew"
 
 
 def test_a_trial_can_be_written_read_and_drawn(net):
@@ -177,6 +227,63 @@ def test_wrong_requests(net):
         infoflow.verify_pruning(net, evaluate=shift)
     with pytest.raises(ArgumentError, match="needs train="):
         infoflow.verify_pruning(net, evaluate=shift, redesign_epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"evaluate": lambda _: None}, "evaluate must return one number, got NoneType"),
+        ({"evaluate": lambda _: torch.zeros(2)}, "evaluate must return one number, got Tensor"),
+        ({"evaluate": lambda _: math.nan}, "for the whole net, to compare with, got nan"),
+        ({"advice": ["1->20"]}, "what infoflow.suggest_pruning returned, got list"),
+        ({"tune_epochs": 0.5}, "tune_epochs must be a whole number from 0 on, got 0.5"),
+        ({"random_choices": -1}, "random_choices must be a whole number from 0 on, got -1"),
+        ({"seeds": 3}, r"seeds must be a sequence of whole numbers such as \(0, 1\), got 3"),
+        ({"streams": 5}, "streams must be a name such as '1->20', or several, got int"),
+    ],
+)
+def test_wrong_arguments(net, change, says):
+    options = {"evaluate": shift, "example": torch.randn(2, 4), "progress": False}
+    with pytest.raises((ArgumentError, ArgumentTypeError), match=says):
+        infoflow.verify_pruning(net, **{**options, **change})
+
+
+@pytest.mark.parametrize("held", ["[]", "{", '{"setting": {}, "numbers": {"a": "b"}}', "null"])
+def test_a_file_that_holds_no_numbers(net, tmp_path, held):
+    (tmp_path / "trial.json").write_text(held)
+    with pytest.raises(ArgumentError, match="is no file of verify_pruning"):
+        infoflow.verify_pruning(
+            net, evaluate=shift, example=torch.randn(2, 4), checkpoint=tmp_path / "trial.json"
+        )
+    for place, says in ((tmp_path, "is no file of"), (tmp_path / "trial.json" / "a", "written")):
+        with pytest.raises(ArgumentError, match=says):
+            infoflow.verify_pruning(
+                net, evaluate=shift, example=torch.randn(2, 4), checkpoint=place, progress=False
+            )
+
+
+def test_a_net_that_cannot_be_reset_is_refused_before_anything_is_measured(net):
+    net.own = nn.Parameter(torch.zeros(4))
+    net.register_forward_hook(lambda module, _, output: output + module.own)
+    measured = []
+    with pytest.raises(PruningError, match="reset_parameters"):
+        infoflow.verify_pruning(
+            net,
+            evaluate=lambda net: measured.append(net) or 1.0,
+            train=lambda *_: None,
+            example=torch.randn(2, 4),
+            redesign_epochs=1,
+            progress=False,
+        )
+    assert not measured
+
+
+def test_a_trial_of_nothing_has_no_figure(net):
+    trial = infoflow.verify_pruning(
+        net, evaluate=shift, example=torch.randn(2, 4), streams=[], progress=False
+    )
+    with pytest.raises(ArgumentError, match="nothing to draw"):
+        infoflow.plots.trial(trial)
 
 
 def test_peak_memory_counts_values_from_when_they_are_made_to_when_they_are_last_read():

@@ -11,6 +11,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from infoflow.graph.tracing.call import parameters_of
+from infoflow.graph.tracing.operations import operation_name
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
 from infoflow.pruning.rewriting.model import PrunedModel
@@ -38,7 +39,7 @@ def build(work: Workpiece, pruning: Pruning) -> PrunedModel:
     _tidy(work, pruning)
     dropouts = _dropouts_as_modules(work)
     model = work.program.model
-    tree = copy.deepcopy(model)
+    tree = _copy(model, work.name)
     for (name, attribute), value in work.changes.settings.items():
         setattr(tree.get_submodule(name), attribute, value)
     for name, piece in work.changes.slices.items():
@@ -49,6 +50,35 @@ def build(work: Workpiece, pruning: Pruning) -> PrunedModel:
         tree.add_module(name, module.train(tree.training))
     gone = frozenset(before - set(tree.state_dict()))
     return _module(work, tree, gone, pruning)
+
+
+def _copy(model: nn.Module, name: str) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except (RuntimeError, TypeError) as error:
+        raise PruningError(
+            f"{name} cannot be copied ({error}), and prune leaves the model as it is. Take out "
+            "what cannot: weights made by torch.nn.utils.weight_norm (remove_weight_norm) or "
+            "torch.nn.utils.prune (remove), tensors with a history and locks among its attributes."
+        ) from error
+
+
+def in_training(work: Workpiece) -> list[str]:
+    """Say what a net would do otherwise in training than its path in evaluation mode does."""
+    notes = []
+    for node in work.nodes.nodes:
+        if node.op != "call_function":
+            continue
+        if node.target in _DROPOUTS:
+            notes.append("functional dropout drops when the net trains, as nn.Dropout does")
+        elif node.target in (functional.batch_norm, functional.instance_norm):
+            notes.append(
+                f"{operation_name(node)}, called as a function, keeps using the statistics that "
+                "it has, also when the net trains"
+            )
+        elif node.target is functional.scaled_dot_product_attention:
+            notes.append("attention, called as a function, drops nothing when the net trains")
+    return list(dict.fromkeys(notes))
 
 
 def share(work: Workpiece) -> PrunedModel:
@@ -91,12 +121,15 @@ def _tidy(work: Workpiece, pruning: Pruning) -> None:
             f"Without {streams} no way is left from an input of {work.name} to its output; "
             "expected one. Leave a stream of these merges in."
         )
+    given = (*work.call.args, *work.call.kwargs.values())
+    others = [type(value).__name__ for value in given if not isinstance(value, torch.Tensor)]
     known = parameters_of(work.program.model)
     nested = [str(n.target) for n in inputs if not _is_plain(work, n, known)]
-    if nested:
+    if others or nested:
         raise PruningError(
-            f"{work.name} takes its tensors inside of lists or dictionaries ({nested[0]}), and a "
-            "pruned net takes plain tensors. Wrap the model in a module whose forward does."
+            f"{work.name} takes arguments that are no tensors ({', '.join(others or nested)}), and "
+            "a pruned net takes plain tensors. Wrap the model in a module whose forward does, and "
+            "makes the rest."
         )
     if any(node.meta.get("autocast") for node in work.nodes.nodes):
         raise PruningError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import fx
@@ -35,7 +36,7 @@ class Plan:
     changes
         What becomes of parameters and settings.
     arguments
-        Arguments of nodes of the region that name a number of channels, with the new number.
+        Arguments of nodes of the region that name a number of channels, as they are to be.
     """
 
     node: fx.Node
@@ -43,7 +44,7 @@ class Plan:
     readers: list[tuple[fx.Node, fx.Node]] = field(default_factory=list)
     frontier: dict[fx.Node, Channels] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
-    arguments: dict[fx.Node, dict[int, int]] = field(default_factory=dict)
+    arguments: dict[fx.Node, Mapping[int | str, Any]] = field(default_factory=dict)
 
 
 def plan_cut(work: Workpiece, bundle: BundleDraft, sources: frozenset[str]) -> Plan:
@@ -56,7 +57,7 @@ def plan_cut(work: Workpiece, bundle: BundleDraft, sources: frozenset[str]) -> P
     """
     node = work.new(bundle.node)
     if bundle.kind != "concat" or bundle.axis is None:
-        raise CannotCutError(f"streams are put together by {bundle.kind}, which has no channels")
+        raise CannotCutError(f"streams are put together by {bundle.kind}, which is not cut")
     kept = tuple(
         source not in sources
         for source, width in _segments(work, node, bundle.axis)
@@ -168,8 +169,11 @@ def carry_out(work: Workpiece, plan: Plan) -> None:
                 slim[node] = _without(work, node, plan.region[node])
             else:
                 slim[node] = work.copy(node, lambda n: slim.get(n, n))
-        for place, number in plan.arguments.get(node, {}).items():
-            slim[node].update_arg(place, number)
+        for place, value in plan.arguments.get(node, {}).items():
+            if isinstance(place, int):
+                slim[node].update_arg(place, value)
+            else:
+                slim[node].update_kwarg(place, value)
     for reader, value in plan.readers:
         reader.replace_input_with(value, slim[value])
     work.changes.add(plan.changes)

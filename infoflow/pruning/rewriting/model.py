@@ -15,6 +15,10 @@ from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
 from infoflow.pruning.rewriting.slices import Slice
 
+#: How the names of means that stand for streams begin.
+MEAN = "_mean"
+_OWN = ("pruning", "_slices", "_dropped", "_code", "_means")
+
 
 class PrunedModel(nn.Module):
     """A net without some of its streams, as :func:`infoflow.prune` returns it.
@@ -50,6 +54,13 @@ class PrunedModel(nn.Module):
         pruning: Pruning,
     ) -> None:
         super().__init__()
+        is_own = isinstance(tree, PrunedModel)
+        taken = [] if is_own else [name for name in _OWN if hasattr(tree, name)]
+        if taken:
+            raise PruningError(
+                f"{pruning.model} has an attribute {taken[0]} of its own, which a pruned net needs "
+                "for itself. Rename it."
+            )
         own = vars(self)
         plain = {name: value for name, value in vars(tree).items() if name not in own}
         own.update({name: value for name, value in plain.items() if name != "forward"})
@@ -57,7 +68,7 @@ class PrunedModel(nn.Module):
             own[name] = OrderedDict(vars(tree)[name])
         self._non_persistent_buffers_set = set(tree._non_persistent_buffers_set)
         for name, tensor in tensors.items():
-            self.register_buffer(name, tensor, persistent=False)
+            self.register_buffer(name, tensor, persistent=name.startswith(MEAN))
         code = nodes.python_code("self")
         self.pruning = pruning
         self._slices = dict(slices)
@@ -98,6 +109,8 @@ class PrunedModel(nn.Module):
                 state_dict[prefix + name] = piece.take(value)
         for name in self._dropped:
             state_dict.pop(prefix + name, None)
+        for name, tensor in self._means().items():
+            state_dict.setdefault(prefix + name, tensor)
         super()._load_from_state_dict(state_dict, prefix, *others, **named)
 
     def full_state_dict(self, original: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -114,8 +127,15 @@ class PrunedModel(nn.Module):
         PruningError
             If ``original`` lacks a tensor, or has one of another shape.
         """
+        if not isinstance(original, Mapping):
+            raise PruningError(
+                f"original must be a checkpoint, names with tensors, got "
+                f"{type(original).__name__}. Pass model.state_dict()."
+            )
         full = dict(original)
         for name, value in self.state_dict().items():
+            if name in self._means():
+                continue
             piece = self._slices.get(name)
             wanted = tuple(value.shape) if piece is None else piece.shape
             if name not in full or tuple(full[name].shape) != wanted:
@@ -127,6 +147,10 @@ class PrunedModel(nn.Module):
             place = torch.zeros_like(full[name])
             full[name] = value.detach().clone() if piece is None else piece.put(value, place)
         return full
+
+    def _means(self) -> dict[str, Tensor]:
+        """Return the means that stand for streams, which the original has not."""
+        return {n: b for n, b in self._buffers.items() if n.startswith(MEAN) and b is not None}
 
 
 class _Import:

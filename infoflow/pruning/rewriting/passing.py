@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +41,7 @@ _PER_CHANNEL_NORMS = (
     *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
 )
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _FLATTENING = {"flatten", "view", "reshape"}
 
 
@@ -79,12 +81,12 @@ class Passage:
     changes
         What becomes of its parameters and settings.
     arguments
-        Positions of arguments that name the number of channels, with the new number.
+        Arguments that name the number of channels, by position or name, as they are to be.
     """
 
     channels: Channels
     changes: Changes = field(default_factory=Changes)
-    arguments: dict[int, int] = field(default_factory=dict)
+    arguments: Mapping[int | str, Any] = field(default_factory=dict)
 
 
 def passage(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Passage | None:
@@ -102,8 +104,8 @@ def passage(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
         return None
     if name in _ELEMENTWISE and shape == before:
         return Passage(channels)
-    if name in _SPATIAL and shape[: channels.axis + 1] == before[: channels.axis + 1]:
-        return Passage(channels) if channels.axis == 1 and len(shape) > 2 else None
+    if name in _SPATIAL and shape[:2] == before[:2]:
+        return Passage(channels) if channels.axis == 1 and _is_spatial(name, len(before)) else None
     if name == "mean":
         return _through_mean(node, before, channels)
     if name in _FLATTENING:
@@ -126,20 +128,26 @@ def _through_module(
         rule = _prelu
     elif isinstance(module, nn.GroupNorm):
         rule = _group_norm
-    elif isinstance(module, CONVOLUTIONS) and module.groups > 1:
+    elif isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)) and module.groups > 1:
         rule = _grouped
     if rule is not None:
         work.check_alone(node)
         settings = _Settings(str(node.target), module, channels)
         after = rule(settings)
         return Passage(after, settings.changes)
-    if type(module).__module__ in _SPATIAL_FILES and len(shape) > 2:
+    if type(module).__module__ in _SPATIAL_FILES and _is_spatial(type(module).__name__, len(shape)):
         return Passage(channels) if shape[1] == len(channels.kept) else None
     if isinstance(module, nn.Flatten):
         (before,) = (work.shapes[n] for n in work.tensors_into(node))
         assert before is not None
         return _through_flattening(node, before, shape, channels)
     return None
+
+
+def _is_spatial(name: str, rank: int) -> bool:
+    """Tell whether an operation leaves dimensions 0 and 1 alone: not where it takes no batch."""
+    dimensions = re.search(r"([123])d", name)
+    return rank > 2 and (dimensions is None or rank == int(dimensions[1]) + 2)
 
 
 class _Settings:
@@ -198,8 +206,9 @@ def _grouped(lost: _Settings) -> Channels:
     size, width = module.in_channels // module.groups, module.out_channels // module.groups
     stays = [lost.channels.kept[group * size] for group in range(module.groups)]
     after = Channels(tuple(stays), 1).repeated(width)
-    for parameter in ("weight", "bias"):
-        lost.slice(parameter, after.indices)
+    is_transposed = isinstance(module, TRANSPOSED)
+    lost.slice("weight", lost.channels.indices if is_transposed else after.indices)
+    lost.slice("bias", after.indices)
     lost.set("in_channels", groups * size)
     lost.set("out_channels", groups * width)
     lost.set("groups", groups)
@@ -242,9 +251,15 @@ def _through_flattening(
     if shape != (before[0], math.prod(before[1:])) or channels.axis != 1:
         return None
     after = channels.repeated(math.prod(before[2:]))
-    named = {
-        place: len(after.indices)
-        for place, argument in enumerate(node.args)
-        if place and argument == shape[1] and operation_name(node) != "flatten"
-    }
-    return Passage(after, arguments=named)
+    if operation_name(node) == "flatten":
+        return Passage(after)
+
+    def smaller(size: Any) -> Any:
+        if isinstance(size, (list, tuple)):
+            return tuple(map(smaller, size))
+        return len(after.indices) if size == shape[1] else size
+
+    given: dict[int | str, Any] = dict(enumerate(node.args[1:], 1))
+    given.update(node.kwargs)
+    named = {place: smaller(argument) for place, argument in given.items()}
+    return Passage(after, arguments={p: new for p, new in named.items() if new != given[p]})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, fx, nn
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.tracing.call import Call
@@ -18,24 +18,32 @@ from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal
 from infoflow.pruning.report import Removed
 from infoflow.pruning.rewriting.build import share
-from infoflow.pruning.rewriting.remove import reference
+from infoflow.pruning.rewriting.remove import reference, silence_all
 from infoflow.pruning.rewriting.workpiece import Workpiece
 
 
+class MismatchError(PruningError):
+    """A pruned net does not do what the original does without the streams."""
+
+
 def compare(
-    slim: nn.Module, graph: LayerGraph, removals: Sequence[Removal], removed: Sequence[Removed]
+    slim: nn.Module,
+    graph: LayerGraph,
+    removals: Sequence[Removal],
+    removed: Sequence[Removed],
+    means: Mapping[fx.Node, Tensor] | None = None,
 ) -> tuple[str, ...]:
     """Return on what a pruned net agrees with the original without the streams.
 
     Raises
     ------
-    PruningError
+    MismatchError
         If it does not.
     """
     call = graph.source.example
     assert call is not None
     work = Workpiece(graph, call)
-    reference(work, removals, removed)
+    reference(work, removals, removed, means)
     whole = share(work)
     trials = {"the example": call}
     if graph.verification.label == "exact":
@@ -43,15 +51,45 @@ def compare(
         trials["new input"] = fresh
         trials[f"a batch of {call.samples + 1}"] = with_another(call, fresh)[0]
     for name, trial in trials.items():
-        got, wanted = _run(slim, slim, trial), _run(whole, graph.program.model, trial)
-        if len(got) != len(wanted) or not all(map(is_close, got, wanted)):
-            raise PruningError(
+        wanted = _run(whole, trial)
+        try:
+            got = _run(slim, trial)
+        except RuntimeError as error:
+            raise MismatchError(
+                f"On {name}, the pruned net stops with {type(error).__name__} ({error}). Use "
+                "mode='zero', and please report this model."
+            ) from error
+        if not _agree(got, wanted):
+            raise MismatchError(
                 f"On {name}, the pruned net does not give what {graph.model} gives without the "
                 "streams, so it was not made. Use mode='zero', and please report this model."
             )
     return tuple(trials)
 
 
-def _run(net: nn.Module, model: nn.Module, call: Call) -> list[torch.Tensor]:
+def constants_gone(slim: nn.Module, graph: LayerGraph, removals: Sequence[Removal]) -> str:
+    """Say whether zeros in the merges themselves would have given something else.
+
+    Between a concatenation and the layers that read it, a norm or a bias makes constants of zeros,
+    and a cut takes them out, too.
+    """
+    call = graph.source.example
+    assert call is not None
+    work = Workpiece(graph, call)
+    silence_all(work, removals)
+    zeroed = _run(share(work), call)
+    if _agree(_run(slim, call), zeroed):
+        return ""
+    return (
+        "a stream set to zero at its merge would leave constants there, made by norms or biases "
+        "on the way to the layers that read it; these are gone, too"
+    )
+
+
+def _agree(got: Sequence[Tensor], wanted: Sequence[Tensor]) -> bool:
+    return len(got) == len(wanted) and all(map(is_close, got, wanted))
+
+
+def _run(net: nn.Module, call: Call) -> list[Tensor]:
     with evaluation_mode(net), torch.no_grad(), countable_attention(), seeded():
         return tensors_in(call.of(net))

@@ -7,11 +7,10 @@ from typing import Any
 from torch import fx, nn
 
 from infoflow.graph.tracing.operations import operation_name
-from infoflow.pruning.rewriting.passing import CONVOLUTIONS, Channels
+from infoflow.pruning.rewriting.passing import CONVOLUTIONS, TRANSPOSED, Channels
 from infoflow.pruning.rewriting.slices import Slice
 from infoflow.pruning.rewriting.workpiece import Changes, Workpiece
 
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _FUNCTIONS = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), 1),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), 0),
@@ -30,7 +29,7 @@ def reading(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
     module = work.module(node)
     if module is None:
         return _function(work, node, value, channels)
-    if not isinstance(module, (nn.Linear, *CONVOLUTIONS, *_TRANSPOSED)):
+    if not isinstance(module, (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)):
         return None
     work.check_alone(node)
     axis = work.rank(value) - 1 if isinstance(module, nn.Linear) else 1
@@ -46,7 +45,7 @@ def reading(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
     kept = _by_group(channels, int(module.groups))
     if kept is None:
         return None
-    is_transposed = isinstance(module, _TRANSPOSED)
+    is_transposed = isinstance(module, TRANSPOSED)
     changes.slices[f"{name}.weight"] = (
         Slice(shape, 0, (channels.indices,)) if is_transposed else Slice(shape, 1, kept)
     )
@@ -64,7 +63,8 @@ def _by_group(channels: Channels, groups: int) -> tuple[tuple[int, ...], ...] | 
 
 def _function(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
     name = operation_name(node)
-    if name not in _FUNCTIONS or not node.args or node.args[0] is not value:
+    first = node.args[0] if node.args else node.kwargs.get("input")
+    if name not in _FUNCTIONS or first is not value:
         return None
     axis = work.rank(value) - 1 if name == "linear" else 1
     groups = node.args[6] if len(node.args) > 6 else node.kwargs.get("groups", 1)

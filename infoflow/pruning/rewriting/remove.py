@@ -16,6 +16,7 @@ from infoflow.pruning.rewriting.concat import Plan, blank_out, carry_out, plan_c
 from infoflow.pruning.rewriting.functions import as_mean
 from infoflow.pruning.rewriting.in_place import protect
 from infoflow.pruning.rewriting.joint import drop_operand, neutral
+from infoflow.pruning.rewriting.model import MEAN
 from infoflow.pruning.rewriting.silence import Replace, silence
 from infoflow.pruning.rewriting.workpiece import CannotCutError, Workpiece
 
@@ -85,16 +86,27 @@ def _replacement(
     def replace(value: fx.Node) -> fx.Node:
         if means is None:
             return work.nodes.call_function(neutral(removal.draft.kind), (value,))
-        mean = work.add_tensor("_mean", means[work.old(value)])
+        mean = work.add_tensor(MEAN, means[work.old(value)])
         return work.nodes.call_function(as_mean, (value, mean))
 
     return replace
 
 
-def reference(work: Workpiece, removals: Sequence[Removal], cut: Sequence[Removed]) -> None:
+def silence_all(work: Workpiece, removals: Sequence[Removal]) -> None:
+    """Set streams to zero, or to one where they multiply, at their merges."""
+    for removal in removals:
+        silence(work, removal, _replacement(work, removal, None))
+
+
+def reference(
+    work: Workpiece,
+    removals: Sequence[Removal],
+    cut: Sequence[Removed],
+    means: Mapping[fx.Node, Tensor] | None,
+) -> None:
     """Zero streams where their readers read them, without changing any shape.
 
-    The program that comes out is what a cut is compared with; streams that were not cut are
+    The program that comes out is what a pruned net is compared with; streams that were not cut are
     treated as they were.
     """
     was_cut = {removed.stream for removed in cut if removed.how == "cut"}
@@ -103,7 +115,7 @@ def reference(work: Workpiece, removals: Sequence[Removal], cut: Sequence[Remove
         if is_cut and isinstance(removal.draft, BundleDraft):
             blank_out(work, plan_cut(work, removal.draft, removal.sources))
         else:
-            silence(work, removal, _replacement(work, removal, None))
+            silence(work, removal, _replacement(work, removal, means))
 
 
 def values_replaced(work: Workpiece, removals: Sequence[Removal]) -> list[fx.Node]:

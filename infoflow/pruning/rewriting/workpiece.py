@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import torch
@@ -61,6 +62,8 @@ class Workpiece:
     ----------
     name
         Class name of the model.
+    call
+        The example.
     program
         The program as it was traced; untouched.
     nodes
@@ -79,6 +82,7 @@ class Workpiece:
 
     def __init__(self, graph: LayerGraph, call: Call) -> None:
         self.name = graph.model
+        self.call = call
         self.program = graph.program
         self.nodes = fx.Graph()
         self._new: dict[fx.Node, fx.Node] = {}
@@ -123,9 +127,13 @@ class Workpiece:
 
     def add_tensor(self, name: str, tensor: Tensor) -> fx.Node:
         """Insert a node that reads a new constant."""
-        target = f"{name}_{len(self.tensors)}"
+        numbers = (f"{name}_{number}" for number in count())
+        target = next(n for n in numbers if n not in self.tensors and not self._has(n))
         self.tensors[target] = tensor
         return self.nodes.create_node("get_attr", target)
+
+    def _has(self, name: str) -> bool:
+        return hasattr(self.program.model, name)
 
     def position(self, node: fx.Node) -> int:
         """Return the place of a copied node in the order of computation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infoflow.interface import ArgumentError
@@ -17,12 +17,12 @@ class Notebook:
     path
         A JSON file, or None to keep nothing.
     setting
-        What the numbers are of; a file of another setting is refused.
+        What the numbers are of, by name; a file of another setting is refused.
     """
 
-    def __init__(self, path: str | Path | None, setting: str) -> None:
+    def __init__(self, path: str | Path | None, setting: Mapping[str, object]) -> None:
         self._path = None if path is None else Path(path)
-        self._setting = setting
+        self._setting = dict(setting)
         self._numbers: dict[str, float] = {}
         if self._path is not None and self._path.exists():
             self._read(self._path)
@@ -30,15 +30,19 @@ class Notebook:
     def _read(self, path: Path) -> None:
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
-            setting, numbers = held["setting"], dict(held["numbers"])
-        except (ValueError, KeyError, TypeError) as error:
+            setting = dict(held["setting"])
+            numbers = {str(name): float(value) for name, value in held["numbers"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise ArgumentError(
-                f"{path} is no file of verify_pruning ({error}). Name another checkpoint=."
+                f"{path} is no file of verify_pruning ({type(error).__name__}: {error}). Name "
+                "another checkpoint=."
             ) from error
-        if setting != self._setting:
+        other = [name for name in self._setting if setting.get(name) != self._setting[name]]
+        if other:
             raise ArgumentError(
-                f"{path} holds numbers of another trial: expected {self._setting}, got {setting}. "
-                "Name another checkpoint=, or delete it."
+                f"{path} holds numbers of another trial: expected {other[0]} "
+                f"{self._setting[other[0]]}, got {setting.get(other[0])}. Name another "
+                "checkpoint=, or delete it."
             )
         self._numbers = numbers
 
@@ -52,8 +56,13 @@ class Notebook:
     def _write(self) -> None:
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._path.with_suffix(".part")
         held = {"setting": self._setting, "numbers": self._numbers}
-        aside.write_text(json.dumps(held, indent=1), encoding="utf-8")
-        aside.replace(self._path)
+        aside = self._path.with_name(f"{self._path.name}.part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps(held, indent=1), encoding="utf-8")
+            aside.replace(self._path)
+        except OSError as error:
+            raise ArgumentError(
+                f"The checkpoint {self._path} cannot be written ({error}). Name another one."
+            ) from error

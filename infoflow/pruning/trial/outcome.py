@@ -91,6 +91,12 @@ class PruningTrial:
         """The net as it is."""
         return self.rows[0]
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Which of ``"cut"``, ``"tuned"`` and ``"redesign"`` were measured."""
+        rows = self.rows
+        return tuple(m for m in MEASURES if any(not math.isnan(row.metric(m)) for row in rows))
+
     def damage(self, measure: str) -> dict[str, float]:
         """Return, for each stream that was removed alone, how much worse the metric became.
 
@@ -169,14 +175,13 @@ class PruningTrial:
             "tuned": f"+{self.tune_epochs} epoch" + ("s" if self.tune_epochs != 1 else ""),
             "redesign": f"from scratch ({self.redesign_epochs})",
         }
-        return [names[m] for m in MEASURES if not math.isnan(self.whole.metric(m))]
+        return [names[measure] for measure in self.measured]
 
     def _cells(self, row: TrialRow) -> tuple[str, ...]:
-        measured = [m for m in MEASURES if not math.isnan(self.whole.metric(m))]
         return (
             row.name + (" (zeroed)" if "zeroed" in row.how else ""),
             str(len(row.streams)),
-            *(f"{row.metric(m):.4f}" for m in measured),
+            *(f"{row.metric(m):.4f}" for m in self.measured),
             *(_relative(getattr(row, n), getattr(self.whole, n)) for n in _COSTS),
             f"{row.latency:.2f}",
         )

@@ -9,7 +9,14 @@ from typing import Literal
 
 from infoflow.graph import LayerGraph
 from infoflow.interface import PruningError
-from infoflow.pruning.choice import StreamName, candidates, find_stream, removals
+from infoflow.pruning.choice import (
+    StreamName,
+    StreamNames,
+    candidates,
+    exact_stream,
+    find_streams,
+    removals,
+)
 from infoflow.pruning.suggest import PruningAdvice
 
 Kind = Literal["whole", "alone", "advice", "random", "smallest weights"]
@@ -40,12 +47,12 @@ class Removing:
 def streams_to_try(
     graph: LayerGraph,
     advice: PruningAdvice | None,
-    streams: Iterable[StreamName] | None,
+    streams: StreamName | Iterable[StreamName] | None,
     generator: random.Random,
 ) -> tuple[str, ...]:
     """Return the streams that are removed alone."""
     if streams is not None:
-        return tuple(find_stream(graph, stream).name for stream in streams)
+        return tuple(skip.name for skip in find_streams(graph, streams))
     every = [skip.name for merge in graph.merges for skip in candidates(merge)]
     if len(every) <= EXHAUSTIVE or advice is None:
         chosen = every if len(every) <= EXHAUSTIVE else generator.sample(every, EXHAUSTIVE)
@@ -93,7 +100,7 @@ def sets_to_try(
 
 
 def _label(graph: LayerGraph, name: str) -> str:
-    return str(find_stream(graph, name))
+    return str(exact_stream(graph, name))
 
 
 def _possible(
@@ -109,7 +116,7 @@ def _possible(
 
 def _is_possible(graph: LayerGraph, names: Iterable[str]) -> bool:
     try:
-        removals(graph, names)
+        removals(graph, StreamNames.of(names, graph))
     except PruningError:
         return False
     return True

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import random
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +13,14 @@ from torch import nn
 from tqdm import tqdm
 
 from infoflow.graph import LayerGraph, trace
-from infoflow.interface import ArgumentError, PruningWarning
-from infoflow.pruning.choice import StreamName
-from infoflow.pruning.rewrite import Reset, prune
-from infoflow.pruning.rewriting.model import PrunedModel
-from infoflow.pruning.suggest import PruningAdvice, StreamNames
-from infoflow.pruning.trial.cost import latency_ratio, peak_activation_bytes
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.pruning.choice import StreamName, candidates
+from infoflow.pruning.rewrite import Reset
+from infoflow.pruning.suggest import PruningAdvice
+from infoflow.pruning.trial.laboratory import Evaluate, Laboratory, Train
 from infoflow.pruning.trial.notebook import Notebook
-from infoflow.pruning.trial.outcome import PruningTrial, TrialRow
-from infoflow.pruning.trial.plan import Removing, sets_to_try, streams_to_try
-
-#: Trains a net in place for a number of epochs, from a seed.
-Train = Callable[[nn.Module, int, int], object]
-#: Returns the metric of a net on held-out data.
-Evaluate = Callable[[nn.Module], float]
+from infoflow.pruning.trial.outcome import PruningTrial
+from infoflow.pruning.trial.plan import sets_to_try, streams_to_try
 
 SMALLEST_WEIGHTS = "root mean square of the weights that go with the stream"
 
@@ -42,7 +32,7 @@ def verify_pruning(
     evaluate: Evaluate,
     train: Train | None = None,
     example: Any = None,
-    streams: Iterable[StreamName] | None = None,
+    streams: StreamName | Iterable[StreamName] | None = None,
     tune_epochs: int = 5,
     redesign_epochs: int = 0,
     reset: Reset = True,
@@ -68,7 +58,7 @@ def verify_pruning(
         From :func:`infoflow.suggest_pruning`. None tries single streams only, with the size of
         their weights as the only reading.
     evaluate
-        Takes a net and returns its metric on held-out data.
+        Takes a net and returns its metric on held-out data, one number. It gets copies.
     train
         Takes a net, a number of epochs and a seed, and trains the net in place. None measures cuts
         at once only.
@@ -103,7 +93,10 @@ def verify_pruning(
     Raises
     ------
     ArgumentError
-        If an example is needed, or epochs are asked for without ``train``.
+        If an example is needed, epochs are asked for without ``train``, ``evaluate`` returns no
+        number for the whole net, or the checkpoint is of another net or of other settings.
+    PruningError
+        If a net cannot be pruned or reset.
 
     Examples
     --------
@@ -119,21 +112,20 @@ def verify_pruning(
     >>> [row.name for row in trial.rows]
     ['as it is', '7→11', '5→14', '3→17', '1→20']
     """
-    if train is None and redesign_epochs:
-        raise ArgumentError(
-            f"redesign_epochs={redesign_epochs} needs train=, a function (model, epochs, seed) "
-            "that trains a net in place; got None."
-        )
+    _check(advice, train, tune_epochs, redesign_epochs, seeds, random_choices)
     graph = _graph(model, advice, example)
-    lab = _Laboratory(
+    lab = Laboratory(
         model, graph, evaluate, train, reset, tune_epochs, redesign_epochs, tuple(seeds), seed
     )
+    if redesign_epochs:
+        with torch.random.fork_rng():
+            lab.without((), reset)  # a net that cannot be reset is refused before all else
     generator = random.Random(seed)
     alone = streams_to_try(graph, advice, streams, generator)
     norms = {name: lab.weights_of((name,)) for name in alone}
     norms = {name: value for name, value in norms.items() if not math.isnan(value)}
     sets = sets_to_try(graph, advice, alone, norms, generator, random_choices)
-    notebook = Notebook(checkpoint, f"{graph.model}, {tune_epochs} + {redesign_epochs} epochs")
+    notebook = Notebook(checkpoint, lab.setting())
     with tqdm(total=len(sets), disable=None if progress is None else not progress) as bar:
         rows = []
         for removing in sets:
@@ -152,6 +144,39 @@ def verify_pruning(
     )
 
 
+def _check(
+    advice: object,
+    train: Train | None,
+    tune_epochs: int,
+    redesign_epochs: int,
+    seeds: object,
+    random_choices: int,
+) -> None:
+    """Raise an ArgumentError for settings that cannot be meant."""
+    if advice is not None and not isinstance(advice, PruningAdvice):
+        raise ArgumentTypeError(
+            f"advice must be what infoflow.suggest_pruning returned, got {type(advice).__name__}. "
+            "For streams of your own, pass streams=."
+        )
+    counts = {
+        "tune_epochs": tune_epochs,
+        "redesign_epochs": redesign_epochs,
+        "random_choices": random_choices,
+    }
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 0:
+            raise ArgumentError(f"{name} must be a whole number from 0 on, got {count!r}.")
+    if not isinstance(seeds, Sequence) or not all(isinstance(number, int) for number in seeds):
+        raise ArgumentError(
+            f"seeds must be a sequence of whole numbers such as (0, 1), got {seeds}."
+        )
+    if train is None and redesign_epochs:
+        raise ArgumentError(
+            f"redesign_epochs={redesign_epochs} needs train=, a function (model, epochs, seed) "
+            "that trains a net in place; got None."
+        )
+
+
 def _graph(model: nn.Module, advice: PruningAdvice | None, example: Any) -> LayerGraph:
     if example is not None:
         return trace(model, example)
@@ -164,84 +189,5 @@ def _graph(model: nn.Module, advice: PruningAdvice | None, example: Any) -> Laye
 
 
 def _notes(graph: LayerGraph, alone: Sequence[str]) -> tuple[str, ...]:
-    every = sum(len(merge.streams) for merge in graph.merges)
-    return (f"{len(alone)} of {every} streams into merges were removed alone",)
-
-
-@dataclass(frozen=True)
-class _Laboratory:
-    """Makes nets without streams, trains them, and measures them."""
-
-    model: nn.Module
-    graph: LayerGraph
-    evaluate: Evaluate
-    train: Train | None
-    reset: Reset
-    tune_epochs: int
-    redesign_epochs: int
-    seeds: tuple[int, ...]
-    seed: int
-
-    def without(self, streams: Iterable[str], reset: Reset = False) -> PrunedModel:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PruningWarning)
-            return prune(self.model, StreamNames.of(streams, self.graph), reset=reset)
-
-    def try_out(self, removing: Removing, notebook: Notebook) -> TrialRow:
-        slim = self.without(removing.streams)
-        call = self.graph.source.example
-        assert call is not None
-        after = trace(slim, call)
-        key = "+".join(removing.streams) or "whole"
-
-        def get(what: str, measure: Callable[[], float]) -> float:
-            return notebook.get(f"{key} {what}", measure)
-
-        is_tuned = self.train is not None and self.tune_epochs > 0
-        is_redesigned = self.train is not None and self.redesign_epochs > 0
-        return TrialRow(
-            removing.name,
-            removing.kind,
-            removing.streams,
-            tuple(stream.how for stream in slim.pruning.streams),
-            slim.pruning.parameters_after,
-            slim.pruning.multiply_adds_after,
-            peak_activation_bytes(after),
-            get("latency", lambda: latency_ratio(slim, self.model, call)),
-            get("cut", lambda: self.evaluate(slim)),
-            get("tuned", lambda: self._tuned(slim)) if is_tuned else math.nan,
-            tuple(
-                get(f"redesign {number}", partial(self._redesigned, removing.streams, number))
-                for number in (self.seeds if is_redesigned else ())
-            ),
-        )
-
-    def _tuned(self, slim: PrunedModel) -> float:
-        assert self.train is not None
-        net = copy.deepcopy(slim)
-        self.train(net, self.tune_epochs, self.seed)
-        return self.evaluate(net)
-
-    def _redesigned(self, streams: Sequence[str], number: int) -> float:
-        assert self.train is not None
-        torch.manual_seed(number)
-        net = self.without(streams, self.reset)
-        self.train(net, self.redesign_epochs, number)
-        return self.evaluate(net)
-
-    def weights_of(self, streams: Sequence[str]) -> float:
-        """Return the root mean square of the weights that go with streams; NaN where none do."""
-        slim = self.without(streams)
-        kept: Mapping[str, torch.Tensor] = dict(slim.named_parameters())
-        used = dict(self.without(()).named_parameters())
-        squares, count = 0.0, 0
-        for name, weight in self.model.named_parameters():
-            if weight.ndim < 2 or name not in used:
-                continue
-            left = kept.get(name)
-            squares += float(weight.detach().double().square().sum())
-            count += weight.numel()
-            if left is not None:
-                squares -= float(left.detach().double().square().sum())
-                count -= left.numel()
-        return math.sqrt(max(squares, 0.0) / count) if count else math.nan
+    every = sum(len(candidates(merge)) for merge in graph.merges)
+    return (f"{len(alone)} of {every} streams that advice is given on were removed alone",)

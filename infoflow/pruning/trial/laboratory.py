@@ -1,0 +1,165 @@
+"""Making nets without streams, training them, and measuring them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from infoflow.graph import LayerGraph, trace
+from infoflow.graph.tracing.nesting import tensors_in
+from infoflow.interface import ArgumentError, PruningWarning
+from infoflow.pruning.choice import StreamNames
+from infoflow.pruning.rewrite import Reset, prune
+from infoflow.pruning.rewriting.model import PrunedModel
+from infoflow.pruning.trial.cost import latency_ratio, peak_activation_bytes
+from infoflow.pruning.trial.notebook import Notebook
+from infoflow.pruning.trial.outcome import TrialRow
+from infoflow.pruning.trial.plan import Removing
+
+#: Trains a net in place for a number of epochs, from a seed.
+Train = Callable[[nn.Module, int, int], object]
+#: Returns the metric of a net on held-out data.
+Evaluate = Callable[[nn.Module], float]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Makes nets without streams, trains them, and measures them.
+
+    Parameters
+    ----------
+    model, graph
+        The whole net, which is left as it is, and its graph with an example.
+    evaluate, train, reset, tune_epochs, redesign_epochs, seeds, seed
+        As for :func:`infoflow.verify_pruning`.
+    """
+
+    model: nn.Module
+    graph: LayerGraph
+    evaluate: Evaluate
+    train: Train | None
+    reset: Reset
+    tune_epochs: int
+    redesign_epochs: int
+    seeds: tuple[int, ...]
+    seed: int
+
+    def without(self, streams: Iterable[str], reset: Reset = False) -> PrunedModel:
+        """Return the net without streams."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PruningWarning)
+            return prune(self.model, StreamNames.of(streams, self.graph), reset=reset)
+
+    def try_out(self, removing: Removing, notebook: Notebook) -> TrialRow:
+        """Return what removing a set of streams does, with the numbers that the notebook has."""
+        slim = self.without(removing.streams)
+        call = self.graph.source.example
+        assert call is not None
+        after = trace(slim, call)
+        key = "+".join(removing.streams) or "whole"
+
+        def get(what: str, measure: Callable[[], float]) -> float:
+            return notebook.get(f"{key} {what}", measure)
+
+        is_tuned = self.train is not None and self.tune_epochs > 0
+        is_redesigned = self.train is not None and self.redesign_epochs > 0
+        return TrialRow(
+            removing.name,
+            removing.kind,
+            removing.streams,
+            tuple(stream.how for stream in slim.pruning.streams),
+            slim.pruning.parameters_after,
+            slim.pruning.multiply_adds_after,
+            peak_activation_bytes(after),
+            get("latency", lambda: latency_ratio(slim, self.model, call)),
+            get("cut", lambda: self._cut(slim, is_whole=removing.kind == "whole")),
+            get("tuned", lambda: self._tuned(slim)) if is_tuned else math.nan,
+            tuple(
+                get(f"redesign {number}", partial(self._redesigned, removing.streams, number))
+                for number in (self.seeds if is_redesigned else ())
+            ),
+        )
+
+    def _cut(self, slim: PrunedModel, *, is_whole: bool) -> float:
+        found = self._metric(copy.deepcopy(slim))
+        if is_whole and math.isnan(found):
+            raise ArgumentError(
+                "evaluate must return a number for the whole net, to compare with, got nan. Check "
+                "the model and the data it is judged on."
+            )
+        return found
+
+    def _tuned(self, slim: PrunedModel) -> float:
+        assert self.train is not None
+        net = copy.deepcopy(slim)
+        with _seeded(self.seed):
+            self.train(net, self.tune_epochs, self.seed)
+            return self._metric(net)
+
+    def _redesigned(self, streams: Sequence[str], number: int) -> float:
+        assert self.train is not None
+        with _seeded(number):
+            net = self.without(streams, self.reset)
+            self.train(net, self.redesign_epochs, number)
+            return self._metric(net)
+
+    def _metric(self, net: PrunedModel) -> float:
+        found = self.evaluate(net)
+        try:
+            return float(found)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ArgumentError(
+                f"evaluate must return one number, got {type(found).__name__}. Return a float."
+            ) from error
+
+    def setting(self) -> dict[str, object]:
+        """Return what the measured numbers depend on."""
+        call = self.graph.source.example
+        assert call is not None
+        digest = hashlib.sha256()
+        for name, tensor in self.model.state_dict().items():
+            digest.update(f"{name} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return {
+            "model": self.graph.model,
+            "weights": digest.hexdigest()[:16],
+            "example": [list(tensor.shape) for tensor in tensors_in((call.args, call.kwargs))],
+            "tune_epochs": self.tune_epochs,
+            "redesign_epochs": self.redesign_epochs,
+            "reset": getattr(self.reset, "__qualname__", bool(self.reset)),
+            "seed": self.seed,
+        }
+
+    def weights_of(self, streams: Sequence[str]) -> float:
+        """Return the root mean square of the weights that go with streams; NaN where none do."""
+        slim = self.without(streams)
+        kept: Mapping[str, torch.Tensor] = dict(slim.named_parameters())
+        used = dict(self.without(()).named_parameters())
+        squares, count = 0.0, 0
+        for name, weight in self.model.named_parameters():
+            if weight.ndim < 2 or name not in used:
+                continue
+            left = kept.get(name)
+            squares += float(weight.detach().double().square().sum())
+            count += weight.numel()
+            if left is not None:
+                squares -= float(left.detach().double().square().sum())
+                count -= left.numel()
+        return math.sqrt(max(squares, 0.0) / count) if count else math.nan
+
+
+@contextmanager
+def _seeded(number: int) -> Iterator[None]:
+    """Seed torch's random numbers, and give them their state back after."""
+    with torch.random.fork_rng():
+        torch.manual_seed(number)
+        yield
