@@ -104,7 +104,7 @@ def test_cut_rests_on_what_the_stream_adds(numbers, verdict):
     assert advice[0].cut.verdict == verdict
     assert advice[1].cut.verdict == "cannot tell"
     assert advice.cuttable == ((advice[0].skip.name,) if verdict == "prune" else ())
-    assert "Cut: can this stream be removed" in str(advice)
+    assert "Cut: can this stream be removed from this trained net, and" in str(advice)
 
 
 def test_a_single_look_prunes_only_below_saturation():
