@@ -177,9 +177,9 @@ def suggest_pruning(
     *Redesign*, the question of Lee and Bajić: a skip into a merge is not needed once the layers
     before the merge, its main stream, have reached the maximum of I(Y;·): what the skip adds about
     Y is there already. *Cut*: a stream can be removed from this net, and a little fine-tuning mend
-    it, where it adds nothing to the others about Y: in usable information where ``usable`` is given, else in
-    I(Y; all streams) − I(Y; all but it) at noise relative to each layer's scale. Numbers at their
-    ceiling are arithmetic of the data set and support no verdict.
+    it, where it adds nothing to the others about Y: in usable information where ``usable`` is
+    given, else in I(Y; all streams) − I(Y; all but it) at noise relative to each layer's scale.
+    Numbers at their ceiling are arithmetic of the data set and support no verdict.
 
     Parameters
     ----------

@@ -219,6 +219,14 @@ def test_a_pruned_net_can_be_pruned_again(unet):
     at_once = infoflow.prune(unet, ["1->20", "3->17"], IMAGE)
     assert torch.equal(twice(IMAGE), at_once(IMAGE))
     assert twice.pruning.parameters_after == at_once.pruning.parameters_after
+    other = UNet(base_channels=4)
+    once = infoflow.prune(other, "1->20", IMAGE)
+    for checkpoint in (other, once):
+        twice.load_state_dict(checkpoint.state_dict())
+        expected = infoflow.prune(other, ["1->20", "3->17"], IMAGE)(IMAGE)
+        torch.testing.assert_close(twice(IMAGE), expected)
+        checkpoint.load_state_dict(twice.full_state_dict(checkpoint.state_dict()))
+        torch.testing.assert_close(checkpoint(IMAGE), twice(IMAGE))
 
 
 def test_attributes_of_the_model_stay(unet):

@@ -6,9 +6,9 @@ import importlib
 import types
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
 from infoflow.interface import PruningError
@@ -17,7 +17,32 @@ from infoflow.pruning.rewriting.slices import Slice
 
 #: How the names of means that stand for streams begin.
 MEAN = "_mean"
-_OWN = ("pruning", "_slices", "_dropped", "_code", "_means")
+_OWN = ("pruning", "_losses", "_code", "_means")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one pruning took from a checkpoint.
+
+    Parameters
+    ----------
+    slices
+        By name of a tensor, what was kept of it.
+    dropped
+        Names of the tensors that went whole.
+    """
+
+    slices: Mapping[str, Slice]
+    dropped: frozenset[str]
+
+    def take(self, state_dict: dict[str, Any], prefix: str) -> None:
+        """Shrink a checkpoint in place, where it is one of the net before."""
+        for name, piece in self.slices.items():
+            value = state_dict.get(prefix + name)
+            if isinstance(value, Tensor) and tuple(value.shape) == piece.shape:
+                state_dict[prefix + name] = piece.take(value)
+        for name in self.dropped:
+            state_dict.pop(prefix + name, None)
 
 
 class PrunedModel(nn.Module):
@@ -26,7 +51,8 @@ class PrunedModel(nn.Module):
     Its modules and parameters have the names that they have in the original, and its ``forward``
     is the path of the example through the original. It can be trained, copied, pickled and
     exported. ``load_state_dict`` takes checkpoints of its own and of the original, of which it
-    keeps what is left; :meth:`full_state_dict` goes the other way.
+    keeps what is left; :meth:`full_state_dict` goes the other way. Both go through all prunings of
+    a net that was pruned several times.
 
     Attributes
     ----------
@@ -49,8 +75,7 @@ class PrunedModel(nn.Module):
         nodes: fx.Graph,
         *,
         tensors: Mapping[str, Tensor],
-        slices: Mapping[str, Slice],
-        dropped: frozenset[str],
+        loss: Loss,
         pruning: Pruning,
     ) -> None:
         super().__init__()
@@ -71,8 +96,8 @@ class PrunedModel(nn.Module):
             self.register_buffer(name, tensor, persistent=name.startswith(MEAN))
         code = nodes.python_code("self")
         self.pruning = pruning
-        self._slices = dict(slices)
-        self._dropped = dropped
+        before: tuple[Loss, ...] = tree._losses if isinstance(tree, PrunedModel) else ()
+        self._losses: tuple[Loss, ...] = (*before, loss)
         self._code = (code.src, dict(code.globals))
         self.training = tree.training
         self._compile()
@@ -103,12 +128,8 @@ class PrunedModel(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any, **named: Any
     ) -> None:
-        for name, piece in self._slices.items():
-            value = state_dict.get(prefix + name)
-            if isinstance(value, Tensor) and tuple(value.shape) == piece.shape:
-                state_dict[prefix + name] = piece.take(value)
-        for name in self._dropped:
-            state_dict.pop(prefix + name, None)
+        for loss in self._losses:
+            loss.take(state_dict, prefix)
         for name, tensor in self._means().items():
             state_dict.setdefault(prefix + name, tensor)
         super()._load_from_state_dict(state_dict, prefix, *others, **named)
@@ -119,8 +140,9 @@ class PrunedModel(nn.Module):
         Parameters
         ----------
         original
-            A checkpoint of the original. Modules that went whole are taken from it; channels that
-            were cut are zero, so that their streams say nothing to the layers that read them.
+            A checkpoint of the original, or of the net after one of several prunings. Modules that
+            went whole are taken from it; channels that were cut are zero, so that their streams say
+            nothing to the layers that read them.
 
         Raises
         ------
@@ -136,16 +158,18 @@ class PrunedModel(nn.Module):
         for name, value in self.state_dict().items():
             if name in self._means():
                 continue
-            piece = self._slices.get(name)
-            wanted = tuple(value.shape) if piece is None else piece.shape
-            if name not in full or tuple(full[name].shape) != wanted:
-                got = tuple(full[name].shape) if name in full else "nothing"
+            wanted = tuple(full[name].shape) if name in full else None
+            whole = value.detach().clone()
+            for loss in reversed(self._losses):
+                piece = loss.slices.get(name)
+                if piece is not None and tuple(whole.shape) != wanted:
+                    whole = piece.put(whole, whole.new_zeros(piece.shape))
+            if tuple(whole.shape) != wanted:
                 raise PruningError(
                     f"original must be a checkpoint of {self.pruning.model}: expected {name} of "
-                    f"shape {wanted}, got {got}."
+                    f"shape {tuple(whole.shape)}, got {wanted or 'nothing'}."
                 )
-            place = torch.zeros_like(full[name])
-            full[name] = value.detach().clone() if piece is None else piece.put(value, place)
+            full[name] = whole
         return full
 
     def _means(self) -> dict[str, Tensor]:
