@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,9 @@ def main(
     mode: Annotated[str, typer.Option(help="Distances: exact, or from a sketch.")] = "exact",
     memory_budget: Annotated[str, typer.Option(help="For the measurements.")] = "2GB",
     epochs: Annotated[str, typer.Option(help="Measure these alone, such as 0,1,10.")] = "",
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Stop training after this long; --resume goes on.")
+    ] = math.inf,
     resume: Annotated[bool, typer.Option("--resume", help="Go on in --out.")] = False,
 ) -> None:
     """Train the paper's four models, measure them, draw its figures and judge its claims."""
@@ -68,7 +72,8 @@ def main(
             cache_dir,
             tuple(trained or ()),
             How(kind, mode, memory_budget),
-            tuple(int(epoch) for epoch in epochs.split(",") if epoch.strip()),
+            parse_epochs(epochs),
+            60 * minutes,
         )
         if set(chosen) & {"train", "measure"}:
             note_scale(work)
@@ -79,6 +84,15 @@ def main(
     except (InfoflowError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def parse_epochs(text: str) -> tuple[int, ...]:
+    """Return the numbers of a comma-separated list."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    wrong = [part for part in parts if not part.isdigit()]
+    if wrong:
+        raise ValueError(f"epochs must be whole numbers such as 0,1,10, got {wrong[0]!r}.")
+    return tuple(map(int, parts))
 
 
 def parse_stages(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import asdict, dataclass, field
@@ -113,6 +114,7 @@ class Run:
         self.model.to(settings.device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), settings.learning_rate)
         self.loss = make_loss(self.model, data, settings.device)
+        self._total = torch.zeros((), dtype=torch.float64, device=settings.device)
         self.training = self._on_device(data.images, data.masks)
         self.validation = self._on_device(data.validation_images, data.validation_masks)
         self.tracker = self._tracker(memory_budget)
@@ -208,25 +210,30 @@ class Run:
 
     def _train(self, epoch: int) -> float:
         """Go once through the training images in the epoch's own order; return the mean loss."""
-        images, masks = self.training
+        images = self.training[0]
         order = np.random.default_rng((self.settings.seed, epoch)).permutation(len(images))
-        rows = torch.from_numpy(order).to(images.device)
-        total = torch.zeros((), dtype=torch.float64, device=images.device)
+        self._total.zero_()
         try:
-            for batch in rows.split(self.settings.batch_size):
-                self.optimizer.zero_grad()
-                loss = self.loss(images[batch], masks[batch], batch)
-                loss.backward()
-                self.optimizer.step()
-                total += loss.detach() * len(batch)
+            for rows in torch.from_numpy(order).to(images.device).split(self.settings.batch_size):
+                self._step(rows)
+            total = float(self._total)
         except RuntimeError as error:
             # what torch says of an output that is NaN, on the CPU and on a GPU
             if not any(words in str(error) for words in ("between 0 and 1", "device-side assert")):
                 raise
             raise self._diverged(epoch) from error
-        if not total.isfinite():
+        if not math.isfinite(total):
             raise self._diverged(epoch)
-        return float(total) / len(images)
+        return total / len(images)
+
+    def _step(self, rows: Tensor) -> None:
+        """Train on some of the images, and add up their losses."""
+        images, masks = self.training
+        self.optimizer.zero_grad()
+        loss = self.loss(images[rows], masks[rows], rows)
+        loss.backward()
+        self.optimizer.step()
+        self._total += loss.detach() * len(rows)
 
     def _diverged(self, epoch: int) -> RunError:
         return RunError(
@@ -275,3 +282,5 @@ def make_repeatable(device: str) -> None:
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.allow_tf32 = False
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # without this, every empty tensor is filled with NaN first, in each replay of a graph too
+        torch.utils.deterministic.fill_uninitialized_memory = False

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import shlex
 import sys
+import time
 from enum import Enum
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated
 
 import typer
@@ -114,13 +116,22 @@ def announce(run: Run) -> None:
         f"{len(run.validation[0])} validation images. Y: {labels.description}, H(Y) "
         f"{labels.entropy / math.log(2):.2f} bits, {labels.singleton_classes} with one image."
     )
+    note_environment(run)
+
+
+def note_environment(run: Run) -> None:
+    """Tell where a run goes on elsewhere than it was begun."""
     before, now = run.checkpoint.environment, environment(run.settings)
     if before != now:
         typer.echo(f"Note: begun with {before}, now {now}: the numbers will differ.", err=True)
 
 
-def train(run: Run, epochs: int, checkpoint_every: int) -> None:
-    """Go on to ``epochs``, with a checkpoint now and then and at the end."""
+def train(run: Run, epochs: int, checkpoint_every: int, *, seconds: float = math.inf) -> bool:
+    """Go on to ``epochs``, with a checkpoint now and then and at the end.
+
+    Stops after ``seconds``, with a checkpoint; tells whether all epochs are done.
+    """
+    started = time.monotonic()
     if run.epoch > epochs:
         raise ValueError(
             f"The run is at epoch {run.epoch} already, expected --epochs of at least that, got "
@@ -137,7 +148,14 @@ def train(run: Run, epochs: int, checkpoint_every: int) -> None:
             bar.set_postfix(loss=row.training_loss, dice=row.validation_dice)
             if row.training_dice is not None:
                 bar.write(describe(run, row))
+            if time.monotonic() - started > seconds:
+                break
+    if run.epoch < epochs:
+        run.save()
+        typer.echo(f"  time is up at epoch {run.epoch} of {epochs}; {pace(run)}")
+        return False
     summarise(run, *run.finish())
+    return True
 
 
 def stop(run: Run | None) -> None:
@@ -171,6 +189,12 @@ def summarise(run: Run, training: float, validation: float) -> None:
         f"{mean(run.clock.training)} s an epoch, {mean(run.clock.measuring)} s a measurement. "
         f"Results in {run.folder}."
     )
+
+
+def pace(run: Run) -> str:
+    """Return how long an epoch takes, and how many go into ten minutes."""
+    epoch = fmean(run.clock.training[1:] or run.clock.training)
+    return f"{epoch:.3g} s an epoch, {600 / epoch:,.0f} epochs in ten minutes"
 
 
 def mean(seconds: list[float]) -> str:

@@ -34,7 +34,15 @@ def papers_iym() -> np.ndarray:
     return values
 
 
-def make_seed(iym=None, *, clock=CLOCK, dice=(2500, 2600, 8000, math.inf), variant="whole", seed=0):
+def make_seed(
+    iym=None,
+    *,
+    clock=CLOCK,
+    dice=(2500, 2600, 8000, math.inf),
+    variant="whole",
+    seed=0,
+    ceiling=3.0,
+):
     iym = papers_iym() if iym is None else iym
     iym = iym[: len(clock)]
     shape = (len(SETTINGS), *iym.shape)
@@ -43,7 +51,7 @@ def make_seed(iym=None, *, clock=CLOCK, dice=(2500, 2600, 8000, math.inf), varia
             "iym": (("setting", "epoch", "layer"), np.broadcast_to(iym, shape).copy()),
             "ixm": (("setting", "epoch", "layer"), np.broadcast_to(3 * iym, shape).copy()),
             "iym_null_high": (("setting", "epoch", "layer"), np.zeros(shape)),
-            "iym_ceiling": (("setting", "epoch"), np.full(shape[:2], 3.0)),
+            "iym_ceiling": (("setting", "epoch"), np.full(shape[:2], ceiling)),
         },
         {"setting": list(SETTINGS), "epoch": clock},
     )
@@ -80,8 +88,10 @@ def changed(layers, values) -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "seed"),
     [
+        ("below-log-k", make_seed(ceiling=5.9)),
+        ("order-layers", make_seed(changed([17], papers_iym()[:, [14]] * 0 + 3.0))),
+        ("order-models", make_seed(dice=(2500, 2600, 2400, math.inf))),
         ("maximum", make_seed(1.5 * papers_iym())),
-        ("maximum-entropy", make_seed(0.9 * papers_iym())),
         ("first-layers", make_seed(changed([1], papers_iym()[:, [20]]))),
         ("deep-low", make_seed()),
         ("deep-slow", make_seed(changed(list(range(8, 15)), 1.0))),
@@ -144,8 +154,8 @@ def test_seeds_that_disagree_support_no_verdict():
     two = make_seed(), make_seed(1.5 * papers_iym(), seed=1)
     judged = verdicts.judge(PAPERS["maximum"], two)
     assert judged.verdict == verdicts.CANNOT
-    assert "1 of 2" in judged.why
-    assert judged.ours == "whole: 3.75 (3 to 4.5, 2 seeds)"
+    assert "holds in 1 of 2 seeds" in judged.why
+    assert judged.ours == "whole: 3.75 bits (3.00 bits to 4.50 bits, 2 seeds)"
 
 
 def test_a_seed_that_cannot_tell_has_no_vote():
@@ -154,12 +164,63 @@ def test_a_seed_that_cannot_tell_has_no_vote():
     assert "1 cannot tell" in judged.why
 
 
+def test_the_papers_own_net_and_the_smaller_one_have_to_agree():
+    claim = PAPERS["layer-11"]
+    other = changed([11], 3.0)
+    half = [make_seed(variant="half", seed=number) for number in range(3)]
+    both = verdicts.judge(claim, [make_seed(), *half])
+    assert both.verdict == "reproduced"
+    assert "whole: holds in 1 of 1 seed. half: holds in 3 of 3 seeds" in both.why
+    assert verdicts.judge(claim, [make_seed(other), *half]).verdict == verdicts.CANNOT
+    short = make_seed(changed([11], 1.0), clock=CLOCK[:8])
+    assert verdicts.judge(claim, [short, *half]).verdict == "reproduced"
+
+
+def test_clocks_that_do_not_agree_support_no_verdict_on_epochs():
+    seeds = [make_seed()]
+    assert verdicts.judge(PAPERS["reaches-17"], seeds, 1.5).verdict == "reproduced"
+    for factor in (3.0, 0.3):
+        judged = verdicts.judge(PAPERS["reaches-17"], seeds, factor)
+        assert judged.verdict == verdicts.CANNOT
+        assert "differ by a factor of 3" in judged.why
+    assert verdicts.judge(PAPERS["order-layers"], seeds, 3.0).verdict == "reproduced"
+
+
+def test_what_the_untrained_net_has_is_said_to_be_no_learning():
+    judged = verdicts.judge(PAPERS["reaches-20"], [make_seed(changed([20], 3.0))])
+    assert judged.verdict == "reproduced"
+    assert "nothing of it was learned" in judged.why
+
+
+def test_a_single_look_below_the_maximum_is_no_loss_and_later_ones_are_not_the_papers():
+    iym = papers_iym()
+    when = make_seed(iym).reached(17)
+    iym[9, 17] = 0.5
+    assert make_seed(iym).reached(17) == when
+    clock = np.append(CLOCK, [12_000, 14_000])
+    longer = np.vstack([papers_iym(), papers_iym()[-1:], papers_iym()[-1:]])
+    longer[-2:, 17] = 0.1
+    assert make_seed(longer, clock=clock).reached(17) == when
+
+
+def test_no_look_near_an_epoch_says_nothing_of_it():
+    few = [0, 1, 2, 3, 4, 7, 12]
+    judged = verdicts.judge(PAPERS["deep-slow"], [make_seed(papers_iym()[few], clock=CLOCK[few])])
+    assert judged.verdict == verdicts.CANNOT
+    assert "no look is near these epochs" in judged.why
+
+
 # --------------------------------------------------------------------------- our own questions
 
 
 def test_what_the_untrained_net_has_was_not_learned():
     assert verdict("untrained", make_seed()) == "reproduced"
     assert verdict("untrained", make_seed(np.full((13, 23), 3.0))) == "not reproduced"
+
+
+def test_the_maximum_is_the_entropy_of_the_clusters():
+    assert verdict("maximum-entropy", make_seed()) == "reproduced"
+    assert verdict("maximum-entropy", make_seed(0.9 * papers_iym())) == "not reproduced"
 
 
 def test_what_shuffled_classes_give_is_no_knowledge():
@@ -177,6 +238,8 @@ def test_the_setting_that_foretells_the_redesign():
     assert ours.agreement(seed, readings.PAPER)[0] == 3
     assert ours.agreement(seed, SETTINGS[1])[0] == 1
     assert verdict("best-setting", seed) == "reproduced"
+    seed.readings["iym"].loc[{"setting": SETTINGS[1]}] = papers_iym()
+    assert verdict("best-setting", seed) == verdicts.CANNOT, "a tie is no win"
     seed.readings["iym"].loc[{"setting": readings.PAPER}] = wrong
     seed.readings["iym"].loc[{"setting": SETTINGS[1]}] = papers_iym()
     assert verdict("best-setting", seed) == "not reproduced"
@@ -187,6 +250,15 @@ def with_cuts(seed, costs: dict[str, float]):
     return study.Seed(
         **{**vars(seed), "cut": {"epoch": 1, "dice": 0.9, "skips": skips}},
     )
+
+
+def test_the_order_of_harmless_cuts_is_chance():
+    costs = {"7->11": 0.006, "5->14": -0.002, "3->17": 0.2, "1->20": 0.8}
+    assert ours.harmful(ours.cut_order(with_cuts(make_seed(), costs))) == [
+        *(0.0, 0.0),
+        *map(pytest.approx, (0.2, 0.8)),
+    ]
+    assert ours.best_cut_reading(make_seed()).holds is None
 
 
 def test_redesign_and_cut_differ_where_one_of_them_does_no_harm():

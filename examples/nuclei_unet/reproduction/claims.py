@@ -5,7 +5,9 @@ Epochs are compared by learning rate × steps: ``seed.clock`` is in the paper's 
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,12 +17,11 @@ from reproduction.study import AT_MAXIMUM, Seed
 from reproduction.verdicts import Answer, clock_text
 
 MERGES = (11, 14, 17, 20)
-#: Clocks agree to about this factor, so an epoch of the paper is met within it.
-SLACK = 2.0
 #: A rise smaller than this, in bits, is none.
 _RISE = 0.01
 #: A validation Dice below this is no segmentation: an untrained net may have 0.3.
 _LEARNED = 0.5
+UNTRAINED = "the untrained net is there already, so nothing of it was learned"
 _NOT_THERE = "the training has not come that far yet"
 
 
@@ -28,14 +29,17 @@ def maximum(seed: Seed) -> Answer:
     """Read the largest I(Y;M) of any layer at any epoch."""
     top = float(seed.read().max())
     if seed.variant == "half":
-        return Answer(None, f"{top:.2f} bits", top, "smaller masks have other clusters")
-    return Answer(round(top) == 3, f"{top:.2f} bits", top)
+        why = "smaller masks have other clusters"
+        return Answer(None, f"{top:.2f} bits", top, why, _bits)
+    why = "all seeds have the same clusters; other starts of K-means move H(Y) by 0.15 bits"
+    return Answer(round(top) == 3, f"{top:.2f} bits", top, why, _bits)
 
 
-def maximum_is_entropy(seed: Seed) -> Answer:
-    """Compare the largest I(Y;M) with H(Y) of the clusters."""
-    share = float(seed.read().max()) / seed.ceiling()
-    return Answer(share >= 0.99, f"{share:.1%} of H(Y) = {seed.ceiling():.2f} bits", share)
+def below_log_k(seed: Seed) -> Answer:
+    """Compare H(Y) of the clusters with the logarithm of their number."""
+    most = math.log2((seed.about or {}).get("clusters", 64))
+    text = f"H(Y) = {seed.ceiling():.2f} of {most:.0f} bits"
+    return Answer(seed.ceiling() < 0.9 * most, text, seed.ceiling(), form=_bits)
 
 
 def first_layers(seed: Seed) -> Answer:
@@ -46,28 +50,29 @@ def first_layers(seed: Seed) -> Answer:
     if 10 < when <= first_look:
         why = f"the first look after the start is at {clock_text(first_look)} of its epochs"
         return Answer(None, text, when, why)
-    return Answer(when <= 10, text, when)
+    return Answer(when <= 10, text, when, "" if when else UNTRAINED, clock_text)
 
 
 def deep_layers_low(seed: Seed) -> Answer:
     """Read whether layers 8 to 14 stay below the maximum up to the paper's last epoch."""
-    share = seed.read()[_until(seed)][:, 8:15] / seed.read().max()
+    share = seed.read()[seed.until][:, 8:15] / seed.read().max()
     best = int(share.max(axis=0).argmax()) + 8
     text = f"layer {best} comes to {share.max():.0%} of the maximum"
     is_low = bool(share.max() < AT_MAXIMUM)
-    if is_low and not _has_come(seed):
-        return Answer(None, text, float(share.max()), _NOT_THERE)
-    return Answer(is_low, text, float(share.max()))
+    if is_low and not seed.has_come:
+        return Answer(None, text, float(share.max()), _NOT_THERE, _percent)
+    return Answer(is_low, text, float(share.max()), form=_percent)
 
 
 def deep_layers_slow(seed: Seed) -> Answer:
-    """Read whether layers 8 to 14 still gain after 6,000 of the paper's epochs."""
-    if not _has_come(seed):
-        return Answer(None, "-", why=_NOT_THERE)
-    values = seed.read()[:, 8:15].mean(axis=1)
-    at, end = int(np.abs(seed.clock - 6000).argmin()), int(_until(seed)[-1])
-    gain = float(values[end] - values[at])
-    return Answer(gain > 0.02 * seed.ceiling(), f"{gain:+.2f} bits", gain)
+    """Read whether layers 8 to 14 gain between 6,000 and 8,000 of the paper's epochs."""
+    rows = [_row_near(seed, clock) for clock in (6000, 8000)]
+    if None in rows:
+        is_short = seed.clock[-1] < 7200
+        return Answer(None, "-", why=_NOT_THERE if is_short else "no look is near these epochs")
+    values = seed.read()[rows, 8:15].mean(axis=1)
+    gain = float(values[1] - values[0])
+    return Answer(gain > 0.02 * seed.ceiling(), f"{gain:+.2f} bits", gain, form=_gain)
 
 
 def early_rises(seed: Seed, quantity: str) -> Answer:
@@ -93,18 +98,18 @@ def reaches(seed: Seed, layer: int, earliest: float, latest: float) -> Answer:
     if when < earliest or before > latest:
         return Answer(False, text, when)
     if before < earliest or when > latest:
-        return Answer(None, text, when, "the looks are too far apart")
-    return Answer(True, text, when)
+        return Answer(None, text, when, "the looks are too far apart", clock_text)
+    return Answer(True, text, when, "" if when else UNTRAINED, clock_text)
 
 
 def layer_11(seed: Seed) -> Answer:
     """Read the most that layer 11 has up to the paper's last epoch, as a share of the maximum."""
-    top = float(seed.read()[_until(seed)][:, 11].max())
+    top = float(seed.read()[seed.until][:, 11].max())
     share = top / float(seed.read().max())
     text = f"{top:.2f} bits, {share:.0%} of the maximum"
-    if share < 2 / 3 and not _has_come(seed):
-        return Answer(None, text, top, _NOT_THERE)
-    return Answer(1 / 3 <= share < 2 / 3, text, top)
+    if share < 2 / 3 and not seed.has_come:
+        return Answer(None, text, top, _NOT_THERE, _bits)
+    return Answer(1 / 3 <= share < 2 / 3, text, top, form=_bits)
 
 
 def catches_up(seed: Seed, model: int, earliest: float, latest: float) -> Answer:
@@ -120,25 +125,57 @@ def catches_up(seed: Seed, model: int, earliest: float, latest: float) -> Answer
         return Answer(None, text, when, "Model 1, by which the others are judged, is unfinished")
     if not math.isfinite(when) and ends[model] < latest * 0.99:
         return Answer(None, f"not by {clock_text(ends[model])}", when, _NOT_THERE)
-    return Answer(earliest <= when <= latest, text, when)
+    return Answer(earliest <= when <= latest, text, when, form=clock_text)
 
 
 def stays_behind(seed: Seed, model: int) -> Answer:
     """Read whether a model does not come near Model 1's best Dice within the paper's epochs."""
     answer = catches_up(seed, model, 0.0, PAPER_EPOCHS)
     holds = None if answer.holds is None else not answer.holds
-    return Answer(holds, answer.text, answer.value, answer.why)
+    return Answer(holds, answer.text, answer.value, answer.why, clock_text)
+
+
+def in_order(seed: Seed, whens: Mapping[str, float], what: str) -> Answer:
+    """Read whether things come in an order, which needs no common clock with the paper.
+
+    Where two have not come yet, or came at the same look, nothing is known of their order.
+    """
+    text = ", ".join(f"{name}: {clock_text(when)}" for name, when in whens.items())
+    pairs = list(itertools.pairwise(whens.values()))
+    if any(one > other for one, other in pairs):
+        return Answer(False, text)
+    if any(one == other for one, other in pairs) or not seed.has_come:
+        return Answer(None, text, why=f"some of the {what} come at the same look, or not yet")
+    return Answer(True, text)
+
+
+def layers_in_order(seed: Seed) -> Answer:
+    """Read whether layers 20, 17, 14 and 11 reach the maximum in this order."""
+    return in_order(seed, {str(n): seed.reached(n) for n in (20, 17, 14, 11)}, "layers")
+
+
+def models_in_order(seed: Seed) -> Answer:
+    """Read whether the slower of Models 1 and 2, Model 3 and Model 4 come up in this order."""
+    seen = {model: catches_up(seed, model, 0.0, PAPER_EPOCHS) for model in (1, 2, 3, 4)}
+    open_why = next((a.why for a in seen.values() if a.holds is None), "")
+    if open_why:
+        return Answer(None, "-", why=open_why)
+    whens = {"1, 2": max(seen[1].value, seen[2].value), "3": seen[3].value, "4": seen[4].value}
+    return in_order(seed, whens, "models")
 
 
 def same_shape(seed: Seed, setting: str) -> Answer:
-    """Correlate I(Y;M) over layers and epochs with that of the paper's setting."""
+    """Correlate I(X;M) and I(Y;M) over layers and epochs with those of the paper's setting."""
     if setting not in seed.settings:
         return Answer(None, "-", why=f"{setting} was not measured")
-    one, other = seed.read("iym").ravel(), seed.read("iym", setting).ravel()
-    if other.std() == 0 or one.std() == 0:
-        return Answer(False, "one of them is the same in every layer and epoch")
-    correlation = float(np.corrcoef(one, other)[0, 1])
-    return Answer(correlation >= 0.9, f"correlation {correlation:.2f}", correlation)
+    found = {}
+    for quantity, symbol in (("ixm", "I(X;M)"), ("iym", "I(Y;M)")):
+        one, other = seed.read(quantity).ravel(), seed.read(quantity, setting).ravel()
+        if other.std() == 0 or one.std() == 0:
+            return Answer(False, f"{symbol} is the same in every layer and epoch of one of them")
+        found[symbol] = float(np.corrcoef(one, other)[0, 1])
+    text = ", ".join(f"{symbol}: {value:.2f}" for symbol, value in found.items())
+    return Answer(min(found.values()) >= 0.9, text)
 
 
 def advice_predicts(seed: Seed, setting: str = PAPER) -> Answer:
@@ -149,26 +186,41 @@ def advice_predicts(seed: Seed, setting: str = PAPER) -> Answer:
         f"Model {model}: told {clock_text(foretold[model])}, seen {answer.text}"
         for model, answer in seen.items()
     )
-    if any(answer.holds is None for answer in seen.values()) or not _has_come(seed):
+    if any(answer.holds is None for answer in seen.values()) or not seed.has_come:
         return Answer(None, text, why="not all four models are trained to the end")
+    if not any(math.isfinite(foretold[m]) and math.isfinite(seen[m].value) for m in seen):
+        return Answer(None, text, why="no model is both told and seen to get there")
     return Answer(
         all(answer.holds == (foretold[model] <= PAPER_EPOCHS) for model, answer in seen.items()),
         text,
     )
 
 
+#: Which layer has to have the maximum for a skip to be free to go: the last before the merge that
+#: the paper reads, one level below it. The transposed convolutions between are its main streams.
+BEFORE = {"7->11": 9, "5->14": 11, "3->17": 14, "1->20": 17}
+#: Which model is the first to lack a skip.
+LACKING = {"1->20": 2, "3->17": 3, "5->14": 4}
+
+
 def predicted(seed: Seed, setting: str = PAPER) -> dict[int, float]:
-    """Return from which epoch on each model should do: when its main stream has the maximum.
-
-    The main streams are 17 for Model 2, which lacks 1→20, and 14 and 11 for Models 3 and 4.
-    """
-    return {model: seed.reached(layer, setting) for model, layer in ((2, 17), (3, 14), (4, 11))}
+    """Return from which epoch on each model should do, by the paper's reading."""
+    return {model: seed.reached(BEFORE[skip], setting) for skip, model in LACKING.items()}
 
 
-def _until(seed: Seed) -> np.ndarray:
-    """Return the rows of looks up to the paper's last epoch."""
-    return np.flatnonzero(seed.clock <= PAPER_EPOCHS * 1.001)
+def _bits(value: float) -> str:
+    return f"{value:.2f} bits"
 
 
-def _has_come(seed: Seed) -> bool:
-    return bool(seed.clock[-1] >= PAPER_EPOCHS * 0.99)
+def _gain(value: float) -> str:
+    return f"{value:+.2f} bits"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}"
+
+
+def _row_near(seed: Seed, clock: float) -> int | None:
+    """Return the look within a tenth of one of the paper's epochs; None where there is none."""
+    row = int(np.abs(seed.clock - clock).argmin())
+    return row if abs(seed.clock[row] - clock) <= 0.1 * clock else None

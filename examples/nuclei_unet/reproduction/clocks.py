@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reproduction.study import Curve, Study
+from reproduction.study import Curve, Seed, Study
 
 
 def compare_clocks(study: Study) -> dict[str, float | str]:
@@ -20,16 +20,22 @@ def compare_clocks(study: Study) -> dict[str, float | str]:
     both = min(one.clock[-1], other.clock[-1])
     at = one.clock[(one.clock > 0) & (one.clock <= both)]
     difference = np.abs(np.interp(at, one.clock, one.smooth()) - _at(other, at))
-    looks = [clock for clock in fast.clock if clock <= both]
-    layers = fast.read()[: len(looks)]
-    slower = np.stack([np.interp(looks, slow.clock, column) for column in slow.read().T], axis=1)
+    pairs = common_looks(fast, slow)
+    layers, slower = fast.read()[[a for a, _ in pairs]], slow.read()[[b for _, b in pairs]]
     return {
         "rates": f"{fast.rate:g} and {slow.rate:g} of the paper's epochs in one",
         "compared up to": float(both),
         "factor at equal loss": _factor(one, other),
         "mean difference of validation Dice": float(difference.mean()),
         "mean difference of I(Y;M) in bits": float(np.abs(layers - slower).mean()),
+        "looks that both have": float(len(pairs)),
     }
+
+
+def common_looks(one: Seed, other: Seed) -> list[tuple[int, int]]:
+    """Return the rows of looks at clocks within a tenth of each other."""
+    nearest = [(row, int(np.abs(other.clock - at).argmin())) for row, at in enumerate(one.clock)]
+    return [(a, b) for a, b in nearest if abs(other.clock[b] - one.clock[a]) <= 0.1 * one.clock[a]]
 
 
 def _at(curve: Curve, clock: np.ndarray) -> np.ndarray:

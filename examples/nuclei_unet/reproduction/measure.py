@@ -52,6 +52,13 @@ def measure(trained: Trained, data: Nuclei, parts: Path, results: Path, how: How
             f"{trained.folder} was trained on {len(labels.classes)} images, but the data has "
             f"{len(data.images)}. Give the --data-dir of that training."
         )
+    theirs = trained.checkpoint.settings["data_fingerprint"]
+    if theirs != data.fingerprint:
+        raise ValueError(
+            f"{trained.folder} was trained on other data: expected the fingerprint {theirs}, got "
+            f"{data.fingerprint}. Give the --data-dir of that training."
+        )
+    _note_mode(parts, how.mode)
     targets = make_targets(training, data, labels)
     due = trained.kept()
     missing = [epoch for epoch in due if not all(path.exists() for path in _files(parts, epoch))]
@@ -65,6 +72,19 @@ def measure(trained: Trained, data: Nuclei, parts: Path, results: Path, how: How
     if due:
         _join(parts, due, results, training.name)
     return len(missing)
+
+
+def _note_mode(parts: Path, mode: Mode) -> None:
+    """Refuse to put exact and sketched measurements of a training together."""
+    path = parts / "mode.txt"
+    if path.exists() and path.read_text(encoding="utf-8") != mode:
+        raise ValueError(
+            f"{parts} has measurements of --mode {path.read_text(encoding='utf-8')}, got --mode "
+            f"{mode}. Go on with that one, or delete the folder to measure again."
+        )
+    parts.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_text(mode, encoding="utf-8")
 
 
 def measured_epochs(results: Path, name: str) -> list[int]:

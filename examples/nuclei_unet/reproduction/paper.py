@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from reproduction.claims import (
-    SLACK,
     advice_predicts,
+    below_log_k,
     catches_up,
     deep_layers_low,
     deep_layers_slow,
     early_rises,
     first_layers,
     layer_11,
+    layers_in_order,
     maximum,
-    maximum_is_entropy,
+    models_in_order,
     reaches,
     same_shape,
     stays_behind,
 )
 from reproduction.study import AT_MAXIMUM
-from reproduction.verdicts import Claim
+from reproduction.verdicts import SLACK, Claim
 
-_CLOCK = f"Clocks agree to a factor of about {SLACK:g}, which is allowed"
-_MAXIMUM = f"The maximum counts as reached at {AT_MAXIMUM:.0%} of it, for good"
+_CLOCK = f"Allowed is a factor of {SLACK:g}, as clocks agree only roughly"
+_MAXIMUM = f"The maximum counts as reached at {AT_MAXIMUM:.0%} of it, but for single looks for good"
 
 PAPERS = (
     Claim("maximum", "The largest I(Y;M) is about 3 bits", "3 bits", maximum, "Rounded to bits"),
     Claim(
-        "maximum-entropy",
-        "What the maximum is: below 6 bits, as clusters are not equally likely",
-        "-",
-        maximum_is_entropy,
-        "It is H(Y) of the clusters, whatever the net, if it is above 99 % of it",
+        "below-log-k",
+        "The maximum is below 6 bits, as clusters are not equally likely",
+        "< 6 bits",
+        below_log_k,
+        "H(Y) is below 90 % of the logarithm of their number: arithmetic of the data",
     ),
     Claim(
         "first-layers",
@@ -38,13 +39,15 @@ PAPERS = (
         "few epochs",
         first_layers,
         "Few is up to 10",
+        by_clock=True,
     ),
     Claim(
         "deep-slow",
         "Layers 8–14 still learn at epochs 6,000–8,000",
         "6,000–8,000",
         deep_layers_slow,
-        "Their mean I(Y;M) gains 2 % of H(Y) after 6,000",
+        "Their mean I(Y;M) gains 2 % of H(Y) from 6,000 to 8,000",
+        by_clock=True,
     ),
     Claim(
         "deep-low",
@@ -70,6 +73,7 @@ PAPERS = (
             number,
             lambda seed, layer=layer, span=span: reaches(seed, layer, *span),
             f"{_MAXIMUM}. {_CLOCK}",
+            by_clock=True,
         )
         for layer, words, number, span in (
             (20, "by about epoch 1,000", "1,000", (0.0, 1000 * SLACK)),
@@ -87,10 +91,11 @@ PAPERS = (
     *(
         Claim(
             f"dice-{model}",
-            f"Model {model} has the best Dice by epoch {words}",
+            f"Model {model} comes to the best Dice at about epoch {words}",
             words,
             lambda seed, model=model, span=span: catches_up(seed, model, *span),
             f"97 % of Model 1's best validation Dice. {_CLOCK}",
+            by_clock=True,
         )
         for model, words, span in (
             (1, "2,000–3,000", (2000 / SLACK, 3000 * SLACK)),
@@ -104,6 +109,21 @@ PAPERS = (
         "> 10,000",
         lambda seed: stays_behind(seed, 4),
         "97 % of Model 1's best validation Dice",
+        by_clock=True,
+    ),
+    Claim(
+        "order-layers",
+        "Layers 20, 17, 14 and 11 reach the maximum in this order",
+        "1,000, 1,000, 10,000, never",
+        layers_in_order,
+        f"{_MAXIMUM}; an order needs no common clock",
+    ),
+    Claim(
+        "order-models",
+        "Models 1 and 2 come to the best Dice before Model 3, and that before Model 4",
+        "3,000, 8,000, never",
+        models_in_order,
+        "97 % of Model 1's best validation Dice; an order needs no common clock",
     ),
     *(
         Claim(
@@ -111,7 +131,7 @@ PAPERS = (
             f"{words} gives the same shapes",
             "similar",
             lambda seed, setting=setting: same_shape(seed, setting),
-            "I(Y;M) over layers and epochs, correlation of at least 0.9",
+            "I(X;M) and I(Y;M) over layers and epochs, correlations of at least 0.9",
         )
         for name, words, setting in (
             ("binning", "Binning (bin size 0.2)", "binning 0.2, K-means"),
@@ -123,6 +143,7 @@ PAPERS = (
         "I(Y;M) before a merge foretells which skips a trained-anew net can lack",
         "Models 2, 3 yes, 4 no",
         advice_predicts,
-        "Told: when the main stream has the maximum. Seen: when the model's Dice is there",
+        "Told: when the layer a level below has the maximum. Seen: when the model's Dice is there",
+        by_clock=True,
     ),
 )

@@ -55,7 +55,8 @@ class SharedKDE(KDE):
             for name, target in self.targets.items():
                 is_own = noise == self.noise_variance and name == TARGETS[0]
                 estimator = KDE(noise, permutations=_SHUFFLES)
-                other = own if is_own else estimator.estimate(statistic, target.classes)
+                classes = target.classes.to(statistic.device)
+                other = own if is_own else estimator.estimate(statistic, classes)
                 self.kept.add(f"KDE {noise:g}, {name}", other)
         return own
 
@@ -71,6 +72,7 @@ class SharedBinning(Binning):
         """Return the binning's own estimate in nats; all go to ``kept``."""
         own = super().estimate(statistic, labels)
         for name, target in self.targets.items():
-            other = own if name == TARGETS[0] else super().estimate(statistic, target.classes)
+            classes = target.classes.to(statistic.device)
+            other = own if name == TARGETS[0] else super().estimate(statistic, classes)
             self.kept.add(f"binning {self.bin_size:g}, {name}", other)
         return own

@@ -13,8 +13,8 @@ PAPER_RATE, PAPER_STEPS = 0.001, 38
 #: Its epochs, which U-Plots and masks are shown at.
 PAPER_EPOCHS = 10_000
 BATCH = 16
-#: Looks at Models 2 to 4 and at the slow training, of which the figures need few.
-_FEW = (0, 1, 2, 5, 10, 20, 50, 100, 150, 200, 500, 1000, 2000, 5000, 8000, 10_000)
+#: Looks at Models 2 to 4, of which the figures need few.
+_FEW = (0, 1, 2, 5, 10, 20, 40, 50, 100, 150, 200, 500, 1000, 2000, 5000, 8000, 10_000)
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ class Training:
     def looks(self) -> list[int]:
         """Return the epochs to measure: the paper's for Model 1, a few of them for the others."""
         due = [epoch for epoch in range(self.epochs + 1) if paper_schedule(epoch)]
-        return due if self.is_main else [epoch for epoch in due if epoch in _FEW]
+        return due if self.model == 1 else [epoch for epoch in due if epoch in _FEW]
 
     def is_same(self, settings: dict[str, object]) -> bool:
         """Tell whether a run with these settings is this training, whatever its length."""
         names = ("model", "size", "base_channels", "learning_rate", "seed", "clusters")
-        return all(settings.get(name) == getattr(self, name) for name in names)
+        is_same = all(settings.get(name) == getattr(self, name) for name in names)
+        return is_same and settings.get("batch_size") == BATCH
 
 
 @dataclass(frozen=True)

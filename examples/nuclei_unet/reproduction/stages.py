@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -43,6 +45,8 @@ class Work:
         How to measure, and on which device to train.
     only
         Measure these epochs alone, unless it is empty.
+    seconds
+        Stop training after this long, with a checkpoint.
     """
 
     scale: Scale
@@ -53,6 +57,7 @@ class Work:
     trained: tuple[Path, ...] = ()
     how: How = field(default_factory=How)
     only: tuple[int, ...] = ()
+    seconds: float = math.inf
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -107,7 +112,7 @@ def run_stages(work: Work, stages: tuple[str, ...]) -> None:
 
 
 def get_data(work: Work) -> None:
-    """Resize the images, and write masks of the same cluster for Fig. 2."""
+    """Resize the images."""
     for size in sorted({training.size for training in work.scale.trainings}):
         data = load_nuclei(work.data_dir, size=size, cache_dir=work.cache_dir)
         print(f"  {size}×{size}: {len(data.images)} training images, ", end="")
@@ -116,6 +121,7 @@ def get_data(work: Work) -> None:
 
 def train_all(work: Work) -> None:
     """Train what is neither finished nor taken over."""
+    started = time.monotonic()
     for training in work.scale.trainings:
         given = find_trained(training, work.trained)
         if given is not None:
@@ -126,7 +132,9 @@ def train_all(work: Work) -> None:
         found = find_trained(training, [folder])
         if found is None or not (found.is_finished and (folder / "weights.pt").exists()):
             print(f"  {training.name}: training", flush=True)
-            train_one(training, work.data(training), folder, work.how.device)
+            left = work.seconds - (time.monotonic() - started)
+            if not train_one(training, work.data(training), folder, work.how.device, left):
+                return
 
 
 def measure_all(work: Work) -> None:

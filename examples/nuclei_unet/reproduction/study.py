@@ -104,10 +104,25 @@ class Seed:
         """Return min(log N, H(Y)) in bits."""
         return float(self.readings["iym_ceiling"].sel(setting=setting)[0])
 
+    @property
+    def has_come(self) -> bool:
+        """Whether the looks go to the paper's last epoch."""
+        return bool(self.clock[-1] >= PAPER_EPOCHS * 0.99)
+
+    @property
+    def until(self) -> Numbers:
+        """The rows of the looks up to the paper's last epoch."""
+        return np.flatnonzero(self.clock <= PAPER_EPOCHS * 1.001)
+
     def reached(self, layer: int, setting: str = PAPER) -> float:
-        """Return the clock from which on a layer has the maximum of I(Y;M); infinity for never."""
-        values = self.read("iym", setting)
-        return first_lasting(self.clock, values[:, layer] >= AT_MAXIMUM * values.max())
+        """Return from which clock on a layer has the maximum of I(Y;M); infinity for never.
+
+        Up to the paper's last epoch. A single look below, between two that are not, is no loss.
+        """
+        values = self.read("iym", setting)[self.until]
+        holds = values[:, layer] >= AT_MAXIMUM * values.max()
+        holds[1:-1] |= holds[:-2] & holds[2:]
+        return first_lasting(self.clock[self.until], holds)
 
     def best(self, model: int) -> float:
         """Return the best validation Dice of a model within the paper's epochs."""
@@ -131,6 +146,18 @@ def first_lasting(clock: Numbers, holds: np.ndarray[Any, np.dtype[np.bool_]]) ->
     broken = np.flatnonzero(~holds)
     start = broken[-1] + 1 if len(broken) else 0
     return float(clock[start]) if start < len(clock) else math.inf
+
+
+def on_paper_clock(seed: Seed) -> infoflow.FlowResult:
+    """Return the result with the paper's epochs in the place of its own."""
+    assert seed.flow is not None
+    clock = [round(float(epoch) * seed.rate) for epoch in seed.flow.epochs]
+    # a slow start has looks within one of the paper's epochs, of which the first stays
+    rows = sorted({value: row for row, value in reversed(list(enumerate(clock)))}.values())
+    dataset = seed.flow.dataset.isel(epoch=rows)
+    return infoflow.FlowResult(
+        dataset.assign_coords(epoch=[clock[row] for row in rows]), seed.flow.graph
+    )
 
 
 @dataclass(frozen=True, eq=False)

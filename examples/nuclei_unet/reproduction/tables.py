@@ -21,16 +21,23 @@ HEADER = ("claim", "paper", "ours", "verdict", "why")
 
 
 def write_claims(results: Path, out: Path) -> list[Judged]:
-    """Write ``claims.json``, ``claims.csv``, ``ours.csv``, ``settings.csv`` and ``runs.csv``."""
+    """Write ``claims.json``, and tables: claims, ours, settings, runs, and clocks if measured."""
     study = load_study(results)
-    papers, ours = ([judge(claim, study.seeds) for claim in group] for group in (PAPERS, OURS))
+    clocks = compare_clocks(study)
+    factor = float(clocks.get("factor at equal loss", math.nan))
+    papers, ours = (
+        [judge(claim, study.seeds, factor) for claim in group] for group in (PAPERS, OURS)
+    )
     _write_table(out / "claims.csv", HEADER, [_row(judged) for judged in papers])
     _write_table(out / "ours.csv", HEADER, [_row(judged) for judged in ours])
     _write_table(out / "settings.csv", ("run", "reading", "score"), _scores(study))
     _write_table(out / "runs.csv", ("run", "model", "trained", "of", "clock"), _runs(study))
+    if clocks:
+        lines = [(name, f"{v:.3g}" if isinstance(v, float) else v) for name, v in clocks.items()]
+        _write_table(out / "clocks.csv", ("two learning rates", "measured"), lines)
     content = {
         "clock": "the paper's epochs with as much learning rate × steps",
-        "clocks": compare_clocks(study),
+        "clocks": clocks,
         "costs": read_costs(results / "costs.csv"),
         "claims": [_entry(judged, "paper") for judged in papers]
         + [_entry(judged, "ours") for judged in ours],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from data import Nuclei
 from files import replacing
 from run import Run, Settings, weights_file
 from torch import Tensor
-from train import train
+from train import note_environment, train
 
 from reproduction.graphed import GraphedRun
 from reproduction.scales import BATCH, Training, steps_per_epoch
@@ -69,8 +70,10 @@ def find_trained(training: Training, places: Sequence[Path]) -> Trained | None:
     return None
 
 
-def train_one(training: Training, data: Nuclei, folder: Path, device: str) -> None:
-    """Train to the end, or go on where a killed training got to."""
+def train_one(
+    training: Training, data: Nuclei, folder: Path, device: str, seconds: float = math.inf
+) -> bool:
+    """Train to the end or for some time, from where a stopped training got to; tell if it ended."""
     settings = Settings(
         data_fingerprint=data.fingerprint,
         model=training.model,
@@ -85,8 +88,9 @@ def train_one(training: Training, data: Nuclei, folder: Path, device: str) -> No
     )
     maker = GraphedRun if device == "cuda" else Run
     run = maker(settings, data, folder, keep_weights=True)
+    note_environment(run)
     try:
-        train(run, training.epochs, 10)
+        return train(run, training.epochs, 10, seconds=seconds)
     except KeyboardInterrupt:
         run.save()
         raise

@@ -11,6 +11,8 @@ from reproduction.study import Seed
 
 Verdict = Literal["reproduced", "not reproduced", "cannot tell at this scale"]
 CANNOT: Verdict = "cannot tell at this scale"
+#: An epoch of the paper is met within this factor, since clocks agree only roughly.
+SLACK = 2.0
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,16 @@ class Answer:
     value
         The number, where it is one.
     why
-        Why it cannot tell.
+        Why it cannot tell, or what to know about it.
+    form
+        How such a number is written: for the spread of several seeds.
     """
 
     holds: bool | None
     text: str
     value: float = math.nan
     why: str = ""
+    form: Callable[[float], str] = "{:.3g}".format
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Claim:
         Function from a seed to its answer.
     note
         The criterion, in a line.
+    by_clock
+        Whether it compares epochs with the paper's, and so holds only as far as the clocks agree.
     """
 
     name: str
@@ -58,6 +65,7 @@ class Claim:
     number: str
     read: Callable[[Seed], Answer]
     note: str
+    by_clock: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,45 +88,68 @@ class Judged:
     why: str
 
 
-def judge(claim: Claim, seeds: Sequence[Seed]) -> Judged:
-    """Return the verdict of all seeds together; one that cannot tell has no vote."""
+def judge(claim: Claim, seeds: Sequence[Seed], factor: float = math.nan) -> Judged:
+    """Return the verdict, which the paper's own net gives where it can tell.
+
+    The smaller net gives it where that one cannot; where both can, they have to agree.
+
+    Parameters
+    ----------
+    claim, seeds
+        What is judged, and by which runs; those of a variant vote together.
+    factor
+        By how much two learning rates disagree at equal learning rate × steps; NaN where that was
+        not measured.
+    """
     answers = [(seed, claim.read(seed)) for seed in seeds]
-    votes = [answer.holds for _, answer in answers if answer.holds is not None]
-    verdict, reason = _verdict(votes, [answer for _, answer in answers])
-    return Judged(claim, _ours(answers), verdict, f"{reason}. {claim.note}")
-
-
-def _verdict(votes: list[bool], answers: list[Answer]) -> tuple[Verdict, str]:
-    if not votes:
-        return CANNOT, next((answer.why for answer in answers if answer.why), "no run tells")
-    yes, silent = sum(votes), len(answers) - len(votes)
-    tail = f", {silent} cannot tell" if silent else ""
-    if len(votes) == 1:
-        word = "holds" if yes else "does not hold"
-        return ("reproduced" if yes else "not reproduced"), f"It {word} in the one run{tail}"
-    if yes in (0, len(votes)):
-        word = "hold" if yes else "does not hold"
-        text = f"It holds in all {len(votes)} runs" if yes else f"It {word} in any of {len(votes)}"
-        return ("reproduced" if yes else "not reproduced"), f"{text}{tail}"
-    return CANNOT, f"Runs disagree: it holds in {yes} of {len(votes)}{tail}"
-
-
-def _ours(answers: Sequence[tuple[Seed, Answer]]) -> str:
     groups: dict[str, list[Answer]] = {}
     for seed, answer in answers:
         groups.setdefault(seed.variant, []).append(answer)
-    return "; ".join(f"{variant}: {_joined(group)}" for variant, group in groups.items())
+    ours = "; ".join(f"{variant}: {_joined(group)}" for variant, group in groups.items())
+    off = max(factor, 1 / factor) if factor > 0 else math.nan
+    if claim.by_clock and off > SLACK:
+        reason = f"Clocks of two learning rates differ by a factor of {off:.1f}, above {SLACK:g}"
+        return Judged(claim, ours, CANNOT, f"{reason}. {claim.note}")
+    holds, reasons = [], []
+    for variant in sorted(groups, key=lambda variant: variant != "whole"):
+        vote, reason = _vote(groups[variant])
+        holds.append(vote)
+        reasons.append(f"{variant}: {reason}" if len(groups) > 1 else reason)
+    verdict = _verdict([vote for vote in holds if vote is not None])
+    hints = {answer.why for _, answer in answers if answer.holds is not None and answer.why}
+    return Judged(claim, ours, verdict, ". ".join([*reasons, *sorted(hints), claim.note]))
+
+
+def _verdict(votes: list[bool]) -> Verdict:
+    if not votes or len(set(votes)) > 1:
+        return CANNOT
+    return "reproduced" if votes[0] else "not reproduced"
+
+
+def _vote(answers: list[Answer]) -> tuple[bool | None, str]:
+    """Return what the seeds of a variant say together, and how many say it."""
+    votes = [answer.holds for answer in answers if answer.holds is not None]
+    if not votes:
+        return None, next((answer.why for answer in answers if answer.why), "no run tells")
+    silent = len(answers) - len(votes)
+    tail = f", {silent} cannot tell" if silent else ""
+    count = f"holds in {sum(votes)} of {len(votes)} {'seed' if len(votes) == 1 else 'seeds'}{tail}"
+    return (votes[0] if len(set(votes)) == 1 else None), count
 
 
 def _joined(answers: list[Answer]) -> str:
     """Return the seeds' numbers with their spread, or their words one after another."""
-    values = [answer.value for answer in answers]
     if len(answers) == 1:
         return answers[0].text
+    values = [answer.value for answer in answers]
+    texts = list(dict.fromkeys(answer.text for answer in answers))
+    if len(texts) == 1:
+        return f"{texts[0]} ({len(answers)} seeds)"
     if any(not math.isfinite(value) for value in values):
         return " | ".join(answer.text for answer in answers)
+    form = answers[0].form
     mean = sum(values) / len(values)
-    return f"{mean:.3g} ({min(values):.3g} to {max(values):.3g}, {len(values)} seeds)"
+    return f"{form(mean)} ({form(min(values))} to {form(max(values))}, {len(values)} seeds)"
 
 
 def clock_text(clock: float) -> str:

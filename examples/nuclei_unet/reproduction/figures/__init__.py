@@ -37,14 +37,15 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
     "fig3_planes": (
         planes,
         "Fig. 3",
-        "Information planes: look for layers 0 and 1, which stay at one point, and for 8 to 14, "
-        "which move last; what lies on the dashed lines is saturated.",
+        "Information planes: look for layers that stay at one point, and for those that move last "
+        "(the paper: 0 and 1, and 8 to 14); what lies on the dashed lines is saturated.",
     ),
     "fig4_uplots": (
         uplots,
         "Fig. 4",
-        "U-Plots at the paper's epochs by learning rate × steps: look for the rises at 11, 14, 17 "
-        "and 20 (orange), and for which layers reach the dashed ceiling first.",
+        "U-Plots untrained and at the looks nearest to epochs 1 to 10,000 of the paper by learning "
+        "rate × steps: look whether they rise at 11, 14, 17 and 20 (orange), and which layers "
+        "reach the dashed ceiling first.",
     ),
     "fig5_dice": (
         dice,
@@ -55,8 +56,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
     "fig6_masks": (
         outputs,
         "Fig. 6",
-        "What Models 1 to 3 find in four validation images: look for the epoch from which Model 3 "
-        "finds what Model 1 finds.",
+        "What Models 1 to 3 find in four validation images: look whether, and from which epoch on, "
+        "Model 3 finds what Model 1 finds.",
     ),
     "control": (
         control,
@@ -68,8 +69,9 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
     "streams": (
         streams,
         "Skips",
-        "What each skip adds about Y to its merge's main stream over training: look for lines "
-        "above their dotted null; the others only tell samples apart (noise 1, left, saturates).",
+        "What each skip adds about Y to its merge's main stream over training, at noise 1 and at "
+        "noise relative to scale: look for lines above their dotted null; what is below it only "
+        "tells samples apart. At 0 where both sides are saturated.",
     ),
     "advice": (
         advice,

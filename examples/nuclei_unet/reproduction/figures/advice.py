@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 import infoflow
 from infoflow.pruning.answers import Answer
 from infoflow.pruning.suggest import StreamAdvice
-from reproduction.claims import predicted
-from reproduction.figures.flow import on_paper_clock
-from reproduction.ours import LACKING
-from reproduction.study import Seed, Study
+from reproduction.claims import BEFORE, LACKING, catches_up, predicted
+from reproduction.ours import HARMLESS
+from reproduction.scales import PAPER_EPOCHS
+from reproduction.study import Seed, Study, on_paper_clock
 from reproduction.verdicts import clock_text
 
 _HEAD = (
@@ -29,8 +29,6 @@ _HEAD = (
 )
 _WIDTHS = (0.07, 0.16, 0.19, 0.19, 0.12, 0.11, 0.08, 0.10)
 _GOOD, _BAD, _OPEN = "#d8efd9", "#f7d6d3", "#eeeeee"
-#: A cut that costs at most this much Dice does no harm.
-_HARMLESS = 0.03
 
 
 def advice(study: Study, results: Path) -> Figure | None:
@@ -73,7 +71,9 @@ def _row(seed: Seed, given: StreamAdvice) -> list[tuple[str, str]]:
         cells += [("not asked", _OPEN), ("not trained", _OPEN)]
     else:
         told = predicted(seed)[model]
-        cells.append((clock_text(told), _GOOD if math.isfinite(told) else _BAD))
+        text = f"layer {BEFORE[skip]}: {clock_text(told)}"
+        is_known = math.isfinite(told) or seed.has_come
+        cells.append((text, _colour_of(math.isfinite(told)) if is_known else _OPEN))
         cells.append(_seen(seed, model))
     cells.append((str(given.cut), _colour(given.cut)))
     if seed.cut is None:
@@ -82,19 +82,20 @@ def _row(seed: Seed, given: StreamAdvice) -> list[tuple[str, str]]:
     cells.append((f"{cut['usable unique']:.2f}", "white"))
     for name in ("cut", "tuned"):
         loss = seed.cut["dice"] - cut[name]
-        cells.append((f"{cut[name]:.2f}", _GOOD if loss <= _HARMLESS else _BAD))
+        cells.append((f"{cut[name]:.2f}", _colour_of(loss <= HARMLESS)))
     return cells
 
 
 def _seen(seed: Seed, model: int) -> tuple[str, str]:
     """Return when a model without this skip, and those above it, was as good as Model 1."""
-    if model not in seed.curves:
-        return f"Model {model}: not trained yet", _OPEN
-    when, curve = seed.caught_up(model), seed.curves[model]
-    is_open = not math.isfinite(when) and curve.clock[-1] < 0.99 * curve.end
-    if is_open:
-        return f"Model {model}: not by {clock_text(curve.clock[-1])}", _OPEN
-    return f"Model {model}: {clock_text(when)}", _GOOD if math.isfinite(when) else _BAD
+    answer = catches_up(seed, model, 0.0, PAPER_EPOCHS)
+    if answer.holds is None:
+        return f"Model {model}: {'not trained' if answer.text == '-' else 'open'}", _OPEN
+    return f"Model {model}: {answer.text}", _colour_of(answer.holds)
+
+
+def _colour_of(can_go: bool) -> str:
+    return _GOOD if can_go else _BAD
 
 
 def _colour(answer: Answer) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reproduction.clocks import common_looks
 from reproduction.figures.flow import nearest
 from reproduction.study import Seed, Study
 
@@ -41,13 +42,14 @@ def clock(study: Study, results: Path) -> Figure | None:
 
 def _overlay(ax: Axes, fast: Seed, slow: Seed, quantity: str) -> None:
     """Draw the U-Plots of both at clocks that both have; a colour is a clock."""
-    both = min(fast.clock[-1], slow.clock[-1])
-    shared = fast.clock[(fast.clock > 0) & (fast.clock <= both)]
-    at = sorted({look for look in nearest(shared, _LOOKS) if look > 0} | {float(shared[-1])})
+    rows = {float(fast.clock[a]): (a, b) for a, b in common_looks(fast, slow) if a}
+    if rows:
+        at = sorted({look for look in nearest(np.array(list(rows)), _LOOKS) if look} | {max(rows)})
+    else:
+        at = []
     colours = plt.get_cmap("plasma")(np.linspace(0.05, 0.85, len(at)))
     for look, colour in zip(at, colours, strict=True):
-        for seed, (line, _) in zip((fast, slow), _STYLES, strict=True):
-            row = int(np.abs(seed.clock - look).argmin())
+        for seed, row, (line, _) in zip((fast, slow), rows[look], _STYLES, strict=True):
             label = f"{seed.clock[row]:,.0f}, lr {(seed.about or {}).get('learning_rate')}"
             ax.plot(seed.read(quantity)[row], line, color=colour, label=label)
     ax.set_xlabel("layer index")

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import infoflow
-from reproduction.study import Seed, Study
+from reproduction.study import Study, on_paper_clock
 
-#: The epochs of the paper's Fig. 4.
+#: The paper's Fig. 4 has exponentially spaced epochs, of which its text names the last two.
 PAPERS = (1, 10, 100, 1000, 10_000)
 
 
@@ -60,18 +60,6 @@ def nearest(clock: np.ndarray, papers: tuple[int, ...]) -> list[int]:
         if len(later) and paper <= 1.5 * later[-1]:
             found.add(round(float(later[np.abs(np.log(later / paper)).argmin()])))
     return sorted(found)
-
-
-def on_paper_clock(seed: Seed) -> infoflow.FlowResult:
-    """Return the result with the paper's epochs in the place of its own."""
-    assert seed.flow is not None
-    clock = [round(float(epoch) * seed.rate) for epoch in seed.flow.epochs]
-    # a slow start has looks within one of the paper's epochs, of which the first stays
-    rows = sorted({value: row for row, value in reversed(list(enumerate(clock)))}.values())
-    dataset = seed.flow.dataset.isel(epoch=rows)
-    return infoflow.FlowResult(
-        dataset.assign_coords(epoch=[clock[row] for row in rows]), seed.flow.graph
-    )
 
 
 def _figure(ax: plt.Axes) -> Figure:

@@ -14,7 +14,7 @@ COLOURS = ("#1b6ca8", "#2a9d4a", "#d95f02", "#b3202c")
 
 
 def streams(study: Study, results: Path) -> Figure | None:
-    """Draw added and unique information of each skip, at both noises, against the clock."""
+    """Draw what each skip adds about Y, at both noises, against the clock."""
     seed = study.main()
     if seed.flow is None:
         return None
