@@ -1,6 +1,6 @@
 """Put the trials of all nets and seeds together: tables and figures for the docs.
 
-Usage: python examples/pruning/report.py --trials runs/pruning --out docs
+Usage: python examples/pruning/report.py --trials examples/pruning/results --out docs
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from infoflow.pruning.trial.outcome import MEASURES
 
 mpl.use("Agg")
 
+#: The trials that the docs show.
+RESULTS = Path(__file__).parent / "results"
 METRICS = {"nuclei": "validation Dice", "resnet": "test accuracy", "densenet": "test accuracy"}
 NAMES = {"nuclei": "nuclei U-Net", "resnet": "ResNet, MNIST", "densenet": "DenseNet, MNIST"}
 
@@ -113,13 +115,14 @@ def ranking_rows(trials: Trials) -> list[dict[str, Any]]:
             intervals[key][task] = value
     rows = []
     for (measure, reading), by_task in found.items():
-        means = [_mean(values) for values in by_task.values()]
+        means = [_mean(by_task.get(task, [])) for task in trials]
         rows.append(
             {
                 "damage": measure,
                 "reading": reading,
                 **{NAMES[t]: intervals[measure, reading].get(t, "") for t in trials},
-                "mean": "?" if math.isnan(_mean(means)) else f"{_mean(means):+.2f}",
+                # of nets that all have a correlation, or it would be a mean of others
+                "mean": "?" if any(map(math.isnan, means)) else f"{fmean(means):+.2f}",
             }
         )
     order = {measure: place for place, measure in enumerate(MEASURES)}
@@ -131,7 +134,7 @@ def _sortable(text: str) -> float:
 
 
 def _pooled(several: Sequence[infoflow.PruningTrial]) -> dict[tuple[str, str], str]:
-    """Return each net's correlation, mean and range over seeds, with the interval of the first."""
+    """Return each net's correlation, mean over seeds, with the means of the intervals' ends."""
     by_key: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for trial in several:
         for one in trial.rankings:
@@ -163,7 +166,7 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 @app.command()
 def main(
-    trials: Annotated[Path, typer.Option(help="Where run.py wrote to.")] = Path("runs/pruning"),
+    trials: Annotated[Path, typer.Option(help="Where run.py wrote to.")] = RESULTS,
     out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("docs"),
 ) -> None:
     """Write pruning_removed.csv, pruning_sets.csv, pruning_rankings.csv and a figure a net."""
