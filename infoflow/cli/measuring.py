@@ -67,6 +67,6 @@ def load_subject(
             f"Measuring {model} needs samples, got no --data. Pass a loader factory, an image "
             "folder, an .npz, or demo."
         )
-    load_target(target)
+    load_target(target)  # a wrong one is refused before anything is loaded
     torch.manual_seed(seed)
     return Subject(load_model(model, weights), load_loader(data, input_shape), target, seed)

@@ -123,13 +123,12 @@ class _Savings:
 
     def _owners(self, names: Sequence[str]) -> list[str]:
         """Return the layers whose weights no other layer uses, one for each module."""
-        found: dict[int, str] = {}
+        found: dict[int | str, str] = {}
+        useless = set(names)
         for name in names:
             module = self._module(self._drafts[name])
-            if module is None:
-                found[id(name)] = name
-            elif self._users[id(module)] <= set(names):
-                found[id(module)] = name
+            if module is None or self._users[id(module)] <= useless:
+                found[name if module is None else id(module)] = name
         return list(found.values())
 
     def _between(self, source: str, merge: Place, useless: set[Place]) -> int:

@@ -14,7 +14,7 @@ from infoflow.graph.tracing.call import parameters_of
 from infoflow.graph.tracing.operations import operation_name
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
-from infoflow.pruning.rewriting.model import Loss, PrunedModel
+from infoflow.pruning.rewriting.model import Cut, PrunedModel
 from infoflow.pruning.rewriting.workpiece import Workpiece
 
 #: Functions that drop out when ``training`` says so, and the modules that do it when they train.
@@ -101,7 +101,7 @@ def _module(
         tree,
         work.nodes,
         tensors=tensors,
-        loss=Loss(dict(work.changes.slices), dropped),
+        cut=Cut(dict(work.changes.slices), dropped),
         pruning=pruning,
     )
 

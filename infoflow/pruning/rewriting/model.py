@@ -17,11 +17,11 @@ from infoflow.pruning.rewriting.slices import Slice
 
 #: How the names of means that stand for streams begin.
 MEAN = "_mean"
-_OWN = ("pruning", "_losses", "_code", "_means")
+_OWN = ("pruning", "_cuts", "_code", "_means")
 
 
 @dataclass(frozen=True)
-class Loss:
+class Cut:
     """What one pruning took from a checkpoint.
 
     Parameters
@@ -75,7 +75,7 @@ class PrunedModel(nn.Module):
         nodes: fx.Graph,
         *,
         tensors: Mapping[str, Tensor],
-        loss: Loss,
+        cut: Cut,
         pruning: Pruning,
     ) -> None:
         super().__init__()
@@ -96,8 +96,8 @@ class PrunedModel(nn.Module):
             self.register_buffer(name, tensor, persistent=name.startswith(MEAN))
         code = nodes.python_code("self")
         self.pruning = pruning
-        before: tuple[Loss, ...] = tree._losses if isinstance(tree, PrunedModel) else ()
-        self._losses: tuple[Loss, ...] = (*before, loss)
+        before: tuple[Cut, ...] = tree._cuts if isinstance(tree, PrunedModel) else ()
+        self._cuts: tuple[Cut, ...] = (*before, cut)
         self._code = (code.src, dict(code.globals))
         self.training = tree.training
         self._compile()
@@ -128,8 +128,8 @@ class PrunedModel(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any, **named: Any
     ) -> None:
-        for loss in self._losses:
-            loss.take(state_dict, prefix)
+        for cut in self._cuts:
+            cut.take(state_dict, prefix)
         for name, tensor in self._means().items():
             state_dict.setdefault(prefix + name, tensor)
         super()._load_from_state_dict(state_dict, prefix, *others, **named)
@@ -160,8 +160,8 @@ class PrunedModel(nn.Module):
                 continue
             wanted = tuple(full[name].shape) if name in full else None
             whole = value.detach().clone()
-            for loss in reversed(self._losses):
-                piece = loss.slices.get(name)
+            for cut in reversed(self._cuts):
+                piece = cut.slices.get(name)
                 if piece is not None and tuple(whole.shape) != wanted:
                     whole = piece.put(whole, whole.new_zeros(piece.shape))
             if tuple(whole.shape) != wanted:
