@@ -12,6 +12,12 @@ from infoflow.testing import UNet, blob_images
 
 mpl.use("Agg")
 
+# Tests that run side by side, and the programs that they start, share the cores.
+if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    torch.set_num_threads(threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+
 
 @pytest.fixture(autouse=True)
 def _fixed_seed():
