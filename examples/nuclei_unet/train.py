@@ -6,6 +6,7 @@ import math
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from statistics import fmean
@@ -126,10 +127,18 @@ def note_environment(run: Run) -> None:
         typer.echo(f"Note: begun with {before}, now {now}: the numbers will differ.", err=True)
 
 
-def train(run: Run, epochs: int, checkpoint_every: int, *, seconds: float = math.inf) -> bool:
+def train(
+    run: Run,
+    epochs: int,
+    checkpoint_every: int,
+    *,
+    seconds: float = math.inf,
+    saved: Callable[[], None] = lambda: None,
+) -> bool:
     """Go on to ``epochs``, with a checkpoint now and then and at the end.
 
-    Stops after ``seconds``, with a checkpoint; tells whether all epochs are done.
+    Stops after ``seconds``, with a checkpoint; tells whether all epochs are done. ``saved`` is
+    called after the checkpoints on the way.
     """
     started = time.monotonic()
     if run.epoch > epochs:
@@ -144,6 +153,7 @@ def train(run: Run, epochs: int, checkpoint_every: int, *, seconds: float = math
             row = run.advance()
             if row.epoch % checkpoint_every == 0:
                 run.save()
+                saved()
             bar.update()
             bar.set_postfix(loss=row.training_loss, dice=row.validation_dice)
             if row.training_dice is not None:

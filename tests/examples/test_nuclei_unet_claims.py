@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.examples.nuclei import import_example
 
 reproduction = import_example().reproduction
 PAPERS = {claim.name: claim for claim in reproduction.paper.PAPERS}
-ours, study = reproduction.ours, reproduction.study
+ours, study, claims = reproduction.ours, reproduction.study, reproduction.claims
 verdicts, readings, clocks = reproduction.verdicts, reproduction.readings, reproduction.clocks
 
 #: In the paper's epochs.
@@ -186,10 +187,48 @@ def test_clocks_that_do_not_agree_support_no_verdict_on_epochs():
     assert verdicts.judge(PAPERS["order-layers"], seeds, 3.0).verdict == "reproduced"
 
 
-def test_what_the_untrained_net_has_is_said_to_be_no_learning():
+def test_the_control_says_what_holds_for_nets_that_stay_untrained():
+    """Layer 20 of this net has the maximum before training, of which nothing was learned."""
     judged = verdicts.judge(PAPERS["reaches-20"], [make_seed(changed([20], 3.0))])
     assert judged.verdict == "reproduced"
-    assert "nothing of it was learned" in judged.why
+    assert judged.untrained == "holds (whole: from the start)"
+    judged = verdicts.judge(PAPERS["reaches-17"], [make_seed()])
+    assert judged.verdict == "reproduced"
+    assert judged.untrained == "does not hold (whole: not by 10,000)"
+
+
+def test_a_control_is_judged_by_the_maximum_of_the_trained_net():
+    low = papers_iym()
+    low[0] = 0.1
+    low[0, 20] = 1.0
+    control = make_seed(low).never_trained()
+    assert control.reached(20) == math.inf
+    assert control.read().max() == 1.0
+    assert control.maximum() == 3.0
+    assert claims.layer_11(control).text == "0.10 bits, 3% of the maximum"
+
+
+def test_a_control_never_learns_to_segment():
+    judged = verdicts.judge(PAPERS["dice-4"], [make_seed()])
+    assert judged.untrained.startswith("holds (whole: never (best Dice 0.20)")
+    assert "does not hold" in verdicts.judge(PAPERS["dice-2"], [make_seed()]).untrained
+
+
+def test_without_an_untrained_look_there_is_no_control():
+    seed = make_seed(papers_iym()[1:], clock=CLOCK[1:])
+    assert seed.never_trained() is None
+    assert verdicts.judge(PAPERS["layer-11"], [seed]).untrained == "-"
+
+
+def test_seeds_of_which_some_hold_untrained_are_counted():
+    seeds = [make_seed(changed([20], 3.0)), make_seed(variant="half")]
+    assert verdicts.judge(PAPERS["reaches-20"], seeds).untrained.startswith("holds in 1 of 2 (")
+
+
+def test_the_spread_of_the_entropy_over_starts_of_k_means_is_told():
+    seed = replace(make_seed(), entropies=(2.9, 3.2, 3.05))
+    judged = verdicts.judge(PAPERS["maximum"], [seed])
+    assert judged.ours == "whole: 3.00 bits (H(Y) by 3 starts of K-means: 2.90 to 3.20)"
 
 
 def test_a_single_look_below_the_maximum_is_no_loss_and_later_ones_are_not_the_papers():

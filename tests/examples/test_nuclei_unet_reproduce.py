@@ -91,9 +91,40 @@ def test_the_claims_are_judged(whole: tuple[Path, str]):
         assert claim["verdict"] in ("reproduced", "not reproduced", "cannot tell at this scale")
         assert claim["why"]
         assert claim["ours"]
+        assert claim["untrained net"]
     assert content["clocks"]["rates"]
     with (whole[0] / "claims.csv").open(newline="") as stream:
         assert len(list(csv.reader(stream))) > 15
+
+
+def test_read_outs_and_starts_of_k_means_are_measured(whole: tuple[Path, str]):
+    probes = example.reproduction.readouts.read_probes(
+        whole[0] / "results" / "whole-model1-seed0.probes.nc"
+    )
+    assert list(probes) == [(e, d) for e in (0, 2) for d in ("likely", "balanced")]
+    for found in probes.values():
+        assert len(found.layers) == 23
+        assert found.dataset["dice"].notnull().all()
+    entropies = example.reproduction.entropy.read_entropies(
+        whole[0] / "results" / "whole-model1-seed0.entropy.json"
+    )
+    assert len(entropies) == 10
+    assert all(0 < bits <= 3 for bits in entropies)
+
+
+def test_what_a_stage_cost_is_kept_as_it_goes_on(tmp_path: Path, monkeypatch):
+    """A kill after the second time it was kept loses nothing from before."""
+    costs, path = example.reproduction.costs, tmp_path / "costs.csv"
+    clock = iter([0.0, 10.0, 25.0, 100.0, 105.0])
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
+    killed = costs.Cost("train", path)
+    killed.keep()
+    killed.keep()
+    assert costs.read_costs(path)[0]["seconds"] == "25.0"
+    costs.Cost("train", path).keep()
+    (row,) = costs.read_costs(path)
+    assert row["seconds"] == "30.0"
+    assert float(row["peak MB"]) > 10
 
 
 def test_every_figure_is_drawn_and_has_a_caption(whole: tuple[Path, str]):

@@ -21,18 +21,19 @@ MERGES = (11, 14, 17, 20)
 _RISE = 0.01
 #: A validation Dice below this is no segmentation: an untrained net may have 0.3.
 _LEARNED = 0.5
-UNTRAINED = "the untrained net is there already, so nothing of it was learned"
 _NOT_THERE = "the training has not come that far yet"
 
 
 def maximum(seed: Seed) -> Answer:
     """Read the largest I(Y;M) of any layer at any epoch."""
     top = float(seed.read().max())
+    text = f"{top:.2f} bits"
+    if seed.entropies:
+        low, high = min(seed.entropies), max(seed.entropies)
+        text += f" (H(Y) by {len(seed.entropies)} starts of K-means: {low:.2f} to {high:.2f})"
     if seed.variant == "half":
-        why = "smaller masks have other clusters"
-        return Answer(None, f"{top:.2f} bits", top, why, _bits)
-    why = "all seeds have the same clusters; other starts of K-means move H(Y) by 0.15 bits"
-    return Answer(round(top) == 3, f"{top:.2f} bits", top, why, _bits)
+        return Answer(None, text, top, "smaller masks have other clusters", _bits)
+    return Answer(round(top) == 3, text, top, form=_bits)
 
 
 def below_log_k(seed: Seed) -> Answer:
@@ -45,17 +46,17 @@ def below_log_k(seed: Seed) -> Answer:
 def first_layers(seed: Seed) -> Answer:
     """Read when layers 0 and 1 reach the maximum for good."""
     when = max(seed.reached(0), seed.reached(1))
-    text = f"from {clock_text(when)}" if math.isfinite(when) else "never"
+    text = _since(when)
     first_look = float(seed.clock[1]) if len(seed.clock) > 1 else math.inf
     if 10 < when <= first_look:
         why = f"the first look after the start is at {clock_text(first_look)} of its epochs"
         return Answer(None, text, when, why)
-    return Answer(when <= 10, text, when, "" if when else UNTRAINED, clock_text)
+    return Answer(when <= 10, text, when, form=clock_text)
 
 
 def deep_layers_low(seed: Seed) -> Answer:
     """Read whether layers 8 to 14 stay below the maximum up to the paper's last epoch."""
-    share = seed.read()[seed.until][:, 8:15] / seed.read().max()
+    share = seed.read()[seed.until][:, 8:15] / seed.maximum()
     best = int(share.max(axis=0).argmax()) + 8
     text = f"layer {best} comes to {share.max():.0%} of the maximum"
     is_low = bool(share.max() < AT_MAXIMUM)
@@ -94,18 +95,18 @@ def reaches(seed: Seed, layer: int, earliest: float, latest: float) -> Answer:
         is_short = seed.clock[-1] < latest
         return Answer(None if is_short else False, text, when, _NOT_THERE if is_short else "")
     before = float(seed.clock[seed.clock < when].max(initial=0.0))
-    text = f"between {clock_text(before)} and {clock_text(when)}" if when else "untrained already"
+    text = f"between {clock_text(before)} and {clock_text(when)}" if when else _since(when)
     if when < earliest or before > latest:
         return Answer(False, text, when)
     if before < earliest or when > latest:
         return Answer(None, text, when, "the looks are too far apart", clock_text)
-    return Answer(True, text, when, "" if when else UNTRAINED, clock_text)
+    return Answer(True, text, when, form=clock_text)
 
 
 def layer_11(seed: Seed) -> Answer:
     """Read the most that layer 11 has up to the paper's last epoch, as a share of the maximum."""
     top = float(seed.read()[seed.until][:, 11].max())
-    share = top / float(seed.read().max())
+    share = top / seed.maximum()
     text = f"{top:.2f} bits, {share:.0%} of the maximum"
     if share < 2 / 3 and not seed.has_come:
         return Answer(None, text, top, _NOT_THERE, _bits)
@@ -116,7 +117,7 @@ def catches_up(seed: Seed, model: int, earliest: float, latest: float) -> Answer
     """Read whether a model's validation Dice comes near Model 1's best between two epochs."""
     if model not in seed.curves or 1 not in seed.curves:
         return Answer(None, "-", why=f"Model {model} is not trained yet")
-    if seed.best(1) < _LEARNED:
+    if seed.reference.best(1) < _LEARNED:
         return Answer(None, "-", why="Model 1 has not learned to segment yet")
     when = seed.caught_up(model)
     ends = {number: float(seed.curves[number].clock[-1]) for number in (1, model)}
@@ -206,6 +207,12 @@ LACKING = {"1->20": 2, "3->17": 3, "5->14": 4}
 def predicted(seed: Seed, setting: str = PAPER) -> dict[int, float]:
     """Return from which epoch on each model should do, by the paper's reading."""
     return {model: seed.reached(BEFORE[skip], setting) for skip, model in LACKING.items()}
+
+
+def _since(when: float) -> str:
+    if not when:
+        return "from the start"
+    return f"from {clock_text(when)}" if math.isfinite(when) else "never"
 
 
 def _bits(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What a stage costs: seconds and peak memory, printed and added up in a file."""
+"""What a stage costs: seconds and peak memory, printed, and added up in a file as it goes on."""
 
 from __future__ import annotations
 
@@ -15,18 +15,42 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 FIELDS = ("stage", "seconds", "peak MB")
 
 
+class Cost:
+    """What a stage costs from now on.
+
+    Parameters
+    ----------
+    stage
+        Its name.
+    path
+        The file with a row for each stage, to which :meth:`keep` adds; None for no file.
+    """
+
+    def __init__(self, stage: str, path: Path | None) -> None:
+        self._stage, self._path = stage, path
+        _forget_peak()
+        self._started = self._kept = time.perf_counter()
+
+    def keep(self) -> None:
+        """Add what came since the last time to the file, so that a kill loses no more than that."""
+        if self._path is not None:
+            before, self._kept = self._kept, time.perf_counter()
+            _add(self._path, self._stage, self._kept - before, peak_megabytes())
+
+    def __str__(self) -> str:
+        seconds = time.perf_counter() - self._started
+        return f"{self._stage}: {seconds:.1f} s, peak {peak_megabytes():.0f} MB"
+
+
 @contextmanager
-def counted(stage: str, path: Path | None) -> Iterator[None]:
-    """Print what happens in the context costs; add it to the stage's row of ``path``, if any."""
-    _forget_peak()
-    started = time.perf_counter()
+def counted(stage: str, path: Path | None) -> Iterator[Cost]:
+    """Print what happens in the context costs, and keep it in ``path``, if any."""
+    cost = Cost(stage, path)
     try:
-        yield
+        yield cost
     finally:
-        seconds, peak = time.perf_counter() - started, peak_megabytes()
-        print(f"{stage}: {seconds:.1f} s, peak {peak:.0f} MB", flush=True)
-        if path is not None:
-            _add(path, stage, seconds, peak)
+        cost.keep()
+        print(cost, flush=True)
 
 
 def peak_megabytes() -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +40,18 @@ def make_targets(training: Training, data: Nuclei, clusters: Labels) -> dict[str
     return dict(zip(TARGETS, (clusters, coarse), strict=True))
 
 
-def measure(trained: Trained, data: Nuclei, parts: Path, results: Path, how: How) -> int:
+def measure(
+    trained: Trained,
+    data: Nuclei,
+    parts: Path,
+    results: Path,
+    how: How,
+    written: Callable[[], None] = lambda: None,
+) -> int:
     """Measure the kept epochs that are not measured yet; return how many those were.
 
-    Each epoch is written for itself, so a stop loses one epoch at most.
+    Each epoch is written for itself, so a stop loses one epoch at most; ``written`` is called
+    after each.
     """
     training = trained.training
     labels = trained.checkpoint.labels
@@ -68,6 +76,7 @@ def measure(trained: Trained, data: Nuclei, parts: Path, results: Path, how: How
         _measure_epoch(
             model.to(how.device), data, targets, parts, epoch, how, bins=training.is_main
         )
+        written()
         print(f"  {training.name}: epoch {epoch} ({number} of {len(missing)})", flush=True)
     if due:
         _join(parts, due, results, training.name)

@@ -25,7 +25,13 @@ _CLOCK = f"Allowed is a factor of {SLACK:g}, as clocks agree only roughly"
 _MAXIMUM = f"The maximum counts as reached at {AT_MAXIMUM:.0%} of it, but for single looks for good"
 
 PAPERS = (
-    Claim("maximum", "The largest I(Y;M) is about 3 bits", "3 bits", maximum, "Rounded to bits"),
+    Claim(
+        "maximum",
+        "The largest I(Y;M) is about 3 bits",
+        "3 bits",
+        maximum,
+        "Rounded to bits; all seeds of a net have the same clusters",
+    ),
     Claim(
         "below-log-k",
         "The maximum is below 6 bits, as clusters are not equally likely",

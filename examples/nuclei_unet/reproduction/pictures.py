@@ -70,7 +70,7 @@ def write_outputs(trained: Trained, data: Nuclei, path: Path) -> None:
             truth=data.validation_masks[rows, 0].bool().numpy(),
             found=np.stack(found),
             epochs=np.array(epochs),
-            reached=np.array(trained.checkpoint.epoch),
+            reached=np.array(trained.epoch),
         )
 
 

@@ -13,8 +13,8 @@ PAPER_RATE, PAPER_STEPS = 0.001, 38
 #: Its epochs, which U-Plots and masks are shown at.
 PAPER_EPOCHS = 10_000
 BATCH = 16
-#: Looks at Models 2 to 4, of which the figures need few.
-_FEW = (0, 1, 2, 5, 10, 20, 40, 50, 100, 150, 200, 500, 1000, 2000, 5000, 8000, 10_000)
+#: Looks at every model; at Models 2 to 4, of which the figures need few, the only ones.
+_FEW = (0, 1, 5, 10, 20, 40, 50, 100, 200, 500, 1000, 2000, 5000, 8000, 10_000)
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,21 @@ class Training:
         return self.model == 1 and self.variant != "clock"
 
     def looks(self) -> list[int]:
-        """Return the epochs to measure: the paper's for Model 1, a few of them for the others."""
-        due = [epoch for epoch in range(self.epochs + 1) if paper_schedule(epoch)]
-        return due if self.model == 1 else [epoch for epoch in due if epoch in _FEW]
+        """Return the epochs to measure, which are among the paper's, with the last one.
+
+        Those of Model 1 are at least an eighth of their number apart, since a look takes minutes.
+
+        Examples
+        --------
+        >>> make_scale("cpu").trainings[0].looks()[-9:]
+        [65, 75, 85, 100, 120, 140, 160, 180, 200]
+        """
+        looks = [0]
+        for epoch in range(1, self.epochs + 1):
+            is_apart = self.model == 1 and epoch >= looks[-1] * 9 / 8
+            if epoch in _FEW or epoch == self.epochs or (is_apart and paper_schedule(epoch)):
+                looks.append(epoch)
+        return looks
 
     def is_same(self, settings: dict[str, object]) -> bool:
         """Tell whether a run with these settings is this training, whatever its length."""
@@ -135,7 +147,7 @@ def _full(seeds: int | None) -> Iterator[Training]:
 
 def _cpu(seeds: int | None) -> Iterator[Training]:
     yield from _four(Training("whole", 1, 128, 16, 0.05, 200), 1)
-    half = Training("half", 1, 64, 8, 0.1, 200)
+    half = Training("half", 1, 64, 8, 0.1, 100)
     yield from _four(half, seeds or 3)
     yield replace(half, variant="clock", learning_rate=0.02, epochs=500)
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from data import Nuclei, load_nuclei
 from files import replacing
 
-from reproduction.costs import counted
+from reproduction.costs import Cost, counted
 from reproduction.cut import cut_skips
+from reproduction.entropy import write_entropies
 from reproduction.measure import How, make_targets, measure, measured_epochs
 from reproduction.pictures import write_clusters, write_outputs
+from reproduction.readouts import write_probes
 from reproduction.scales import Scale, Training
 from reproduction.training import Trained, collect, find_trained, train_one
 
@@ -107,11 +109,11 @@ def run_stages(work: Work, stages: tuple[str, ...]) -> None:
         if stage in stages:
             # figures and claims leave the results, of which the costs are a part, as they are
             is_result = stage in ("data", "train", "measure")
-            with counted(stage, work.results / "costs.csv" if is_result else None):
-                _DO[stage](work)
+            with counted(stage, work.results / "costs.csv" if is_result else None) as cost:
+                _DO[stage](work, cost)
 
 
-def get_data(work: Work) -> None:
+def get_data(work: Work, cost: Cost) -> None:
     """Resize the images."""
     for size in sorted({training.size for training in work.scale.trainings}):
         data = load_nuclei(work.data_dir, size=size, cache_dir=work.cache_dir)
@@ -119,13 +121,13 @@ def get_data(work: Work) -> None:
         print(f"{len(data.validation_images)} validation images", flush=True)
 
 
-def train_all(work: Work) -> None:
+def train_all(work: Work, cost: Cost) -> None:
     """Train what is neither finished nor taken over."""
     started = time.monotonic()
     for training in work.scale.trainings:
         given = find_trained(training, work.trained)
         if given is not None:
-            state = f"epoch {given.checkpoint.epoch} of {training.epochs}"
+            state = f"epoch {given.epoch} of {training.epochs}"
             print(f"  {training.name}: taken over at {state}", flush=True)
             continue
         folder = work.out / "trained" / training.name
@@ -133,25 +135,31 @@ def train_all(work: Work) -> None:
         if found is None or not (found.is_finished and (folder / "weights.pt").exists()):
             print(f"  {training.name}: training", flush=True)
             left = work.seconds - (time.monotonic() - started)
-            if not train_one(training, work.data(training), folder, work.how.device, left):
+            data = work.data(training)
+            if not train_one(training, data, folder, work.how.device, left, cost.keep):
                 return
 
 
-def measure_all(work: Work) -> None:
+def measure_all(work: Work, cost: Cost) -> None:
     """Measure every training at its kept epochs, and what the figures need besides."""
     found = work.found()
     for trained in found:
         name = trained.training.name
         if not _is_current(trained, work.results):
             data = work.data(trained.training)
-            measure(trained, data, work.out / "measured" / name, work.results, work.how)
+            parts = work.out / "measured" / name
+            measure(trained, data, parts, work.results, work.how, cost.keep)
             _write_pictures(trained, data, work.results)
             # written last: it says up to which epoch everything of this training is there
             collect(trained, len(data.images), work.results)
     for trained in found:
         if trained.training.is_main and trained.kept():
-            path = work.results / f"{trained.training.name}.cut.json"
-            cut_skips(trained, work.data(trained.training), path)
+            data, stem = work.data(trained.training), work.results / trained.training.name
+            cut_skips(trained, data, stem.with_name(f"{stem.name}.cut.json"))
+            write_probes(trained, data, stem.with_name(f"{stem.name}.probes.nc"))
+            entropies = stem.with_name(f"{stem.name}.entropy.json")
+            if trained.training.seed == 0 and not entropies.exists():
+                write_entropies(trained.training, data, entropies)
 
 
 def _is_current(trained: Trained, results: Path) -> bool:
@@ -160,7 +168,7 @@ def _is_current(trained: Trained, results: Path) -> bool:
     if not about.exists():
         return False
     done = json.loads(about.read_text(encoding="utf-8"))["trained_epochs"]
-    return done == trained.checkpoint.epoch and measured_epochs(results, name) == trained.kept()
+    return done == trained.epoch and measured_epochs(results, name) == trained.kept()
 
 
 def _write_pictures(trained: Trained, data: Nuclei, results: Path) -> None:
@@ -173,14 +181,14 @@ def _write_pictures(trained: Trained, data: Nuclei, results: Path) -> None:
         write_clusters(targets, data, results / f"{training.name}.clusters.npz")
 
 
-def draw_figures(work: Work) -> None:
+def draw_figures(work: Work, cost: Cost) -> None:
     """Draw all figures and their captions; made anew each time, from the results alone."""
     from reproduction.figures import draw_all
 
     draw_all(work.results, work.out / "figures")
 
 
-def judge_claims(work: Work) -> None:
+def judge_claims(work: Work, cost: Cost) -> None:
     """Write the claims as JSON and as tables; made anew each time, from the results alone."""
     from reproduction.tables import write_claims
 
@@ -204,7 +212,7 @@ def note_scale(work: Work) -> None:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-_DO: dict[str, Callable[[Work], None]] = {
+_DO: dict[str, Callable[[Work, Cost], None]] = {
     "data": get_data,
     "train": train_all,
     "measure": measure_all,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import numpy as np
 import xarray as xr
 
 import infoflow
+from infoflow.flow.probe_result import ProbeResult
+from reproduction.entropy import read_entropies
 from reproduction.readings import PAPER
+from reproduction.readouts import read_probes
 from reproduction.scales import PAPER_EPOCHS, paper_clock
 
 #: A layer is at the maximum when it has this share of the largest I(Y;M) of any layer and epoch.
@@ -54,6 +58,11 @@ class Curve:
         padded = np.pad(self.validation, 2, mode="edge")
         return np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
 
+    def never_trained(self) -> Curve:
+        """Return the curve of a net that stays as it was at the start."""
+        start = (np.full_like(self.clock, row[0]) for row in (self.training, self.validation))
+        return Curve(self.clock, np.full_like(self.clock, math.nan), *start, self.end)
+
 
 @dataclass(frozen=True, eq=False)
 class Seed:
@@ -75,6 +84,12 @@ class Seed:
         What ``cut.py`` wrote, or None.
     about
         What was trained.
+    entropies
+        H(Y) of the clusters in bits, from several starts of K-means.
+    probes
+        Read-outs of the layers by epoch and decision.
+    trained
+        The seed of which this one is the control that is never trained, or None.
     """
 
     variant: str
@@ -85,6 +100,9 @@ class Seed:
     flow: infoflow.FlowResult | None = None
     cut: dict[str, Any] | None = None
     about: dict[str, Any] | None = None
+    entropies: tuple[float, ...] = ()
+    probes: Mapping[tuple[int, str], ProbeResult] = field(default_factory=dict)
+    trained: Seed | None = None
 
     @property
     def clock(self) -> Numbers:
@@ -105,6 +123,37 @@ class Seed:
         return float(self.readings["iym_ceiling"].sel(setting=setting)[0])
 
     @property
+    def reference(self) -> Seed:
+        """The seed whose maximum and best Dice count: of a control, the trained one."""
+        return self.trained or self
+
+    def maximum(self, setting: str = PAPER) -> float:
+        """Return the largest I(Y;M) of any layer at any look."""
+        return float(self.reference.read("iym", setting).max())
+
+    def never_trained(self) -> Seed | None:
+        """Return the control: this seed as if its net stayed at its first look, untrained.
+
+        None where the untrained net was not measured.
+        """
+        if self.clock[0] != 0:
+            return None
+        still = np.zeros(len(self.clock), dtype=int)
+        epochs = self.readings["epoch"]
+        flow = self.flow and infoflow.FlowResult(
+            self.flow.dataset.isel(epoch=still).assign_coords(epoch=self.flow.dataset["epoch"]),
+            self.flow.graph,
+        )
+        return replace(
+            self,
+            readings=self.readings.isel(epoch=still).assign_coords(epoch=epochs),
+            curves={model: curve.never_trained() for model, curve in self.curves.items()},
+            flow=flow,
+            cut=None,
+            trained=self,
+        )
+
+    @property
     def has_come(self) -> bool:
         """Whether the looks go to the paper's last epoch."""
         return bool(self.clock[-1] >= PAPER_EPOCHS * 0.99)
@@ -120,7 +169,7 @@ class Seed:
         Up to the paper's last epoch. A single look below, between two that are not, is no loss.
         """
         values = self.read("iym", setting)[self.until]
-        holds = values[:, layer] >= AT_MAXIMUM * values.max()
+        holds = values[:, layer] >= AT_MAXIMUM * self.maximum(setting)
         holds[1:-1] |= holds[:-2] & holds[2:]
         return first_lasting(self.clock[self.until], holds)
 
@@ -131,7 +180,7 @@ class Seed:
 
     def caught_up(self, model: int) -> float:
         """Return the clock at which a model's validation Dice first is near Model 1's best."""
-        enough = self.curves[model].smooth() >= AT_BEST * self.best(1)
+        enough = self.curves[model].smooth() >= AT_BEST * self.reference.best(1)
         return float(self.curves[model].clock[enough.argmax()]) if enough.any() else math.inf
 
 
@@ -219,6 +268,9 @@ def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:
         infoflow.load(results / f"{name}.flow.nc"),
         json.loads(cut.read_text(encoding="utf-8")) if cut.exists() else None,
         first,
+        # the clusters, and so their entropies, are those of all seeds
+        read_entropies(results / f"{first['variant']}-model1-seed0.entropy.json"),
+        read_probes(results / f"{name}.probes.nc"),
     )
 
 

@@ -17,7 +17,8 @@ from reproduction.paper import PAPERS
 from reproduction.study import Study, load_study
 from reproduction.verdicts import Judged, judge
 
-HEADER = ("claim", "paper", "ours", "verdict", "why")
+#: Of the table, and the names of a claim's entries in the JSON.
+HEADER = ("claim", "paper", "ours", "untrained net", "verdict", "why")
 
 
 def write_claims(results: Path, out: Path) -> list[Judged]:
@@ -32,13 +33,15 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     _write_table(out / "ours.csv", HEADER, [_row(judged) for judged in ours])
     _write_table(out / "settings.csv", ("run", "reading", "score"), _scores(study))
     _write_table(out / "runs.csv", ("run", "model", "trained", "of", "clock"), _runs(study))
+    costs = read_costs(results / "costs.csv")
+    _write_table(out / "costs.csv", ("stage", "hours", "peak memory"), [_cost(c) for c in costs])
     if clocks:
         lines = [(name, f"{v:.3g}" if isinstance(v, float) else v) for name, v in clocks.items()]
         _write_table(out / "clocks.csv", ("two learning rates", "measured"), lines)
     content = {
         "clock": "the paper's epochs with as much learning rate × steps",
         "clocks": clocks,
-        "costs": read_costs(results / "costs.csv"),
+        "costs": costs,
         "claims": [_entry(judged, "paper") for judged in papers]
         + [_entry(judged, "ours") for judged in ours],
     }
@@ -51,7 +54,7 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
 
 def _row(judged: Judged) -> tuple[str, ...]:
     claim = judged.claim
-    return claim.words, claim.number, judged.ours, judged.verdict, judged.why
+    return claim.words, claim.number, judged.ours, judged.untrained, judged.verdict, judged.why
 
 
 def _entry(judged: Judged, whose: str) -> dict[str, str]:
@@ -60,6 +63,11 @@ def _entry(judged: Judged, whose: str) -> dict[str, str]:
         "whose": whose,
         **dict(zip(HEADER, _row(judged), strict=True)),
     }
+
+
+def _cost(cost: dict[str, str]) -> tuple[str, ...]:
+    hours, gigabytes = float(cost["seconds"]) / 3600, float(cost["peak MB"]) / 1000
+    return cost["stage"], f"{hours:.2g}", f"{gigabytes:.1f} GB"
 
 
 def _scores(study: Study) -> list[tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,15 +42,19 @@ class Trained:
     only: tuple[int, ...] = ()
 
     @property
+    def epoch(self) -> int:
+        """Where it stands; of a longer run, what counts is up to the training's last epoch."""
+        return min(self.checkpoint.epoch, self.training.epochs)
+
+    @property
     def is_finished(self) -> bool:
         """Whether it has all its epochs."""
-        return self.checkpoint.epoch >= self.training.epochs
+        return self.epoch == self.training.epochs
 
     def kept(self) -> list[int]:
         """Return the epochs to measure whose weights are there."""
         wanted = [e for e in self.training.looks() if not self.only or e in self.only]
-        last = self.checkpoint.epoch
-        return [e for e in wanted if e <= last and weights_file(self.folder, e).exists()]
+        return [e for e in wanted if e <= self.epoch and weights_file(self.folder, e).exists()]
 
     def weights(self, epoch: int) -> dict[str, Tensor]:
         """Return the weights after an epoch."""
@@ -71,9 +75,17 @@ def find_trained(training: Training, places: Sequence[Path]) -> Trained | None:
 
 
 def train_one(
-    training: Training, data: Nuclei, folder: Path, device: str, seconds: float = math.inf
+    training: Training,
+    data: Nuclei,
+    folder: Path,
+    device: str,
+    seconds: float = math.inf,
+    saved: Callable[[], None] = lambda: None,
 ) -> bool:
-    """Train to the end or for some time, from where a stopped training got to; tell if it ended."""
+    """Train to the end or for some time, from where a stopped training got to; tell if it ended.
+
+    ``saved`` is called after every checkpoint.
+    """
     settings = Settings(
         data_fingerprint=data.fingerprint,
         model=training.model,
@@ -90,7 +102,7 @@ def train_one(
     run = maker(settings, data, folder, keep_weights=True)
     note_environment(run)
     try:
-        return train(run, training.epochs, 10, seconds=seconds)
+        return train(run, training.epochs, 10, seconds=seconds, saved=saved)
     except KeyboardInterrupt:
         run.save()
         raise
@@ -98,7 +110,7 @@ def train_one(
 
 def collect(trained: Trained, images: int, results: Path) -> None:
     """Copy what the figures need of a training: its metrics, and what it was."""
-    epoch = trained.checkpoint.epoch
+    epoch = trained.epoch
     lines = (trained.folder / "metrics.csv").read_text(encoding="utf-8").splitlines()
     if len(lines) < epoch + 2:
         raise RunError(

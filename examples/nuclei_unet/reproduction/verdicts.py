@@ -78,12 +78,15 @@ class Judged:
         The claim.
     ours
         What the seeds of each variant say, joined.
+    untrained
+        The same of the control: nets that stay untrained, and whether the claim holds for them.
     verdict, why
         The verdict, and why in a line.
     """
 
     claim: Claim
     ours: str
+    untrained: str
     verdict: Verdict
     why: str
 
@@ -101,23 +104,49 @@ def judge(claim: Claim, seeds: Sequence[Seed], factor: float = math.nan) -> Judg
         By how much two learning rates disagree at equal learning rate × steps; NaN where that was
         not measured.
     """
-    answers = [(seed, claim.read(seed)) for seed in seeds]
-    groups: dict[str, list[Answer]] = {}
-    for seed, answer in answers:
-        groups.setdefault(seed.variant, []).append(answer)
-    ours = "; ".join(f"{variant}: {_joined(group)}" for variant, group in groups.items())
+    groups = _read(claim, seeds)
+    ours, control = _in_words(groups), _control(claim, seeds)
     off = max(factor, 1 / factor) if factor > 0 else math.nan
     if claim.by_clock and off > SLACK:
         reason = f"Clocks of two learning rates differ by a factor of {off:.1f}, above {SLACK:g}"
-        return Judged(claim, ours, CANNOT, f"{reason}. {claim.note}")
+        return Judged(claim, ours, control, CANNOT, f"{reason}. {claim.note}")
     holds, reasons = [], []
-    for variant in sorted(groups, key=lambda variant: variant != "whole"):
-        vote, reason = _vote(groups[variant])
+    for variant, group in groups.items():
+        vote, reason = _vote(group)
         holds.append(vote)
         reasons.append(f"{variant}: {reason}" if len(groups) > 1 else reason)
     verdict = _verdict([vote for vote in holds if vote is not None])
-    hints = {answer.why for _, answer in answers if answer.holds is not None and answer.why}
-    return Judged(claim, ours, verdict, ". ".join([*reasons, *sorted(hints), claim.note]))
+    answers = [answer for group in groups.values() for answer in group]
+    hints = {answer.why for answer in answers if answer.holds is not None and answer.why}
+    why = ". ".join([*reasons, *sorted(hints), claim.note])
+    return Judged(claim, ours, control, verdict, why)
+
+
+def _read(claim: Claim, seeds: Sequence[Seed]) -> dict[str, list[Answer]]:
+    """Return what the seeds of each variant say, the paper's own net first."""
+    groups: dict[str, list[Answer]] = {}
+    for seed in sorted(seeds, key=lambda seed: seed.variant != "whole"):
+        groups.setdefault(seed.variant, []).append(claim.read(seed))
+    return groups
+
+
+def _in_words(groups: dict[str, list[Answer]]) -> str:
+    return "; ".join(f"{variant}: {_joined(group)}" for variant, group in groups.items())
+
+
+def _control(claim: Claim, seeds: Sequence[Seed]) -> str:
+    """Say whether the claim holds for nets that stay untrained, and with which numbers."""
+    controls = [seed.never_trained() for seed in seeds]
+    groups = _read(claim, [control for control in controls if control is not None])
+    answers = [answer.holds for group in groups.values() for answer in group]
+    votes = [holds for holds in answers if holds is not None]
+    if not votes:
+        return "-"
+    if len(set(votes)) == 1:
+        holds = "holds" if votes[0] else "does not hold"
+    else:
+        holds = f"holds in {sum(votes)} of {len(votes)}"
+    return f"{holds} ({_in_words(groups)})"
 
 
 def _verdict(votes: list[bool]) -> Verdict:

@@ -14,6 +14,7 @@ from reproduction.figures.clock import clock
 from reproduction.figures.control import control
 from reproduction.figures.curves import dice
 from reproduction.figures.flow import layer_graph, planes, uplots
+from reproduction.figures.layers import probes, seeds
 from reproduction.figures.masks import clusters, outputs
 from reproduction.figures.streams import streams
 from reproduction.study import Study, load_study
@@ -72,6 +73,19 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
         "What each skip adds about Y to its merge's main stream over training, at noise 1 and at "
         "noise relative to scale: look for lines above their dotted null; what is below it only "
         "tells samples apart. At 0 where both sides are saturated.",
+    ),
+    "probes": (
+        probes,
+        "Read-outs",
+        "Above, the bits that a layer keeps about the class of the mask; below, the Dice with "
+        "which a 1×1 convolution of its map finds the nuclei in validation images: look for layers "
+        "that are high above and low below, and for what the untrained net has already.",
+    ),
+    "seeds": (
+        seeds,
+        "Seeds",
+        "I(Y;M) of Model 1 as a share of H(Y), in every net and seed: look at which layers the "
+        "lines part, for nothing is to be read there.",
     ),
     "advice": (
         advice,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from skips import FINE_TUNING
 
 import infoflow
 from infoflow.pruning.answers import Answer
@@ -25,7 +26,7 @@ _HEAD = (
     "cut:\nsuggest_pruning",
     "cut: usable bits\na pixel lost",
     "Dice\nwhen cut",
-    "Dice cut and\nfine-tuned",
+    f"Dice cut, tuned\nfor {FINE_TUNING} epochs",
 )
 _WIDTHS = (0.07, 0.16, 0.19, 0.19, 0.12, 0.11, 0.08, 0.10)
 _GOOD, _BAD, _OPEN = "#d8efd9", "#f7d6d3", "#eeeeee"
