@@ -56,6 +56,8 @@ def seeds(study: Study, results: Path) -> Figure:
     for ax, paper in zip(panels, (0, *_LOOKS), strict=True):
         for number, seed in enumerate(study.seeds):
             _draw(ax, seed, paper, _SEEDS[number % len(_SEEDS)])
+        if not ax.lines:
+            ax.text(0.5, 0.5, "no run has come here", transform=ax.transAxes, ha="center")
         ax.set_title("untrained" if paper == 0 else f"at about epoch {paper:,}", fontsize=10)
         ax.set_xlabel("layer index")
         ax.set_xticks(range(study.main().read().shape[1]))
