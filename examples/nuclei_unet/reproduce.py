@@ -8,6 +8,7 @@ from typing import Annotated
 
 import matplotlib as mpl
 import typer
+from options import CACHE, CacheDir, DataDir, Device, MemoryBudget
 from reproduction.measure import How
 from reproduction.scales import make_scale
 from reproduction.stages import STAGES, Work, note_scale, run_stages
@@ -21,13 +22,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder with stage1_train(.zip).", envvar="INFOFLOW_DATA"),
-    ] = None,
-    cache_dir: Annotated[Path, typer.Option(help="Where the resized images are kept.")] = Path(
-        "runs/nuclei_cache"
-    ),
+    data_dir: DataDir = None,
+    cache_dir: CacheDir = CACHE,
     scale: Annotated[str, typer.Option(help="full, cpu or smoke.")] = "cpu",
     seeds: Annotated[
         int | None, typer.Option(help="Of the variant that is trained several times.")
@@ -43,9 +39,9 @@ def main(
         list[Path] | None,
         typer.Option(help="Folder with runs of train.py to take over; may be repeated."),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
     mode: Annotated[str, typer.Option(help="Distances: exact, or from a sketch.")] = "exact",
-    memory_budget: Annotated[str, typer.Option(help="For the measurements.")] = "2GB",
+    memory_budget: MemoryBudget = "2GB",
     epochs: Annotated[str, typer.Option(help="Measure these alone, such as 0,1,10.")] = "",
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop training after this long; --resume goes on.")

@@ -20,6 +20,7 @@ import typer
 from data import Nuclei, batches, load_nuclei
 from metrics import mean_dice
 from models import build_model
+from options import CACHE, CacheDir, DataDir
 from torch import Tensor, nn
 
 import infoflow
@@ -99,8 +100,8 @@ def readings(model: UNet, data: Nuclei, clusters: int, pixels: int) -> dict[str,
 @app.command()
 def main(
     run: Annotated[Path, typer.Argument(help="Folder of a run of train.py, Model 1.")],
-    data_dir: Annotated[Path | None, typer.Option(envvar="INFOFLOW_DATA")] = None,
-    cache_dir: Annotated[Path, typer.Option()] = Path("runs/nuclei_cache"),
+    data_dir: DataDir = None,
+    cache_dir: CacheDir = CACHE,
     pixels: Annotated[int, typer.Option(help="Of an image, for the probes.")] = 64,
     out: Annotated[Path, typer.Option(help="Table to write.")] = Path("skips.csv"),
 ) -> None:

@@ -16,6 +16,7 @@ import typer
 from data import load_nuclei
 from metrics import Row
 from models import ORIGINAL, SKIPS, model_number
+from options import CACHE, CacheDir, DataDir, Device, MemoryBudget
 from run import Run, Settings, environment, make_repeatable
 from tqdm import tqdm
 
@@ -35,13 +36,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder with stage1_train(.zip).", envvar="INFOFLOW_DATA"),
-    ] = None,
-    cache_dir: Annotated[Path, typer.Option(help="Where the resized images are kept.")] = Path(
-        "runs/nuclei_cache"
-    ),
+    data_dir: DataDir = None,
+    cache_dir: CacheDir = CACHE,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/nuclei"),
     model: Annotated[
         ModelName, typer.Option(help="The paper's Model 1 to 4, or the U-Net of 2015.")
@@ -54,8 +50,8 @@ def main(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     clusters: Annotated[int, typer.Option(min=2, help="K-means clusters of the masks: Y.")] = 64,
     noise_variance: Annotated[float, typer.Option(help="Of the KDE's noise.")] = 1.0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    memory_budget: Annotated[str, typer.Option(help="For the measurements.")] = "2GB",
+    device: Device = "cpu",
+    memory_budget: MemoryBudget = "2GB",
     checkpoint_every: Annotated[int, typer.Option(min=1, help="In epochs.")] = 10,
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Of each measured epoch, in --out/weights.")
