@@ -4,7 +4,7 @@ The task of Shwartz-Ziv and Tishby: all 4096 inputs of 12 bits with a binary lab
 connected 12-10-7-5-4-3-2 net with tanh, noise of β = 0.005 at the five hidden layers. 85 % of the
 inputs are for training, in batches of 256, with plain SGD; information is measured over all 4096.
 
-    python examples/noisy_szt/run.py --data-dir ../shared/data --out szt.csv
+    python examples/noisy_szt/run.py --data-dir DATA --out szt.csv
 """
 
 from __future__ import annotations
@@ -79,13 +79,15 @@ def measure(
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--data-dir", default=os.environ.get("INFOFLOW_DATA", "../shared/data"))
+    options.add_argument("--data-dir", default=os.environ.get("INFOFLOW_DATA"))
     options.add_argument("--out", type=Path, default=Path("szt.csv"))
     options.add_argument("--epochs", type=int, nargs="+", default=[0, 300])
     options.add_argument("--beta", type=float, default=0.005)
     options.add_argument("--lr", type=float, default=0.1)
     options.add_argument("--draws", type=int, default=32)
     chosen = options.parse_args()
+    if chosen.data_dir is None:
+        options.error("give --data-dir, or set INFOFLOW_DATA, to the folder that holds szt/var_u.mat")
     # an untrained net keeps all inputs apart in every layer, and here that is the truth
     warnings.simplefilter("ignore", SaturationWarning)
     torch.manual_seed(0)

@@ -1,7 +1,7 @@
 """Every reading of the four skips of a trained Model 1, beside what cutting each one costs.
 
 Usage: python examples/nuclei_unet/skips.py RUN --data-dir DATA, where RUN is the folder of a run of
-train.py. The table of section 4 of the design, on a net of your own.
+train.py. The table of docs/trust, on a net of your own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ from infoflow.testing import UNet
 
 BATCH = 16
 FINE_TUNING = 5
+ENDINGS = {
+    "added": "",
+    "added_ci_low": ", interval from",
+    "added_ci_high": ", interval to",
+    "added_null_high": ", shuffled classes (95 %)",
+}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -82,17 +88,17 @@ def readings(model: UNet, data: Nuclei, clusters: int, pixels: int) -> dict[str,
         one = result.streams.isel(epoch=0).sel(stream=skip.name)
         row = next(r for r in usable.rows if (r.merge, r.stream) == (merge.name, skip.source))
         found[str(skip).replace("→", "->")] = {
-            "main": float(result.iym.sel(epoch=0, layer=merge.main)),
-            "ceiling": float(result.dataset["iym_ceiling"][0]),
+            "I(Y; main stream)": float(result.iym.sel(epoch=0, layer=merge.main)),
+            "its ceiling": float(result.dataset["iym_ceiling"][0]),
             **{
-                f"{name} at {noise} noise": float(one[name][number])
+                f"added, {noise} noise{ending}": float(one[name][number])
                 for number, noise in enumerate(("fixed", "relative"))
-                for name in ("added", "added_ci_low", "added_ci_high", "added_null_high")
+                for name, ending in ENDINGS.items()
             },
-            "usable main": row.rest.value,
-            "usable skip": row.alone.value,
-            "usable both": row.joint.value,
-            "usable unique": row.unique.value,
+            "usable, main stream": row.rest.value,
+            "usable, skip": row.alone.value,
+            "usable, both": row.joint.value,
+            "usable, added by the skip": row.added.value,
         }
     return found
 
@@ -113,21 +119,25 @@ def main(
     whole = mean_dice(model, data.validation_images, data.validation_masks, BATCH)
     typer.echo(f"validation Dice {whole:.3f}, torch {torch.__version__}, {platform.machine()}")
     found = readings(model, data, settings["clusters"], pixels)
-    rows = []
+    rows: dict[str, dict[str, float]] = {}
     for skip in UNet.ALL_SKIPS:
         costs = damage(model, skip, data, settings["learning_rate"])
-        rows.append(
-            {"skip": skip, **{f"Dice {name}": d for name, d in costs.items()}, **found[skip]}
-        )
-        typer.echo(", ".join(f"{name} {_short(value)}" for name, value in rows[-1].items()))
+        rows[skip] = {
+            "Dice, zeroed": costs["cut"],
+            f"Dice, {FINE_TUNING} epochs later": costs["tuned"],
+            **found[skip],
+        }
+        typer.echo(f"{skip}: {', '.join(f'{n} {_short(v)}' for n, v in rows[skip].items())}")
     with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({name: _short(value) for name, value in row.items()} for row in rows)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["skip", *rows])
+        for name in rows[skip]:
+            writer.writerow([name, *(_short(row[name]) for row in rows.values())])
 
 
-def _short(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.3f}"
+def _short(value: float) -> str:
+    """Return three digits, without a sign where they are all 0."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from infoflow.capture.rows import flat_rows, not_finite
 from infoflow.estimators.binning import bin_digests, number_digests
 from infoflow.estimators.distances import add_products, distances_from_gram
 from infoflow.graph import LayerGraph
-from infoflow.interface import Codes, Distances, Layer, Statistic, Values
+from infoflow.interface import ArgumentTypeError, Codes, Distances, Layer, Statistic, Values
 
 Step = Callable[[], object]
 
@@ -61,7 +61,7 @@ def collect(
         return _codes(graph, samples, layers, statistic.bin_size, step)
     if isinstance(statistic, Values):
         return _values(graph, samples, layers, budget, step)
-    raise TypeError(
+    raise ArgumentTypeError(
         f"statistic must be Distances(), Codes(bin_size) or Values(), got {statistic!r}."
     )
 

@@ -134,8 +134,8 @@ class Coarsening:
     blocks
         Number of blocks down and across; the paper has (4, 4).
     threshold
-        A block is 1 when more than this many of its pixels are foreground (above 0.5). The paper
-        has 64 pixels for blocks of 32×32.
+        A block is 1 when more than this many of its pixels are foreground (above 0.5). None takes
+        a sixteenth of them, as the paper: 64 pixels for blocks of 32×32.
     of
         ``"target"``, or ``"output"`` for the model's own output.
 
@@ -153,11 +153,11 @@ class Coarsening:
     """
 
     blocks: tuple[int, int] = (4, 4)
-    threshold: int = 64
+    threshold: int | None = None
     of: Source = "target"
 
     def __post_init__(self) -> None:
-        if min(self.blocks) < 1 or self.threshold < 0:
+        if min(self.blocks) < 1 or (self.threshold is not None and self.threshold < 0):
             raise ArgumentError(
                 f"Coarsening needs at least one block each way and a threshold from 0 on, got "
                 f"blocks={self.blocks} and threshold={self.threshold}."
@@ -174,11 +174,13 @@ class Coarsening:
                 f"sides are multiples of it, got {tuple(raw.shape)}. Choose other blocks."
             )
         tiles = masks.gt(0.5).unflatten(2, (across, -1)).unflatten(1, (down, -1))
-        patterns = tiles.sum(dim=(2, 4)).gt(self.threshold).flatten(1)
+        pixels = tiles.shape[2] * tiles.shape[4]
+        threshold = pixels // 16 if self.threshold is None else self.threshold
+        patterns = tiles.sum(dim=(2, 4)).gt(threshold).flatten(1)
         classes = torch.unique(patterns, dim=0, return_inverse=True)[1]
         return make_labels(
             classes,
-            f"patterns of {down}×{across} blocks of the {self.of} above {self.threshold} pixels",
+            f"patterns of {down}×{across} blocks of the {self.of} above {threshold} of {pixels} pixels",
         )
 
 

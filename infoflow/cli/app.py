@@ -105,7 +105,7 @@ def analyze(
     memory_budget: Budget = "2GB",
     mode: Mode = "auto",
     input_shape: Shape = None,
-    seed: Annotated[int, typer.Option(help="Of weights, loader and clusters.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of random weights and the loader's order.")] = 0,
     audit: Annotated[
         bool, typer.Option("--audit", help="Check the data processing inequality, too.")
     ] = False,
@@ -202,7 +202,7 @@ def prune_suggest(
         bool, typer.Option("--fail-if-prunable", help="Exit with 3 if a stream could go.")
     ] = False,
     save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, loader and clusters.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of random weights and the loader's order.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say which streams a redesigned net, or this trained one, could do without."""

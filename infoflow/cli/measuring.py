@@ -29,7 +29,7 @@ class Subject:
     target
         ``--target`` as it was given.
     seed
-        Of clusters, shuffles and probes.
+        Of the loader's order and of probes.
     """
 
     model: nn.Module

@@ -22,6 +22,7 @@ from infoflow.estimators.renyi import Renyi
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
+    ArgumentTypeError,
     Codes,
     Distances,
     Draws,
@@ -125,7 +126,7 @@ def make_estimators(
 
 def _checked_object(estimator: Any, given: Mapping[str, object]) -> Estimator:
     if not isinstance(estimator, Estimator):
-        raise TypeError(
+        raise ArgumentTypeError(
             f"estimator must be a name or an object with .name, .statistic and .estimate, got "
             f"{type(estimator).__name__}. infoflow.KDE() is one."
         )
@@ -217,7 +218,7 @@ def statistic_of(values: Tensor, estimator: Estimator) -> Tensor:
             "Use infoflow.analyze(infoflow.NoisyNet(model, beta=0.1), loader, estimator=...), or "
             "estimator='kde', whose noise is added for the measurement only."
         )
-    raise TypeError(
+    raise ArgumentTypeError(
         f"estimator.statistic must be Distances(), Codes(bin_size) or Values(), got {wanted!r}."
     )
 

@@ -1,4 +1,4 @@
-"""Measure a net, once or over its training, and keep the numbers with their doubts."""
+"""Measure a net, once or over its training, and keep the numbers with their uncertainty."""
 
 from infoflow.flow.analyze import analyze
 from infoflow.flow.plan import Plan, plan

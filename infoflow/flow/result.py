@@ -90,7 +90,7 @@ class FlowResult:
 
     @property
     def streams(self) -> xr.Dataset:
-        """What each stream into a merge knows of Y, by ``epoch``, ``stream_noise`` and ``stream``.
+        """What each stream into a merge knows of Y, by ``epoch``, ``noise`` and ``stream``.
 
         ``all``, ``rest`` and ``own`` are I(Y; all streams of the merge), I(Y; all but this one) and
         I(Y; this one). ``added`` is all − rest, with its null (the classes shuffled among the

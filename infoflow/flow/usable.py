@@ -42,7 +42,7 @@ class StreamBits:
         Of all other streams together.
     joint
         Of all streams together.
-    unique
+    added
         joint less rest: what this stream adds to the others, with an interval from the paired
         losses.
     """
@@ -53,14 +53,14 @@ class StreamBits:
     alone: UsableInformation
     rest: UsableInformation
     joint: UsableInformation
-    unique: UsableInformation
+    added: UsableInformation
 
 
 _QUANTITIES = {
     "alone": "usable information of the stream alone",
     "rest": "usable information of all other streams",
     "joint": "usable information of all streams",
-    "unique": "usable information that the stream adds to the others",
+    "added": "usable information that the stream adds to the others",
 }
 
 
@@ -102,7 +102,7 @@ class UsableStreams:
 
     def __str__(self) -> str:
         first = self.rows[0].joint
-        header = ["merge", "stream", "", "alone", "rest", "joint", "unique", "95 % interval"]
+        header = ["merge", "stream", "", "alone", "rest", "joint", "added", "95 % interval"]
         rows = [header, *(_cells(row) for row in self.rows)]
         return "\n".join(
             [
@@ -114,13 +114,13 @@ class UsableStreams:
 
 
 def _cells(row: StreamBits) -> list[str]:
-    values = (row.alone, row.rest, row.joint, row.unique)
+    values = (row.alone, row.rest, row.joint, row.added)
     return [
         row.merge,
         row.stream,
         "main" if row.is_main else "skip",
         *(f"{number.value:.3f}" for number in values),
-        f"{row.unique.ci_low:.3f} to {row.unique.ci_high:.3f}",
+        f"{row.added.ci_low:.3f} to {row.added.ci_high:.3f}",
     ]
 
 
@@ -284,7 +284,7 @@ class _Bits:
                     alone=self._gain(self._losses(()), self._losses((stream,))),
                     rest=self._gain(self._losses(()), rest),
                     joint=self._gain(self._losses(()), joint),
-                    unique=self._gain(rest, joint),
+                    added=self._gain(rest, joint),
                 )
             )
         return rows

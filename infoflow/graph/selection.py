@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from infoflow.interface import Layer, LayerNotFoundError
+from infoflow.interface import ArgumentTypeError, Layer, LayerNotFoundError
 
 if TYPE_CHECKING:
     from infoflow.graph.layer_graph import LayerGraph
@@ -42,7 +42,7 @@ def _match(graph: LayerGraph, key: str | int) -> set[str]:
     if isinstance(key, int) or key in names:
         return {graph[key].name}
     if not isinstance(key, str):
-        raise TypeError(f"layers must be names, patterns or indices, got {key!r}.")
+        raise ArgumentTypeError(f"layers must be names, patterns or indices, got {key!r}.")
     matched = set(fnmatch.filter(names, key))
     if not matched:
         raise not_found(graph, key)

@@ -61,7 +61,7 @@ def readings_of(
                 note(ADDED_FIXED, name, float(last.isel(noise=0)["added"]))
         if (row.skip.source, row.skip.merge) in bits:
             one = bits[row.skip.source, row.skip.merge]
-            note(USABLE_ADDED, name, one.unique.value)
+            note(USABLE_ADDED, name, one.added.value)
             note(USABLE_ALONE, name, one.alone.value)
     return found
 

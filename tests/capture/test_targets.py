@@ -44,6 +44,16 @@ def test_coarsening_counts_pixels_above_the_threshold():
     assert (fourth, last) == (third, first)
 
 
+def test_a_sixteenth_of_a_block_is_the_threshold_unless_one_is_given():
+    masks = torch.zeros(3, 32, 32)  # blocks of 64 pixels
+    masks[0, 0, :4] = 1  # 4 pixels: a sixteenth, and not more
+    masks[1, 0, :5] = 1
+    first, second, empty = infoflow.Coarsening().reduce(masks).classes.tolist()
+    assert first == empty != second
+    given = infoflow.Coarsening(threshold=3).reduce(masks).classes.tolist()
+    assert given[0] == given[1] != given[2]
+
+
 def test_class_labels_of_the_output_are_the_most_likely_class():
     logits = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.3, 0.4]])
     assert infoflow.ClassLabels(of="output").reduce(logits).classes.tolist() == [1, 0, 1]

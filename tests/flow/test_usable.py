@@ -33,10 +33,10 @@ def test_a_stream_that_carries_all_and_one_that_carries_nothing():
     assert found.unit == "bits per pixel"
     assert rows["deep.1"].is_main
     assert not rows["short"].is_main
-    assert rows["short"].unique.value == pytest.approx(1.0, abs=0.05)
+    assert rows["short"].added.value == pytest.approx(1.0, abs=0.05)
     assert rows["short"].alone.value == pytest.approx(1.0, abs=0.05)
     assert abs(rows["deep.1"].alone.value) < 0.02
-    assert abs(rows["deep.1"].unique.value) < 0.03
+    assert abs(rows["deep.1"].added.value) < 0.03
     assert rows["deep.1"].rest == rows["short"].alone
 
 
@@ -48,8 +48,8 @@ def test_what_both_streams_carry_is_unique_to_neither():
     )
     for row in found.rows:
         assert row.alone.value == pytest.approx(1.0, abs=0.05)
-        assert row.unique.value == pytest.approx(0.0, abs=0.01)
-        assert row.unique.ci_low <= 0.0 + 0.01
+        assert row.added.value == pytest.approx(0.0, abs=0.01)
+        assert row.added.ci_low <= 0.0 + 0.01
 
 
 def test_classes_given_as_an_array_and_streams_that_are_inputs():
@@ -68,7 +68,7 @@ def test_classes_given_as_an_array_and_streams_that_are_inputs():
     assert set(rows) == {"x", "layer"}
     assert found.unit == "bits per label"
     assert rows["x"].alone.value > 0.7
-    assert abs(rows["x"].unique.value) < 0.1
+    assert abs(rows["x"].added.value) < 0.1
 
 
 def test_table_and_dataset_hold_the_same_numbers(unet, loader):
@@ -82,11 +82,11 @@ def test_table_and_dataset_hold_the_same_numbers(unet, loader):
     )
     dataset = found.to_dataset()
     assert dataset.sizes["stream"] == 4
-    assert dataset["unique"].attrs["units"] == "bits per pixel"
-    values = [row.unique.value for row in found.rows]
-    np.testing.assert_array_equal(dataset["unique"], values)
-    np.testing.assert_allclose(dataset["unique"], dataset["joint"] - dataset["rest"], atol=1e-12)
-    assert bool((dataset["unique_ci_low"] <= dataset["unique_ci_high"]).all())
+    assert dataset["added"].attrs["units"] == "bits per pixel"
+    values = [row.added.value for row in found.rows]
+    np.testing.assert_array_equal(dataset["added"], values)
+    np.testing.assert_allclose(dataset["added"], dataset["joint"] - dataset["rest"], atol=1e-12)
+    assert bool((dataset["added_ci_low"] <= dataset["added_ci_high"]).all())
     lines = str(found).splitlines()
     assert len(lines) == 2 + 2 + 4
     assert f"{values[0]:.3f}" in lines[4]

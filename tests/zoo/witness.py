@@ -1,6 +1,6 @@
 """Count merges on the graph of ``torch.export``: a second opinion that shares no code with ours.
 
-The rules are design §2 of the documentation's words, in as few lines as possible. A value has the
+The rules are those of docs/tracing, in as few lines as possible. A value has the
 names of the layers that it comes from; a bundle has several. A layer is an operation with a learned
 matrix, a whole ``nn.MultiheadAttention``, or an operation where values of different sources meet.
 """

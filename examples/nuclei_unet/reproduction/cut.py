@@ -58,6 +58,6 @@ def _usable(model: UNet, data: Nuclei) -> dict[str, dict[str, float]]:
             "usable main": row.rest.value,
             "usable skip": row.alone.value,
             "usable both": row.joint.value,
-            "usable unique": row.unique.value,
+            "usable added": row.added.value,
         }
     return found

@@ -36,7 +36,7 @@ class How:
 def make_targets(training: Training, data: Nuclei, clusters: Labels) -> dict[str, Labels]:
     """Return Y by both reductions; the clusters are those of the run's own checkpoint."""
     with _expected_doubts():
-        coarse = infoflow.Coarsening((4, 4), training.threshold).reduce(data.masks)
+        coarse = infoflow.Coarsening().reduce(data.masks)
     return dict(zip(TARGETS, (clusters, coarse), strict=True))
 
 

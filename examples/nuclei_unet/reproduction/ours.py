@@ -129,7 +129,7 @@ def cut_readings(seed: Seed) -> dict[str, float]:
         found[f"added at {noise}"] = [
             float(streams["added"].sel(stream=skips[name])[number]) for name in UNet.ALL_SKIPS
         ]
-    found["usable unique"] = [seed.cut["skips"][n]["usable unique"] for n in UNet.ALL_SKIPS]
+    found["usable added"] = [seed.cut["skips"][n]["usable added"] for n in UNet.ALL_SKIPS]
     for setting in seed.settings:
         values = seed.read("iym", setting)
         missing = [float(values[-1].max() - values[-1, BEFORE[n]]) for n in UNet.ALL_SKIPS]

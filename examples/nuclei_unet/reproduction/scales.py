@@ -47,11 +47,6 @@ class Training:
         return f"{self.variant}-model{self.model}-seed{self.seed}"
 
     @property
-    def threshold(self) -> int:
-        """Pixels above which one of 4×4 blocks counts as filled: the paper's 64 of 32×32."""
-        return self.size**2 // 256
-
-    @property
     def is_main(self) -> bool:
         """Whether it is a Model 1 whose numbers the claims read."""
         return self.model == 1 and self.variant != "clock"

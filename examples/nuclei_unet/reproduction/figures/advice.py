@@ -80,7 +80,7 @@ def _row(seed: Seed, given: StreamAdvice) -> list[tuple[str, str]]:
     if seed.cut is None:
         return [*cells, *[("-", _OPEN)] * 3]
     cut = seed.cut["skips"][skip]
-    cells.append((f"{cut['usable unique']:.2f}", "white"))
+    cells.append((f"{cut['usable added']:.2f}", "white"))
     for name in ("cut", "tuned"):
         loss = seed.cut["dice"] - cut[name]
         cells.append((f"{cut[name]:.2f}", _colour_of(loss <= HARMLESS)))
