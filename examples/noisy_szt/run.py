@@ -87,7 +87,7 @@ def main() -> None:
     options.add_argument("--draws", type=int, default=32)
     chosen = options.parse_args()
     if chosen.data_dir is None:
-        options.error("give --data-dir, or set INFOFLOW_DATA, to the folder that holds szt/var_u.mat")
+        options.error("give --data-dir, or set INFOFLOW_DATA: the folder that holds szt/var_u.mat")
     # an untrained net keeps all inputs apart in every layer, and here that is the truth
     warnings.simplefilter("ignore", SaturationWarning)
     torch.manual_seed(0)

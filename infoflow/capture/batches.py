@@ -9,7 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    SequentialSampler,
+    default_collate,
+)
 
 from infoflow.capture.undisturbed import seed_everything
 from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
@@ -20,12 +26,16 @@ from infoflow.interface import InfoflowError, LoaderError
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: the model's arguments, Y as the loader gives it, and the rows that it fills."""
+    """One batch: the model's arguments, Y as the loader gives it, and the rows that it fills.
+
+    The checksum is of the arguments.
+    """
 
     call: Call
     target: Tensor | None
     start: int
     size: int
+    checksum: int = 0
 
 
 class Samples:
@@ -69,7 +79,14 @@ class Samples:
         self._model = nn.Identity() if model is None else model
         self._arguments = parameters_of(self._model)
         required = parameters_of(self._model, required=True)
-        self._unpack = unpack or (lambda batch: unpack_batch(batch, self._arguments, required))
+        # what torch collates is a column per argument, whatever it looks like
+        self._is_collated = getattr(loader, "collate_fn", None) is default_collate
+        self._unpack = unpack or (
+            lambda batch: unpack_batch(
+                batch, self._arguments, required, is_collated=self._is_collated
+            )
+        )
+        self._odd_target: str | None = None
         self._seed = seed
         self._checksums: list[int] = []
         self._count: int | None = None
@@ -108,6 +125,11 @@ class Samples:
             )
         return torch.cat(given)
 
+    @property
+    def odd_target(self) -> str | None:
+        """The type of targets that no tensor could be made of, or None."""
+        return self._odd_target
+
     def drop_targets(self) -> None:
         """Let go of what the loader gave as target, once it is reduced."""
         self._targets = []
@@ -128,7 +150,10 @@ class Samples:
     @property
     def batches_per_pass(self) -> int | None:
         """Number of batches, where the loader knows it."""
-        return len(self.loader) if isinstance(self.loader, Sized) else None
+        try:
+            return len(self.loader)  # type: ignore[arg-type]
+        except TypeError:
+            return None  # also a DataLoader, whose dataset or sampler need not know
 
     def example(self) -> Batch:
         """Return the first two samples."""
@@ -142,7 +167,7 @@ class Samples:
         targets: list[Tensor | None] = []
         total = 0
         for number, batch in enumerate(self._raw_batches()):
-            checksums.append(_checksum(batch.call))
+            checksums.append(batch.checksum)
             if self._passes and checksums[-1:] != self._checksums[number : number + 1]:
                 raise self._order_error(number)
             total += batch.size
@@ -169,14 +194,30 @@ class Samples:
                     "(inputs, target)."
                 )
             self._check_shape(number, tuple(first.shape[first is call.first :]))
+            checksum = _checksum(call)
             call = call.map(lambda tensor: tensor.to(self.device))
-            yield Batch(call, _as_target(target, size), start, size)
+            yield Batch(call, self._as_target(target, size), start, size, checksum)
             start += size
         if start == 0:
             raise LoaderError(
                 "The loader gives no batches; expected at least 2 samples. Check the dataset, its "
                 "filters and drop_last."
             )
+
+    def _as_target(self, target: Any, size: int) -> Tensor | None:
+        if target is None:
+            return None
+        try:
+            tensor = torch.as_tensor(target).detach().cpu()
+        except (TypeError, ValueError, RuntimeError):
+            self._odd_target = type(target).__name__
+            return None  # boxes, captions: nothing that a Y could be made of
+        if tensor.ndim == 0 or len(tensor) != size:
+            raise LoaderError(
+                f"A batch has {size} samples but a target of shape {tuple(tensor.shape)}; expected "
+                "one target per sample. Wrap a dataset in a torch.utils.data.DataLoader."
+            )
+        return tensor
 
     def _unpacked(self, number: int, raw: Any) -> tuple[Call, Any]:
         try:
@@ -189,7 +230,7 @@ class Samples:
                 f"{type(error).__name__}: {error}. Expected a function that returns (inputs, "
                 "target)."
             ) from error
-        if isinstance(inputs, list) and are_columns(inputs):
+        if isinstance(inputs, list) and (self._is_collated or are_columns(inputs)):
             inputs = tuple(inputs)  # what a DataLoader makes of a tuple
         return as_call(self._model, inputs), target
 
@@ -250,21 +291,6 @@ def sized_samples(loader: Iterable[Any]) -> int | None:
 def _sampler(loader: DataLoader[Any]) -> Any:
     """Return what decides the order: with a batch_sampler, ``loader.sampler`` is a dummy."""
     return getattr(loader.batch_sampler, "sampler", None)
-
-
-def _as_target(target: Any, size: int) -> Tensor | None:
-    if target is None:
-        return None
-    try:
-        tensor = torch.as_tensor(target).detach().cpu()
-    except (TypeError, ValueError, RuntimeError):
-        return None  # boxes, captions: nothing that a Y could be made of
-    if tensor.ndim == 0 or len(tensor) != size:
-        raise LoaderError(
-            f"A batch has {size} samples but a target of shape {tuple(tensor.shape)}; expected one "
-            "target per sample. Wrap a dataset in a torch.utils.data.DataLoader."
-        )
-    return tensor
 
 
 def _checksum(call: Call) -> int:

@@ -69,7 +69,7 @@ def collect(
 def value_dtype(graph: LayerGraph) -> torch.dtype:
     """Return the dtype in which a graph's values are kept: float64 for models in float64."""
     kinds = {parameter.dtype for parameter in graph.source.model.parameters()}
-    return torch.float64 if torch.float64 in kinds else torch.float32
+    return torch.float64 if kinds & {torch.float64, torch.complex128} else torch.float32
 
 
 def _distances(

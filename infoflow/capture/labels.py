@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.collect import collect_output
 from infoflow.capture.targets import make_target
 from infoflow.graph import LayerGraph
-from infoflow.interface import Labels, Target, TargetError
+from infoflow.interface import Labels, Target, TargetError, UnmeasurableWarning
 
 TargetLike = str | Target | ArrayLike | Tensor
 
@@ -65,10 +66,12 @@ class LazyLabels:
         reducer = make_target(target, example)
         self.is_wanted = reducer is not None
         if reducer is None:
+            if isinstance(target, str) and target == "auto" and samples.odd_target:
+                _warn_of_odd_target(samples.odd_target)
             return
         is_dense = example is not None and example[0].numel() > 1
         if reducer.of == "target" and example is None:
-            raise _missing_target(reducer)
+            raise _missing_target(reducer, samples)
         if reducer.of == "given" and samples.may_shuffle:
             raise _shuffled_labels()
         if reducer.of == "output":
@@ -101,7 +104,7 @@ class LazyLabels:
         elif reducer.of == "given":
             raw = torch.empty(self._samples.count, 0)
         if raw is None:
-            raise _missing_target(reducer)
+            raise _missing_target(reducer, self._samples)
         self._samples.drop_targets()
         return reducer.reduce(raw)
 
@@ -129,11 +132,23 @@ def raw_classes(
     return labels.classes
 
 
-def _missing_target(reducer: Target) -> TargetError:
+def _missing_target(reducer: Target, samples: Samples) -> TargetError:
+    odd = samples.odd_target
+    given = "its batches hold inputs only" if odd is None else f"gives a {odd} that is no tensor"
     return TargetError(
-        f"target={type(reducer).__name__} needs what the loader gives as target, but its batches "
-        "hold inputs only. Give (inputs, target) pairs, pass unpack= or an array of labels, or "
-        "target='output' for the model's own output."
+        f"target={type(reducer).__name__} needs what the loader gives as target, but {given}. Give "
+        "(inputs, target) pairs, pass unpack= or an array of labels, or target='output' for the "
+        "model's own output."
+    )
+
+
+def _warn_of_odd_target(kind: str) -> None:
+    warnings.warn(
+        f"The loader's targets are a {kind} that is no tensor, so I(Y;M) is not measured. Pass "
+        "unpack=, a function from a batch to (inputs, target); target='none' says that no Y is "
+        "wanted.",
+        UnmeasurableWarning,
+        stacklevel=5,
     )
 
 

@@ -16,6 +16,7 @@ from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing.call import Call
 from infoflow.graph.tracing.leaves import Choice
+from infoflow.graph.tracing.modes import check_model
 from infoflow.interface import ArgumentError, Draws, Estimator, Layer, Statistic
 
 
@@ -32,6 +33,16 @@ def check_noise(model: nn.Module, estimator: Estimator) -> None:
         raise ArgumentError(
             f"estimator {estimator.name!r} takes one value for each sample, got a NoisyNet, whose "
             "values are drawn. Use estimator=infoflow.SamplePropagation(), or measure its .model."
+        )
+
+
+def check_plain(model: object, caller: str) -> None:
+    """Raise an ArgumentError for what is no module, and for a net with noise inside."""
+    check_model(model)
+    if isinstance(model, NoisyNet):
+        raise ArgumentError(
+            f"{caller} takes one value for each sample, got a NoisyNet, whose values are drawn. "
+            "Give it the net without noise, its .model."
         )
 
 

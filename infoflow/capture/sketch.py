@@ -95,6 +95,7 @@ class Sketch:
 
     def add(self, start: int, values: Tensor) -> None:
         """Sketch the (rows, units) values of the samples from ``start`` on."""
+        values = values.to(self.values.dtype)
         if self._reference is None:
             self._reference = -values[0] * self._signs
         target = self.values[start : start + len(values)]

@@ -107,8 +107,9 @@ def choose_strategy(
         return Strategy(False, size, None, passes)
     is_crowded = fixed_bytes(samples) >= budget
     cost = samples**2 / 2 * sum(layer.units for layer in layers)
-    wants_rows = is_crowded and takes_rows
-    if mode == "exact" or (mode == "auto" and not wants_rows and cost <= MOST_EXACT):
+    wants_whole = is_crowded and not takes_rows  # for which there is no room: an error says so
+    is_cheap = mode == "auto" and not is_crowded and cost <= MOST_EXACT
+    if mode == "exact" or wants_whole or is_cheap:
         return Strategy(
             False, size, None, len(plan_passes(layers, samples, budget, bytes_per_value))
         )
@@ -116,6 +117,27 @@ def choose_strategy(
     left = budget - (fixed_bytes(samples) if rows is None else budget // 2)
     passes = len(plan_sketches(layers, samples, size, left, bytes_per_value))
     return Strategy(True, size, rows, passes)
+
+
+def strategy_beside(choose: Callable[[int], Strategy], kept: int, budget: int) -> Strategy | None:
+    """Return the strategy for what is left of a budget beside the distances of streams.
+
+    None where these do not fit: they take more than half, or the rest has no room for N×N.
+
+    Parameters
+    ----------
+    choose
+        Chooses a strategy for a budget.
+    kept, budget
+        Bytes that the streams need, and of which they are taken.
+    """
+    if kept > budget / 2:
+        return None
+    try:
+        strategy = choose(budget - kept)
+    except MemoryBudgetError:
+        return None
+    return None if strategy.block_rows else strategy
 
 
 def _check(mode: str, size: int, statistic: Statistic) -> None:

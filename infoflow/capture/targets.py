@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from numpy.typing import ArrayLike
@@ -20,7 +20,14 @@ from infoflow.estimators.classes import (
     label_entropy,
     singleton_classes,
 )
-from infoflow.interface import ArgumentError, Labels, SingletonWarning, Target, TargetError
+from infoflow.interface import (
+    ArgumentError,
+    ArgumentTypeError,
+    Labels,
+    SingletonWarning,
+    Target,
+    TargetError,
+)
 
 Source = Literal["target", "output"]
 
@@ -44,6 +51,11 @@ def make_labels(classes: Tensor, description: str) -> Labels:
     return labels
 
 
+def _check_source(of: str) -> None:
+    if of not in get_args(Source):
+        raise ArgumentError(f"of must be 'target' or 'output', got {of!r}.")
+
+
 @dataclass(frozen=True)
 class ClassLabels:
     """Y is the class that the loader gives with each sample.
@@ -56,6 +68,9 @@ class ClassLabels:
     """
 
     of: Source = "target"
+
+    def __post_init__(self) -> None:
+        _check_source(self.of)
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the classes, renumbered from 0; for ``of="output"`` the most likely one."""
@@ -99,6 +114,7 @@ class KMeans:
     restarts: int = 10
 
     def __post_init__(self) -> None:
+        _check_source(self.of)
         if self.clusters < 2 or self.restarts < 1:
             raise ArgumentError(
                 f"KMeans needs at least 2 clusters and 1 start, got clusters={self.clusters} and "
@@ -107,7 +123,7 @@ class KMeans:
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the cluster of each sample, for raw targets of shape (N, ...)."""
-        _check_finite(raw)
+        _check_finite(raw, self.of)
         points = raw.reshape(len(raw), -1).to(torch.float32).numpy()
         if self.clusters > len(points):
             raise TargetError(
@@ -157,6 +173,7 @@ class Coarsening:
     of: Source = "target"
 
     def __post_init__(self) -> None:
+        _check_source(self.of)
         if min(self.blocks) < 1 or (self.threshold is not None and self.threshold < 0):
             raise ArgumentError(
                 f"Coarsening needs at least one block each way and a threshold from 0 on, got "
@@ -165,7 +182,7 @@ class Coarsening:
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the pattern of each mask, for raw targets of shape (N, H, W) or (N, 1, H, W)."""
-        _check_finite(raw)
+        _check_finite(raw, self.of)
         masks = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
         down, across = self.blocks
         if masks.ndim != 3 or masks.shape[1] % down or masks.shape[2] % across:
@@ -180,7 +197,8 @@ class Coarsening:
         classes = torch.unique(patterns, dim=0, return_inverse=True)[1]
         return make_labels(
             classes,
-            f"patterns of {down}×{across} blocks of the {self.of} above {threshold} of {pixels} pixels",
+            f"patterns of {down}×{across} blocks of the {self.of} above {threshold} of "
+            f"{pixels} pixels",
         )
 
 
@@ -228,15 +246,19 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
                 f"target must be one of {names}, a reducer or labels, got {target!r}."
             )
         return _BY_NAME[target]
+    if isinstance(target, type):
+        raise ArgumentTypeError(
+            f"target must be an object, got the class {target.__name__}. Write {target.__name__}()."
+        )
     if isinstance(target, Target):
         return target
     return GivenLabels(as_tensor(target, "target", TargetError))
 
 
-def _check_finite(raw: Tensor) -> None:
+def _check_finite(raw: Tensor, of: Source) -> None:
     bad = (~torch.isfinite(raw.reshape(len(raw), -1))).any(dim=1).nonzero().flatten()
     if len(bad):
         raise TargetError(
-            f"Targets must be finite, got NaN or infinity in {len(bad)} of {len(raw)} samples, "
-            f"first in sample {int(bad[0])}. Check the masks."
+            f"Y must be finite, got NaN or infinity in {len(bad)} of {len(raw)} samples of the "
+            f"{of}, first in sample {int(bad[0])}. Check the {of}."
         )

@@ -37,21 +37,27 @@ def undisturbed(
 def seed_everything(seed: int, loader: Iterable[Any]) -> None:
     """Start every random state from ``seed``, so that a loader that shuffles repeats its order."""
     seed_all(seed)
-    generator = getattr(loader, "generator", None)
-    if isinstance(generator, torch.Generator):
+    for generator in _generators(loader):
         generator.manual_seed(seed)
+
+
+def _generators(loader: Iterable[Any]) -> list[torch.Generator]:
+    """Return the loader's own generators of random numbers, and those of its samplers."""
+    batches = getattr(loader, "batch_sampler", None)
+    places = (loader, getattr(loader, "sampler", None), batches, getattr(batches, "sampler", None))
+    found = (getattr(place, "generator", None) for place in places)
+    return list({id(one): one for one in found if isinstance(one, torch.Generator)}.values())
 
 
 @contextmanager
 def _random_states_kept(loader: Iterable[Any]) -> Iterator[None]:
-    generator = getattr(loader, "generator", None)
-    own = generator.get_state() if isinstance(generator, torch.Generator) else None
+    before = [(generator, generator.get_state()) for generator in _generators(loader)]
     with random_states_kept():
         try:
             yield
         finally:
-            if own is not None and isinstance(generator, torch.Generator):
-                generator.set_state(own)
+            for generator, state in before:
+                generator.set_state(state)
 
 
 @contextmanager

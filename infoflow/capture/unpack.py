@@ -19,13 +19,17 @@ _TARGET_KEYS = ("label", "labels", "mask", "masks", "target", "targets", "y")
 
 
 def unpack_batch(
-    batch: Any, arguments: Collection[str] = (), required: Collection[str] = ()
+    batch: Any,
+    arguments: Collection[str] = (),
+    required: Collection[str] = (),
+    *,
+    is_collated: bool = False,
 ) -> tuple[Any, Any]:
     """Split a batch into inputs and target: a tensor, a pair, or a dictionary.
 
     Of a dictionary, what has the name of one of the model's ``arguments`` is an input, but for the
     usual names of targets that are not ``required``; where there is none, the usual names of inputs
-    are looked for.
+    are looked for. A list that torch has collated holds a column per argument, and no samples.
     """
     if isinstance(batch, Tensor):
         return batch, None
@@ -43,7 +47,8 @@ def unpack_batch(
                 "(inputs, target)."
             )
         return inputs, target
-    if isinstance(batch, list) and holds_samples(batch) and not are_columns(batch):
+    is_list = isinstance(batch, list) and not is_collated
+    if is_list and holds_samples(batch) and not are_columns(batch):
         return batch, None
     if isinstance(batch, Sequence) and 1 <= len(batch) <= 2:
         return batch[0], batch[1] if len(batch) == 2 else None

@@ -14,6 +14,7 @@ from infoflow.estimators.classes import (
     class_counts,
     entropy_of_counts,
     label_entropy,
+    most_about,
     with_ceilings,
 )
 from infoflow.estimators.doubt import with_doubt
@@ -25,6 +26,8 @@ from infoflow.interface import ArgumentError, Codes, Estimate
 #: 128 bits: for a million samples the chance that any two codes collide is below 1e-26.
 _DIGEST_BYTES = 16
 _LARGEST_BIN = 2**31 - 1
+#: Values that are put into bins at a time.
+BLOCK = 2**20
 
 
 def bin_digests(values: Tensor, bin_size: float) -> list[bytes]:
@@ -43,16 +46,16 @@ def bin_digests(values: Tensor, bin_size: float) -> list[bytes]:
         If a bin number does not fit into 32 bits.
     """
     digests = []
-    for row in values:
-        bins = torch.floor(row.to(torch.float64) / bin_size)
-        largest = float(bins.abs().max()) if len(bins) else 0.0
+    for block in values.split(max(1, BLOCK // max(values.shape[1], 1))):
+        bins = torch.floor(block.to(torch.float64) / bin_size)
+        largest = float(bins.abs().max()) if bins.numel() else 0.0
         if largest > _LARGEST_BIN:
             raise ArgumentError(
                 f"bin_size {bin_size:g} is too small for activations as large as "
                 f"{largest * bin_size:g}. Use a bin_size above {largest * bin_size / 2**31:.2g}."
             )
-        codes = bins.to(torch.int32).cpu().numpy()
-        digests.append(hashlib.blake2b(codes.tobytes(), digest_size=_DIGEST_BYTES).digest())
+        for codes in bins.to(torch.int32).cpu().numpy():
+            digests.append(hashlib.blake2b(codes.tobytes(), digest_size=_DIGEST_BYTES).digest())
     return digests
 
 
@@ -138,11 +141,14 @@ def estimate_codes(codes: Tensor, labels: Tensor | None, kind: str, permutations
     ixm = float(code_entropy(codes))
     iym = NOT_KNOWN if labels is None else (_about_classes(codes, labels),) * 3
     estimate = with_ceilings((ixm,) * 3, iym, len(codes), labels, kind)
-    most = estimate.ixm_ceiling
-    about_x = jackknife_interval(ixm, _without_groups(codes, labels, _about_codes), 0.0, most)
+    about_x = jackknife_interval(
+        ixm, _without_groups(codes, labels, _about_codes), 0.0, estimate.ixm_ceiling
+    )
     if labels is None:
         return with_doubt(estimate, about_x)
-    about_y = jackknife_interval(iym[0], _without_groups(codes, labels, _about_classes), 0.0, most)
+    about_y = jackknife_interval(
+        iym[0], _without_groups(codes, labels, _about_classes), 0.0, most_about(labels)
+    )
     orders = shuffled(labels, permutations)
     shuffles = [_about_classes(codes, order) for order in orders]
     null = null_of(torch.tensor(shuffles, dtype=torch.float64))
@@ -155,8 +161,7 @@ def _about_codes(codes: Tensor, classes: Tensor) -> float:
 
 def _about_classes(codes: Tensor, classes: Tensor) -> float:
     """Return H(Y) + H(codes) − H(codes and Y)."""
-    both = torch.stack([codes, classes], dim=1)
-    joint = torch.unique(both, dim=0, return_counts=True)[1]
+    joint = class_counts(codes * (int(classes.max()) + 1) + classes)
     information = label_entropy(classes) + float(code_entropy(codes)) - entropy_of_counts(joint)
     return max(0.0, information)
 

@@ -32,6 +32,11 @@ def label_entropy(classes: Tensor) -> float:
     return entropy_of_counts(class_counts(classes))
 
 
+def most_about(classes: Tensor) -> float:
+    """Return the most that I(Y;M) can be in any N samples of these classes: min(log N, log K)."""
+    return math.log(min(len(classes), len(class_counts(classes))))
+
+
 def singleton_classes(classes: Tensor) -> int:
     """Return the number of classes that hold one sample only."""
     return int((class_counts(classes) == 1).sum())
@@ -64,7 +69,8 @@ def with_ceilings(
 def as_tensor(values: ArrayLike | Tensor, name: str, error: type[InfoflowError]) -> Tensor:
     """Return numbers as a tensor; an ``error`` that names the argument where they are none."""
     try:
-        return torch.as_tensor(values).detach()
+        tensor = torch.as_tensor(values).detach()
+        return tensor if tensor.layout is torch.strided else tensor.to_dense()
     except (TypeError, ValueError, RuntimeError) as reason:
         raise error(
             f"{name} must be an array or a tensor of numbers, got {type(values).__name__} "
@@ -83,7 +89,11 @@ def as_classes(labels: ArrayLike | Tensor, samples: int) -> Tensor:
             f"{tuple(classes.shape)}. Reduce dense targets first, for example with "
             "infoflow.KMeans()."
         )
-    if classes.is_floating_point() and not bool((classes == classes.round()).all()):
+    is_odd = classes.is_complex() or (
+        classes.is_floating_point()
+        and not bool((classes.isfinite() & (classes == classes.round())).all())
+    )
+    if is_odd:
         raise TargetError(
             "labels must be classes, got numbers that are not whole. Cut a continuous Y into "
             "classes first, for example with numpy.digitize."

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from infoflow.estimators.classes import as_classes, as_tensor
+from infoflow.estimators.noise import check_positive
 from infoflow.interface import ActivationError, ArgumentError, TargetError
 
 Array = NDArray[np.float64]
@@ -56,7 +57,12 @@ def unit_entropies(values: ArrayLike | Tensor, bin_size: float = 0.2) -> Tensor:
     tensor([0., 2.], dtype=torch.float64)
     """
     counts = UnitCounts(bin_size)
-    counts.update(as_tensor(values, "values", ActivationError))
+    rows = as_tensor(values, "values", ActivationError)
+    if rows.ndim == 0 or not len(rows):
+        raise ActivationError(
+            f"values must hold a row for each sample, got shape {tuple(rows.shape)}."
+        )
+    counts.update(rows)
     return counts.entropies()
 
 
@@ -77,10 +83,7 @@ class UnitCounts:
     """
 
     def __init__(self, bin_size: float) -> None:
-        if not isinstance(bin_size, (int, float)) or not 0 < bin_size < math.inf:
-            raise ArgumentError(
-                f"bin_size must be a number greater than 0, got {bin_size!r}. The paper uses 0.2."
-            )
+        check_positive("bin_size", bin_size, "The paper uses 0.2.")
         self._bin_size = bin_size
         self._keys = torch.empty(0, dtype=torch.int64)
         self._counts = torch.empty(0, dtype=torch.int64)
@@ -88,6 +91,8 @@ class UnitCounts:
 
     def update(self, values: Tensor) -> None:
         """Count the samples of a batch of shape (batch, ...)."""
+        if values.is_complex():
+            values = torch.view_as_real(values)
         rows = values.detach().reshape(len(values), -1)
         if self._units not in (None, rows.shape[1]):
             raise ActivationError(

@@ -1,17 +1,27 @@
-"""An estimate with the doubt that its estimator leaves out."""
+"""An estimate with the uncertainty that its estimator leaves out."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from infoflow.estimators.classes import most_about
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.null import null_of, shuffled
-from infoflow.interface import Distances, Draws, Estimate, Estimator
+from infoflow.interface import (
+    ArgumentError,
+    Distances,
+    Draws,
+    Estimate,
+    Estimator,
+    InfoflowWarning,
+)
 
 #: Estimators of others may be slow: fewer groups and shuffles than for our own.
 _GROUPS = 10
@@ -32,6 +42,14 @@ def complete_estimate(estimator: Estimator, statistic: Tensor, labels: Tensor | 
     estimate = estimator.estimate(statistic, labels)
     if isinstance(estimator.statistic, Draws):
         return estimate
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InfoflowWarning)  # the estimate itself has said it
+        return _completed(estimator, statistic, labels, estimate)
+
+
+def _completed(
+    estimator: Estimator, statistic: Tensor, labels: Tensor | None, estimate: Estimate
+) -> Estimate:
     lacks_interval = math.isnan(estimate.ixm_ci_low) and math.isnan(estimate.iym_ci_low)
     if lacks_interval and len(statistic) >= 2 * _GROUPS:
         estimate = _with_intervals(estimator, statistic, labels, estimate)
@@ -39,10 +57,18 @@ def complete_estimate(estimator: Estimator, statistic: Tensor, labels: Tensor | 
     lacks_null = math.isnan(estimate.iym_null) and not math.isnan(estimate.iym)
     if labels is not None and wants_null and lacks_null:
         orders = shuffled(labels, _PERMUTATIONS)
-        values = [estimator.estimate(statistic, order).iym for order in orders]
-        null = null_of(torch.tensor(values, dtype=torch.float64))
+        null = null_of(_about_shuffled(estimator, statistic, orders))
         estimate = replace(estimate, iym_null=null.mean, iym_null_high=null.high)
     return estimate
+
+
+def _about_shuffled(estimator: Estimator, statistic: Tensor, orders: Tensor) -> Tensor:
+    """Return I(Y;M) for each order of the classes, by the estimator's own shorter way if any."""
+    own = getattr(estimator, "about_shuffled", None)
+    if own is not None:
+        return cast(Tensor, own(statistic, orders))
+    values = [estimator.estimate(statistic, order).iym for order in orders]
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def _with_intervals(
@@ -54,20 +80,27 @@ def _with_intervals(
         keep = (groups != group).nonzero().squeeze(1)
         of_pairs = isinstance(estimator.statistic, Distances)
         part = statistic[keep][:, keep] if of_pairs else statistic[keep]
-        parts.append(estimator.estimate(part, None if labels is None else labels[keep]))
-    ixm = _interval(lambda part: part.ixm, estimate, parts)
-    iym = _interval(lambda part: part.iym, estimate, parts)
+        try:
+            parts.append(estimator.estimate(part, None if labels is None else labels[keep]))
+        except ArgumentError:
+            return estimate  # settings that want more samples than are left
+    ixm = _interval(lambda part: part.ixm, estimate, estimate.ixm_ceiling, parts)
+    most = math.nan if labels is None else most_about(labels)
+    iym = _interval(lambda part: part.iym, estimate, most, parts)
     return replace(
         estimate, ixm_ci_low=ixm[0], ixm_ci_high=ixm[1], iym_ci_low=iym[0], iym_ci_high=iym[1]
     )
 
 
 def _interval(
-    quantity: Callable[[Estimate], float], estimate: Estimate, parts: list[Estimate]
+    quantity: Callable[[Estimate], float],
+    estimate: Estimate,
+    most: float,
+    parts: list[Estimate],
 ) -> tuple[float, float]:
     replicates = torch.tensor([quantity(part) for part in parts], dtype=torch.float64)
     value = quantity(estimate)
     if math.isnan(value) or not bool(replicates.isfinite().all()):
         return math.nan, math.nan
-    ends = jackknife_interval(value, replicates, 0.0, estimate.ixm_ceiling)
+    ends = jackknife_interval(value, replicates, 0.0, most)
     return ends.low, ends.high

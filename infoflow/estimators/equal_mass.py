@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from infoflow.estimators.binning import bin_digests, estimate_codes, number_digests
+from infoflow.estimators.binning import BLOCK, bin_digests, estimate_codes, number_digests
 from infoflow.estimators.null import PERMUTATIONS
 from infoflow.interface import ArgumentError, Estimate, Values
 
@@ -43,7 +44,10 @@ def equal_mass_edges(values: Tensor, bins: int) -> Tensor:
     flat = values.reshape(-1)
     if not len(flat):
         return flat
-    ordered = flat[:: -(-len(flat) // _MOST_SORTED)].sort().values
+    step = -(-len(flat) // _MOST_SORTED)
+    while math.gcd(step, values.shape[1]) > 1:
+        step += 1  # else it would meet some of the units only
+    ordered = flat[::step].sort().values
     places = torch.arange(1, bins, device=values.device) * len(ordered) // bins
     edges: Tensor = torch.unique(ordered[places])
     return edges
@@ -110,10 +114,11 @@ class EqualMassBinning:
     def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:
         """Return the estimate in nats from (N, units) values and (N,) classes."""
         edges = equal_mass_edges(statistic, self.bins)
+        rows = statistic.split(max(1, BLOCK // max(statistic.shape[1], 1)))
         digests = [
             digest
-            for row in statistic
-            for digest in bin_digests(torch.bucketize(row, edges, right=True)[None], 1.0)
+            for block in rows
+            for digest in bin_digests(torch.bucketize(block, edges, right=True), 1.0)
         ]
         codes = number_digests(digests).to(statistic.device)
         return estimate_codes(codes, labels, self.kind, PERMUTATIONS)

@@ -49,7 +49,7 @@ def about_samples(sums: Sums) -> Information:
 
 def value_about_samples(totals: Totals) -> float:
     """Return the value of :func:`about_samples` alone."""
-    return max(0.0, float((len(totals.total) / totals.total).log().mean()))
+    return float((len(totals.total) / totals.total).log().mean().clamp(min=0.0))
 
 
 def about_classes(sums: Sums, classes: Tensor) -> Information:

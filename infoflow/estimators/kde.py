@@ -13,7 +13,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from infoflow.estimators.classes import NOT_KNOWN, label_entropy, numbered, with_ceilings
+from infoflow.estimators.classes import (
+    NOT_KNOWN,
+    label_entropy,
+    most_about,
+    numbered,
+    with_ceilings,
+)
 from infoflow.estimators.distances import DistanceRows, blocks_of, centred_norms
 from infoflow.estimators.doubt import with_doubt
 from infoflow.estimators.information import (
@@ -121,7 +127,6 @@ class KDE:
             blocks_of(statistic), classes, permuted, factor=main, others=[other]
         )
         upper, lower = (sums, others) if self.bound == "upper" else (others, sums)
-        most = math.log(samples)
         ixm = about_samples(sums)
         estimate = with_ceilings(
             (ixm.value, value_about_samples(lower), value_about_samples(upper)),
@@ -130,12 +135,15 @@ class KDE:
             labels,
             self.kind,
         )
-        about_x = jackknife_interval(ixm.value, self._replicates(ixm, norms), 0.0, most)
+        about_x = jackknife_interval(
+            ixm.value, self._replicates(ixm, norms), 0.0, estimate.ixm_ceiling
+        )
         if labels is None:
             return with_doubt(estimate, about_x)
         iym = about_classes(sums, labels)
-        most = min(most, math.log(int(labels.max()) + 1))
-        about_y = jackknife_interval(iym.value, self._replicates(iym, norms), 0.0, most)
+        about_y = jackknife_interval(
+            iym.value, self._replicates(iym, norms), 0.0, most_about(labels)
+        )
         null = null_of(about_shuffled_classes(sums, labels))
         return with_doubt(estimate, about_x, about_y, null)
 
@@ -154,7 +162,8 @@ class KDE:
 
     def _factors(self, variance: float) -> tuple[float, float]:
         """Return what makes exponents of squared distances, for this bound and the other one."""
-        upper, lower = 1.0 / (2.0 * variance), 1.0 / (8.0 * variance)
+        least = max(variance, torch.finfo(torch.float64).tiny)  # else 0 distances would be NaN
+        upper, lower = 1.0 / (2.0 * least), 1.0 / (8.0 * least)
         return (upper, lower) if self.bound == "upper" else (lower, upper)
 
     def _variance(self, norms: Tensor) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -148,7 +149,9 @@ def ross(distances: Tensor, labels: Tensor, *, neighbours: int = 3) -> float:
     kept = counts[2][counts[1]] > 1
     if not bool(kept.any()):
         return math.nan
-    between, classes = distances[kept][:, kept], labels[kept]
+    between, classes = distances, labels
+    if not bool(kept.all()):
+        between, classes = distances[kept][:, kept], labels[kept]
     terms = [_ross_terms(between, classes == label, neighbours) for label in torch.unique(classes)]
     return float(digamma(len(classes)) + np.concatenate(terms).mean())
 
@@ -170,16 +173,17 @@ def _ross_terms(distances: Tensor, is_member: Tensor, neighbours: int) -> Array:
 
 def check_neighbours(neighbours: int, samples: int) -> None:
     """Raise an ArgumentError where there are not that many neighbours."""
+    _check_positive(neighbours)
     if neighbours >= samples:
         raise ArgumentError(
             f"neighbours must be below the number of samples, {samples}, got {neighbours}. Use "
             "more samples or fewer neighbours; 3 is usual."
         )
-    _check_positive(neighbours)
 
 
 def _check_positive(neighbours: object) -> None:
-    if not isinstance(neighbours, int) or isinstance(neighbours, bool) or neighbours < 1:
+    is_whole = isinstance(neighbours, Integral) and not isinstance(neighbours, bool)
+    if not is_whole or neighbours < 1:  # type: ignore[operator]
         raise ArgumentError(
             f"neighbours must be a whole number of at least 1, got {neighbours!r}. 3 is usual."
         )
@@ -264,10 +268,19 @@ class KSG:
             return with_ceilings(NOT_KNOWN, NOT_KNOWN, samples, None, self.kind)
         distances = without_rounding(statistic)
         entropy = label_entropy(labels)
-        raw = ross(distances, labels, neighbours=self.neighbours)
-        value = raw if math.isnan(raw) else min(max(0.0, raw), entropy)
-        iym = (value, 0.0, entropy)
+        iym = (self._about(distances, labels, entropy), 0.0, entropy)
         return with_ceilings(NOT_KNOWN, iym, samples, labels, self._kind_for(distances))
+
+    def about_shuffled(self, statistic: Tensor, orders: Tensor) -> Tensor:
+        """Return I(Y;M) in nats for (permutations, N) orders of the classes."""
+        distances = without_rounding(statistic)
+        entropy = label_entropy(orders[0])
+        values = [self._about(distances, order, entropy) for order in orders]
+        return torch.tensor(values, dtype=torch.float64)
+
+    def _about(self, distances: Tensor, labels: Tensor, entropy: float) -> float:
+        raw = ross(distances, labels, neighbours=self.neighbours)
+        return raw if math.isnan(raw) else min(max(0.0, raw), entropy)
 
     def _kind_for(self, distances: Tensor) -> str:
         dimensions = effective_dimension(distances)

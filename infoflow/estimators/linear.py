@@ -88,7 +88,7 @@ def fit_linear(features: Tensor, classes: Tensor, count: int, split: Split) -> L
     """
     mean, spread = mean_and_spread(features, split.training)
     spread = spread * features.shape[1] ** 0.5
-    scaled = (features.to(torch.float32) - mean) / spread
+    scaled = ((features.to(torch.float64) - mean) / spread).to(torch.float32)
     seen = scaled[split.training].to(torch.float64)
     basis = _basis(seen)
     rows = scaled if basis is None else scaled.to(torch.float64) @ seen.T @ basis

@@ -125,6 +125,11 @@ def make_estimators(
 
 
 def _checked_object(estimator: Any, given: Mapping[str, object]) -> Estimator:
+    if isinstance(estimator, type):
+        raise ArgumentTypeError(
+            f"estimator must be an object, got the class {estimator.__name__}. Write "
+            f"{estimator.__name__}()."
+        )
     if not isinstance(estimator, Estimator):
         raise ArgumentTypeError(
             f"estimator must be a name or an object with .name, .statistic and .estimate, got "

@@ -79,22 +79,26 @@ def losses_of(log_probabilities: Tensor, classes: Tensor) -> Tensor:
 def standardised(features: Tensor, training: Tensor) -> Tensor:
     """Return float32 features with mean 0 and variance 1 over the training rows.
 
-    Maps (N, C, H, W) have one mean and variance per channel; what is constant becomes 0.
+    Maps (N, C, H, W) have one mean and variance per channel; what is constant becomes 0. All is
+    done in float64 before that, so that neither scale nor offset matters.
     """
     mean, spread = mean_and_spread(features, training)
-    return (features.to(torch.float32) - mean) / spread
+    return ((features.to(torch.float64) - mean) / spread).to(torch.float32)
 
 
 def mean_and_spread(features: Tensor, training: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each channel's mean and standard deviation over the training rows.
+    """Return each channel's mean and standard deviation over the training rows, in float64.
 
-    What is constant has an infinite deviation, so that dividing by it leaves nothing.
+    What is constant but for rounding has an infinite deviation, so that dividing by it leaves
+    nothing.
     """
     axes = [axis for axis in range(features.ndim) if axis != 1]
-    seen = features[training].to(torch.float32)
+    seen = features[training].to(torch.float64)
+    largest = seen.abs().amax(dim=axes, keepdim=True)
+    unit = torch.where(largest > 0, largest, 1.0)  # else squares of tiny values would be 0
     mean = seen.mean(dim=axes, keepdim=True)
-    spread = seen.var(dim=axes, keepdim=True, correction=0).sqrt()
-    is_constant = spread <= 1e-6 * seen.abs().amax(dim=axes, keepdim=True)
+    spread = (seen / unit).var(dim=axes, keepdim=True, correction=0).sqrt() * unit
+    is_constant = spread <= 8 * torch.finfo(features.dtype).eps * largest
     return mean, torch.where(is_constant, torch.inf, spread)
 
 

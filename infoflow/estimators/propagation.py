@@ -69,7 +69,11 @@ class SamplePropagation:
 
     def __post_init__(self) -> None:
         check_positive("standard_error", self.standard_error, "0.01 nats is usual.")
-        check_positive("most_points", self.most_points, "200,000 is usual.")
+        if not isinstance(self.most_points, int) or self.most_points < 2:
+            raise ArgumentError(
+                f"most_points must be a whole number of 2 or more, got {self.most_points!r}. "
+                "200,000 is usual."
+            )
         if not isinstance(self.draws, int) or self.draws < 2:
             raise ArgumentError(
                 f"draws must be a whole number of 2 or more, got {self.draws!r}. One draw of an "

@@ -239,8 +239,17 @@ def _as_maps(values: Tensor) -> Tensor:
     return values
 
 
+def as_features(values: Tensor) -> Tensor:
+    """Return values in float64 where they are, else in float32."""
+    return values if values.dtype == torch.float64 else values.to(torch.float32)
+
+
 def _joined(rows: Sequence[Tensor]) -> Tensor | None:
-    """Put features side by side; of maps, the smaller are brought to the largest one's size."""
+    """Put features side by side; of maps, the smaller are brought to the largest one's size.
+
+    None where there is not a single feature.
+    """
+    rows = [part for part in rows if part.shape[1]]
     if not rows:
         return None
     if rows[0].ndim == 4:
@@ -248,4 +257,4 @@ def _joined(rows: Sequence[Tensor]) -> Tensor | None:
         rows = [
             part if list(part.shape[2:]) == size else F.interpolate(part, size) for part in rows
         ]
-    return torch.cat([part.to(torch.float32) for part in rows], dim=1)
+    return torch.cat([as_features(part) for part in rows], dim=1)

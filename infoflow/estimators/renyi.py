@@ -32,11 +32,10 @@ def gaussian_kernel(distances: Tensor, width: float | Literal["median"] = "media
         σ in the units of the activation, or ``"median"``: the median of the distances between
         samples that differ. Where no two samples differ, the kernel is one everywhere.
     """
-    if width == "median":
-        apart = distances[distances > 0]
-        scale = float(apart.median()) if len(apart) else 1.0
-    else:
-        scale = width**2
+    if width != "median":
+        return torch.exp(-0.5 * (distances.sqrt() / width).square())  # width² may be 0 in float64
+    apart = distances[distances > 0]
+    scale = float(apart.median()) if len(apart) else 1.0
     return torch.exp(distances / (-2.0 * scale))
 
 
@@ -165,14 +164,33 @@ class Renyi:
 
     def estimate(self, statistic: Tensor, labels: Tensor | None) -> Estimate:
         """Return the estimate in nats from (N, N) squared distances and (N,) classes."""
-        kernel = gaussian_kernel(without_rounding(statistic), self.width)
-        entropy = matrix_entropy(kernel, self.alpha)
-        ixm = (min(float(entropy), math.log(len(kernel))),) * 3
+        kernel, entropy = self._solved(statistic)
+        ixm = (min(entropy, math.log(len(kernel))) + 0.0,) * 3
         if labels is None:
             return with_ceilings(ixm, NOT_KNOWN, len(kernel), None, self.kind)
-        of_classes = spectrum_entropy(class_counts(labels), self.alpha)
-        joint = joint_entropy_with_classes(kernel, labels, self.alpha)
-        ceiling = min(math.log(len(kernel)), float(of_classes))
-        iym = (min(max(0.0, float(of_classes + entropy - joint)), ceiling),) * 3
+        iym = (self._about(kernel, entropy, labels),) * 3
         estimate = with_ceilings(ixm, iym, len(kernel), labels, self.kind)
-        return replace(estimate, iym_ceiling=ceiling)
+        return replace(estimate, iym_ceiling=self._ceiling(labels))
+
+    def about_shuffled(self, statistic: Tensor, orders: Tensor) -> Tensor:
+        """Return I(Y;M) in nats for (permutations, N) orders of the classes.
+
+        The kernel, and its entropy, are the same for all of them.
+        """
+        kernel, entropy = self._solved(statistic)
+        values = [self._about(kernel, entropy, order) for order in orders]
+        return torch.tensor(values, dtype=torch.float64)
+
+    def _solved(self, statistic: Tensor) -> tuple[Tensor, float]:
+        """Return the kernel, and its entropy in nats."""
+        kernel = gaussian_kernel(without_rounding(statistic), self.width)
+        return kernel, float(matrix_entropy(kernel, self.alpha))
+
+    def _about(self, kernel: Tensor, entropy: float, labels: Tensor) -> float:
+        of_classes = float(spectrum_entropy(class_counts(labels), self.alpha))
+        joint = float(joint_entropy_with_classes(kernel, labels, self.alpha))
+        return min(max(0.0, of_classes + entropy - joint), self._ceiling(labels))
+
+    def _ceiling(self, labels: Tensor) -> float:
+        of_classes = float(spectrum_entropy(class_counts(labels), self.alpha))
+        return min(math.log(len(labels)), of_classes)

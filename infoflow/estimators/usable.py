@@ -185,6 +185,8 @@ def _checked(values: ArrayLike | Tensor, name: str, question: Question) -> Tenso
             f"{name} must have one row for each of the {samples} samples of the target, got shape "
             f"{tuple(features.shape)}."
         )
+    if features.is_complex():
+        features = torch.view_as_real(features).flatten(-2)
     if not features.is_floating_point():
         features = features.to(torch.float32)
     if not bool(torch.isfinite(features).all()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -27,6 +27,8 @@ MEANINGS: Mapping[Finding, str] = {
     "so the estimate is at fault",
     "merge": "no violation: other streams come in",
 }
+#: A layer's value, interval and bounds, by the ending of their names.
+Numbers = Mapping[str, float]
 _ROUNDING = 1e-9
 _QUANTILE = 1.96
 #: The table leaves out rises that its digits would not show.
@@ -127,22 +129,24 @@ class Audit(Sequence[AuditRow]):
 def audit(result: FlowResult, epoch: int) -> Audit:
     """Compare every measured layer with its measured dominators, and merges with their streams."""
     moment = result.dataset.sel(epoch=epoch)
-    is_propagated = bool(result.dataset.attrs.get("is_propagated", 0))
-    quantities = ("ixm", "iym") if result.has_target else ("ixm",)
-    rows = [
-        _row(result.graph, moment, quantity, before, layer, finding=None, propagated=is_propagated)
-        for quantity in quantities
-        for layer in result.layers
-        for before in _dominators(result.graph, layer)
-        if before in result.layers
-    ]
-    rises = [
-        _row(result.graph, moment, quantity, source, layer, finding="merge", propagated=False)
-        for quantity in quantities
-        for source, layer in _across_merges(result)
-    ]
-    known = [row for row in [*rows, *rises] if row.rise == row.rise]
-    kept = tuple(row for row in known if row.finding != "merge" or row.rise > _ROUNDING)
+    propagated = bool(result.dataset.attrs.get("is_propagated", 0))
+    rows: list[AuditRow] = []
+    rises: list[AuditRow] = []
+    for quantity in ("ixm", "iym") if result.has_target else ("ixm",):
+        known = _numbers(moment, result.layers, quantity)
+        symbol = _SYMBOLS[quantity]
+        rows += [
+            _row(result.graph, symbol, (before, known[before]), (layer, known[layer]), propagated)
+            for layer in result.layers
+            for before in _dominators(result.graph, layer)
+            if before in known
+        ]
+        rises += [
+            _row(result.graph, symbol, (source, known[source]), (layer, known[layer]), "merge")
+            for source, layer in _across_merges(result.graph, known)
+        ]
+    finite = [row for row in [*rows, *rises] if row.rise == row.rise]
+    kept = tuple(row for row in finite if row.finding != "merge" or row.rise > _ROUNDING)
     return Audit(result.graph.model, result.unit, epoch, kept)
 
 
@@ -156,31 +160,32 @@ def _dominators(graph: LayerGraph, layer: str) -> list[str]:
     return found
 
 
-def _across_merges(result: FlowResult) -> Iterator[tuple[str, str]]:
-    for merge in result.graph.merges:
+def _across_merges(graph: LayerGraph, measured: Collection[str]) -> Iterator[tuple[str, str]]:
+    for merge in graph.merges:
         for layer in merge.layers:
             for source in merge.streams:
-                is_measured = layer in result.layers and source in result.layers
-                if is_measured and source not in _dominators(result.graph, layer):
+                is_measured = layer in measured and source in measured
+                if is_measured and source not in _dominators(graph, layer):
                     yield source, layer
 
 
 def _row(
     graph: LayerGraph,
-    moment: xr.Dataset,
-    quantity: str,
-    before: str,
-    layer: str,
-    *,
-    finding: Finding | None,
-    propagated: bool,
+    symbol: str,
+    before: tuple[str, Numbers],
+    after: tuple[str, Numbers],
+    how: bool | Literal["merge"],
 ) -> AuditRow:
-    early, late = (_numbers(moment.sel(layer=name), quantity) for name in (before, layer))
+    """Compare a layer, after, with one before it.
+
+    ``how`` is ``"merge"`` across a merge, and else whether the noise is part of the net.
+    """
+    (source, early), (layer, late) = before, after
     return AuditRow(
-        _SYMBOLS[quantity],
-        before,
+        symbol,
+        source,
         layer,
-        graph[before].index,
+        graph[source].index,
         graph[layer].index,
         early[""],
         early["_ci_low"],
@@ -188,19 +193,27 @@ def _row(
         late[""],
         late["_ci_low"],
         late["_ci_high"],
-        finding or _finding(early, late, propagated),
+        "merge" if how == "merge" else _finding(early, late, how),
     )
 
 
-def _numbers(layer: xr.Dataset, quantity: str) -> dict[str, float]:
-    """Return a layer's value, interval and bounds; draws have a standard error for an interval."""
+def _numbers(moment: xr.Dataset, layers: Sequence[str], quantity: str) -> dict[str, Numbers]:
+    """Return the value, interval and bounds of each layer.
+
+    Draws have a standard error for an interval.
+    """
     ends = ("", "_ci_low", "_ci_high", "_lower", "_upper")
-    numbers = {end: float(layer[f"{quantity}{end}"]) for end in ends}
-    if math.isnan(numbers["_ci_low"]):
-        error = float(layer.get(f"{quantity}_standard_error", 0.0))
-        numbers["_ci_low"] = numbers[""] - _QUANTILE * error
-        numbers["_ci_high"] = numbers[""] + _QUANTILE * error
-    return numbers
+    columns = {end: moment[f"{quantity}{end}"].values.tolist() for end in ends}
+    name = f"{quantity}_standard_error"
+    errors = moment[name].values.tolist() if name in moment else [0.0] * len(layers)
+    found: dict[str, Numbers] = {}
+    for row, layer in enumerate(layers):
+        numbers = {end: column[row] for end, column in columns.items()}
+        if math.isnan(numbers["_ci_low"]):
+            numbers["_ci_low"] = numbers[""] - _QUANTILE * errors[row]
+            numbers["_ci_high"] = numbers[""] + _QUANTILE * errors[row]
+        found[layer] = numbers
+    return found
 
 
 def _finding(early: Mapping[str, float], late: Mapping[str, float], propagated: bool) -> Finding:

@@ -132,15 +132,17 @@ def _attributes(label: str, unit: Unit | None) -> dict[str, str]:
     return {"long_name": label} if unit is None else {"long_name": label, "units": unit}
 
 
-def _sweep(sweep: Mapping[str, Sequence[Estimate]], unit: Unit) -> dict[str, xr.Variable]:
-    points = [[estimate.to(unit) for estimate in point] for point in sweep.values()]
+def _sweep(
+    sweep: Mapping[str, Sequence[tuple[float, float]]], unit: Unit
+) -> dict[str, xr.Variable]:
+    values = np.array(list(sweep.values())) / nats_per(unit)
     return {
         f"{name}_sweep": xr.Variable(
             ("epoch", "noise", "layer"),
-            [[[getattr(estimate, name) for estimate in point] for point in points]],
+            values[None, :, :, number],
             _attributes(f"{PER_LAYER[name]} by noise", unit),
         )
-        for name in ("ixm", "iym")
+        for number, name in enumerate(("ixm", "iym"))
     }
 
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from infoflow.capture.collect import Step
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.nets import Net, argument_model, check_noise
 from infoflow.capture.sketch import Gathered
-from infoflow.capture.strategy import Mode, Strategy
+from infoflow.capture.strategy import Mode, Strategy, strategy_beside
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import KDE
@@ -77,7 +78,7 @@ class Measurement:
     known
         Y.
     estimates, sweep
-        An estimate for each layer; and for each noise of a sweep, one for each layer.
+        An estimate for each layer; and for each noise of a sweep, I(X;M) and I(Y;M) of each layer.
     sketch_errors
         For each layer, the larger deviation of the sketch's two halves from the whole, in I(X;M)
         and in I(Y;M). Zero where distances are exact.
@@ -89,7 +90,7 @@ class Measurement:
     streams: StreamMeter | None
     known: KnownLabels | None = None
     estimates: list[Estimate] = field(default_factory=list)
-    sweep: dict[str, list[Estimate]] = field(default_factory=dict)
+    sweep: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     sketch_errors: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, gathered: Gathered, classes: Tensor | None, settings: Settings) -> None:
@@ -99,7 +100,7 @@ class Measurement:
         self.estimates.append(estimate)
         self.sketch_errors.append(_sketch_error(gathered, classes, settings, estimate))
         for point in settings.sweep:
-            at_point = point.estimate(statistic, classes)
+            at_point = point.values(statistic, classes)
             self.sweep.setdefault(str(point.noise_variance), []).append(at_point)
         if self.streams is not None and classes is not None:
             self.streams.add(gathered.layer, statistic, classes)
@@ -168,14 +169,17 @@ def measure(
         graph, statistic = net.graph, settings.estimator.statistic
         layers = net.with_noise(measurable(graph, settings.layers), settings.layers)
         labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
-        strategy = _strategy(net, layers, samples, settings, budget)
+        choose = partial(_strategy, net, layers, samples, settings)
+        strategy = choose(budget)
         streams = _stream_meter(graph, layers, settings, labels)
-        kept = 0 if streams is None else bytes_of_streams(streams, layers, samples.count)
-        if streams is not None and (strategy.block_rows or kept > budget / 2):
-            _warn_of_streams(streams, kept, budget)
-            streams, kept = None, 0
-        budget -= kept
-        strategy = _strategy(net, layers, samples, settings, budget)
+        if streams is not None:
+            kept = bytes_of_streams(streams, layers, samples.count)
+            beside = strategy_beside(choose, kept, budget)
+            if beside is None:
+                _warn_of_streams(streams, kept, budget)
+                streams = None
+            else:
+                strategy, budget = beside, budget - kept
         measurement = Measurement(graph, layers, strategy, streams)
         with _progress_bar(samples, strategy.passes, settings.progress) as step:
             for gathered in net.gather(
@@ -213,14 +217,15 @@ def _stream_meter(
 
 
 def bytes_of_streams(meter: StreamMeter, layers: Sequence[Layer], samples: int) -> int:
-    """Return what the distances of streams take while they are waited for."""
-    return 4 * samples**2 * meter.most_kept(layers)
+    """Return what the distances of streams take: those that wait, and three to work with."""
+    return (4 * meter.most_kept(layers) + 24) * samples**2
 
 
 def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
     warnings.warn(
         f"The streams into {len(streams.merges)} merges are not measured: their distances need "
-        f"{format_bytes(kept)}, more than half of the memory_budget of {format_bytes(budget)}. "
+        f"{format_bytes(kept)} of the memory_budget of {format_bytes(budget)}, which has no room "
+        "for them beside those of the layers. "
         "Raise it, use fewer samples, or choose fewer layers=; streams=False says that they are "
         "not wanted.",
         UnmeasurableWarning,

@@ -8,7 +8,7 @@ from typing import Any
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
 from infoflow.capture.collect import value_dtype
 from infoflow.capture.sketch import SKETCH_SIZE, columns_of
-from infoflow.capture.strategy import Mode, Strategy, choose_strategy
+from infoflow.capture.strategy import Mode, Strategy, choose_strategy, strategy_beside
 from infoflow.estimators import KDE, make_estimator
 from infoflow.flow.measure import Layers, bytes_of_streams, measurable
 from infoflow.flow.streams import StreamMeter
@@ -132,11 +132,11 @@ def plan(
 
     strategy = strategy_within(budget)
     kept = 0
-    if streams and isinstance(chosen, KDE) and not strategy.block_rows:
-        kept = bytes_of_streams(StreamMeter(graph, measured, chosen), measured, samples)
-        kept = kept if kept <= budget / 2 else 0
-        budget -= kept
-        strategy = strategy_within(budget)
+    if streams and isinstance(chosen, KDE):
+        wanted = bytes_of_streams(StreamMeter(graph, measured, chosen), measured, samples)
+        beside = strategy_beside(strategy_within, wanted, budget)
+        if beside is not None:
+            strategy, kept, budget = beside, wanted, budget - wanted
     forward = float(samples * sum(layer.multiply_adds for layer in graph.layers))
     extra = _extra(measured, samples, chosen, strategy)
     return Plan(

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import parse_bytes
 from infoflow.capture.labels import TargetLike, raw_classes
+from infoflow.capture.nets import check_plain
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.linear import Decision, LinearReadout
@@ -138,6 +139,7 @@ def probe(
     if decision not in get_args(Decision):
         raise ArgumentError(f"decision must be 'likely' or 'balanced', got {decision!r}.")
     other = loader if evaluate is None else evaluate
+    check_plain(model, "probe")
     with undisturbed(model, loader, device) as place, undisturbed(model, other, device):
         samples, held_out = (
             Samples(source, unpack=unpack, model=model, device=place, seed=seed)

@@ -12,7 +12,7 @@ from torch import Tensor
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import format_bytes
 from infoflow.estimators.linear import Decision, LinearReadout, fit_linear
-from infoflow.estimators.question import Question
+from infoflow.estimators.question import Question, as_features
 from infoflow.estimators.scores import count_overlaps
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import reduce_positions
@@ -84,8 +84,8 @@ class Task:
         over all positions of maps (N, C, ...) and sequences (N, T, C).
         """
         rows = value if self.is_dense else reduce_positions(value, "mean")
-        rows = rows.float()
-        return rows if rows.ndim == 4 else rows.flatten(1)[:, :, None, None]
+        rows = as_features(rows)
+        return rows if rows.ndim == 4 else rows.reshape(len(rows), -1)[:, :, None, None]
 
     def features(self, layer: Layer) -> int:
         """Return how many features a read-out has: channels of maps, units of vectors."""

@@ -9,8 +9,9 @@ Change in Surprisal", Entropy 19(7), 318 (2017).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -153,7 +154,9 @@ class StreamMeter:
 
     def _measured(self, merge: Merge, classes: Tensor) -> list[StreamRow]:
         by_noise = [
-            measure_streams([self._exponents(s, noise) for s in merge.streams], classes)
+            measure_streams(
+                [partial(self._exponents, source, noise) for source in merge.streams], classes
+            )
             for noise in self.noises
         ]
         return [
@@ -167,13 +170,14 @@ class StreamMeter:
         return relative.to(torch.float64) / (self._factor * scale)
 
 
-def measure_streams(exponents: Sequence[Tensor], classes: Tensor) -> list[StreamPart]:
+def measure_streams(exponents: Sequence[Callable[[], Tensor]], classes: Tensor) -> list[StreamPart]:
     """Return what each of the streams knows about Y.
 
     Parameters
     ----------
     exponents
-        For each stream, (N, N) squared distances over twice the noise variance.
+        For each stream, what gives its (N, N) squared distances over twice the noise variance. They
+        are made when they are needed, since those of all streams may be too many to keep.
     classes
         (N,) int64 classes, numbered from 0.
     """
@@ -181,24 +185,24 @@ def measure_streams(exponents: Sequence[Tensor], classes: Tensor) -> list[Stream
     everything = _about(_sum(exponents), classes, permuted)
     if len(exponents) == 2:
         # each of two is what is left without the other
-        one, other = (_about(exponent, classes, permuted) for exponent in exponents)
+        one, other = (_about(make(), classes, permuted) for make in exponents)
         return [_part(one, other, everything, classes), _part(other, one, everything, classes)]
     return [
         _part(
-            _about(one, classes, permuted[:0]),
+            _about(make(), classes, permuted[:0]),
             _about(_sum([*exponents[:number], *exponents[number + 1 :]]), classes, permuted),
             everything,
             classes,
         )
-        for number, one in enumerate(exponents)
+        for number, make in enumerate(exponents)
     ]
 
 
-def _sum(exponents: Sequence[Tensor]) -> Tensor:
+def _sum(exponents: Sequence[Callable[[], Tensor]]) -> Tensor:
     """Add up what may differ by many orders; differences of such sums would lose the small ones."""
-    total = exponents[0].to(torch.float64, copy=True)
-    for one in exponents[1:]:
-        total += one
+    total = exponents[0]().to(torch.float64, copy=True)
+    for make in exponents[1:]:
+        total += make()
     return total
 
 

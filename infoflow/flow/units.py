@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from infoflow.capture.batches import Samples
+from infoflow.capture.nets import check_plain
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.clusters import UnitCounts
@@ -69,6 +70,7 @@ def layer_unit_entropies(
     {'0': (2,)}
     """
     UnitCounts(bin_size)
+    check_plain(model, "layer_unit_entropies")
     with undisturbed(model, loader, device) as place:
         samples = Samples(loader, unpack=unpack, model=model, device=place, seed=seed)
         graph = trace(model, samples.example().call)

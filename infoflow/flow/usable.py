@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.labels import TargetLike, raw_classes
+from infoflow.capture.nets import check_plain
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
-from infoflow.estimators.question import Family, Question, ask, check_family
+from infoflow.estimators.question import Family, Question, as_features, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce
@@ -192,6 +193,7 @@ def usable_streams(
     """
     if family is not None:
         check_family(family)
+    check_plain(model, "usable_streams")
     with undisturbed(model, loader, device) as place:
         samples = Samples(loader, unpack=unpack, model=model, device=place, seed=seed)
         example = samples.example()
@@ -246,7 +248,8 @@ def _features(
                     f"Stream {name} of merge {merge.name} has NaN or infinite values. Check the "
                     "weights and the inputs."
                 )
-            parts[name].append(question.rows(value.float(), family, batch.start).clone())
+            rows = question.rows(as_features(value), family, batch.start)
+            parts[name].append(rows.clone())
 
         def keep_layer(layer: Layer, value: Tensor, keep: Any = keep) -> None:
             keep(layer.name, value)

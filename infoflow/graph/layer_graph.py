@@ -204,6 +204,8 @@ class LayerGraph:
     def rows(self, name: str, value: Any, samples: int) -> Tensor:
         """Return a layer's raw value for ``samples`` samples, of shape (samples, …).
 
+        A complex number is two: its real and its imaginary part, in a last dimension.
+
         Raises
         ------
         ActivationError
@@ -216,7 +218,8 @@ class LayerGraph:
             rows = per_sample(tensor, samples, self._axes.get(name, 0))
         except ValueError as error:
             raise _not_per_sample(self._by_name[name], str(error)) from error
-        return reduce_positions(rows, self.reduce)
+        reduced = reduce_positions(rows, self.reduce)
+        return torch.view_as_real(reduced.resolve_conj()) if reduced.is_complex() else reduced
 
     def output(self, call: Call) -> Tensor:
         """Compute the model's own output for one batch; of several tensors, the first."""

@@ -38,7 +38,9 @@ def reduce_positions(rows: Tensor, reduce: Reduce) -> Tensor:
     if reduce == "flatten" or rows.ndim < 3:
         return rows
     if reduce == "mean":
-        return rows.float().mean(dim=1) if rows.ndim == 3 else rows.float().flatten(2).mean(dim=2)
+        is_exact = rows.dtype == torch.float64 or rows.is_complex()
+        exact = rows if is_exact else rows.float()
+        return exact.mean(dim=1) if rows.ndim == 3 else exact.flatten(2).mean(dim=2)
     if rows.ndim > 3:
         return rows
     position = {"first": 0, "last": -1}.get(reduce, reduce) if isinstance(reduce, str) else reduce

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from infoflow.interface import ArgumentTypeError, Layer, LayerNotFoundError
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def select_layers(graph: LayerGraph, layers: str | int | Sequence[str | int]) -> tuple[Layer, ...]:
     """Return the chosen layers in the order of computation; see :meth:`LayerGraph.select`."""
+    if not isinstance(layers, (str, int, Iterable)):
+        raise ArgumentTypeError(
+            f"layers must be 'all', 'merges', or names, patterns and indices, got {layers!r}."
+        )
     keys = [layers] if isinstance(layers, (str, int)) else list(layers)
     chosen: set[str] = set()
     for key in keys:

@@ -268,6 +268,7 @@ def _finish_layer(index: int, draft: LayerDraft, known: _Known, reduce: Reduce) 
     if reason is None and known.samples:
         whole = torch.empty(shape, device="meta")
         shape = reduced_shape(tuple(per_sample(whole, known.samples, axis).shape[1:]), reduce)
+        shape = (*shape, 2) if fact.is_complex else shape
     return Layer(
         index=index,
         name=draft.name,

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.capture.batches import Batch, Samples
+from infoflow.capture.undisturbed import undisturbed
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.tracing.leaves import Choice
-from infoflow.graph.tracing.modes import evaluation_mode
 from infoflow.graph.tracing.nesting import first_tensor
 from infoflow.interface import (
     ArgumentError,
@@ -227,20 +227,25 @@ def _means(
     kinds: dict[fx.Node, torch.dtype] = {}
     model = graph.program.model
     count = 0
-    for batch in Samples(data, model=model).batches():
-        count += batch.size
-        for node, tensor in _values(graph, nodes, batch):
-            kinds[node] = tensor.dtype
-            total = tensor.double().sum(0, keepdim=True)
-            sums[node] = sums[node] + total if node in sums else total
+    with undisturbed(model, data, None) as place:
+        for batch in Samples(data, model=model, device=place).batches():
+            count += batch.size
+            for node, tensor in _values(graph, nodes, batch):
+                kinds[node] = tensor.dtype
+                total = tensor.double().sum(0, keepdim=True)
+                sums[node] = sums[node] + total if node in sums else total
+    if not all(bool(total.isfinite().all()) for total in sums.values()):
+        raise PruningError(
+            "mode='mean' needs finite values, but over data= some are NaN or infinite. Check data= "
+            "and the weights, or use mode='zero'."
+        )
     return {node: (total / count).to(kinds[node]) for node, total in sums.items()}
 
 
 def _values(graph: LayerGraph, nodes: set[fx.Node], batch: Batch) -> list[tuple[fx.Node, Tensor]]:
     """Return the values of nodes for a batch, with a row for each sample."""
     try:
-        with evaluation_mode(graph.program.model), torch.no_grad():
-            run = [(n, first_tensor(v)) for n, v in graph.program.run(batch.call) if n in nodes]
+        run = [(n, first_tensor(v)) for n, v in graph.program.run(batch.call) if n in nodes]
     except (RuntimeError, ValueError) as error:
         raise PruningError(
             f"mode='mean' runs {graph.model} over data=, where it stops ({error}); expected "

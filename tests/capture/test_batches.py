@@ -16,10 +16,11 @@ from torch.utils.data import (
     TensorDataset,
 )
 
+import infoflow
 from infoflow.capture.batches import Samples, sized_samples
 from infoflow.capture.unpack import unpack_batch
 from infoflow.graph.tracing.call import parameters_of
-from infoflow.interface import LoaderError
+from infoflow.interface import LoaderError, TargetError, UnmeasurableWarning
 
 IMAGES = torch.arange(24.0).reshape(12, 2)
 LABELS = torch.arange(12) % 3
@@ -196,3 +197,53 @@ def test_a_mask_that_forward_must_have_is_an_input():
     inputs, target = unpack_batch(batch, ("x", "mask"), parameters_of(Masked(), required=True))
     assert set(inputs) == {"x", "mask"}
     assert target is batch["label"]
+
+
+class Stream(IterableDataset):
+    """Ten samples, and nobody knows that there are ten."""
+
+    def __iter__(self):
+        return iter(torch.arange(20.0).reshape(10, 2))
+
+
+def test_a_dataset_without_a_length_is_measured():
+    net = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    result = infoflow.analyze(net, DataLoader(Stream(), batch_size=4), target="none")
+    assert float(result.dataset["samples"][0]) == 10
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 5])
+def test_sequences_of_any_number_of_samples_are_no_lists_of_images(batch_size):
+    """A DataLoader gives one-argument batches as lists: [(1, 3 or 4, T, C)] looks like an image."""
+    sequences = TensorDataset(torch.arange(11 * 4 * 6.0).reshape(11, 4, 6))
+    samples = Samples(DataLoader(sequences, batch_size=batch_size), model=nn.Linear(6, 2))
+    assert torch.equal(contents(samples), sequences.tensors[0])
+
+
+def test_grey_images_with_masks_of_the_same_form_are_two_columns():
+    images = torch.arange(7 * 16.0).reshape(7, 4, 4)
+    pairs = DataLoader(TensorDataset(images, images > 50), batch_size=3)
+    samples = Samples(pairs, model=nn.Linear(4, 2))
+    assert torch.equal(contents(samples), images)
+    assert torch.equal(samples.targets, images > 50)
+
+
+def test_targets_that_are_no_tensors_are_told():
+    batches = [(IMAGES[:4], ("a", {"boxes": 2})), (IMAGES[4:], ("b", {"boxes": 3}))]
+    net = nn.Linear(2, 2)
+    with pytest.warns(UnmeasurableWarning, match="targets are a tuple that is no tensor"):
+        result = infoflow.analyze(net, batches, noise_variance=100.0, progress=False)
+    assert not result.has_target
+    with pytest.raises(TargetError, match="gives a tuple that is no tensor"):
+        infoflow.analyze(net, batches, target=infoflow.ClassLabels(), progress=False)
+
+
+def test_a_samplers_own_generator_starts_each_pass_anew_and_is_left_as_it_was():
+    generator = torch.Generator().manual_seed(7)
+    dataset = TensorDataset(IMAGES, LABELS)
+    sampler = RandomSampler(dataset, generator=generator)
+    before = generator.get_state()
+    loader = DataLoader(dataset, batch_size=5, sampler=sampler)
+    net = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
+    infoflow.probe(net, loader, folds=2, progress=False)
+    assert torch.equal(generator.get_state(), before)

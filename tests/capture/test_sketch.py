@@ -163,3 +163,47 @@ def test_wrong_strategy(options, error, message):
     usual = {"statistic": Distances(), "budget": 10**9, "bytes_per_value": 4}
     with pytest.raises(error, match=message):
         choose_strategy([layer(10)], 100, **{**usual, **options})
+
+
+@pytest.mark.parametrize("mode", ["sketch", "auto", "exact"])
+@pytest.mark.parametrize("estimator", ["renyi", "ksg"])
+def test_estimators_of_whole_matrices_say_how_much_room_they_need(mode, estimator):
+    """They cannot do with rows of distances, which a crowded budget leaves."""
+    x = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    loader = [(x, (x[:, 0] > 0).long())]
+    net = torch.nn.Linear(4, 3)
+    with pytest.raises(MemoryBudgetError, match="300×300 distances"):
+        infoflow.analyze(
+            net, loader, estimator=estimator, mode=mode, memory_budget="1MB", progress=False
+        )
+
+
+class InFloat64(torch.nn.Module):
+    """A float32 net with values in float64 inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(4, 6), torch.nn.Linear(6, 2)
+        self.middle = torch.nn.Identity()
+
+    def forward(self, x):
+        return self.last(self.middle(self.first(x).double()).float())
+
+
+def test_values_of_another_precision_are_sketched():
+    x = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
+    given = {"target": "none", "leaves": ["middle"], "progress": False}
+    sketched = infoflow.analyze(InFloat64(), [x], mode="sketch", **given)
+    exact = infoflow.analyze(InFloat64(), [x], mode="exact", **given)
+    assert sketched.layers == exact.layers
+
+
+def test_what_fails_in_a_measurement_is_not_blamed_on_the_model(monkeypatch):
+    def broken(*_):
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr("infoflow.capture.collect.bin_digests", broken)
+    with pytest.raises(ValueError, match=r"^a fault of ours$"):
+        infoflow.analyze(
+            torch.nn.Linear(4, 3), [torch.randn(9, 4)], target="none", estimator="binning"
+        )

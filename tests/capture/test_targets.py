@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans as Oracle
 
 import infoflow
 from infoflow.capture.targets import GivenLabels, make_target
-from infoflow.interface import ArgumentError, SingletonWarning, TargetError
+from infoflow.interface import ArgumentError, ArgumentTypeError, SingletonWarning, TargetError
 
 
 def test_class_labels_report_entropy_and_singletons():
@@ -109,3 +109,14 @@ def test_unknown_name():
 def test_no_target_is_written_none():
     with pytest.raises(ArgumentError, match="target='none'"):
         make_target(None, None)
+
+
+@pytest.mark.parametrize("make", [infoflow.KMeans, infoflow.ClassLabels, infoflow.Coarsening])
+def test_what_is_reduced_is_the_target_or_the_output(make):
+    with pytest.raises(ArgumentError, match="of must be 'target' or 'output', got 'outputs'"):
+        make(of="outputs")
+
+
+def test_a_class_in_the_place_of_a_target():
+    with pytest.raises(ArgumentTypeError, match=r"got the class KMeans\. Write KMeans\(\)"):
+        make_target(infoflow.KMeans, None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import infoflow
 from infoflow.estimators.clusters import UnitCounts
+from infoflow.interface import ActivationError
 from tests.estimators import twins
 
 
@@ -107,3 +108,14 @@ def test_the_figure_shows_the_histograms():
         "within classes",
         "between classes",
     ]
+
+
+@pytest.mark.parametrize("nothing", [[], 3.0])
+def test_unit_entropies_of_no_rows(nothing):
+    with pytest.raises(ActivationError, match="a row for each sample"):
+        infoflow.unit_entropies(nothing)
+
+
+def test_a_numpy_number_is_a_bin_size():
+    values = [[0.0], [1.0]]
+    assert infoflow.unit_entropies(values, bin_size=np.float32(0.5)).item() == 1.0

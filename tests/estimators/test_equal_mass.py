@@ -80,3 +80,13 @@ def test_layers_of_a_net_are_measured_and_wide_ones_are_saturated(unet, loader):
 def test_a_layer_without_units_says_nothing():
     numbers = infoflow.estimate(np.zeros((10, 0)), [0, 1] * 5, estimator="equal-mass")
     assert (numbers.ixm, numbers.iym) == (0.0, 0.0)
+
+
+def test_edges_are_of_all_units_whatever_their_number():
+    """Every second unit is 0: a step of 2 would see no others."""
+    values = torch.zeros(2**17, 16)
+    values[:, 1::2] = torch.randn(2**17, 8, generator=torch.Generator().manual_seed(0))
+    edges = equal_mass_edges(values, 16)
+    assert len(edges) >= 8
+    assert float(edges.min()) < -0.5
+    assert float(edges.max()) > 0.5

@@ -8,7 +8,7 @@ import torch
 
 import infoflow
 from infoflow.estimators import make_estimator
-from infoflow.interface import Distances, Estimate
+from infoflow.interface import ArgumentTypeError, Distances, Estimate, TargetError
 
 
 def test_bits_are_nats_divided_by_log_2():
@@ -89,3 +89,20 @@ def test_wrong_input_gets_one_clear_sentence(arguments, message):
 def test_object_that_is_no_estimator():
     with pytest.raises(TypeError, match=r"object with \.name, \.statistic and \.estimate, got int"):
         make_estimator(3)
+
+
+@pytest.mark.parametrize("wrong", [infoflow.KDE, infoflow.Binning])
+def test_a_class_in_the_place_of_an_object(wrong):
+    with pytest.raises(ArgumentTypeError, match=rf"got the class {wrong.__name__}. Write"):
+        infoflow.estimate(np.zeros((4, 1)), estimator=wrong)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, math.inf, 1], [0, 1j, 1, 0]])
+def test_labels_that_are_no_classes(labels):
+    with pytest.raises(TargetError, match="labels must be classes"):
+        infoflow.estimate(np.arange(4.0)[:, None], labels)
+
+
+def test_sparse_activations_are_what_they_are():
+    values = torch.eye(4)
+    assert infoflow.estimate(values.to_sparse()).ixm == infoflow.estimate(values).ixm

@@ -1,6 +1,7 @@
 """Intervals and nulls of the estimators, relative noise, and sums in blocks of rows."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.null import shuffled
 from infoflow.estimators.shuffles import Shuffles
+from infoflow.interface import HighDimensionWarning
 from tests.estimators import twins
 
 
@@ -38,9 +40,9 @@ def test_interval_is_the_jackknife_by_definition(estimator):
     values, labels = cloud()
     whole = infoflow.estimate(values, labels, estimator=estimator, unit="nats")
     parts = [without_group(values, labels, estimator, group) for group in range(50)]
-    for name in ("ixm", "iym"):
+    for name, most in (("ixm", math.log(60)), ("iym", math.log(len(set(labels.tolist()))))):
         replicates = torch.tensor([getattr(part, name) for part in parts], dtype=torch.float64)
-        expected = jackknife_interval(getattr(whole, name), replicates, 0.0, math.log(60))
+        expected = jackknife_interval(getattr(whole, name), replicates, 0.0, most)
         assert getattr(whole, f"{name}_ci_low") == pytest.approx(expected.low, abs=1e-9)
         assert getattr(whole, f"{name}_ci_high") == pytest.approx(expected.high, abs=1e-9)
         assert expected.low < getattr(whole, name) < expected.high
@@ -148,3 +150,41 @@ def test_values_alone_are_those_of_the_estimate():
         whole = estimator.estimate(distances, classes)
         assert estimator.values(distances, classes) == pytest.approx((whole.ixm, whole.iym))
         assert math.isnan(estimator.values(distances, None)[1])
+
+
+@pytest.mark.parametrize("estimator", ["kde", "binning", "equal-mass", "ksg", "renyi"])
+def test_intervals_end_where_y_does(estimator):
+    """Y is known from each value, and is less than a bit."""
+    labels = np.array([0] * 8 + [1] * 32)
+    values = 10.0 * labels[:, None] + np.random.default_rng(0).normal(size=(40, 1)) / 100
+    found = infoflow.estimate(values, labels, estimator=estimator)
+    assert found.iym_ceiling < 0.75
+    # the classes of other samples may be more alike in number, but are no more than two
+    assert found.iym_ci_high <= 1.0 + 1e-12
+    assert found.ixm_ci_high <= found.ixm_ceiling or math.isnan(found.ixm_ci_high)
+
+
+def test_without_enough_samples_in_the_rest_there_is_no_interval():
+    values, labels = np.random.default_rng(0).normal(size=(20, 1)), np.arange(20) % 2
+    found = infoflow.estimate(values, labels, estimator=infoflow.KSG(neighbours=18))
+    assert math.isfinite(found.iym)
+    assert math.isnan(found.iym_ci_low)
+
+
+@pytest.mark.parametrize("estimator", [infoflow.KSG(), infoflow.Renyi(), infoflow.Renyi(2.0, 1.0)])
+def test_the_short_way_to_the_null_is_the_long_one(estimator):
+    random = np.random.default_rng(0)
+    labels = torch.as_tensor(random.integers(0, 3, 60))
+    values = torch.as_tensor(random.normal(size=(60, 2))) + labels[:, None]
+    distances = squared_distances(values)
+    orders = shuffled(labels, 5)
+    long = [estimator.estimate(distances, order).iym for order in orders]
+    assert estimator.about_shuffled(distances, orders).tolist() == pytest.approx(long, abs=1e-12)
+
+
+def test_many_dimensions_are_told_once():
+    values, labels = np.random.default_rng(0).normal(size=(60, 40)), np.arange(60) % 2
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        infoflow.estimate(values, labels, estimator="ksg")
+    assert [one.category for one in caught] == [HighDimensionWarning]

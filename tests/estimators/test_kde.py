@@ -142,3 +142,17 @@ def test_noise_variance_must_be_positive(variance):
 def test_bound_has_two_names():
     with pytest.raises(ValueError, match="bound must be 'upper' or 'lower', got 'middle'"):
         KDE(bound="middle")
+
+
+@pytest.mark.parametrize("noise", [1e-310, 1e-320])
+def test_noise_too_small_for_a_float_leaves_every_sample_apart(noise):
+    values = np.array([[0.0], [1.0], [2.0], [3.0]])
+    found = infoflow.estimate(values, [0, 0, 1, 1], noise_variance=noise)
+    assert (found.ixm, found.ixm_upper, found.iym) == pytest.approx((2.0, 2.0, 1.0))
+
+
+def test_relative_noise_of_tiny_values_is_relative():
+    values = np.random.default_rng(0).normal(size=(50, 3))
+    tiny, own = (infoflow.estimate(s * values, noise="relative").ixm for s in (1e-160, 1.0))
+    assert 0 < tiny <= np.log2(50)
+    assert own > 0

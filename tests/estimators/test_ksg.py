@@ -12,7 +12,7 @@ from sklearn.feature_selection import mutual_info_classif, mutual_info_regressio
 import infoflow
 from infoflow.estimators.distances import effective_dimension, squared_distances
 from infoflow.estimators.ksg import ross
-from infoflow.interface import HighDimensionWarning
+from infoflow.interface import ArgumentError, HighDimensionWarning
 from tests.estimators import twins
 
 seeds = st.integers(0, 2**32 - 1)
@@ -172,3 +172,21 @@ def test_rows_must_be_paired_and_finite():
         infoflow.ksg(np.arange(4.0), np.arange(5.0))
     with pytest.raises(ValueError, match="x must be finite"):
         infoflow.ksg([0.0, math.nan, 1.0], np.arange(3.0), neighbours=1)
+
+
+def test_effective_dimension_is_the_participation_ratio_of_the_eigenvalues():
+    values = np.random.default_rng(0).normal(size=(40, 5)) * [10.0, 3.0, 1.0, 0.1, 1e-3]
+    spectrum = np.linalg.eigvalsh(np.cov(values.T))
+    expected = spectrum.sum() ** 2 / (spectrum**2).sum()
+    found = effective_dimension(squared_distances(torch.from_numpy(values)))
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert effective_dimension(torch.zeros(4, 4, dtype=torch.float64)) == 0.0
+    assert effective_dimension(1.0 - torch.eye(9, dtype=torch.float64)) == pytest.approx(8.0)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    values, labels = np.random.default_rng(0).normal(size=(30, 1)), np.arange(30) % 2
+    found = infoflow.estimate(values, labels, estimator=infoflow.KSG(neighbours=np.int64(3)))
+    assert found.iym == infoflow.estimate(values, labels, estimator="ksg").iym
+    with pytest.raises(ArgumentError, match="neighbours must be a whole number"):
+        infoflow.ksg(values, values, neighbours="3")

@@ -105,3 +105,15 @@ def test_a_constant_layer_and_its_null_are_0_whatever_the_order(alpha):
     found = infoflow.estimate(np.ones((60, 3)), [0, 1, 2] * 20, estimator=infoflow.Renyi(alpha))
     for value in (found.ixm, found.iym, found.iym_null, found.iym_null_high):
         assert value == pytest.approx(0, abs=1e-12)
+
+
+def test_a_width_whose_square_is_no_number_keeps_samples_apart():
+    found = infoflow.estimate(
+        np.arange(8.0)[:, None], np.arange(8) % 2, estimator=infoflow.Renyi(width=1e-200)
+    )
+    assert (found.ixm, found.iym) == pytest.approx((3.0, 1.0))
+
+
+def test_equal_samples_give_a_plain_zero():
+    found = infoflow.estimate(np.ones((8, 2)), estimator="renyi")
+    assert str(found.ixm) == "0.0"

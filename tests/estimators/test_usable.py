@@ -221,3 +221,23 @@ def test_a_result_prints_in_one_line():
     text = str(usable_information(*logistic_channel(200)))
     assert "bits per label (95 % interval" in text
     assert infoflow.UsableInformation.__name__ == "UsableInformation"
+
+
+@pytest.mark.parametrize("family", ["linear", "mlp"])
+@pytest.mark.parametrize(("scale", "offset"), [(1e25, 0.0), (1e-25, 0.0), (1e40, 0.0), (1.0, 1e9)])
+def test_neither_scale_nor_offset_matters(family, scale, offset):
+    labels = np.arange(120) % 3
+    values = np.random.default_rng(0).normal(size=(120, 2)) + 5.0 * np.eye(3)[labels][:, :2]
+    plain = usable_information(values, labels, family=family).value
+    moved = usable_information(scale * values + offset, labels, family=family).value
+    assert plain > 1.0
+    assert moved == pytest.approx(plain, abs=0.02)
+
+
+def test_no_features_and_rounding_alone_give_nothing():
+    labels = np.arange(60) % 2
+    nothing = usable_information(np.zeros((60, 0)), labels)
+    assert nothing.value == pytest.approx(0.0)
+    rounding = 1.0 + 6e-8 * np.random.default_rng(0).integers(-1, 2, size=(60, 3))
+    found = usable_information(rounding.astype(np.float32), labels)
+    assert found.value == pytest.approx(0.0)

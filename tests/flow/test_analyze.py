@@ -12,6 +12,8 @@ import infoflow
 from infoflow.capture.budget import fixed_bytes
 from infoflow.interface import (
     ActivationError,
+    ArgumentError,
+    ArgumentTypeError,
     LayerNotFoundError,
     LoaderError,
     MemoryBudgetError,
@@ -172,3 +174,62 @@ def test_wrong_model_or_loader(unet, loader, blobs):
         infoflow.analyze(unet, [blobs.tensors[0][:1]], **QUIET)
     with pytest.raises(TargetError, match="its batches hold inputs only"):
         infoflow.analyze(unet, [blobs.tensors[0]], target="kmeans", **QUIET)
+
+
+class Turned(nn.Module):
+    """A layer with complex values, of which the imaginary parts are the larger ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+        self.turn = nn.Linear(4, 4, dtype=torch.complex64)
+
+    def forward(self, x):
+        return self.turn(torch.complex(0 * self.first(x), 5 * self.first(x))).imag
+
+
+@pytest.mark.parametrize(
+    ("estimator", "mode"), [("kde", "exact"), ("kde", "sketch"), ("binning", "exact")]
+)
+def test_complex_values_have_two_parts(estimator, mode):
+    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    net = Turned()
+    given = {"noise_variance": 10.0} if estimator == "kde" else {"bin_size": 3.0}
+    result = infoflow.analyze(
+        net, [x], target="none", estimator=estimator, mode=mode, progress=False, **given
+    )
+    assert result.graph["turn"].shape == (4, 2)
+    values = []
+    net.turn.register_forward_hook(lambda _, __, value: values.append(value))
+    with torch.no_grad():
+        net(x)
+    expected = infoflow.estimate(values[0], estimator=estimator, **given).ixm
+    assert result.ixm.sel(layer="turn").item() == pytest.approx(expected, abs=1e-5)
+    assert expected > infoflow.estimate(values[0].real, estimator=estimator, **given).ixm + 0.1
+
+
+def test_the_mean_over_positions_keeps_float64():
+    x = 1e9 + torch.rand(30, 5, 3, dtype=torch.float64)
+    net = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 2)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.eye(3))
+    given = {"target": "none", "noise_variance": 0.2, "layers": "0", "progress": False}
+    found = infoflow.analyze(net, [x], reduce="mean", **given)
+    expected = infoflow.estimate(x.mean(dim=1), noise_variance=0.2).ixm
+    assert expected > 0.1
+    assert found.ixm.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_layers_that_are_no_names():
+    with pytest.raises(ArgumentTypeError, match=r"layers must be .* got 1\.5"):
+        infoflow.analyze(nn.Linear(2, 2), [torch.randn(4, 2)], layers=1.5)
+
+
+@pytest.mark.parametrize("measure", [infoflow.probe, infoflow.usable_streams])
+def test_functions_and_noisy_nets_are_not_probed(measure):
+    batches = [(torch.randn(8, 2), torch.arange(8) % 2)]
+    with pytest.raises(ArgumentError, match=r"must be a torch\.nn\.Module"):
+        measure(torch.tanh, batches)
+    noisy = infoflow.NoisyNet(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), beta=0.1)
+    with pytest.raises(ArgumentError, match="got a NoisyNet, whose values are drawn"):
+        measure(noisy, batches)

@@ -14,5 +14,6 @@ def test_distances_of_streams_take_some_of_the_budget():
     assert with_them.passes > without.passes
     assert with_them.memory <= 91_000_000
     roomy = [infoflow.plan(graph, samples, memory_budget="8GB", streams=s) for s in (True, False)]
-    # at most 5 layers' distances in float32 are waited for
-    assert roomy[0].memory - roomy[1].memory in [4 * samples**2 * n for n in range(1, 6)]
+    # at most 5 layers' distances in float32 are waited for, and three in float64 worked with
+    kept = [(4 * n + 24) * samples**2 for n in range(1, 6)]
+    assert roomy[0].memory - roomy[1].memory in kept

@@ -1,6 +1,7 @@
 """What streams know: nets whose streams carry all, nothing, a copy, or only synergy."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 import infoflow
+from infoflow.capture.budget import fixed_bytes
 from infoflow.flow.streams import measure_streams
 from infoflow.interface import InfoflowError, UnmeasurableWarning
 
@@ -92,7 +94,7 @@ def test_joint_distances_are_those_of_the_columns_side_by_side():
     labels = torch.as_tensor(random.integers(0, 3, 80))
     columns = [torch.as_tensor(random.normal(size=(80, 3))) + labels[:, None] for _ in range(2)]
     exponents = [torch.cdist(c, c).square() / 2 for c in columns]
-    parts = measure_streams(exponents, labels)
+    parts = measure_streams([lambda e=e: e for e in exponents], labels)
     together = infoflow.estimate(torch.cat(columns, 1), labels, unit="nats").iym
     alone = [infoflow.estimate(c, labels, unit="nats").iym for c in columns]
     for part, own, rest in zip(parts, alone, reversed(alone), strict=True):
@@ -103,7 +105,7 @@ def test_joint_distances_are_those_of_the_columns_side_by_side():
 def test_saturated_streams_are_marked():
     far = 1e3 * torch.eye(30, dtype=torch.float64)
     exponents = torch.cdist(far, far).square()
-    parts = measure_streams([exponents, exponents], torch.arange(30) % 3)
+    parts = measure_streams([lambda: exponents] * 2, torch.arange(30) % 3)
     assert all(part.is_saturated for part in parts)
     assert all(part.added == pytest.approx(0.0, abs=1e-12) for part in parts)
 
@@ -139,3 +141,34 @@ def test_a_budget_that_cannot_hold_the_streams_leaves_them_out(unet, blobs):
             unet, samples, memory_budget=8 * kept, mode="sketch", sketch_size=64, **options
         )
     assert math.isfinite(kept)
+
+
+class Pair(torch.nn.Module):
+    """Two layers side by side."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other, self.head = (torch.nn.Linear(4, 4) for _ in range(3))
+        self.head = torch.nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(torch.cat([self.one(x), self.other(x)], 1))
+
+
+@pytest.mark.parametrize("mode", ["auto", "exact"])
+def test_streams_without_room_beside_the_layers_are_left_out(mode):
+    """Whatever the budget, there are numbers: with streams, or without and with a warning."""
+    x = torch.randn(100, 4, generator=torch.Generator().manual_seed(0))
+    loader = [(x, (x[:, 0] > 0).long())]
+    outcomes = set()
+    least = fixed_bytes(100) + 5_000
+    for budget in range(least, least + 600_000, 50_000):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = infoflow.analyze(
+                Pair(), loader, memory_budget=budget, mode=mode, progress=False
+            )
+        told = any("are not measured" in str(one.message) for one in caught)
+        assert told == ("stream" not in result.dataset.dims)
+        outcomes.add(told)
+    assert outcomes == {True, False}

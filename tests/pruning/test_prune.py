@@ -293,3 +293,18 @@ class Shared(nn.Module):
 def test_a_layer_that_is_called_twice_is_not_cut():
     with pytest.raises(PruningError, match="called more than once"):
         infoflow.prune(Shared(), "two->both", torch.randn(2, 4), mode="cut")
+
+
+def test_the_mean_leaves_random_states_alone(unet):
+    data = [torch.rand_like(IMAGE)] * 2
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    infoflow.prune(unet, "1->20", IMAGE, mode="mean", data=data)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_mean_of_what_is_not_finite_is_refused(unet):
+    bad = torch.full_like(IMAGE, torch.nan)
+    with pytest.raises(PruningError, match="some are NaN or infinite"):
+        infoflow.prune(unet, "1->20", IMAGE, mode="mean", data=[bad, bad])

@@ -310,3 +310,26 @@ def test_rank_correlation_and_its_interval():
     # Fisher's z of 0.5 is 0.549; the standard error sqrt(1.125 / 47) is 0.155
     assert (math.atanh(low), math.atanh(high)) == pytest.approx((0.2461, 0.8526), abs=1e-3)
     assert all(math.isnan(end) for end in interval(0.5, 3))
+
+
+class Twice(nn.Module):
+    """A concatenation and a sum, whose streams have the same numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Linear(4, 4)
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.head = nn.Linear(4, 4)
+
+    def forward(self, x):
+        x = self.stem(x)
+        a = self.a(x)
+        return self.head(a + self.b(x) + a)
+
+
+def test_streams_that_share_their_numbers_are_all_tried():
+    graph = infoflow.trace(Twice(), torch.randn(2, 4))
+    names = [skip.name for merge in graph.merges for skip in merge.skips]
+    sets = sets_to_try(graph, None, names, {}, random.Random(0), 0)
+    assert [one.streams for one in sets] == [(), *((name,) for name in names)]
+    assert len({one.name for one in sets}) == len(sets)

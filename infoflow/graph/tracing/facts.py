@@ -60,6 +60,8 @@ class Fact:
         ``torch.utils.flop_counter`` counts them.
     probe
         A few numbers of the first tensor, None where there is no row per sample.
+    is_complex
+        Whether these numbers are complex.
     """
 
     carries_tensor: bool
@@ -67,6 +69,7 @@ class Fact:
     shape: tuple[int, ...]
     multiply_adds: int = 0
     probe: Probe | None = None
+    is_complex: bool = False
 
     @classmethod
     def of_no_tensor(cls) -> Fact:
@@ -81,7 +84,8 @@ def describe(value: Any, samples: int, multiply_adds: int = 0) -> Fact:
         return Fact(False, type(value), (), multiply_adds)
     if tensor.is_nested:
         return Fact(True, type(value), (tensor.size(0),), multiply_adds)
-    return Fact(True, type(value), tuple(tensor.shape), multiply_adds, _probe(tensor, samples))
+    shape, probe = tuple(tensor.shape), _probe(tensor, samples)
+    return Fact(True, type(value), shape, multiply_adds, probe, tensor.is_complex())
 
 
 def _probe(tensor: Tensor, samples: int) -> Probe | None:

@@ -79,13 +79,24 @@ class Source:
         """Hand over the value of each of the layers ``names``, and stop after the last."""
         if not names:
             return
+        own: list[Exception] = []
+
+        def receive_and_note(name: str, value: Any) -> None:
+            try:
+                receive(name, value)
+            except Exception as error:
+                own.append(error)  # what fails here is not the model
+                raise
+
         try:
             with countable_attention():
                 run = self._replay if self._may_replay(call) else self._watch
-                run(call, names, receive)
+                run(call, names, receive_and_note)
         except (InfoflowError, torch.OutOfMemoryError):
             raise
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if own:
+                raise
             raise explain_failure(self.model, call, error, "this batch") from error
 
     @property

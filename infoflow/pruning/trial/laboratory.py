@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import nn
@@ -139,14 +139,18 @@ class Laboratory:
             "seed": self.seed,
         }
 
+    @cached_property
+    def _used(self) -> frozenset[str]:
+        """Names of the parameters that the path of the example uses."""
+        return frozenset(name for name, _ in self.without(()).named_parameters())
+
     def weights_of(self, streams: Sequence[str]) -> float:
         """Return the root mean square of the weights that go with streams; NaN where none do."""
         slim = self.without(streams)
         kept: Mapping[str, torch.Tensor] = dict(slim.named_parameters())
-        used = dict(self.without(()).named_parameters())
         squares, count = 0.0, 0
         for name, weight in self.model.named_parameters():
-            if weight.ndim < 2 or name not in used:
+            if weight.ndim < 2 or name not in self._used:
                 continue
             left = kept.get(name)
             squares += float(weight.detach().double().square().sum())

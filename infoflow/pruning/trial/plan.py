@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -78,7 +79,7 @@ def sets_to_try(
     the one with the smallest weights.
     """
     found = [Removing("as it is", "whole", ())]
-    labels = {name: _label(graph, name) for name in alone}
+    labels = _labels(graph, alone)
     found += [Removing(labels[name], "alone", (name,)) for name in alone]
     if advice is None:
         return found
@@ -96,11 +97,16 @@ def sets_to_try(
         is_other = len(smallest) == size and set(smallest) != set(advised)
         if is_other and _is_possible(graph, smallest):
             found.append(Removing(f"smallest weights of {size}", "smallest weights", smallest))
-    return list({removing.name: removing for removing in found}.values())
+    return list({(one.kind, one.name, one.streams): one for one in found}.values())
 
 
-def _label(graph: LayerGraph, name: str) -> str:
-    return str(exact_stream(graph, name))
+def _labels(graph: LayerGraph, names: Sequence[str]) -> dict[str, str]:
+    """Return what streams are called in tables: by numbers, and by names where two share these."""
+    labels = {name: str(exact_stream(graph, name)) for name in names}
+    counts = Counter(labels.values())
+    return {
+        name: label if counts[label] == 1 else f"{label} ({name})" for name, label in labels.items()
+    }
 
 
 def _possible(
