@@ -90,7 +90,7 @@ def changed(layers, values) -> np.ndarray:
     ("name", "seed"),
     [
         ("below-log-k", make_seed(ceiling=5.9)),
-        ("order-layers", make_seed(changed([17], papers_iym()[:, [14]] * 0 + 3.0))),
+        ("order-layers", make_seed(changed([14], 3.0))),
         ("order-models", make_seed(dice=(2500, 2600, 2400, math.inf))),
         ("maximum", make_seed(1.5 * papers_iym())),
         ("first-layers", make_seed(changed([1], papers_iym()[:, [20]]))),

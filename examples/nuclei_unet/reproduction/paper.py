@@ -119,8 +119,8 @@ PAPERS = (
     ),
     Claim(
         "order-layers",
-        "Layers 20, 17, 14 and 11 reach the maximum in this order",
-        "1,000, 1,000, 10,000, never",
+        "Layers 20 and 17 reach the maximum before layer 14, and that before layer 11",
+        "1,000, 10,000, never",
         layers_in_order,
         f"{_MAXIMUM}; an order needs no common clock",
     ),

@@ -17,8 +17,9 @@ from reproduction.paper import PAPERS
 from reproduction.study import Study, load_study
 from reproduction.verdicts import Judged, judge
 
-#: Of the table, and the names of a claim's entries in the JSON.
+#: Columns of the paper's claims, and those of our own statements among them.
 HEADER = ("claim", "paper", "ours", "untrained net", "verdict", "why")
+OWN = ("claim", "ours", "verdict", "why")
 
 
 def write_claims(results: Path, out: Path) -> list[Judged]:
@@ -29,8 +30,9 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     papers, ours = (
         [judge(claim, study.seeds, factor) for claim in group] for group in (PAPERS, OURS)
     )
-    _write_table(out / "claims.csv", HEADER, [_row(judged) for judged in papers])
-    _write_table(out / "ours.csv", HEADER, [_row(judged) for judged in ours])
+    for name, header, group in (("claims.csv", HEADER, papers), ("ours.csv", OWN, ours)):
+        rows = [tuple(_entry(judged)[column] for column in header) for judged in group]
+        _write_table(out / name, header, rows)
     _write_table(out / "settings.csv", ("run", "reading", "score"), _scores(study))
     _write_table(out / "runs.csv", ("run", "model", "trained", "of", "clock"), _runs(study))
     costs = read_costs(results / "costs.csv")
@@ -42,8 +44,11 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
         "clock": "the paper's epochs with as much learning rate × steps",
         "clocks": clocks,
         "costs": costs,
-        "claims": [_entry(judged, "paper") for judged in papers]
-        + [_entry(judged, "ours") for judged in ours],
+        "claims": [
+            {"name": judged.claim.name, "whose": whose, **_entry(judged)}
+            for whose, group in (("paper", papers), ("ours", ours))
+            for judged in group
+        ],
     }
     with replacing(out / "claims.json") as part:
         part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -52,17 +57,10 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     return [*papers, *ours]
 
 
-def _row(judged: Judged) -> tuple[str, ...]:
+def _entry(judged: Judged) -> dict[str, str]:
     claim = judged.claim
-    return claim.words, claim.number, judged.ours, judged.untrained, judged.verdict, judged.why
-
-
-def _entry(judged: Judged, whose: str) -> dict[str, str]:
-    return {
-        "name": judged.claim.name,
-        "whose": whose,
-        **dict(zip(HEADER, _row(judged), strict=True)),
-    }
+    row = (claim.words, claim.number, judged.ours, judged.untrained, judged.verdict, judged.why)
+    return dict(zip(HEADER, row, strict=True))
 
 
 def _cost(cost: dict[str, str]) -> tuple[str, ...]:

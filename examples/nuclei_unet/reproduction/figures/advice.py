@@ -55,9 +55,9 @@ def advice(study: Study, results: Path) -> Figure | None:
     for column in range(len(_HEAD)):
         table[0, column].set_height(table[0, column].get_height() * 1.4)
         table[0, column].set_text_props(fontweight="bold")
-    whole = f"whole net: Dice {seed.cut['dice']:.2f}; " if seed.cut else ""
+    whole = f", Dice with all skips {seed.cut['dice']:.2f}" if seed.cut else ""
     ax.set_title(
-        f"{whole}green: can go; red: is needed; grey: not known. "
+        f"{seed.variant}, seed {seed.seed}{whole}; green: can go; red: is needed; grey: not known. "
         "Epochs are the paper's by learning rate × steps.",
         fontsize=10,
     )

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 import infoflow
 from infoflow.flow.probe_result import ProbeResult
-from reproduction.figures.flow import nearest
 from reproduction.study import Seed, Study, on_paper_clock
 
 _DICE = ("dice", "dice_sd", "dice_by_fold", "dice_chance")
@@ -54,10 +53,10 @@ def seeds(study: Study, results: Path) -> Figure:
     """Draw I(Y;M) of every seed as a share of H(Y), untrained and at two of the paper's epochs."""
     figure, panels = plt.subplots(1, 3, figsize=(15, 4.6), layout="constrained", sharey=True)
     for ax, paper in zip(panels, (0, *_LOOKS), strict=True):
-        for number, seed in enumerate(study.seeds):
+        for number, seed in enumerate(sorted(study.seeds, key=lambda s: s.variant != "whole")):
             _draw(ax, seed, paper, _SEEDS[number % len(_SEEDS)])
         if not ax.lines:
-            ax.text(0.5, 0.5, "no run has come here", transform=ax.transAxes, ha="center")
+            ax.text(0.5, 0.5, "no run has a look here", transform=ax.transAxes, ha="center")
         ax.set_title("untrained" if paper == 0 else f"at about epoch {paper:,}", fontsize=10)
         ax.set_xlabel("layer index")
         ax.set_xticks(range(study.main().read().shape[1]))
@@ -70,11 +69,10 @@ def seeds(study: Study, results: Path) -> Figure:
 
 
 def _draw(ax: Axes, seed: Seed, paper: int, colour: str) -> None:
-    """Draw a seed at its look nearest to one of the paper's epochs, if it has come there."""
-    shown = [look for look in nearest(seed.clock, (paper,)) if look] if paper else [0]
-    if not shown:
+    """Draw a seed at its look nearest to one of the paper's epochs, if it has one near."""
+    row = int(np.abs(seed.clock - paper).argmin())
+    if abs(seed.clock[row] - paper) > 0.2 * paper:
         return
-    row = int(np.abs(seed.clock - shown[0]).argmin())
     line = "-" if seed.variant == "whole" else "--"
     share = seed.read()[row] / seed.ceiling()
     label = f"{seed.variant}, seed {seed.seed}"
