@@ -154,12 +154,19 @@ def measure_all(work: Work, cost: Cost) -> None:
             collect(trained, len(data.images), work.results)
     for trained in found:
         if trained.training.is_main and trained.kept():
-            data, stem = work.data(trained.training), work.results / trained.training.name
-            cut_skips(trained, data, stem.with_name(f"{stem.name}.cut.json"))
-            write_probes(trained, data, stem.with_name(f"{stem.name}.probes.nc"))
-            entropies = stem.with_name(f"{stem.name}.entropy.json")
-            if trained.training.seed == 0 and not entropies.exists():
-                write_entropies(trained.training, data, entropies)
+            _try_out(trained, work.data(trained.training), work.results, cost)
+
+
+def _try_out(trained: Trained, data: Nuclei, results: Path, cost: Cost) -> None:
+    """Cut the skips of a Model 1, read its layers out, and cluster the masks from other starts."""
+    name = trained.training.name
+    cut_skips(trained, data, results / f"{name}.cut.json")
+    cost.keep()
+    write_probes(trained, data, results / f"{name}.probes.nc")
+    cost.keep()
+    entropies = results / f"{name}.entropy.json"
+    if trained.training.seed == 0 and not entropies.exists():
+        write_entropies(trained.training, data, entropies)
 
 
 def _is_current(trained: Trained, results: Path) -> bool:
