@@ -15,6 +15,7 @@ from infoflow.capture.undisturbed import undisturbed
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.tracing.leaves import Choice
 from infoflow.graph.tracing.nesting import first_tensor
+from infoflow.graph.tracing.prepare import unwrapped
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
@@ -140,7 +141,7 @@ def _without(
     removed = remove(work, chosen, mode, means)
     if reason:
         removed = [replace(stream, reason=reason) for stream in removed]
-    notes = [*_notes(graph), *in_training(work)]
+    notes = [*_notes(graph), *_limits(graph), *in_training(work)]
     slim = build(work, Pruning(graph.model, tuple(removed)))
     checks = compare(slim, graph, chosen, removed, means)
     if any(stream.how == "cut" for stream in removed):
@@ -161,7 +162,7 @@ def _graph_of(
 ) -> LayerGraph:
     if example is None and kwargs is None:
         graph = streams.graph if isinstance(streams, StreamNames) else None
-        if graph is None or not graph.has_program or graph.source.model is not model:
+        if graph is None or not is_graph_of(graph, model):
             raise ArgumentError(
                 "prune needs an example of the model's input, got None. Write "
                 "infoflow.prune(model, streams, batch)."
@@ -174,6 +175,11 @@ def _graph_of(
             f"{graph.verification}. Prune a part of it whose path does not depend on its input."
         )
     return graph
+
+
+def is_graph_of(graph: LayerGraph, model: nn.Module) -> bool:
+    """Tell whether a graph is one of this very model, in or out of its wrappers, with a program."""
+    return graph.has_program and graph.source.model is unwrapped(model)[0]
 
 
 def _warn(removed: Sequence[Removed]) -> None:
@@ -193,6 +199,23 @@ def _notes(graph: LayerGraph) -> tuple[str, ...]:
         f"{len(unused)} tensors, such as {unused[0]}, are not used in evaluation mode, and are "
         "not part of it",
     )
+
+
+def _limits(graph: LayerGraph) -> list[str]:
+    """Say where the path of the example is not that of other input."""
+    notes = []
+    if graph.verification.label != "exact":
+        notes.append(
+            f"the recording of {graph.model} is of {graph.verification.label}: for other numbers "
+            "or shapes of samples the pruned net may give something else"
+        )
+    if graph.program.compares_sizes:
+        notes.append(
+            f"{graph.model} compares sizes of its input, and the pruned net does what came out "
+            "for the example, whatever the sizes: prune with an example of the size that it will "
+            "be used with"
+        )
+    return notes
 
 
 def _account(slim: PrunedModel, graph: LayerGraph, pruning: Pruning) -> Pruning:
@@ -268,7 +291,8 @@ def _reset(slim: PrunedModel, reset: Reset) -> None:
         return
     fixed = []
     for name, module in slim.named_modules():
-        again = getattr(module, "reset_parameters", None)
+        # torch's own MultiheadAttention has the other name
+        again = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
         if callable(again):
             again()
         elif module._parameters:

@@ -1,7 +1,9 @@
 """Nets written in ways of their own: what is cut there, and what a request that cannot be gets."""
 
+import pickle
 import threading
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 import infoflow
 from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError, PruningWarning
 from infoflow.pruning.choice import StreamNames
+from infoflow.testing import UNet
 
 IMAGE = torch.randn(2, 3, 8, 8)
 
@@ -236,3 +239,94 @@ def test_no_reset_leaves_the_weights():
     for nothing in (None, 0, False):
         slim = infoflow.prune(net, "a->c", IMAGE, reset=nothing)
         assert torch.equal(slim.b.weight, net.b.weight)
+
+
+class ByHand(nn.Module):
+    """Attention written out, with a factor made by NumPy, and calls by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.a, self.b = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.last = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x):
+        x = self.first(input=x)
+        a = self.a(x) / np.sqrt(4)
+        return self.last(torch.cat([a, self.b(x) * np.float32(0.5)], 1))
+
+
+def test_numbers_of_numpy_and_arguments_by_name():
+    example = torch.randn(2, 3, 8, 8)
+    net = ByHand().eval()
+    graph = infoflow.trace(net, example)
+    assert graph["first"].multiply_adds == 8 * 8 * 4 * 27
+    slim = infoflow.prune(net, "a->last", example)
+    assert slim.pruning.streams[0].how == "cut"
+    assert pickle.loads(pickle.dumps(slim))(example).shape == (2, 2, 8, 8)
+
+
+def test_a_net_that_fx_made_is_pruned():
+    example, net = torch.rand(1, 3, 32, 32), UNet(base_channels=2).eval()
+    slim = infoflow.prune(torch.fx.symbolic_trace(net), "1->20", example)
+    expected = infoflow.prune(net, "1->20", example)
+    torch.testing.assert_close(slim(example), expected(example))
+
+
+def test_advice_on_a_compiled_net_is_advice_on_the_net():
+    example = torch.randn(4, 3, 8, 8)
+    net = torch.compile(ByHand().eval())
+    batches = [(example, torch.arange(4) % 2)]
+    result = infoflow.analyze(net, batches, noise_variance=100.0, progress=False)
+    trial = infoflow.verify_pruning(
+        net, infoflow.suggest_pruning(result), evaluate=lambda one: one(example).sum().item()
+    )
+    assert len(trial.rows) >= 2
+
+
+class WithState(ByHand):
+    """A net with a version in its checkpoints."""
+
+    def get_extra_state(self):
+        return {"version": 3}
+
+    def set_extra_state(self, state):
+        assert state["version"] == 3
+
+
+def test_a_checkpoint_with_extra_state_is_taken():
+    example, net = torch.randn(2, 3, 8, 8), WithState().eval()
+    slim = infoflow.prune(net, "a->last", example)
+    assert slim.load_state_dict(net.state_dict()).missing_keys == []
+    full = slim.full_state_dict(net.state_dict())
+    assert net.load_state_dict(full).missing_keys == []
+
+
+def test_attention_of_torch_is_reset():
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 2)
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, x):
+            x = self.first(x)
+            return self.last(x + self.attention(x, x, x, need_weights=False)[0])
+
+    net, example = Attends().eval(), torch.randn(2, 5, 4)
+    slim = infoflow.prune(net, "attention->add", example, reset=True)
+    assert not torch.equal(slim.first.weight, net.first.weight)
+
+
+class Pads(ByHand):
+    """A net that does something else with larger images."""
+
+    def forward(self, x):
+        return super().forward(x[..., :8] if x.shape[-1] > 8 else x)
+
+
+def test_a_path_that_depends_on_sizes_is_noted():
+    slim = infoflow.prune(Pads().eval(), "a->last", torch.randn(2, 3, 8, 8))
+    assert any("compares sizes of its input" in note for note in slim.pruning.notes)
+    plain = infoflow.prune(ByHand().eval(), "a->last", torch.randn(2, 3, 8, 8))
+    assert not any("compares sizes" in note for note in plain.pruning.notes)

@@ -101,18 +101,21 @@ def _probe(tensor: Tensor, samples: int) -> Probe | None:
 
 
 def multiply_adds_of(
-    call: Callable[[], Any], target: Any, module: nn.Module | None, args: Any
+    call: Callable[[], Any], target: Any, module: nn.Module | None, given: Any
 ) -> tuple[int, Any]:
-    """Make a call and return its multiply-adds, as torch counts them, and its result."""
+    """Make a call and return its multiply-adds, as torch counts them, and its result.
+
+    ``given`` is its arguments, by position and by name.
+    """
     name = target if isinstance(target, str) else getattr(target, "__name__", "")
     if isinstance(module, nn.RNNBase):
-        return _recurrent_multiply_adds(first_tensor(args), module.parameters()), call()
+        return _recurrent_multiply_adds(first_tensor(given), module.parameters()), call()
     if name.split(".")[0] in _RECURRENT:
-        first, *weights = tensors_in(args)
+        first, *weights = tensors_in(given)
         return _recurrent_multiply_adds(first, weights), call()
     if isinstance(module, (nn.Linear, *_CONVOLUTIONS, *_TRANSPOSED)):
         result = call()
-        return _dense_multiply_adds(module, args, result), result
+        return _dense_multiply_adds(module, given, result), result
     if not _may_multiply(target, module):
         return 0, call()
     with _Counter() as counter:
@@ -144,15 +147,15 @@ class _Counter(TorchDispatchMode):
         return result
 
 
-def _dense_multiply_adds(module: Any, args: Any, result: Tensor) -> int:
+def _dense_multiply_adds(module: Any, given: Any, result: Tensor) -> int:
     """Count by torch's formulas what the most frequent layers cost, without watching them."""
     if isinstance(module, nn.Linear):
         return result.numel() * module.in_features
-    taken, given = list(tensors_in(args)[0].shape), list(result.shape)
+    taken, made = list(tensors_in(given)[0].shape), list(result.shape)
     if len(taken) < module.weight.ndim:  # one sample without a batch
-        taken, given = [1, *taken], [1, *given]
+        taken, made = [1, *taken], [1, *made]
     weight = list(module.weight.shape)
-    flops = conv_flop_count(taken, weight, given, isinstance(module, _TRANSPOSED))
+    flops = conv_flop_count(taken, weight, made, isinstance(module, _TRANSPOSED))
     return int(flops) // 2
 
 

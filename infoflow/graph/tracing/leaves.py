@@ -49,10 +49,9 @@ class Leaves:
     @property
     def scripted(self) -> list[str]:
         """Names of the modules that torch.jit has scripted, which stay whole."""
+        whole = {n for m, n in self._names.items() if isinstance(m, torch.jit.ScriptModule)}
         return [
-            name
-            for module, name in self._names.items()
-            if isinstance(module, torch.jit.ScriptModule) and "." not in name
+            name for name in self._names.values() if name in whole and _above(name) not in whole
         ]
 
     def name(self, module: nn.Module) -> str | None:
@@ -64,6 +63,11 @@ class Leaves:
 
     def __contains__(self, module: nn.Module) -> bool:
         return self._leaves.get(module, False)
+
+
+def _above(name: str) -> str | None:
+    """Return the name of the module that a module is part of; None of the model itself."""
+    return name.rpartition(".")[0] if name else None
 
 
 def _is_leaf(

@@ -106,6 +106,11 @@ class Program:
             if node is last:
                 return
 
+    @property
+    def compares_sizes(self) -> bool:
+        """Whether its path depends on comparisons of sizes."""
+        return bool(self._outcomes)
+
     def goes_the_same_way(self, call: Call) -> bool:
         """Tell whether all comparisons of sizes come out as when the program was recorded."""
         if not self._outcomes:

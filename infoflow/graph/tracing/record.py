@@ -200,7 +200,7 @@ class _Recorder(Observer):
         node_args, node_kwargs = self._argument(args), self._argument(dict(kwargs))
         self._ledger.is_paused = True
         try:
-            cost, result = multiply_adds_of(call, target, module, args)
+            cost, result = multiply_adds_of(call, target, module, (args, kwargs))
         finally:
             self._ledger.is_paused = False
         written = [t for t, v in zip(tensors, versions, strict=True) if version_of(t) != v]
@@ -303,6 +303,8 @@ class _Recorder(Observer):
             return self._node_of(value)
         if isinstance(value, (TracedInt, TracedFloat)):
             return as_argument(value)
+        if isinstance(value, np.generic):
+            return value.item()  # such as np.sqrt(d)
         if isinstance(value, slice):
             return slice(*map(self._argument, (value.start, value.stop, value.step)))
         parts = items_of(value)

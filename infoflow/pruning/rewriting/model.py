@@ -17,7 +17,7 @@ from infoflow.pruning.rewriting.slices import Slice
 
 #: How the names of means that stand for streams begin.
 MEAN = "_mean"
-_OWN = ("pruning", "_cuts", "_code", "_means")
+_OWN = ("pruning", "_pruned_cuts", "_pruned_code", "_pruned_means")
 
 
 @dataclass(frozen=True)
@@ -96,41 +96,55 @@ class PrunedModel(nn.Module):
             self.register_buffer(name, tensor, persistent=name.startswith(MEAN))
         code = nodes.python_code("self")
         self.pruning = pruning
-        before: tuple[Cut, ...] = tree._cuts if isinstance(tree, PrunedModel) else ()
-        self._cuts: tuple[Cut, ...] = (*before, cut)
-        self._code = (code.src, dict(code.globals))
+        before: tuple[Cut, ...] = tree._pruned_cuts if isinstance(tree, PrunedModel) else ()
+        self._pruned_cuts: tuple[Cut, ...] = (*before, cut)
+        self._pruned_code = (code.src, dict(code.globals))
         self.training = tree.training
         self._compile()
 
     def _compile(self) -> None:
-        source, names = self._code
+        source, names = self._pruned_code
         space = dict(names)
-        exec(compile(source, f"<pruned {self.pruning.model}>", "exec"), space)
+        try:
+            exec(compile(source, f"<pruned {self.pruning.model}>", "exec"), space)
+        except SyntaxError as error:
+            line = (error.text or "").strip()
+            raise PruningError(
+                f"{self.pruning.model} calls a function with an argument that cannot be written "
+                f"down ({line}); expected tensors, numbers and text. Make such objects, for "
+                "example generators of random numbers, outside of forward."
+            ) from error
         self.forward = types.MethodType(space["forward"], self)
+
+    def _replicate_for_data_parallel(self) -> PrunedModel:
+        replica: PrunedModel = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
+        replica.forward = types.MethodType(self.forward.__func__, replica)  # type: ignore[attr-defined]
+        return replica
 
     def __getstate__(self) -> dict[str, Any]:
         """Return everything but the compiled function; modules by their name."""
-        source, names = self._code
+        source, names = self._pruned_code
         portable = {
             name: _Import(value.__name__) if isinstance(value, types.ModuleType) else value
             for name, value in names.items()
         }
         state = {name: value for name, value in vars(self).items() if name != "forward"}
-        return {**state, "_code": (source, portable)}
+        return {**state, "_pruned_code": (source, portable)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over a state and compile the function."""
-        source, names = state["_code"]
+        source, names = state["_pruned_code"]
         found = {n: v.load() if isinstance(v, _Import) else v for n, v in names.items()}
-        nn.Module.__setstate__(self, {**state, "_code": (source, found)})
+        nn.Module.__setstate__(self, {**state, "_pruned_code": (source, found)})
         self._compile()
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any, **named: Any
     ) -> None:
-        for cut in self._cuts:
+        for cut in self._pruned_cuts:
             cut.take(state_dict, prefix)
-        for name, tensor in self._means().items():
+        state_dict.pop(f"{prefix}_extra_state", None)  # of the original's own class
+        for name, tensor in self._pruned_means().items():
             state_dict.setdefault(prefix + name, tensor)
         super()._load_from_state_dict(state_dict, prefix, *others, **named)
 
@@ -156,11 +170,11 @@ class PrunedModel(nn.Module):
             )
         full = dict(original)
         for name, value in self.state_dict().items():
-            if name in self._means():
+            if name in self._pruned_means():
                 continue
-            wanted = tuple(full[name].shape) if name in full else None
+            wanted = tuple(full[name].shape) if isinstance(full.get(name), Tensor) else None
             whole = value.detach().clone()
-            for cut in reversed(self._cuts):
+            for cut in reversed(self._pruned_cuts):
                 piece = cut.slices.get(name)
                 if piece is not None and tuple(whole.shape) != wanted:
                     whole = piece.put(whole, whole.new_zeros(piece.shape))
@@ -172,7 +186,7 @@ class PrunedModel(nn.Module):
             full[name] = whole
         return full
 
-    def _means(self) -> dict[str, Tensor]:
+    def _pruned_means(self) -> dict[str, Tensor]:
         """Return the means that stand for streams, which the original has not."""
         return {n: b for n, b in self._buffers.items() if n.startswith(MEAN) and b is not None}
 

@@ -54,7 +54,7 @@ def compare(
         wanted = _run(whole, trial)
         try:
             got = _run(slim, trial)
-        except RuntimeError as error:
+        except Exception as error:  # whatever it is, the net is not as it should be
             raise MismatchError(
                 f"On {name}, the pruned net stops with {type(error).__name__} ({error}). Use "
                 "mode='zero', and please report this model."

@@ -43,15 +43,6 @@ class Slice:
             block.index_copy_(self.dim, _index(block, kept), piece.detach().to(block))
         return whole
 
-    @property
-    def new_shape(self) -> tuple[int, ...]:
-        """Shape of the part that stays."""
-        sizes = list(self.shape)
-        sizes[self.dim] = len(self.kept[0])
-        if self.dim == 0:
-            sizes[0] = sum(map(len, self.kept))
-        return tuple(sizes)
-
 
 def _index(tensor: Tensor, kept: tuple[int, ...]) -> Tensor:
     return torch.tensor(kept, dtype=torch.int64, device=tensor.device)

@@ -6,8 +6,7 @@ import copy
 import hashlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from infoflow.graph import LayerGraph, trace
+from infoflow.graph.tracing.modes import seeded
 from infoflow.graph.tracing.nesting import tensors_in
 from infoflow.interface import ArgumentError, PruningWarning
 from infoflow.pruning.choice import StreamNames
@@ -101,13 +101,13 @@ class Laboratory:
     def _tuned(self, slim: PrunedModel) -> float:
         assert self.train is not None
         net = copy.deepcopy(slim)
-        with _seeded(self.seed):
+        with seeded(self.seed):
             self.train(net, self.tune_epochs, self.seed)
             return self._metric(net)
 
     def _redesigned(self, streams: Sequence[str], number: int) -> float:
         assert self.train is not None
-        with _seeded(number):
+        with seeded(number):
             net = self.without(streams, self.reset)
             self.train(net, self.redesign_epochs, number)
             return self._metric(net)
@@ -127,8 +127,11 @@ class Laboratory:
         assert call is not None
         digest = hashlib.sha256()
         for name, tensor in self.model.state_dict().items():
+            if not isinstance(tensor, torch.Tensor):
+                continue
             digest.update(f"{name} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            flat = tensor.detach().cpu().contiguous().flatten()
+            digest.update(flat.view(torch.uint8).numpy().data)
         return {
             "model": self.graph.model,
             "weights": digest.hexdigest()[:16],
@@ -159,11 +162,3 @@ class Laboratory:
                 squares -= float(left.detach().double().square().sum())
                 count -= left.numel()
         return math.sqrt(max(squares, 0.0) / count) if count else math.nan
-
-
-@contextmanager
-def _seeded(number: int) -> Iterator[None]:
-    """Seed torch's random numbers, and give them their state back after."""
-    with torch.random.fork_rng():
-        torch.manual_seed(number)
-        yield

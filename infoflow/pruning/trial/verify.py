@@ -15,7 +15,7 @@ from tqdm import tqdm
 from infoflow.graph import LayerGraph, trace
 from infoflow.interface import ArgumentError, ArgumentTypeError
 from infoflow.pruning.choice import StreamName, candidates
-from infoflow.pruning.rewrite import Reset
+from infoflow.pruning.rewrite import Reset, is_graph_of
 from infoflow.pruning.suggest import PruningAdvice
 from infoflow.pruning.trial.laboratory import Evaluate, Laboratory, Train
 from infoflow.pruning.trial.notebook import Notebook
@@ -181,7 +181,7 @@ def _graph(model: nn.Module, advice: PruningAdvice | None, example: Any) -> Laye
     if example is not None:
         return trace(model, example)
     graph = None if advice is None else advice.graph
-    if graph is None or not graph.has_program or graph.source.model is not model:
+    if graph is None or not is_graph_of(graph, model):
         raise ArgumentError(
             "verify_pruning needs an example of the model's input, got None. Pass example=batch."
         )
