@@ -128,7 +128,11 @@ class Run:
     def begin(self) -> Row:
         """Measure the untrained model; to be called where :attr:`epoch` is 0."""
         self.save()
-        return self._measure(0, loss=None)
+        try:
+            return self._measure(0, loss=None)
+        except Exception:
+            (self.folder / "checkpoint.pt").unlink()  # else the mended command would be refused
+            raise
 
     def advance(self) -> Row:
         """Train and measure one more epoch; :meth:`save` makes it last."""

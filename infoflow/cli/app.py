@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import warnings
@@ -41,6 +42,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; exit with 0 when done, 2 on wrong use, 1 on anything else."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # arrows and bars, where these cannot be written
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", InfoflowWarning)
     try:
@@ -93,7 +97,12 @@ def analyze(
     data: Data = None,
     weights: Weights = None,
     target: Target = "auto",
-    estimator: Annotated[str, typer.Option(help="kde, binning, equal-mass, renyi or ksg.")] = "kde",
+    estimator: Annotated[
+        str,
+        typer.Option(
+            help="kde, binning, equal-mass, renyi, ksg or, of a NoisyNet, sample-propagation."
+        ),
+    ] = "kde",
     noise: Noise = None,
     noise_variance: Annotated[float | None, typer.Option(help="The same as --noise.")] = None,
     bin_size: Annotated[float | None, typer.Option(help="Of the binning; default 0.2.")] = None,
@@ -114,11 +123,11 @@ def analyze(
     as_json: AsJson = False,
 ) -> None:
     """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
-    from infoflow.cli.figures import check_file, check_folder, save_figures
+    from infoflow.cli.figures import check_folder, check_result, save_figures
     from infoflow.cli.measuring import load_subject
 
     if out is not None:
-        check_file(out)
+        check_result(out)
     if save_plots is not None:
         check_folder(save_plots)
     subject = load_subject(model, data, weights, input_shape, target=target, seed=seed)
@@ -149,7 +158,12 @@ def analyze(
 def plan(
     model: Model,
     samples: Annotated[int, typer.Option(help="Number of samples.")],
-    estimator: Annotated[str, typer.Option(help="kde, binning, equal-mass, renyi or ksg.")] = "kde",
+    estimator: Annotated[
+        str,
+        typer.Option(
+            help="kde, binning, equal-mass, renyi, ksg or, of a NoisyNet, sample-propagation."
+        ),
+    ] = "kde",
     layers: Annotated[str, typer.Option(help="all, merges, or a name or pattern.")] = "all",
     memory_budget: Budget = "2GB",
     mode: Mode = "auto",
@@ -216,10 +230,11 @@ def prune_suggest(
         check_folder(save_plots)
     probes = None
     if model.endswith(".nc"):
-        if data is not None or weights is not None or usable:
+        settings = (data, weights, noise, noise_variance, device, input_shape)
+        if usable or seed or target != "auto" or any(one is not None for one in settings):
             raise ArgumentError(
-                f"{model} is a saved result and is read as it is; --data, --weights and --usable "
-                "are for a MODEL. Leave them out."
+                f"{model} is a saved result and is read as it is; --data, --weights, --usable and "
+                "what says how to measure are for a MODEL. Leave them out."
             )
         result = load(model)
     else:
@@ -233,9 +248,9 @@ def prune_suggest(
         if usable:
             probes = subject.probe(device=device)
     advice = suggest_pruning(result, usable=probes, tolerance=tolerance)
+    print_advice(advice, as_json=as_json)
     if save_plots is not None:
         save_figures(result, save_plots)
-    print_advice(advice, as_json=as_json)
     if fail_if_prunable and (advice.prunable or advice.cuttable):
         raise typer.Exit(3)
 

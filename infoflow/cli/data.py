@@ -80,7 +80,8 @@ def _from_image_folder(path: Path, shape: str | None) -> Iterable[Any]:
         images = datasets.ImageFolder(str(path), transform=steps)
     except FileNotFoundError as error:
         raise ArgumentError(
-            f"{path} holds no folders of images; expected one folder per class, with images in it."
+            f"{path} is no folder of images ({error}). Expected one folder per class, each with "
+            "images in it."
         ) from error
     return DataLoader(images, batch_size=_BATCH)
 

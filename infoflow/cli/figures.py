@@ -26,8 +26,20 @@ def check_file(path: Path) -> None:
     check_folder(path.parent)
 
 
+def check_result(path: Path) -> None:
+    """Raise an ArgumentError, before any work is done, if ``path`` is no place for a result."""
+    check_file(path)
+    if path.suffix != ".nc":
+        raise ArgumentError(
+            f"--out must end in .nc, as results do, got {path}. Write {path.with_suffix('.nc')}."
+        )
+
+
 def save_figures(result: FlowResult, folder: Path) -> list[Path]:
-    """Write the layer graph, the U-Plots and, with a target, the information planes as PNG."""
+    """Write the layer graph, the U-Plots and the information planes as PNG.
+
+    Those of I(Y;M) need a target, and KSG gives no I(X;M).
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -36,10 +48,11 @@ def save_figures(result: FlowResult, folder: Path) -> list[Path]:
     from infoflow import plots
 
     figures = {"layer_graph": plots.layer_graph(result).get_figure(root=True)}
-    quantities: tuple[plots.Quantity, ...] = ("ixm", "iym") if result.has_target else ("ixm",)
-    for quantity in quantities:
+    known = {"ixm": result.has_input_information, "iym": result.has_target}
+    names: tuple[plots.Quantity, ...] = ("ixm", "iym")
+    for quantity in (name for name in names if known[name]):
         figures[f"uplot_{quantity}"] = plots.uplot(result, quantity=quantity).get_figure(root=True)
-    if result.has_target:
+    if all(known.values()):
         figures["information_planes"] = plots.information_planes(result)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -22,6 +22,10 @@ Shape = Annotated[
     str | None,
     typer.Option(help="Shape of one sample, such as 3,128,128; else from the data or the library."),
 ]
+EstimatorName = Annotated[
+    str,
+    typer.Option(help="kde, binning, equal-mass, renyi, ksg; of a NoisyNet, sample-propagation."),
+]
 Data = Annotated[
     str | None,
     typer.Option(

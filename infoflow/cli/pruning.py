@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
@@ -17,7 +18,6 @@ from infoflow.cli.data import load_loader
 from infoflow.cli.figures import check_file
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
-from infoflow.cli.weights import load_weights
 from infoflow.graph.tracing.call import Call, as_call
 from infoflow.interface import ArgumentError
 from infoflow.pruning import PrunedModel, PruningAdvice, prune
@@ -55,8 +55,11 @@ def _print_rich(advice: PruningAdvice) -> None:
     console.print(advice.to_dict()["caution"], highlight=False)
 
 
-def check_new(path: Path, overwrite: bool) -> Path:
-    """Return where the weights go beside ``path``; an ArgumentError where a file is there."""
+def check_new(path: Path, overwrite: bool, weights: Path | None) -> Path:
+    """Return where the weights go beside ``path``; an ArgumentError where a file is there.
+
+    The checkpoint that is read is never replaced.
+    """
     check_file(path)
     if path.suffix != ".pt2":
         raise ArgumentError(
@@ -64,6 +67,11 @@ def check_new(path: Path, overwrite: bool) -> Path:
             "it, into a .pt file of the same name."
         )
     beside = path.with_suffix(".pt")
+    if weights is not None and weights.resolve() in (path.resolve(), beside.resolve()):
+        raise ArgumentError(
+            f"--out {path} would replace {weights}, the checkpoint that is read. Choose another "
+            "--out."
+        )
     there = [str(p) for p in (path, beside) if p.exists()]
     if there and not overwrite:
         raise ArgumentError(
@@ -86,12 +94,10 @@ def prune_model(
     as_json: bool,
 ) -> None:
     """Write a net without some of its streams as weights and as an exported program."""
-    beside = check_new(out, overwrite)
+    beside = check_new(out, overwrite, weights)
     if not streams:
         raise ArgumentError("Pass --streams, such as '1->20' in quotes, once for each stream.")
-    model = load_model(text, None)
-    if weights is not None:
-        load_weights(model, weights)
+    model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     call = as_call(model, example_input(model, text, shapes, loader))
     slim = prune(model, streams, call, mode=cast(Mode, mode), data=loader).eval()
@@ -103,8 +109,13 @@ def prune_model(
             file=sys.stderr,
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(slim.state_dict(), beside)
-    torch.export.save(program, out)
+    # whole files or none, also where the program is stopped
+    with TemporaryDirectory(dir=out.parent, prefix=".infoflow") as folder:
+        parts = Path(folder) / beside.name, Path(folder) / out.name
+        torch.save(slim.state_dict(), parts[0])
+        torch.export.save(program, parts[1])
+        for part, path in zip(parts, (beside, out), strict=True):
+            part.replace(path)
     if as_json:
         print(json.dumps(_summary(slim, out, beside), indent=2, ensure_ascii=False))
     else:

@@ -16,9 +16,10 @@ from infoflow.interface import ArgumentError
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a checkpoint into ``model``, without unpickling code; an ArgumentError says why not."""
     state = _read_state(path)
-    state = next(
-        (state[k] for k in ("state_dict", "model") if isinstance(state.get(k), dict)), state
-    )
+    keys = ("state_dict", "model_state_dict", "model")
+    state = next((state[k] for k in keys if isinstance(state.get(k), dict)), state)
+    if state and all(str(key).startswith("module.") for key in state):
+        state = {key.removeprefix("module."): value for key, value in state.items()}  # of DDP
     own = model.state_dict()
     state = {**_tied(own, state), **state}
     try:

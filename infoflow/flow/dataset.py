@@ -93,6 +93,18 @@ def dataset_of(
     return dataset
 
 
+#: What a file must hold, as variables or coordinates, and as attributes.
+_FIELDS = ("epoch", "layer", "index", "ixm", "iym", "samples")
+_CEILINGS = ("ixm_ceiling", "iym_ceiling", "ixm_saturated", "iym_saturated")
+_ATTRIBUTES = ("kind", "target")
+
+
+def missing_fields(dataset: xr.Dataset) -> list[str]:
+    """Return what a stored result lacks and cannot do without."""
+    lacking = [name for name in (*_FIELDS, *_CEILINGS) if name not in dataset]
+    return [*lacking, *(name for name in _ATTRIBUTES if name not in dataset.attrs)]
+
+
 def with_missing(dataset: xr.Dataset) -> xr.Dataset:
     """Add what files of before lack, as unknown."""
     unit = dataset["ixm"].attrs["units"]

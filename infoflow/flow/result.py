@@ -19,6 +19,7 @@ from infoflow.flow.dataset import (
     SKETCH_ERRORS,
     STREAM_PREFIX,
     dataset_of,
+    missing_fields,
     with_missing,
 )
 from infoflow.flow.measure import Measurement
@@ -87,6 +88,11 @@ class FlowResult:
     def has_target(self) -> bool:
         """Whether there was a Y."""
         return bool(self.iym.notnull().any())
+
+    @property
+    def has_input_information(self) -> bool:
+        """Whether there is I(X;M); nearest neighbours give none."""
+        return bool(self.ixm.notnull().any())
 
     @property
     def streams(self) -> xr.Dataset:
@@ -275,6 +281,12 @@ def load(path: str | os.PathLike[str]) -> FlowResult:
         raise ResultFileError(
             f"{source} has schema {schema}, this version of infoflow reads schema {SCHEMA}. Use "
             "the version that wrote it, or measure again."
+        )
+    lacking = missing_fields(dataset)
+    if lacking:
+        raise ResultFileError(
+            f"{source} lacks {', '.join(lacking)}, which every infoflow result has. Measure again, "
+            "or take the file from a complete copy."
         )
     try:
         graph = LayerGraph.from_dict(json.loads(dataset["graph"].item()))

@@ -73,7 +73,7 @@ class Tracker:
         When to measure: a function from the epoch to True or False, or the epochs themselves.
     path
         File to which the result is saved after every measurement. Where it exists, the tracker goes
-        on from it; a file of another net or another estimator is refused.
+        on from it; a file of another net, target, estimator or number of samples is refused.
 
     Examples
     --------
@@ -189,7 +189,10 @@ class Tracker:
 
     def _check_same(self, earlier: FlowResult, latest: FlowResult) -> None:
         for what, before, now in (
+            ("nets", earlier.graph.model, latest.graph.model),
             ("layers", earlier.layers, latest.layers),
+            ("shapes of layers", *(_shapes(r) for r in (earlier, latest))),
+            ("samples", *(int(r.dataset["samples"][-1]) for r in (earlier, latest))),
             ("unit", earlier.unit, latest.unit),
             *((k, earlier.dataset.attrs[k], latest.dataset.attrs[k]) for k in ("kind", "target")),
             ("capture", *(r.dataset.attrs.get("capture", "exact") for r in (earlier, latest))),
@@ -219,6 +222,12 @@ def _as_function(schedule: Schedule) -> Callable[[int], bool]:
 def _values(result: FlowResult, dimension: str) -> list[str]:
     """Return the values of a dimension; none where the result lacks it."""
     return [str(value) for value in result.dataset.get(dimension, [])]
+
+
+def _shapes(result: FlowResult) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Return the kind and shape of every measured layer."""
+    layers = [result.graph[name] for name in result.layers]
+    return [(layer.name, layer.kind, tuple(layer.shape)) for layer in layers]
 
 
 def _short(value: object) -> str:

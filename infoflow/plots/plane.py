@@ -50,6 +50,7 @@ def information_plane(
     ----------
     Lee and Bajić (2021), Fig. 3.
     """
+    check_quantity(result, "ixm")
     check_quantity(result, "iym")
     ax = axes_or_new(ax, 6.0, 5.0)
     colours = epoch_colours(result.epochs)
@@ -89,6 +90,7 @@ def information_planes(result: FlowResult, figure: Figure | None = None) -> Figu
     ----------
     Lee and Bajić (2021), Fig. 3.
     """
+    check_quantity(result, "ixm")
     check_quantity(result, "iym")
     rows = math.ceil(len(result.layers) / _COLUMNS)
     columns = min(_COLUMNS, len(result.layers))

@@ -32,7 +32,7 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def check_quantity(result: FlowResult, quantity: str) -> None:
-    """Raise an ArgumentError for an unknown quantity, or for I(Y;M) where there was no Y."""
+    """Raise an ArgumentError for an unknown quantity, and for one that was not measured."""
     if quantity not in LABELS:
         raise ArgumentError(f"quantity must be 'ixm' or 'iym', got {quantity!r}.")
     if quantity == "iym" and not result.has_target:
@@ -41,12 +41,18 @@ def check_quantity(result: FlowResult, quantity: str) -> None:
             "measure with a target."
         )
 
+    if quantity == "ixm" and not result.has_input_information:
+        raise ArgumentError(
+            "quantity='ixm' needs a result with I(X;M), which this estimator does not give. Plot "
+            "quantity='iym', or measure with estimator='kde'."
+        )
+
 
 def epoch_colours(epochs: list[int]) -> ScalarMappable:
     """Return the colours of epochs: dark early, bright late, on a logarithmic scale."""
     norm = SymLogNorm(linthresh=1, vmin=min(epochs), vmax=max(max(epochs), min(epochs) + 1))
-    # without the palest yellow, which is hard to see on white
-    colours = plt.get_cmap("plasma")(np.linspace(0.0, 0.93, 256))
+    # without the yellows, which are hard to see on white
+    colours = plt.get_cmap("plasma")(np.linspace(0.0, 0.8, 256))
     return ScalarMappable(norm, ListedColormap(colours))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from numpy.typing import NDArray
 
 from infoflow.flow.result import FlowResult
 from infoflow.interface import ArgumentError, Skip
@@ -86,15 +88,24 @@ def uplot(
         if len(chosen) <= _MOST_BANDS:
             low, high = (moment[f"{quantity}_ci_{end}"].values for end in ("low", "high"))
             ax.fill_between(index, low, high, color=colour, alpha=0.2, linewidth=0)
+            alone = _alone(values)
+            ax.vlines(index[alone], low[alone], high[alone], color=colour, alpha=0.6)
     if quantity == "iym":
         _draw_null(result, ax, chosen[-1])
     _draw_ceiling(result, ax, quantity)
     draw_merges(ax, met)
-    _draw_skips(result.graph.skips, ax)
+    _draw_skips(result.graph.skips, set(index.tolist()), ax)
     ax.set_ylabel(f"{LABELS[quantity]} ({result.unit})")
     label_layers(ax, index, met)
     add_epoch_bar(ax, colours, chosen)
     return ax
+
+
+def _alone(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Tell which values have no neighbour, so that no band can be drawn around them."""
+    known = np.pad(np.isfinite(values), 1)
+    alone: NDArray[np.bool_] = known[1:-1] & ~known[:-2] & ~known[2:]
+    return alone
 
 
 def _chosen_epochs(result: FlowResult, epochs: Sequence[int] | None) -> list[int]:
@@ -124,8 +135,18 @@ def _draw_null(result: FlowResult, ax: Axes, epoch: int) -> None:
         zorder=0,
         label=words,
     )
+    ax.plot(result.dataset["index"].values, high, color=QUIET, linewidth=0.6, alpha=0.8, zorder=0)
     ax.text(
-        0.01, 0.01, words, transform=ax.transAxes, fontsize=8, color=QUIET, ha="left", va="bottom"
+        0.01,
+        0.99,
+        words,
+        transform=ax.transAxes,
+        fontsize=8,
+        color=QUIET,
+        ha="left",
+        va="top",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+        zorder=4,
     )
 
 
@@ -149,13 +170,19 @@ def _draw_ceiling(result: FlowResult, ax: Axes, quantity: Quantity) -> None:
     ax.set_ylim(-0.03 * ceiling, 1.1 * ceiling)
 
 
-def _draw_skips(skips: Sequence[Skip], ax: Axes) -> None:
-    """Draw every skip connection as an arc above the axes, higher where it is longer."""
+def _draw_skips(skips: Sequence[Skip], shown: set[int], ax: Axes) -> None:
+    """Draw skip connections as arcs above the axes, higher where they are longer.
+
+    Those from the input begin before the first layer; what begins or ends at a layer that is not
+    shown is left out.
+    """
+    first = min(shown)
     ends = [
-        (str(skip), -1 if skip.source_index is None else skip.source_index, skip.merge_index)
+        (str(skip), first - 1 if skip.source_index is None else skip.source_index, skip.merge_index)
         for skip in skips
+        if skip.source_index in shown or (skip.source_index is None and first == 0)
     ]
-    arcs = [(label, start, end) for label, start, end in ends if end is not None]
+    arcs = [(label, start, end) for label, start, end in ends if end is not None and end in shown]
     longest = max((end - start for _, start, end in arcs), default=1)
     labelled = len(arcs) <= _MOST_LABELS
     for label, start, end in arcs:

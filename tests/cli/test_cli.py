@@ -267,7 +267,7 @@ def test_checkpoints_that_do_not_fit_or_hold_code(infoflow_command, model_file, 
             [*("prune", "{net}:make", "--out", "s.pt2", "--streams", "1->21"), *SHAPE],
             "No merge of UNet has a stream '1->21'. The nearest are",
         ),
-        (["prune-suggest", "a.nc", "--data", "demo"], "--usable are for a MODEL"),
+        (["prune-suggest", "a.nc", "--data", "demo"], "what says how to measure are for a MODEL"),
         (["demo", "--out", "{net}/figures"], "Cannot make the output folder"),
         (["analyze", "{net}:make", "--data", "demo", "--save-plots", "{net}"], "Cannot make"),
     ],
@@ -311,3 +311,49 @@ def test_demo_with_few_epochs(infoflow_command, tmp_path):
         "information_planes.png",
     }
     assert infoflow.load(tmp_path / "demo" / "result.nc").epochs == [0, 1]
+
+
+def test_prune_never_replaces_the_checkpoint_that_it_reads(infoflow_command, model_file, tmp_path):
+    weights = tmp_path / "net.pt"
+    torch.save(UNet(base_channels=2).state_dict(), weights)
+    before = weights.read_bytes()
+    given = ["--weights", weights, "--streams", "1->20", "--input-shape", "3,32,32"]
+    code, _, err = infoflow_command(
+        "prune", f"{model_file}:make", *given, "--out", tmp_path / "net.pt2", "--overwrite"
+    )
+    assert code == 2
+    assert "the checkpoint that is read" in err
+    assert weights.read_bytes() == before
+    assert not list(tmp_path.glob(".infoflow*"))
+
+
+def test_results_go_into_nc_files(infoflow_command, model_file, tmp_path):
+    weights = tmp_path / "w.pt"
+    torch.save(UNet(base_channels=2).state_dict(), weights)
+    code, _, err = infoflow_command(
+        "analyze", f"{model_file}:make", "--data", "demo", "--out", weights
+    )
+    assert code == 2
+    assert "--out must end in .nc" in err
+    torch.load(weights, weights_only=True)
+
+
+def test_a_saved_result_is_not_measured_again(infoflow_command, tmp_path):
+    code, _, err = infoflow_command("prune-suggest", tmp_path / "flow.nc", "--noise", "relative")
+    assert code == 2
+    assert "is read as it is" in err
+
+
+@pytest.mark.parametrize("wrap", ["model_state_dict", "module."])
+def test_checkpoints_as_tutorials_and_ddp_write_them(infoflow_command, model_file, tmp_path, wrap):
+    state = UNet(base_channels=2).state_dict()
+    if wrap == "module.":
+        state = {f"module.{name}": value for name, value in state.items()}
+    else:
+        state = {"epoch": 3, wrap: state}
+    torch.save(state, tmp_path / "w.pt")
+    code, out, err = infoflow_command(
+        "graph", f"{model_file}:make", "--weights", tmp_path / "w.pt", "--input-shape", "3,32,32"
+    )
+    assert (code, err) == (0, "")
+    assert "23 layers" in out

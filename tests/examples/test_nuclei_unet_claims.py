@@ -314,8 +314,40 @@ def test_redesign_and_cut_differ_where_one_of_them_does_no_harm():
 def test_a_clock_that_runs_twice_as_fast_is_found():
     fast, slow = make_seed(), make_seed(variant="clock")
     slow.curves[1] = make_curve(1250, 10_000)
-    about = {"model": 1, "size": 64, "base_channels": 8, "images": None}
-    one, other = (study.Seed(**{**vars(seed), "about": about}) for seed in (fast, slow))
-    found = clocks.compare_clocks(study.Study((one,), other))
-    assert found["factor at equal loss"] == pytest.approx(2.0, rel=0.05)
+    about = {"model": 1, "size": 64, "base_channels": 8, "images": None, "seed": 0}
+    one, other = (
+        replace(seed, about=about, rate=rate) for seed, rate in ((fast, 5.0), (slow, 1.0))
+    )
+    # whichever of the two is the study's own
+    for pair in (study.Study((one,), other), study.Study((other,), one)):
+        found = clocks.compare_clocks(pair)
+        assert found["factor at equal loss"] == pytest.approx(2.0, rel=0.05)
     assert clocks.compare_clocks(study.Study((one,))) == {}
+
+
+def test_one_early_look_is_no_share_of_looks():
+    few = make_seed(papers_iym()[[0, 3, 9, 12]], clock=CLOCK[[0, 3, 9, 12]])
+    judged = verdicts.judge(PAPERS["rises-iym"], [few])
+    assert judged.verdict == verdicts.CANNOT
+    assert "1 looks fall into its first 1,000 epochs" in judged.why
+
+
+def test_what_untrained_nets_do_too_is_said_beside_the_verdict():
+    judged = verdicts.judge(PAPERS["reaches-20"], [make_seed(changed([20], 3.0))])
+    assert "Untrained nets do the same" in judged.why
+    assert "Untrained nets" not in verdicts.judge(PAPERS["reaches-17"], [make_seed()]).why
+
+
+def test_epochs_of_several_seeds_are_written_as_epochs():
+    seeds = [make_seed(changed([17], papers_iym()[:, [layer]])) for layer in (14, 20, 17)]
+    seeds = [replace(one, seed=number) for number, one in enumerate(seeds)]
+    ours_text = verdicts.judge(PAPERS["reaches-17"], seeds).ours
+    assert "e+" not in ours_text
+
+
+def test_cuts_that_cost_nothing_have_no_order():
+    costs = {"7->11": 0.006, "5->14": -0.002, "3->17": 0.02, "1->20": 0.01}
+    seed = with_cuts(make_seed(), costs)
+    answer = ours.best_cut_reading(replace(seed, flow=None))
+    assert answer.why == "no cut costs more than 0.03, so there is no order"
+    assert ours.best_cut_reading(make_seed()).why == "no cut was tried"

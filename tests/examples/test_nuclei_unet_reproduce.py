@@ -236,3 +236,19 @@ def test_other_settings_are_refused(whole: tuple[Path, str], place: Path):
     )
     assert text.returncode == 2
     assert "is of scale smoke" in text.stderr
+
+
+def test_settings_are_checked_before_anything_is_done():
+    measure = example.reproduction.measure
+    with pytest.raises(ValueError, match="mode must be one of auto, exact, sketch, got 'skech'"):
+        measure.How(mode="skech")
+    with pytest.raises(ValueError, match="memory_budget"):
+        measure.How(memory_budget="much")
+
+
+def test_a_few_epochs_leave_what_was_measured_before(whole: tuple[Path, str], place: Path):
+    before = {path: path.stat().st_mtime_ns for path in measured(whole[0])}
+    finish(place, "whole", "--resume", "--stages", "measure", "--epochs", "0")
+    assert {path: path.stat().st_mtime_ns for path in measured(whole[0])} == before
+    wrong = start(place, "whole", "--resume", "--stages", "measure", "--epochs", "77")
+    assert "epochs must be among those that are measured" in wrong.communicate()[0]

@@ -458,3 +458,12 @@ def test_a_changed_environment_is_told(call, monkeypatch):
     resumed = call("--epochs 1 --resume")
     assert "the numbers will differ" in resumed.stderr
     assert math.isfinite(float(resumed.output.split("Dice ")[-1].split()[0]))
+
+
+def test_a_first_measurement_that_fails_leaves_the_folder_free(settings, data, tmp_path: Path):
+    going = run.Run(settings, data, tmp_path)
+    going.tracker.record = lambda epoch: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        going.begin()
+    assert not (tmp_path / "checkpoint.pt").exists()
+    go_on(settings, data, tmp_path, 1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 import infoflow
@@ -136,3 +137,34 @@ def test_interrupted_measurement_leaves_the_file_and_the_model(unet, loader, tmp
     assert unet.training
     tracker.record(1)
     assert tracker.result.epochs == [0, 1]
+
+
+class Another(nn.Sequential):
+    """A net of another name."""
+
+
+def small_net(width, kind=nn.Sequential):
+    return kind(nn.Linear(3, width), nn.Tanh(), nn.Linear(width, 2))
+
+
+def points(count):
+    x = torch.randn(count, 3, generator=torch.Generator().manual_seed(0))
+    return [(x, (x[:, 0] > 0).long())]
+
+
+@pytest.mark.parametrize(
+    ("what", "model", "count"),
+    [
+        ("nets", small_net(5, Another), 40),
+        ("shapes of layers", small_net(7), 40),
+        ("samples", small_net(5), 30),
+    ],
+)
+def test_a_file_of_another_net_or_other_samples_is_refused(what, model, count, tmp_path):
+    path = tmp_path / "flow.nc"
+    given = {"schedule": [0, 1], "path": path, "noise_variance": 100.0, "progress": False}
+    infoflow.Tracker(small_net(5), points(40), **given).record(0)
+    tracker = infoflow.Tracker(model, points(count), **given)
+    with pytest.raises(ResultFileError, match=f"measured with other {what}"):
+        tracker.record(1)
+    assert infoflow.load(path).epochs == [0]

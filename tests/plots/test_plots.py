@@ -11,6 +11,8 @@ from matplotlib.patches import FancyArrowPatch, PathPatch
 
 import infoflow
 from infoflow import plots
+from infoflow.interface import ArgumentError
+from infoflow.testing import UNet, blob_images
 
 
 @pytest.fixture
@@ -131,3 +133,45 @@ def test_wrong_arguments(unet, loader, result):
     for function in (plots.uplot, plots.information_plane, plots.information_planes):
         with pytest.raises(ValueError, match="needs a result with a target"):
             function(without)
+
+
+def arcs(ax):
+    return sum(
+        patch.get_transform() != ax.transData and not patch.get_clip_on() for patch in ax.patches
+    )
+
+
+@pytest.mark.parametrize(("layers", "count"), [("encoder*", 0), ("decoder*", 0), ("merges", 4)])
+def test_arcs_end_at_layers_that_are_shown(layers, count):
+    images, masks = blob_images(8, size=32)
+    loader = [(images, masks)]
+    result = infoflow.analyze(
+        UNet(base_channels=2),
+        loader,
+        layers=layers,
+        target=infoflow.KMeans(2),
+        noise_variance=100.0,
+        progress=False,
+    )
+    assert arcs(infoflow.plots.uplot(result)) == count
+
+
+def test_without_i_x_m_there_is_no_picture_of_it():
+    x = torch.randn(24, 2, generator=torch.Generator().manual_seed(0))
+    loader = [(x, (x[:, 0] > 0).long())]
+    result = infoflow.analyze(torch.nn.Linear(2, 2), loader, estimator="ksg", progress=False)
+    with pytest.raises(ArgumentError, match="which this estimator does not give"):
+        infoflow.plots.uplot(result, quantity="ixm")
+    with pytest.raises(ArgumentError, match="which this estimator does not give"):
+        infoflow.plots.information_planes(result)
+    assert infoflow.plots.uplot(result).get_ylabel() == "I(Y;M) (bits)"
+
+
+def test_a_single_layer_has_its_interval():
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    loader = [(x, (x[:, 0] > 0).long())]
+    result = infoflow.analyze(torch.nn.Linear(2, 2), loader, noise_variance=1.0, progress=False)
+    ax = infoflow.plots.uplot(result)
+    low, high = (float(result.dataset[f"iym_ci_{end}"][0, 0]) for end in ("low", "high"))
+    segments = [s for c in ax.collections if hasattr(c, "get_segments") for s in c.get_segments()]
+    assert any(s[:, 1].tolist() == pytest.approx([low, high]) for s in segments)

@@ -21,6 +21,8 @@ MERGES = (11, 14, 17, 20)
 _RISE = 0.01
 #: A validation Dice below this is no segmentation: an untrained net may have 0.3.
 _LEARNED = 0.5
+#: Of fewer looks no share is taken.
+_FEWEST_LOOKS = 3
 _NOT_THERE = "the training has not come that far yet"
 
 
@@ -50,7 +52,7 @@ def first_layers(seed: Seed) -> Answer:
     first_look = float(seed.clock[1]) if len(seed.clock) > 1 else math.inf
     if 10 < when <= first_look:
         why = f"the first look after the start is at {clock_text(first_look)} of its epochs"
-        return Answer(None, text, when, why)
+        return Answer(None, text, when, why, clock_text)
     return Answer(when <= 10, text, when, form=clock_text)
 
 
@@ -80,8 +82,8 @@ def early_rises(seed: Seed, quantity: str) -> Answer:
     """Read at which merges a quantity rises, in most looks at the first 1,000 epochs."""
     early = (seed.clock > 0) & (seed.clock <= 1000)
     values = seed.read(quantity)[early]
-    if not len(values):
-        return Answer(None, "-", why="no look falls into its first 1,000 epochs")
+    if len(values) < _FEWEST_LOOKS:
+        return Answer(None, "-", why=f"{len(values)} looks fall into its first 1,000 epochs")
     rises = {m: float((values[:, m] > values[:, m - 1] + _RISE).mean()) for m in MERGES}
     text = ", ".join(f"{merge}: {share:.0%}" for merge, share in rises.items())
     return Answer(all(share > 0.5 for share in rises.values()), f"rises at {text} of looks")
@@ -93,11 +95,12 @@ def reaches(seed: Seed, layer: int, earliest: float, latest: float) -> Answer:
     if not math.isfinite(when):
         text = f"not by {clock_text(seed.clock[-1])}"
         is_short = seed.clock[-1] < latest
-        return Answer(None if is_short else False, text, when, _NOT_THERE if is_short else "")
+        why = _NOT_THERE if is_short else ""
+        return Answer(None if is_short else False, text, when, why, clock_text)
     before = float(seed.clock[seed.clock < when].max(initial=0.0))
     text = f"between {clock_text(before)} and {clock_text(when)}" if when else _since(when)
     if when < earliest or before > latest:
-        return Answer(False, text, when)
+        return Answer(False, text, when, form=clock_text)
     if before < earliest or when > latest:
         return Answer(None, text, when, "the looks are too far apart", clock_text)
     return Answer(True, text, when, form=clock_text)

@@ -13,9 +13,10 @@ def compare_clocks(study: Study) -> dict[str, float | str]:
     The factor is how much more clock the larger rate takes to the same loss, as the median over
     losses that both reach.
     """
-    fast, slow = study.partner(), study.slow
-    if fast is None or slow is None:
+    pair = study.two_rates()
+    if pair is None:
         return {}
+    fast, slow = pair
     one, other = fast.curves[1], slow.curves[1]
     both = min(one.clock[-1], other.clock[-1])
     at = one.clock[(one.clock > 0) & (one.clock <= both)]

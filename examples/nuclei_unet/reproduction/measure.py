@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import xarray as xr
@@ -17,6 +18,7 @@ from run import FixedTarget
 from torch import nn
 
 import infoflow
+from infoflow.capture.budget import parse_bytes
 from infoflow.capture.strategy import Mode
 from infoflow.interface import Labels, SaturationWarning, SingletonWarning
 from reproduction.readings import BINS, TARGETS, Kept, SharedBinning, SharedKDE
@@ -31,6 +33,11 @@ class How:
     device: str = "cpu"
     mode: Mode = "exact"
     memory_budget: str = "2GB"
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"mode must be one of {', '.join(get_args(Mode))}, got {self.mode!r}.")
+        parse_bytes(self.memory_budget)
 
 
 def make_targets(training: Training, data: Nuclei, clusters: Labels) -> dict[str, Labels]:
@@ -78,8 +85,9 @@ def measure(
         )
         written()
         print(f"  {training.name}: epoch {epoch} ({number} of {len(missing)})", flush=True)
-    if due:
-        _join(parts, due, results, training.name)
+    whole = [e for e in training.looks() if all(path.exists() for path in _files(parts, e))]
+    if whole:
+        _join(parts, whole, results, training.name)
     return len(missing)
 
 

@@ -140,9 +140,11 @@ def cut_readings(seed: Seed) -> dict[str, float]:
 
 def best_cut_reading(seed: Seed) -> Answer:
     """Say which readings of the trained net order the cuts by their damage best."""
+    if seed.cut is None:
+        return Answer(None, "-", why="no cut was tried")
     taus = {name: tau for name, tau in cut_readings(seed).items() if math.isfinite(tau)}
     if not taus:
-        return Answer(None, "-", why="no cut was tried")
+        return Answer(None, "-", why=f"no cut costs more than {HARMLESS}, so there is no order")
     top = max(taus.values())
     best = [name for name, tau in taus.items() if tau > top - 1e-9]
     papers = f"missing before the merge, {PAPER}"

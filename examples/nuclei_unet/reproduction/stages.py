@@ -81,6 +81,12 @@ class Work:
 
     def found(self) -> list[Trained]:
         """Return the trainings that are there, finished or not, and say which are not."""
+        looks = {epoch for training in self.scale.trainings for epoch in training.looks()}
+        odd = sorted(set(self.only) - looks)
+        if odd:
+            raise ValueError(
+                f"epochs must be among those that are measured, {sorted(looks)}, got {odd}."
+            )
         pairs = [(t, find_trained(t, self.places)) for t in self.scale.trainings]
         for training, trained in pairs:
             if trained is None:
@@ -149,12 +155,13 @@ def measure_all(work: Work, cost: Cost) -> None:
             data = work.data(trained.training)
             parts = work.out / "measured" / name
             measure(trained, data, parts, work.results, work.how, cost.keep)
-            _write_pictures(trained, data, work.results)
+            _write_pictures(replace(trained, only=()), data, work.results)
             # written last: it says up to which epoch everything of this training is there
             collect(trained, len(data.images), work.results)
     for trained in found:
         if trained.training.is_main and trained.kept():
-            _try_out(trained, work.data(trained.training), work.results, cost)
+            whole = replace(trained, only=())  # the last epoch is what counts, whatever is measured
+            _try_out(whole, work.data(trained.training), work.results, cost)
 
 
 def _try_out(trained: Trained, data: Nuclei, results: Path, cost: Cost) -> None:
@@ -175,7 +182,7 @@ def _is_current(trained: Trained, results: Path) -> bool:
     if not about.exists():
         return False
     done = json.loads(about.read_text(encoding="utf-8"))["trained_epochs"]
-    return done == trained.epoch and measured_epochs(results, name) == trained.kept()
+    return done == trained.epoch and set(trained.kept()) <= set(measured_epochs(results, name))
 
 
 def _write_pictures(trained: Trained, data: Nuclei, results: Path) -> None:

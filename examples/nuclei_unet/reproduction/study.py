@@ -214,17 +214,18 @@ class Study:
     """All seeds of all variants, and Model 1 at another learning rate."""
 
     seeds: tuple[Seed, ...]
-    slow: Seed | None = None
+    other_rate: Seed | None = None
 
     def main(self) -> Seed:
         """Return the seed that the figures show: the paper's net where there is one."""
         return min(self.seeds, key=lambda seed: (seed.variant != "whole", seed.seed))
 
-    def partner(self) -> Seed | None:
-        """Return the seed with the net and images of the slow training, at its own rate."""
+    def two_rates(self) -> tuple[Seed, Seed] | None:
+        """Return the same Model 1 at a larger and at a smaller learning rate, or None."""
         for seed in self.seeds:
-            if self.slow and _same_net(seed.about, self.slow.about):
-                return seed
+            if self.other_rate and _same_net(seed.about, self.other_rate.about):
+                small, large = sorted((seed, self.other_rate), key=lambda one: one.rate)
+                return large, small
         return None
 
 
@@ -247,8 +248,8 @@ def load_study(results: Path) -> Study:
             f"{results} must hold the measurements of a Model 1 (*-model1-*.flow.nc), but has "
             "none. Run the stages train and measure first."
         )
-    slow = next((seed for seed in found if seed.variant == "clock"), None)
-    return Study(tuple(seed for seed in found if seed.variant != "clock"), slow)
+    other = next((seed for seed in found if seed.variant == "clock"), None)
+    return Study(tuple(seed for seed in found if seed.variant != "clock"), other)
 
 
 def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:
@@ -293,5 +294,5 @@ def _curve(results: Path, about: dict[str, Any]) -> Curve:
 
 
 def _same_net(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
-    names = ("model", "size", "base_channels", "images")
+    names = ("model", "size", "base_channels", "images", "seed")
     return bool(one and other) and all(one[name] == other[name] for name in names)  # type: ignore[index]

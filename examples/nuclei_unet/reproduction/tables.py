@@ -85,7 +85,7 @@ def _scores(study: Study) -> list[tuple[str, ...]]:
 def _runs(study: Study) -> list[tuple[str, ...]]:
     """Return how far each training has come, and its clock."""
     rows = []
-    for seed in (*study.seeds, *((study.slow,) if study.slow else ())):
+    for seed in (*study.seeds, *((study.other_rate,) if study.other_rate else ())):
         for model, curve in seed.curves.items():
             done = f"{curve.clock[-1] / seed.rate:.0f}", f"{curve.end / seed.rate:.0f}"
             name = f"{seed.variant}, seed {seed.seed}"

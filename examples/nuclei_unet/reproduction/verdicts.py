@@ -118,6 +118,8 @@ def judge(claim: Claim, seeds: Sequence[Seed], factor: float = math.nan) -> Judg
     verdict = _verdict([vote for vote in holds if vote is not None])
     answers = [answer for group in groups.values() for answer in group]
     hints = {answer.why for answer in answers if answer.holds is not None and answer.why}
+    if verdict == "reproduced" and control.startswith("holds"):
+        hints.add("Untrained nets do the same, so it says little of training")
     why = ". ".join([*reasons, *sorted(hints), claim.note])
     return Judged(claim, ours, control, verdict, why)
 

@@ -20,9 +20,10 @@ _LOOKS = (200, 1000, 5000, 10_000)
 
 def clock(study: Study, results: Path) -> Figure | None:
     """Overlay loss, validation Dice and U-Plots of the two rates."""
-    fast, slow = study.partner(), study.slow
-    if fast is None or slow is None:
+    pair = study.two_rates()
+    if pair is None:
         return None
+    fast, slow = pair
     figure, panels = plt.subplots(2, 2, figsize=(13, 8), layout="constrained")
     for seed, (line, colour) in zip((fast, slow), _STYLES, strict=True):
         curve = seed.curves[1]
