@@ -36,7 +36,9 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     _write_table(out / "settings.csv", ("run", "reading", "score"), _scores(study))
     _write_table(out / "runs.csv", ("run", "model", "trained", "of", "clock"), _runs(study))
     costs = read_costs(results / "costs.csv")
-    _write_table(out / "costs.csv", ("stage", "hours", "peak memory"), [_cost(c) for c in costs])
+    if costs:
+        rows = [_cost(cost) for cost in costs]
+        _write_table(out / "costs.csv", ("stage", "hours", "peak memory"), rows)
     if clocks:
         lines = [(name, f"{v:.3g}" if isinstance(v, float) else v) for name, v in clocks.items()]
         _write_table(out / "clocks.csv", ("two learning rates", "measured"), lines)
