@@ -248,6 +248,8 @@ class _Sweep:
             return False
         if self.facts[node].shape[:1] != self.facts[sources[0]].shape[:1]:
             return False  # its first dimension no longer counts the samples
+        if self._is_state(node, sources[0]):
+            return False
         del self._values[sources[0]]
         self._values[node] = draft
         self.flows[node] = self.flows[sources[0]]
@@ -255,6 +257,15 @@ class _Sweep:
         draft.followed_by.append(self._operation(node))
         draft.parameters += self._own_parameters(node)
         return True
+
+    def _is_state(self, node: fx.Node, source: fx.Node) -> bool:
+        """Tell whether a node takes the last state of a recurrent layer, not its outputs.
+
+        Its first dimension counts layers and directions, whatever its length.
+        """
+        is_item = self._operation(node) == "getitem" and node.args[1:] not in ((0,), (slice(None),))
+        recurrent = self._operation(source).lower().startswith(("lstm", "gru", "rnn_"))
+        return is_item and (recurrent or isinstance(self.program.module(source), nn.RNNBase))
 
     def _absorb_region(self, draft: LayerDraft) -> None:
         """Let an activation or a norm that is written out belong to its layer."""

@@ -88,7 +88,8 @@ def feature_maps(
     maps = {layer.name: _finite(layer, values[layer.name][0]) for layer in drawn}
     chosen = {layer.name: _chosen(layer, maps[layer.name], channels) for layer in drawn}
     wide = max(map(len, chosen.values()))
-    axes = dict(zip(["image", *maps], _new_axes(1 + len(drawn), wide), strict=True))
+    aspect = batch.shape[-2] / batch.shape[-1]
+    axes = dict(zip(["image", *maps], _new_axes(1 + len(drawn), wide, aspect), strict=True))
     _draw_image(axes["image"], batch[0].detach().float().cpu())
     for layer in drawn:
         _draw_strip(axes[layer.name], layer, maps[layer.name], chosen[layer.name])
@@ -141,11 +142,15 @@ def _chosen(layer: Layer, maps: Tensor, channels: int | Sequence[int]) -> list[i
     return list(channels)
 
 
-def _new_axes(strips: int, wide: int) -> list[Axes]:
-    """Return axes of a new figure for so many strips, down one column or two."""
+def _new_axes(strips: int, wide: int, aspect: float) -> list[Axes]:
+    """Return axes of a new figure for so many strips, down one column or two.
+
+    ``aspect`` is the height of the maps over their width.
+    """
     columns = 1 if strips <= _MOST_ROWS else 2
     rows = math.ceil(strips / columns)
-    size = (columns * max(3.2, wide * _TILE_INCHES), rows * (_TILE_INCHES + 0.5))
+    height = _TILE_INCHES * min(max(aspect, 0.3), 3.0)
+    size = (columns * max(3.2, wide * _TILE_INCHES), rows * (height + 0.5))
     grid = plt.subplots(rows, columns, squeeze=False, figsize=size, layout="constrained")[1]
     down = list(grid.T.flatten())
     for ax in down:

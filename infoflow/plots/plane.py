@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from infoflow.flow.result import FlowResult
@@ -120,14 +121,31 @@ def _draw_layer(
     points = result.dataset.sel(layer=name)
     if joined:
         ax.plot(points["ixm"], points["iym"], color=QUIET, linewidth=0.5, zorder=1)
-    ax.scatter(
-        points["ixm"], points["iym"], 16, c=colours.to_rgba(np.array(result.epochs)), zorder=2
-    )
+    edges = [to_hex(colour) for colour in colours.to_rgba(np.array(result.epochs))]
+    saturated = (points["ixm_saturated"] + points["iym_saturated"]).values.astype(bool)
+    faces = ["white" if is_full else edge for edge, is_full in zip(edges, saturated, strict=True)]
+    ax.scatter(points["ixm"], points["iym"], 16, facecolors=faces, edgecolors=edges, zorder=2)
 
 
 def _join_layers(result: FlowResult, ax: Axes) -> None:
-    """Join the layers of a single epoch; write the index beside each that is not at the ceiling."""
+    """Join the layers of a single epoch; write the index beside each that is not at the ceiling.
+
+    Of those that are, how many there are.
+    """
     last = result.dataset.isel(epoch=-1)
+    count = int(last["ixm_saturated"].sum())
+    if count:
+        corner = (float(last["ixm_ceiling"]), float(last["iym_ceiling"]))
+        words = f"{count} layer{'s' if count > 1 else ''} at log N"
+        ax.annotate(
+            words,
+            corner,
+            (-4, -10),
+            textcoords="offset points",
+            ha="right",
+            fontsize=7,
+            color=QUIET,
+        )
     ax.plot(last["ixm"], last["iym"], color=QUIET, linewidth=0.5, zorder=1)
     columns = ("ixm", "iym", "index", "ixm_saturated")
     for x, y, index, saturated in zip(*(last[name].values for name in columns), strict=True):

@@ -16,6 +16,9 @@ _MARKS = {
     "redesign": ("D", "#3f7d4e", "trained from scratch without it"),
 }
 
+#: Lines of the whole net.
+_LINES = {"cut": ":", "tuned": "-.", "redesign": "--"}
+
 
 def trial(outcome: PruningTrial, ax: Axes | None = None, *, metric: str = "metric") -> Axes:
     """Draw the metric after each removal, beside that of the whole net with the same training.
@@ -32,7 +35,8 @@ def trial(outcome: PruningTrial, ax: Axes | None = None, *, metric: str = "metri
     Returns
     -------
     Axes
-        A row for each set of streams; dashed lines are the whole net.
+        A row for each set of streams; lines are the whole net: dotted as it is, dash-dotted after
+        fine-tuning, dashed trained from scratch.
 
     Raises
     ------
@@ -45,7 +49,8 @@ def trial(outcome: PruningTrial, ax: Axes | None = None, *, metric: str = "metri
             "There is nothing to draw: expected a trial that removed streams, got none. Pass "
             "streams= or advice to infoflow.verify_pruning."
         )
-    ax = axes_or_new(ax, 6.4, 1.2 + 0.3 * len(rows))
+    longest = max(len(row.name) for row in rows)
+    ax = axes_or_new(ax, 5.2 + 0.075 * longest, 1.2 + 0.3 * len(rows))
     for measure in MEASURES:
         mark, colour, words = _MARKS[measure]
         whole = outcome.whole.metric(measure)
@@ -55,7 +60,7 @@ def trial(outcome: PruningTrial, ax: Axes | None = None, *, metric: str = "metri
         label = words.format(tune=epochs)
         values = [row.metric(measure) for row in rows]
         ax.plot(values, range(len(rows)), mark, color=colour, label=label, alpha=0.9)
-        ax.axvline(whole, color=colour, linestyle="--", linewidth=0.8)
+        ax.axvline(whole, color=colour, linestyle=_LINES[measure], linewidth=0.9)
     ax.set_yticks(range(len(rows)), [row.name for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="y", color=QUIET, alpha=0.25, linewidth=0.6)

@@ -320,3 +320,21 @@ def test_a_nested_tensor_in_a_net(layout):
 
     graph = traced(forward, torch.rand(3, 5, 6))
     assert graph.names[-1] == "c"
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_outputs_of_a_recurrent_layer_are_measured_whatever_is_read(samples, layers):
+    """Its last state counts layers first, which may be as many as there are samples."""
+
+    def forward(net, x):
+        return net.head(net.lstm(x)[1][0][-1])
+
+    graph = traced(
+        forward,
+        torch.rand(samples, 5, 6),
+        lstm=nn.LSTM(6, 4, num_layers=layers, batch_first=True),
+        head=nn.Linear(4, 2),
+    )
+    assert graph["lstm"].shape == (5, 4)
+    assert graph["head"].streams == ("lstm",)
