@@ -150,7 +150,8 @@ class Skip:
         streams have met (None where the model's output reads the bundle itself).
     parameters, multiply_adds
         What a net without this stream would save, multiply-adds per sample; None where that
-        cannot be said from the shapes (a grouped convolution that reads a bundle).
+        cannot be said from the shapes (a grouped convolution that reads a bundle), or nothing can
+        go (a stream of an attention product, the larger side of a gate, of an output).
     """
 
     source: str

@@ -30,12 +30,13 @@ class BundleDraft:
 class Flow:
     """Where a value comes from: one source, or the sources of a bundle.
 
-    ``norm_weights`` counts the learned numbers that norms have put on a bundle on its way.
+    ``norms`` are the norms that a bundle went through on its way, with how many learned numbers
+    each has.
     """
 
     sources: tuple[str, ...]
     bundle: BundleDraft | None = None
-    norm_weights: int = 0
+    norms: frozenset[tuple[fx.Node, int]] = frozenset()
 
 
 @dataclass(eq=False)

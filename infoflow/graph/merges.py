@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -81,6 +82,9 @@ def _kind(merge: MergeDraft) -> str:
     return "attention" if merge.kind == "MultiheadAttention" else merge.kind
 
 
+_SUMS, _PRODUCTS = ("add", "sub"), ("mul", "div")
+
+
 class _Savings:
     """What a net without one stream would save."""
 
@@ -111,15 +115,26 @@ class _Savings:
         if what == "parameters":
             saved += self._between(source, place, useless)
         if isinstance(merge, LayerDraft):
-            return saved if not isinstance(self._module(merge), nn.Module) else None
+            return saved if self._can_lose(merge, source) else None
+        if OUTPUT in merge.readers:
+            return None  # a narrower output is another net
         for reader in merge.readers:
-            if reader == OUTPUT:
-                continue
             share = self._share_of_reader(merge, source, self._drafts[reader], what)
             if share is None:
                 return None
             saved += share
-        return saved
+        return saved + (self._share_of_norms(merge, source) if what == "parameters" else 0)
+
+    def _can_lose(self, merge: LayerDraft, source: str) -> bool:
+        """Tell whether an operation is a sum or product that is still there without a stream.
+
+        What is left of a gate without its larger side has another shape.
+        """
+        if merge.kind in _PRODUCTS:
+            size = math.prod(self._layers[merge.name].shape)
+            others = [self._layers[s] for s in merge.streams if s != source and s in self._layers]
+            return all(math.prod(other.shape) >= size for other in others)
+        return merge.kind in _SUMS and self._module(merge) is None
 
     def _owners(self, names: Sequence[str]) -> list[str]:
         """Return the layers whose weights no other layer uses, one for each module."""
@@ -151,8 +166,16 @@ class _Savings:
         width, total = bundle.widths[bundle.streams.index(source)], sum(bundle.widths)
         if what == "multiply_adds":
             return self._layers[reader.name].multiply_adds * width // total
-        norms = sum(flow.norm_weights for flow in reader.arguments if flow.bundle is bundle)
-        return (weight.numbers + norms) * width // total
+        return weight.numbers * width // total
+
+    def _share_of_norms(self, bundle: BundleDraft, source: str) -> int:
+        """Count what norms between a bundle and its readers lose, each once."""
+        if bundle.widths is None:
+            return 0
+        arguments = [flow for name in bundle.readers for flow in self._drafts[name].arguments]
+        norms = frozenset().union(*(flow.norms for flow in arguments if flow.bundle is bundle))
+        width, total = bundle.widths[bundle.streams.index(source)], sum(bundle.widths)
+        return sum(numbers * width // total for _, numbers in norms)
 
     def _module(self, draft: LayerDraft) -> nn.Module | None:
         return self._program.module(draft.node)

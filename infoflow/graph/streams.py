@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import fx, nn
 
@@ -171,7 +171,7 @@ class _Sweep:
         if len(sources) > 1:
             bundle = BundleDraft(operation_name(node), node, sources, None)
             self.bundles.append(bundle)
-        self.flows[node] = Flow(sources, bundle, sum(flow.norm_weights for flow in pieces))
+        self.flows[node] = Flow(sources, bundle, _norms_of(pieces))
         self._canvases.add(node)
         return True
 
@@ -186,7 +186,7 @@ class _Sweep:
         widths = self._widths(node, sources, axis)
         bundle = BundleDraft(operation_name(node), node, sources, widths, axis)
         self.bundles.append(bundle)
-        self.flows[node] = Flow(sources, bundle, sum(flow.norm_weights for flow in arguments))
+        self.flows[node] = Flow(sources, bundle, _norms_of(arguments))
 
     def _widths(
         self, node: fx.Node, sources: tuple[str, ...], axis: int | None
@@ -296,7 +296,8 @@ class _Sweep:
     def _pass_on(self, node: fx.Node, flow: Flow) -> Flow:
         if flow.bundle is None:
             return flow
-        return Flow(flow.sources, flow.bundle, flow.norm_weights + self._own_parameters(node))
+        own = self._own_parameters(node)
+        return Flow(flow.sources, flow.bundle, flow.norms | ({(node, own)} if own else set()))
 
     def _own_parameters(self, node: fx.Node) -> int:
         """Count the learned numbers that a node reads itself."""
@@ -310,3 +311,7 @@ class _Sweep:
         self.outputs = unique(arguments)
         for bundle in unique(flow.bundle for flow in arguments if flow.bundle is not None):
             bundle.readers.append(OUTPUT)
+
+
+def _norms_of(flows: Iterable[Flow]) -> frozenset[tuple[fx.Node, int]]:
+    return frozenset().union(*(flow.norms for flow in flows))

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torchvision
 from torch import nn
+from torch.nn import functional as F
 
 import infoflow
 from infoflow.graph import LayerGraph
@@ -325,3 +326,55 @@ def test_a_net_that_works_in_place_on_its_input_leaves_the_callers_tensor():
     assert len(infoflow.trace(InPlace(), x)) == 1
     infoflow.analyze(InPlace(), [x[:2], x[2:]], progress=False)
     assert torch.equal(x, torch.zeros(4, 3))
+
+
+class Promises(nn.Module):
+    """Merges that cannot lose a stream, or not this one."""
+
+    def __init__(self):
+        super().__init__()
+        self.x = nn.Conv2d(3, 4, 1)
+        self.q, self.k, self.v = (nn.Linear(4, 4) for _ in range(3))
+        self.gate = nn.Conv2d(4, 4, 1)
+        self.left, self.right = nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, image):
+        x = self.x(image)
+        x = x * self.gate(x.mean((2, 3), keepdim=True)).sigmoid()
+        tokens = x.flatten(2).transpose(1, 2)
+        q, k, v = self.q(tokens), self.k(tokens), self.v(tokens)
+        attended = F.scaled_dot_product_attention(q, k, v)
+        return torch.cat([self.left(attended), self.right(tokens)], -1)
+
+
+def test_nothing_is_promised_where_nothing_can_go():
+    graph = infoflow.trace(Promises().eval(), torch.rand(2, 3, 4, 4))
+    saved = {
+        (merge.kind, skip.source): skip.parameters
+        for merge in graph.merges
+        for skip in [*merge.skips, *([merge.branch] if merge.branch else [])]
+    }
+    assert saved["mul", "gate"] == 20
+    nothing = {key for key, parameters in saved.items() if parameters is None}
+    attention = {("attention", source) for source in "qkv"}
+    assert nothing == {*attention, ("concat", "left"), ("concat", "right"), ("mul", "x")}
+
+
+def test_a_norm_with_two_readers_is_saved_once():
+    class TwoReaders(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 6, 1)
+            self.norm = nn.BatchNorm2d(10)
+            self.c, self.d = nn.Conv2d(10, 2, 1), nn.Conv2d(10, 2, 1)
+
+        def forward(self, x):
+            x = self.norm(torch.cat([self.a(x), self.b(x)], 1))
+            return self.c(x) + self.d(x)
+
+    net, example = TwoReaders().eval(), torch.rand(2, 3, 4, 4)
+    graph = infoflow.trace(net, example)
+    skip = next(s for m in graph.merges if m.kind == "concat" for s in m.skips)
+    slim = infoflow.prune(net, skip, example)
+    before = sum(p.numel() for p in net.parameters())
+    assert before - sum(p.numel() for p in slim.parameters()) == skip.parameters
