@@ -11,6 +11,7 @@ from torch import fx, nn
 from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, MergeDraft, Names, Streams
 from infoflow.graph.paths import Paths, Place, merge_place
 from infoflow.graph.tracing.modes import evaluation_mode
+from infoflow.graph.tracing.operations import operation_name
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import Layer, Merge, Skip
 
@@ -82,6 +83,9 @@ def _kind(merge: MergeDraft) -> str:
     return "attention" if merge.kind == "MultiheadAttention" else merge.kind
 
 
+#: Norms over channels, as modules and as functions.
+_MIXING = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+_MIXING_FUNCTIONS = ("layer_norm", "group_norm", "rms_norm")
 _SUMS, _PRODUCTS = ("add", "sub"), ("mul", "div")
 
 
@@ -116,14 +120,18 @@ class _Savings:
             saved += self._between(source, place, useless)
         if isinstance(merge, LayerDraft):
             return saved if self._can_lose(merge, source) else None
-        if OUTPUT in merge.readers:
-            return None  # a narrower output is another net
+        norms = self._norms(merge)
+        if OUTPUT in merge.readers or any(self._mixes(norm) for norm, _ in norms):
+            return None  # a narrower output is another net, and so is what is normed together
         for reader in merge.readers:
             share = self._share_of_reader(merge, source, self._drafts[reader], what)
             if share is None:
                 return None
             saved += share
-        return saved + (self._share_of_norms(merge, source) if what == "parameters" else 0)
+        if what == "parameters" and merge.widths is not None:
+            width, total = merge.widths[merge.streams.index(source)], sum(merge.widths)
+            saved += sum(numbers * width // total for _, numbers in norms)
+        return saved
 
     def _can_lose(self, merge: LayerDraft, source: str) -> bool:
         """Tell whether an operation is a sum or product that is still there without a stream.
@@ -168,14 +176,16 @@ class _Savings:
             return self._layers[reader.name].multiply_adds * width // total
         return weight.numbers * width // total
 
-    def _share_of_norms(self, bundle: BundleDraft, source: str) -> int:
-        """Count what norms between a bundle and its readers lose, each once."""
-        if bundle.widths is None:
-            return 0
-        arguments = [flow for name in bundle.readers for flow in self._drafts[name].arguments]
-        norms = frozenset().union(*(flow.norms for flow in arguments if flow.bundle is bundle))
-        width, total = bundle.widths[bundle.streams.index(source)], sum(bundle.widths)
-        return sum(numbers * width // total for _, numbers in norms)
+    def _norms(self, merge: BundleDraft) -> frozenset[tuple[fx.Node, int]]:
+        """Return the norms between a bundle and its readers, with their learned numbers."""
+        readers = [self._drafts[name] for name in merge.readers if name != OUTPUT]
+        flows = (flow for reader in readers for flow in reader.arguments if flow.bundle is merge)
+        return frozenset().union(*(flow.norms for flow in flows))
+
+    def _mixes(self, norm: fx.Node) -> bool:
+        """Tell whether a norm takes its mean over channels of several streams."""
+        module = self._program.module(norm)
+        return isinstance(module, _MIXING) or operation_name(norm) in _MIXING_FUNCTIONS
 
     def _module(self, draft: LayerDraft) -> nn.Module | None:
         return self._program.module(draft.node)

@@ -378,3 +378,17 @@ def test_a_norm_with_two_readers_is_saved_once():
     slim = infoflow.prune(net, skip, example)
     before = sum(p.numel() for p in net.parameters())
     assert before - sum(p.numel() for p in slim.parameters()) == skip.parameters
+
+
+def test_nothing_is_promised_behind_a_norm_over_all_channels():
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(3, 4), nn.Linear(3, 6), nn.Linear(10, 2)
+            self.norm = nn.LayerNorm(10)
+
+        def forward(self, x):
+            return self.c(self.norm(torch.cat([self.a(x), self.b(x)], 1)))
+
+    graph = infoflow.trace(Normed().eval(), torch.rand(2, 3))
+    assert [s.parameters for m in graph.merges for s in (*m.skips, m.branch) if s] == [None, None]
