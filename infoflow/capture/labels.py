@@ -134,7 +134,7 @@ def raw_classes(
 
 def _missing_target(reducer: Target, samples: Samples) -> TargetError:
     odd = samples.odd_target
-    given = "its batches hold inputs only" if odd is None else f"gives a {odd} that is no tensor"
+    given = "its batches hold inputs only" if odd is None else f"that is a {odd} and no tensor"
     return TargetError(
         f"target={type(reducer).__name__} needs what the loader gives as target, but {given}. Give "
         "(inputs, target) pairs, pass unpack= or an array of labels, or target='output' for the "

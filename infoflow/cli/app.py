@@ -17,6 +17,7 @@ from infoflow.cli.options import (
     AsMermaid,
     Budget,
     Data,
+    EstimatorName,
     Leaves,
     Mode,
     Model,
@@ -97,12 +98,7 @@ def analyze(
     data: Data = None,
     weights: Weights = None,
     target: Target = "auto",
-    estimator: Annotated[
-        str,
-        typer.Option(
-            help="kde, binning, equal-mass, renyi, ksg or, of a NoisyNet, sample-propagation."
-        ),
-    ] = "kde",
+    estimator: EstimatorName = "kde",
     noise: Noise = None,
     noise_variance: Annotated[float | None, typer.Option(help="The same as --noise.")] = None,
     bin_size: Annotated[float | None, typer.Option(help="Of the binning; default 0.2.")] = None,
@@ -158,12 +154,7 @@ def analyze(
 def plan(
     model: Model,
     samples: Annotated[int, typer.Option(help="Number of samples.")],
-    estimator: Annotated[
-        str,
-        typer.Option(
-            help="kde, binning, equal-mass, renyi, ksg or, of a NoisyNet, sample-propagation."
-        ),
-    ] = "kde",
+    estimator: EstimatorName = "kde",
     layers: Annotated[str, typer.Option(help="all, merges, or a name or pattern.")] = "all",
     memory_budget: Budget = "2GB",
     mode: Mode = "auto",

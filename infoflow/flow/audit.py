@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import xarray as xr
@@ -129,21 +130,20 @@ class Audit(Sequence[AuditRow]):
 def audit(result: FlowResult, epoch: int) -> Audit:
     """Compare every measured layer with its measured dominators, and merges with their streams."""
     moment = result.dataset.sel(epoch=epoch)
-    propagated = bool(result.dataset.attrs.get("is_propagated", 0))
+    is_propagated = bool(result.dataset.attrs.get("is_propagated", 0))
     rows: list[AuditRow] = []
     rises: list[AuditRow] = []
     for quantity in ("ixm", "iym") if result.has_target else ("ixm",):
         known = _numbers(moment, result.layers, quantity)
-        symbol = _SYMBOLS[quantity]
+        row = partial(_row, result.graph, _SYMBOLS[quantity], known)
         rows += [
-            _row(result.graph, symbol, (before, known[before]), (layer, known[layer]), propagated)
+            row(before, layer, _finding(known[before], known[layer], is_propagated))
             for layer in result.layers
             for before in _dominators(result.graph, layer)
             if before in known
         ]
         rises += [
-            _row(result.graph, symbol, (source, known[source]), (layer, known[layer]), "merge")
-            for source, layer in _across_merges(result.graph, known)
+            row(source, layer, "merge") for source, layer in _across_merges(result.graph, known)
         ]
     finite = [row for row in [*rows, *rises] if row.rise == row.rise]
     kept = tuple(row for row in finite if row.finding != "merge" or row.rise > _ROUNDING)
@@ -172,20 +172,17 @@ def _across_merges(graph: LayerGraph, measured: Collection[str]) -> Iterator[tup
 def _row(
     graph: LayerGraph,
     symbol: str,
-    before: tuple[str, Numbers],
-    after: tuple[str, Numbers],
-    how: bool | Literal["merge"],
+    known: Mapping[str, Numbers],
+    before: str,
+    layer: str,
+    finding: Finding,
 ) -> AuditRow:
-    """Compare a layer, after, with one before it.
-
-    ``how`` is ``"merge"`` across a merge, and else whether the noise is part of the net.
-    """
-    (source, early), (layer, late) = before, after
+    early, late = known[before], known[layer]
     return AuditRow(
         symbol,
-        source,
+        before,
         layer,
-        graph[source].index,
+        graph[before].index,
         graph[layer].index,
         early[""],
         early["_ci_low"],
@@ -193,7 +190,7 @@ def _row(
         late[""],
         late["_ci_low"],
         late["_ci_high"],
-        "merge" if how == "merge" else _finding(early, late, how),
+        finding,
     )
 
 
@@ -216,13 +213,13 @@ def _numbers(moment: xr.Dataset, layers: Sequence[str], quantity: str) -> dict[s
     return found
 
 
-def _finding(early: Mapping[str, float], late: Mapping[str, float], propagated: bool) -> Finding:
+def _finding(early: Numbers, late: Numbers, is_propagated: bool) -> Finding:
     if late[""] <= early[""] + _ROUNDING:
         return "holds"
     if late["_ci_low"] <= early["_ci_high"]:
         return "within interval"
     is_agreed = all(late[bound] >= early[bound] - _ROUNDING for bound in ("_lower", "_upper"))
-    return "noise model" if is_agreed and not propagated else "estimator"
+    return "noise model" if is_agreed and not is_propagated else "estimator"
 
 
 # --------------------------------------------------------------------------- text

@@ -225,9 +225,8 @@ def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
     warnings.warn(
         f"The streams into {len(streams.merges)} merges are not measured: their distances need "
         f"{format_bytes(kept)} of the memory_budget of {format_bytes(budget)}, which has no room "
-        "for them beside those of the layers. "
-        "Raise it, use fewer samples, or choose fewer layers=; streams=False says that they are "
-        "not wanted.",
+        "for them beside those of the layers. Raise it, use fewer samples, or choose fewer "
+        "layers=; streams=False says that they are not wanted.",
         UnmeasurableWarning,
         stacklevel=4,
     )

@@ -6,6 +6,7 @@ import pickle
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -357,3 +358,12 @@ def test_checkpoints_as_tutorials_and_ddp_write_them(infoflow_command, model_fil
     )
     assert (code, err) == (0, "")
     assert "23 layers" in out
+
+
+def test_the_page_shows_what_plan_prints(infoflow_command):
+    page = (Path(__file__).parents[2] / "docs" / "cli.rst").read_text(encoding="utf-8")
+    block = page[page.index("   $ infoflow plan ") :].split("\n\n")[0]
+    command, *shown = (line.removeprefix("   ") for line in block.splitlines())
+    code, out, _ = infoflow_command(*command.split()[2:])
+    assert code == 0
+    assert out.splitlines() == shown

@@ -329,7 +329,7 @@ def test_one_early_look_is_no_share_of_looks():
     few = make_seed(papers_iym()[[0, 3, 9, 12]], clock=CLOCK[[0, 3, 9, 12]])
     judged = verdicts.judge(PAPERS["rises-iym"], [few])
     assert judged.verdict == verdicts.CANNOT
-    assert "1 looks fall into its first 1,000 epochs" in judged.why
+    assert "too few looks fall into its first 1,000 epochs" in judged.why
 
 
 def test_what_untrained_nets_do_too_is_said_beside_the_verdict():

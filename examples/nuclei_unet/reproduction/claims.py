@@ -83,7 +83,7 @@ def early_rises(seed: Seed, quantity: str) -> Answer:
     early = (seed.clock > 0) & (seed.clock <= 1000)
     values = seed.read(quantity)[early]
     if len(values) < _FEWEST_LOOKS:
-        return Answer(None, "-", why=f"{len(values)} looks fall into its first 1,000 epochs")
+        return Answer(None, "-", why="too few looks fall into its first 1,000 epochs")
     rises = {m: float((values[:, m] > values[:, m - 1] + _RISE).mean()) for m in MERGES}
     text = ", ".join(f"{merge}: {share:.0%}" for merge, share in rises.items())
     return Answer(all(share > 0.5 for share in rises.values()), f"rises at {text} of looks")

@@ -59,7 +59,7 @@ class Training:
         Examples
         --------
         >>> make_scale("cpu").trainings[0].looks()[-9:]
-        [65, 75, 85, 100, 120, 140, 160, 180, 200]
+        [70, 80, 90, 100, 120, 140, 160, 180, 200]
         """
         looks = [0]
         for epoch in range(1, self.epochs + 1):
