@@ -16,7 +16,11 @@ OUTPUT = "(output)"
 
 @dataclass(eq=False)
 class BundleDraft:
-    """Streams put side by side: a concatenation with two or more sources."""
+    """Streams put side by side: a concatenation with two or more sources, or a part of one.
+
+    ``widths`` says how much of the concatenated dimension ``axis`` each stream fills, in all its
+    pieces together; None where that is not known.
+    """
 
     kind: str
     node: fx.Node

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from torch import fx, nn
@@ -17,12 +16,14 @@ from infoflow.graph.drafts import (
     Streams,
     unique,
 )
+from infoflow.graph.pieces import Part, Piece, widths_of
 from infoflow.graph.regions import last_of_region
 from infoflow.graph.tracing.facts import Fact
 from infoflow.graph.tracing.functions import set_item
 from infoflow.graph.tracing.operations import (
     Role,
     arguments_of,
+    is_reordering,
     is_statistic,
     operation_name,
     role_of,
@@ -55,6 +56,7 @@ class _Sweep:
         self._names = Names(str(n.target) for n in program.nodes if n.op == "call_module")
         self._weights: dict[fx.Node, frozenset[fx.Node]] = {}
         self._canvases: set[fx.Node] = set()
+        self._parts: dict[fx.Node, Part] = {}
         self._norms: list[fx.Node] = []
         self._owned: set[fx.Node] = set()
 
@@ -183,31 +185,45 @@ class _Sweep:
             return
         axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
         axis = axis % len(self.facts[node].shape) if isinstance(axis, int) else None
-        widths = self._widths(node, sources, axis)
+        pieces = None if axis is None else self._pieces(node, axis)
+        widths = None
+        if pieces is not None and operation_name(node) == "concat":
+            filled = widths_of(pieces)
+            widths = tuple(filled[source] for source in sources)
         bundle = BundleDraft(operation_name(node), node, sources, widths, axis)
         self.bundles.append(bundle)
         self.flows[node] = Flow(sources, bundle, _norms_of(arguments))
+        if axis is None or pieces is None or not all(piece.is_in_order for piece in pieces):
+            return
+        whole = Part.whole(pieces, axis, self.facts[node])
+        if whole is not None:
+            self._parts[node] = whole
 
-    def _widths(
-        self, node: fx.Node, sources: tuple[str, ...], axis: int | None
-    ) -> tuple[int, ...] | None:
-        """Return how much of the concatenated dimension each source fills, None if unknown."""
-        pieces = node.args[0] if node.args else node.kwargs.get("tensors")
-        if operation_name(node) != "concat" or not isinstance(pieces, (list, tuple)):
+    def _pieces(self, node: fx.Node, axis: int) -> tuple[Piece, ...] | None:
+        """Return what fills the concatenated dimension; None where that is unknown."""
+        is_stack = operation_name(node) == "stack"
+        arguments = node.args[0] if node.args else node.kwargs.get("tensors")
+        if not isinstance(arguments, (list, tuple)):
             return None
-        filled: Counter[str] = Counter()
-        for piece in pieces:
-            flow = self.flows.get(piece) if isinstance(piece, fx.Node) else None
-            if flow is None or axis is None:
+        if not is_stack and operation_name(node) != "concat":
+            return None
+        pieces: list[Piece] = []
+        for argument in arguments:
+            flow = self.flows.get(argument) if isinstance(argument, fx.Node) else None
+            if flow is None or (flow.bundle is not None and is_stack):
                 return None
+            part = self._parts.get(argument)
             if flow.bundle is None:
-                shares = {flow.sources[0]: self.facts[piece].shape[axis]}
+                width = 1 if is_stack else self.facts[argument].shape[axis]
+                pieces.append(Piece(flow.sources[0], width))
             elif flow.bundle.widths is None or flow.bundle.axis != axis:
                 return None
+            elif part is not None and part.is_whole:
+                pieces += part.pieces
             else:
-                shares = dict(zip(flow.bundle.streams, flow.bundle.widths, strict=True))
-            filled.update(shares)
-        return tuple(filled[source] for source in sources)
+                shares = zip(flow.bundle.streams, flow.bundle.widths, strict=True)
+                pieces += (Piece(source, width, is_in_order=False) for source, width in shares)
+        return tuple(pieces)
 
     def _add_layer(self, node: fx.Node, role: Role, arguments: list[Flow]) -> None:
         draft = LayerDraft(
@@ -296,8 +312,32 @@ class _Sweep:
     def _pass_on(self, node: fx.Node, flow: Flow) -> Flow:
         if flow.bundle is None:
             return flow
+        flow = self._narrowed(node, flow, flow.bundle)
         own = self._own_parameters(node)
         return Flow(flow.sources, flow.bundle, flow.norms | ({(node, own)} if own else set()))
+
+    def _narrowed(self, node: fx.Node, flow: Flow, bundle: BundleDraft) -> Flow:
+        """Return the flow of a node that reads streams side by side, or a part of them."""
+        module = self.program.module(node)
+        before = [self._parts[a] for a in arguments_of(node) if a in self._parts]
+        if len(before) != 1:
+            return flow
+        keeps_places = self._role(node) is Role.FOLLOW and not is_reordering(node, module)
+        part = before[0].then(self.facts[node], keeps_places=keeps_places)
+        if part is None:
+            return flow
+        self._parts[node] = part
+        if part.is_whole:
+            return flow
+        widths = part.widths()
+        sources = tuple(source for source in flow.sources if source in widths)
+        if sources == flow.sources:
+            return flow
+        if len(sources) == 1:
+            return Flow(sources)
+        narrow = BundleDraft(bundle.kind, node, sources, tuple(widths[s] for s in sources))
+        self.bundles.append(narrow)
+        return Flow(sources, narrow, flow.norms)
 
     def _own_parameters(self, node: fx.Node) -> int:
         """Count the learned numbers that a node reads itself."""

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.tracing.writes import memory_of
 
 #: Functions whose multiplications are counted, beside those of modules.
 _MULTIPLYING = (
@@ -44,6 +45,22 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """Where a tensor lies: its memory, where it begins there, and its strides, in numbers."""
+
+    memory: int
+    offset: int
+    strides: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Placement | None:
+        """Return the placement of a tensor, None where it lies in no one place."""
+        memory = memory_of(tensor)
+        offset = int(tensor.storage_offset())
+        return None if memory is None else cls(memory, offset, tensor.stride())
+
+
+@dataclass(frozen=True)
 class Fact:
     """What is known of a node's value.
 
@@ -62,6 +79,9 @@ class Fact:
         A few numbers of the first tensor, None where there is no row per sample.
     is_complex
         Whether these numbers are complex.
+    placement
+        Where the first tensor lies in memory; two values that were alive at once share numbers
+        only where they share the memory.
     """
 
     carries_tensor: bool
@@ -70,6 +90,7 @@ class Fact:
     multiply_adds: int = 0
     probe: Probe | None = None
     is_complex: bool = False
+    placement: Placement | None = None
 
     @classmethod
     def of_no_tensor(cls) -> Fact:
@@ -85,7 +106,8 @@ def describe(value: Any, samples: int, multiply_adds: int = 0) -> Fact:
     if tensor.is_nested:
         return Fact(True, type(value), (tensor.size(0),), multiply_adds)
     shape, probe = tuple(tensor.shape), _probe(tensor, samples)
-    return Fact(True, type(value), shape, multiply_adds, probe, tensor.is_complex())
+    place = Placement.of(tensor)
+    return Fact(True, type(value), shape, multiply_adds, probe, tensor.is_complex(), place)
 
 
 def _probe(tensor: Tensor, samples: int) -> Probe | None:

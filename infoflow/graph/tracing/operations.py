@@ -72,6 +72,8 @@ _FOLLOW = {
 }
 #: Of their other arguments these use the shape or the dtype alone.
 _LIKE_ANOTHER = {"view_as", "reshape_as", "expand_as", "type_as", "to"}
+#: Those that keep a shape but move numbers within it.
+_REORDERING = {"roll", "flip", "channel_shuffle", "ChannelShuffle"}
 _STATISTICS = {"mean", "sum", "var", "std", "amax", "amin", "norm", "vector_norm", "expand"}
 _SYNONYMS = {
     name: usual
@@ -133,6 +135,11 @@ def arguments_of(node: fx.Node) -> list[fx.Node]:
 def is_statistic(node: fx.Node) -> bool:
     """Tell whether a function reduces a tensor to what a norm needs of it."""
     return operation_name(node) in _STATISTICS
+
+
+def is_reordering(node: fx.Node, module: nn.Module | None = None) -> bool:
+    """Tell whether an operation puts numbers in other places of the same shape."""
+    return operation_name(node, module) in _REORDERING
 
 
 def role_of(
