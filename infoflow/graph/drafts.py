@@ -34,18 +34,20 @@ class BundleDraft:
 class Flow:
     """Where a value comes from: one source, or the sources of a bundle.
 
-    ``norms`` are the norms that a bundle went through on its way, with how many learned numbers
-    each has.
+    ``norms`` are the learned norms that a bundle went through on its way.
     """
 
     sources: tuple[str, ...]
     bundle: BundleDraft | None = None
-    norms: frozenset[tuple[fx.Node, int]] = frozenset()
+    norms: frozenset[fx.Node] = frozenset()
 
 
 @dataclass(eq=False)
 class LayerDraft:
-    """A layer while it is being found; ``value`` moves down as what follows is absorbed."""
+    """A layer while it is being found; ``value`` moves down as what follows is absorbed.
+
+    ``parts`` are the nodes that belong to it, beside ``node``.
+    """
 
     name: str
     kind: str
@@ -54,7 +56,7 @@ class LayerDraft:
     rank: int
     arguments: tuple[Flow, ...]
     followed_by: list[str] = field(default_factory=list)
-    parameters: int = 0
+    parts: list[fx.Node] = field(default_factory=list)
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -80,21 +82,29 @@ class Edge:
     that read it.
     """
 
+    node: fx.Node
     source: str | None
-    parameters: int
     readers: frozenset[object]
 
 
 @dataclass(frozen=True)
 class Streams:
-    """All that was found: inputs, layers, bundles, flows of the output and of all nodes, edges."""
+    """All that was found: inputs, layers, bundles, flows of the output and of all nodes, edges.
+
+    ``learned`` has, for each node that reads parameters, their identities and sizes.
+    """
 
     inputs: tuple[str, ...]
     layers: tuple[LayerDraft, ...]
     bundles: tuple[BundleDraft, ...]
     outputs: tuple[Flow, ...]
     flows: Mapping[fx.Node, Flow]
-    edges: tuple[Edge, ...] = ()
+    edges: tuple[Edge, ...]
+    learned: Mapping[fx.Node, Mapping[int, int]]
+
+    def learned_by(self, *nodes: fx.Node) -> Mapping[int, int]:
+        """Return the parameters that some nodes read, each once, with their sizes."""
+        return {key: size for n in nodes for key, size in self.learned.get(n, {}).items()}
 
 
 #: A place where streams meet, while it is being found.

@@ -59,6 +59,7 @@ class _Sweep:
         self._parts: dict[fx.Node, Part] = {}
         self._norms: list[fx.Node] = []
         self._owned: set[fx.Node] = set()
+        self._learned: dict[fx.Node, dict[int, int]] = {}
 
     def run(self) -> Streams:
         for node in self.program.nodes:
@@ -72,6 +73,7 @@ class _Sweep:
             self.outputs,
             self.flows,
             tuple(self._edge(node) for node in self._norms if node not in self._owned),
+            self._learned,
         )
 
     def _edge(self, node: fx.Node) -> Edge:
@@ -91,7 +93,7 @@ class _Sweep:
                     waiting.append(user)
         sources = self.flows[node].sources
         source = sources[0] if len(sources) == 1 else None
-        return Edge(source, self._own_parameters(node), frozenset(readers))
+        return Edge(node, source, frozenset(readers))
 
     def _visit(self, node: fx.Node) -> None:
         if node.op == "placeholder":
@@ -109,6 +111,9 @@ class _Sweep:
         if not arguments:
             self._weights[node] = self._parameters_behind(node)
             return
+        learned = self._parameters_of(node)
+        if learned:
+            self._learned[node] = learned
         role = self._role(node)
         if role is Role.SHAPE:
             return
@@ -124,7 +129,7 @@ class _Sweep:
             pass
         else:
             self.flows[node] = self._pass_on(node, arguments[0])
-            if self._own_parameters(node):
+            if node in self._learned:
                 self._norms.append(node)
 
     def _role(self, node: fx.Node) -> Role:
@@ -233,7 +238,6 @@ class _Sweep:
             value=node,
             rank=len(self.facts[node].shape),
             arguments=tuple(arguments),
-            parameters=self._own_parameters(node),
         )
         self.layers.append(draft)
         self.flows[node] = Flow((draft.name,))
@@ -271,7 +275,7 @@ class _Sweep:
         self.flows[node] = self.flows[sources[0]]
         draft.value = node
         draft.followed_by.append(self._operation(node))
-        draft.parameters += self._own_parameters(node)
+        draft.parts.append(node)
         return True
 
     def _is_state(self, node: fx.Node, source: fx.Node) -> bool:
@@ -297,7 +301,7 @@ class _Sweep:
         if nodes:
             draft.value = nodes[-1]
             draft.followed_by += [self._operation(n) for n in nodes if not is_statistic(n)]
-            draft.parameters += sum(map(self._own_parameters, nodes))
+            draft.parts += nodes
             self._owned.update(nodes)
 
     def _readers(self, node: fx.Node) -> list[fx.Node]:
@@ -313,8 +317,8 @@ class _Sweep:
         if flow.bundle is None:
             return flow
         flow = self._narrowed(node, flow, flow.bundle)
-        own = self._own_parameters(node)
-        return Flow(flow.sources, flow.bundle, flow.norms | ({(node, own)} if own else set()))
+        own = {node} if node in self._learned else set()
+        return Flow(flow.sources, flow.bundle, flow.norms | own)
 
     def _narrowed(self, node: fx.Node, flow: Flow, bundle: BundleDraft) -> Flow:
         """Return the flow of a node that reads streams side by side, or a part of them."""
@@ -339,13 +343,14 @@ class _Sweep:
         self.bundles.append(narrow)
         return Flow(sources, narrow, flow.norms)
 
-    def _own_parameters(self, node: fx.Node) -> int:
-        """Count the learned numbers that a node reads itself."""
+    def _parameters_of(self, node: fx.Node) -> dict[int, int]:
+        """Return the identities and sizes of the parameters that a node reads itself."""
         module = self.program.module(node)
         if module is not None:
-            return sum(parameter.numel() for parameter in module.parameters())
+            return {id(parameter): parameter.numel() for parameter in module.parameters()}
         weights = frozenset().union(*(self._weights.get(a, ()) for a in node.all_input_nodes))
-        return sum(self.program.attribute(weight).numel() for weight in weights)
+        parameters = map(self.program.attribute, weights)
+        return {id(parameter): parameter.numel() for parameter in parameters}
 
     def _finish(self, arguments: list[Flow]) -> None:
         self.outputs = unique(arguments)
@@ -353,5 +358,5 @@ class _Sweep:
             bundle.readers.append(OUTPUT)
 
 
-def _norms_of(flows: Iterable[Flow]) -> frozenset[tuple[fx.Node, int]]:
+def _norms_of(flows: Iterable[Flow]) -> frozenset[fx.Node]:
     return frozenset().union(*(flow.norms for flow in flows))

@@ -228,7 +228,7 @@ def _build(
 ) -> LayerGraph:
     paths = Paths(streams)
     layers = {
-        draft.name: _finish_layer(index, draft, known, reduce)
+        draft.name: _finish_layer(index, draft, streams, known, reduce)
         for index, draft in enumerate(streams.layers)
     }
     if reduce not in ("flatten", "mean") and known.samples:
@@ -260,7 +260,9 @@ def _check_positions(streams: Streams, known: _Known, reduce: Reduce) -> None:
         )
 
 
-def _finish_layer(index: int, draft: LayerDraft, known: _Known, reduce: Reduce) -> Layer:
+def _finish_layer(
+    index: int, draft: LayerDraft, streams: Streams, known: _Known, reduce: Reduce
+) -> Layer:
     """Describe a layer; where it has no row per sample, for the whole batch."""
     fact = known.facts[draft.value]
     axis, reason = known.axes[draft.name]
@@ -276,7 +278,7 @@ def _finish_layer(index: int, draft: LayerDraft, known: _Known, reduce: Reduce) 
         shape=shape,
         streams=draft.streams,
         followed_by=tuple(draft.followed_by),
-        parameters=draft.parameters,
+        parameters=sum(streams.learned_by(draft.node, *draft.parts).values()),
         multiply_adds=known.facts[draft.node].multiply_adds // max(known.samples, 1),
     )
 

@@ -176,6 +176,35 @@ def test_weights_that_several_layers_use_are_not_saved():
     assert infoflow.prune(net, branches[0], IMAGE).pruning.parameters == 0
 
 
+class OneWeight(nn.Module):
+    """Reads one matrix as the weight of several functions, and one norm for both of a sum."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.a, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
+        self.weight = nn.Parameter(torch.rand(4, 4))
+        self._forward = forward
+
+    def forward(self, x):
+        return self._forward(self, self.a(x))
+
+
+@pytest.mark.parametrize(
+    ("forward", "saved"),
+    [
+        (lambda m, h: h + F.linear(F.linear(h, m.weight).relu(), m.weight), 16),
+        (lambda m, h: m.norm(h) + m.norm(F.linear(h, m.weight)), 16),
+        (lambda m, h: F.linear(h, m.weight) + m.a(F.linear(h, m.weight)), 0),
+    ],
+)
+def test_a_parameter_with_several_readers_is_saved_once_or_not_at_all(forward, saved):
+    model, x = OneWeight(forward), torch.rand(3, 4)
+    (merge,) = infoflow.trace(model, x).merges
+    for stream in (merge.branch, *merge.skips):
+        assert infoflow.prune(model, stream, x).pruning.parameters == stream.parameters
+    assert merge.branch.parameters == saved
+
+
 def test_a_mean_is_kept_with_the_weights_in_their_own_precision():
     net = conv_net().double()
     batches = [torch.randn(4, 3, 8, 8).double() for _ in range(2)]

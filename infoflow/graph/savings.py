@@ -1,0 +1,165 @@
+"""What a net without one of its streams would save."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Set
+from dataclasses import dataclass
+
+from torch import fx, nn
+
+from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, MergeDraft, Streams
+from infoflow.graph.paths import Paths, Place, merge_place
+from infoflow.graph.tracing.modes import evaluation_mode
+from infoflow.graph.tracing.operations import operation_name
+from infoflow.graph.tracing.program import Program
+from infoflow.interface import Layer
+
+#: Kernel layers whose weights fall in proportion to the width of the bundle that they read.
+_DENSE = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+_DENSE_FUNCTIONS = (
+    *("linear", "conv1d", "conv2d", "conv3d"),
+    *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+)
+
+
+#: Norms over channels, as modules and as functions.
+_MIXING = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+_MIXING_FUNCTIONS = ("layer_norm", "group_norm", "rms_norm")
+_SUMS, _PRODUCTS = ("add", "sub"), ("mul", "div")
+
+
+class Savings:
+    """What a net without one stream would save."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        paths: Paths,
+        layers: Mapping[str, Layer],
+        program: Program,
+    ) -> None:
+        self._paths = paths
+        self._layers = layers
+        self._drafts = {draft.name: draft for draft in streams.layers}
+        self._streams = streams
+        self._program = program
+        self._users: dict[int, set[Hashable]] = {}
+        self._sizes: dict[int, int] = {}
+        for place, learned in self._places():
+            self._sizes.update(learned)
+            for parameter in learned:
+                self._users.setdefault(parameter, set()).add(place)
+
+    def _places(self) -> Iterator[tuple[Hashable, Mapping[int, int]]]:
+        """Yield each layer's name, and each edge, with the parameters that it reads."""
+        for name, draft in self._drafts.items():
+            yield name, self._streams.learned_by(draft.node, *draft.parts)
+        for edge in self._streams.edges:
+            yield edge, self._streams.learned_by(edge.node)
+
+    def of(self, merge: MergeDraft, source: str, what: str) -> int | None:
+        """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
+        place = merge_place(merge)
+        useless = self._paths.useless_without(source, place)
+        if what == "parameters":
+            saved = self._parameters(source, place, useless)
+        else:
+            saved = sum(
+                layer.multiply_adds for name, layer in self._layers.items() if name in useless
+            )
+        if isinstance(merge, LayerDraft):
+            return saved if self._can_lose(merge, source) else None
+        norms = self._norms(merge)
+        if OUTPUT in merge.readers or any(self._mixes(norm) for norm in norms):
+            return None  # a narrower output is another net, and so is what is normed together
+        if merge.widths is None:
+            return None
+        width, total = merge.widths[merge.streams.index(source)], sum(merge.widths)
+        for reader in merge.readers:
+            whole = self._shrinks(merge, self._drafts[reader], what)
+            if whole is None:
+                return None
+            saved += whole * width // total
+        if what == "parameters":
+            learned = [self._streams.learned_by(norm).values() for norm in norms]
+            saved += sum(sum(sizes) * width // total for sizes in learned)
+        return saved
+
+    def _parameters(self, source: str, merge: Place, useless: Set[Place]) -> int:
+        """Count the parameters that only useless layers, and norms before these, read."""
+        gone: set[Hashable] = {
+            edge
+            for edge in self._streams.edges
+            if edge.readers <= useless
+            or (edge.source == source and edge.readers <= {*useless, merge})
+        }
+        gone |= useless
+        return sum(size for key, size in self._sizes.items() if self._users[key] <= gone)
+
+    def _can_lose(self, merge: LayerDraft, source: str) -> bool:
+        """Tell whether an operation is a sum or product that is still there without a stream.
+
+        What is left of a gate without its larger side has another shape.
+        """
+        if merge.kind in _PRODUCTS:
+            size = math.prod(self._layers[merge.name].shape)
+            others = [self._layers[s] for s in merge.streams if s != source and s in self._layers]
+            return all(math.prod(other.shape) >= size for other in others)
+        return merge.kind in _SUMS and self._module(merge) is None
+
+    def _shrinks(self, bundle: BundleDraft, reader: LayerDraft, what: str) -> int | None:
+        """Count what of a reader is in proportion to its input's width, None where it is not."""
+        weight = _weight(reader, self._program)
+        if weight is None or bundle.axis != weight.axis:
+            return None
+        own = self._streams.learned_by(reader.node)
+        if any(self._users[parameter] != {reader.name} for parameter in own):
+            return None  # weights that other layers read with cannot lose channels
+        if what == "multiply_adds":
+            return self._layers[reader.name].multiply_adds
+        return weight.numbers
+
+    def _norms(self, merge: BundleDraft) -> frozenset[fx.Node]:
+        """Return the learned norms between a bundle and its readers."""
+        readers = [self._drafts[name] for name in merge.readers if name != OUTPUT]
+        flows = (flow for reader in readers for flow in reader.arguments if flow.bundle is merge)
+        return frozenset().union(*(flow.norms for flow in flows))
+
+    def _mixes(self, norm: fx.Node) -> bool:
+        """Tell whether a norm takes its mean over channels of several streams."""
+        module = self._program.module(norm)
+        return isinstance(module, _MIXING) or operation_name(norm) in _MIXING_FUNCTIONS
+
+    def _module(self, draft: LayerDraft) -> nn.Module | None:
+        return self._program.module(draft.node)
+
+
+@dataclass(frozen=True)
+class _Weight:
+    """How many numbers a dense layer's weight has, and along which axis of its input they lie."""
+
+    numbers: int
+    axis: int
+
+
+def _weight(reader: LayerDraft, program: Program) -> _Weight | None:
+    """Return the weight of a layer whose cost is in proportion to its input's width, or None."""
+    module, node = program.module(reader.node), reader.node
+    if isinstance(module, _DENSE):
+        with evaluation_mode(module):  # a spectral norm moves on when its weight is read
+            numbers, groups = module.weight.numel(), getattr(module, "groups", 1)
+        is_linear = isinstance(module, nn.Linear)
+    elif module is None and reader.kind in _DENSE_FUNCTIONS:
+        weight = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+        if not isinstance(weight, fx.Node) or weight.op != "get_attr":
+            return None
+        numbers = program.attribute(weight).numel()
+        groups = node.args[6] if len(node.args) > 6 else node.kwargs.get("groups", 1)
+        is_linear = reader.kind == "linear"
+    else:
+        return None
+    return _Weight(numbers, reader.rank - 1 if is_linear else 1) if groups == 1 else None
