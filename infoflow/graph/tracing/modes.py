@@ -82,6 +82,30 @@ class _State:
         )
 
 
+@contextmanager
+def counted_writes() -> Iterator[None]:
+    """Compute without gradients, but let torch count writes in place, whatever the model turns on.
+
+    In inference mode, the caller's or one that a forward turns on, it does not count them.
+    """
+    enter, leave = torch.inference_mode.__enter__, torch.inference_mode.__exit__
+
+    with torch.inference_mode(False), torch.no_grad():
+        # gradients are off already, so that a model's own inference mode has nothing to add
+        torch.inference_mode.__enter__ = lambda mode: None  # type: ignore[method-assign]
+        torch.inference_mode.__exit__ = lambda mode, *_: None  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            torch.inference_mode.__enter__ = enter  # type: ignore[method-assign]
+            torch.inference_mode.__exit__ = leave  # type: ignore[method-assign]
+
+
+def writable(tensor: Tensor) -> Tensor:
+    """Return a tensor that may be written to outside inference mode, too."""
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
 def _tensors(buffers: Any) -> list[Tensor]:
     """Return the buffers that have values; a lazy module's have none yet."""
     values = buffers.values() if isinstance(buffers, dict) else ()

@@ -48,6 +48,8 @@ _KERNEL = {
     *("matmul", "mm", "mv", "bmm", "addmm", "baddbmm", "einsum", "tensordot"),
     *("deform_conv2d", "shifted_window_attention"),
     *("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell"),
+    # tables and code books
+    *("getitem", "index_select", "gather", "cdist"),
 }
 _FOLLOW = {
     # activations

@@ -77,6 +77,39 @@ def test_inference_mode_inside_a_net():
     assert [merge.streams for merge in traced(forward).merges] == [("a", "b")]
 
 
+def test_writes_in_place_are_seen_in_inference_mode():
+    @torch.inference_mode()
+    def forward(m, x):
+        h = m.a(x)
+        h += m.b(x)
+        return m.c(h)
+
+    assert [merge.streams for merge in traced(forward).merges] == [("a", "b")]
+    with torch.inference_mode():
+        inside = torch.rand(3, 6)
+        graph = traced(lambda m, x: m.c(m.a(x.mul_(2.0)).add_(m.b(x))), inside)
+        assert torch.is_inference_mode_enabled()
+    assert [merge.streams for merge in graph.merges] == [("a", "b")]
+
+
+def test_learned_tables_and_code_books_are_layers():
+    def forward(m, x):
+        token = (6 * x).long()
+        near = torch.cdist(
+            m.table[token] + m.table.index_select(0, token.flatten()).view(*token.shape, 4), m.book
+        )
+        return m.book[near.argmin(-1)]
+
+    book = nn.Parameter(torch.rand(5, 4))
+    graph = traced(forward, table=nn.Parameter(torch.rand(6, 4)), book=book)
+    assert [(layer.name, layer.kind) for layer in graph] == [
+        ("table", "index"), ("table:2", "index"), ("add", "add"), ("book", "cdist"),
+        ("book:2", "index"),
+    ]  # fmt: skip
+    assert graph["book"].parameters == 20
+    assert graph.verification.label == "exact"
+
+
 def test_cond_is_an_if_on_values():
     def forward(m, x):
         return m.c(torch.cond(x.sum() > 0, m.a, m.b, (x,)))
