@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+import infoflow
 from infoflow.cli.options import (
     AsDot,
     AsJson,
@@ -27,6 +28,7 @@ from infoflow.cli.options import (
     Shape,
     Shapes,
     Target,
+    Tracing,
     Weights,
     read_noise,
 )
@@ -39,6 +41,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"infoflow {infoflow.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """How many bits each layer of a net keeps, and which skip connections it needs."""
 
 
 def main() -> None:
@@ -85,9 +105,7 @@ def graph(
         shapes=input_shape or [],
         data=data,
         weights=weights,
-        leaves=leaves or [],
-        opened=opened or [],
-        reduce=reduce,
+        tracing=Tracing(leaves, opened, reduce),
         forms={"--json": as_json, "--dot": as_dot, "--mermaid": as_mermaid},
     )
 
@@ -110,6 +128,9 @@ def analyze(
     memory_budget: Budget = "2GB",
     mode: Mode = "auto",
     input_shape: Shape = None,
+    leaves: Leaves = None,
+    opened: Open = None,
+    reduce: Reduce = "flatten",
     seed: Annotated[int, typer.Option(help="Of random weights and the loader's order.")] = 0,
     audit: Annotated[
         bool, typer.Option("--audit", help="Check the data processing inequality, too.")
@@ -126,7 +147,10 @@ def analyze(
         check_result(out)
     if save_plots is not None:
         check_folder(save_plots)
-    subject = load_subject(model, data, weights, input_shape, target=target, seed=seed)
+    tracing = Tracing(leaves, opened, reduce)
+    subject = load_subject(
+        model, data, weights, input_shape, target=target, seed=seed, tracing=tracing
+    )
     result = subject.measure(
         estimator=estimator,
         noise=read_noise(noise),
@@ -159,13 +183,16 @@ def plan(
     memory_budget: Budget = "2GB",
     mode: Mode = "auto",
     input_shape: Shapes = None,
+    leaves: Leaves = None,
+    opened: Open = None,
+    reduce: Reduce = "flatten",
     as_json: AsJson = False,
 ) -> None:
     """Say what measuring MODEL will cost: passes, time and memory, from shapes alone."""
     from infoflow.cli.graph import shapes_of
     from infoflow.flow import plan as make_plan
 
-    graph = shapes_of(model, input_shape or [])
+    graph = shapes_of(model, input_shape or [], Tracing(leaves, opened, reduce))
     _print(
         make_plan(
             graph,
@@ -194,6 +221,9 @@ def prune_suggest(
     ] = None,
     memory_budget: Budget = "2GB",
     input_shape: Shape = None,
+    leaves: Leaves = None,
+    opened: Open = None,
+    reduce: Reduce = "flatten",
     tolerance: Annotated[
         float,
         typer.Option(
@@ -206,12 +236,15 @@ def prune_suggest(
     fail_if_prunable: Annotated[
         bool, typer.Option("--fail-if-prunable", help="Exit with 3 if a stream could go.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Save what was measured of a MODEL here (netCDF).")
+    ] = None,
     save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
     seed: Annotated[int, typer.Option(help="Of random weights and the loader's order.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say which streams a redesigned net, or this trained one, could do without."""
-    from infoflow.cli.figures import check_folder, save_figures
+    from infoflow.cli.figures import check_folder, check_result, save_figures
     from infoflow.cli.measuring import load_subject
     from infoflow.cli.pruning import print_advice
     from infoflow.flow import load
@@ -219,23 +252,30 @@ def prune_suggest(
 
     if save_plots is not None:
         check_folder(save_plots)
-    probes = None
+    if out is not None:
+        check_result(out)
+    probes, tracing = None, Tracing(leaves, opened, reduce)
     if model.endswith(".nc"):
-        settings = (data, weights, noise, noise_variance, device, input_shape)
-        if usable or seed or target != "auto" or any(one is not None for one in settings):
+        settings = (data, weights, noise, noise_variance, device, input_shape, out)
+        others = (usable, seed, target != "auto", tracing != Tracing())
+        if any(others) or any(one is not None for one in settings):
             raise ArgumentError(
-                f"{model} is a saved result and is read as it is; --data, --weights, --usable and "
-                "what says how to measure are for a MODEL. Leave them out."
+                f"{model} is a saved result and is read as it is; --data, --weights, --usable, "
+                "--out and what says how to measure are for a MODEL. Leave them out."
             )
         result = load(model)
     else:
-        subject = load_subject(model, data, weights, input_shape, target=target, seed=seed)
+        subject = load_subject(
+            model, data, weights, input_shape, target=target, seed=seed, tracing=tracing
+        )
         result = subject.measure(
             noise=read_noise(noise),
             noise_variance=noise_variance,
             device=device,
             memory_budget=memory_budget,
         )
+        if out is not None:
+            result.save(out)
         if usable:
             probes = subject.probe(device=device)
     advice = suggest_pruning(result, usable=probes, tolerance=tolerance)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import torch
 
 from infoflow.cli.data import load_loader
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
+from infoflow.cli.options import Tracing
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.export import to_dot, to_json, to_mermaid
-from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing.call import as_call
 from infoflow.interface import ArgumentError
 
@@ -26,9 +25,7 @@ def print_graph(
     shapes: Sequence[str],
     data: str | None,
     weights: Path | None,
-    leaves: Sequence[str],
-    opened: Sequence[str],
-    reduce: str,
+    tracing: Tracing,
     forms: Mapping[str, bool],
 ) -> None:
     """Trace the model that ``text`` names and print its graph, as a table or in one of ``forms``.
@@ -36,15 +33,14 @@ def print_graph(
     Wrong options are told before anything is loaded.
     """
     form = _the_one(forms)
-    wanted = _read_reduce(reduce)
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     example = example_input(model, text, shapes, loader)
-    graph = trace(model, example, leaves=leaves, open=opened, reduce=wanted)
+    graph = trace(model, example, **tracing.settings)
     print(graph if form is None else _FORMS[form](graph))
 
 
-def shapes_of(text: str, shapes: Sequence[str]) -> LayerGraph:
+def shapes_of(text: str, shapes: Sequence[str], tracing: Tracing) -> LayerGraph:
     """Return the graph of the model that ``text`` names, for its shapes alone.
 
     The model is made without memory for its weights and run without computing; where it cannot do
@@ -54,10 +50,10 @@ def shapes_of(text: str, shapes: Sequence[str]) -> LayerGraph:
         with torch.device("meta"):
             model = load_model(text, None)
         example = as_call(model, example_input(model, text, shapes, None))
-        return trace(model, example.map(lambda tensor: tensor.to("meta")))
+        return trace(model, example.map(lambda tensor: tensor.to("meta")), **tracing.settings)
     except Exception:
         model = load_model(text, None)
-        return trace(model, example_input(model, text, shapes, None))
+        return trace(model, example_input(model, text, shapes, None), **tracing.settings)
 
 
 def _the_one(forms: Mapping[str, bool]) -> str | None:
@@ -68,8 +64,3 @@ def _the_one(forms: Mapping[str, bool]) -> str | None:
             "without any, it is a table."
         )
     return chosen[0] if chosen else None
-
-
-def _read_reduce(text: str) -> Reduce:
-    # a name that does not exist is told by trace
-    return int(text) if text.lstrip("-").isdigit() else cast(Reduce, text)

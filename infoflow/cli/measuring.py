@@ -11,6 +11,7 @@ from torch import nn
 
 from infoflow.cli.data import load_loader, load_target
 from infoflow.cli.models import load_model
+from infoflow.cli.options import Tracing
 from infoflow.flow import FlowResult, analyze
 from infoflow.flow.usable import UsableStreams, usable_streams
 from infoflow.interface import ArgumentError
@@ -30,16 +31,20 @@ class Subject:
         ``--target`` as it was given.
     seed
         Of the loader's order and of probes.
+    tracing
+        What the model's layers are.
     """
 
     model: nn.Module
     loader: Any
     target: str
     seed: int
+    tracing: Tracing
 
     def measure(self, **settings: Any) -> FlowResult:
         """Return I(X;M) and I(Y;M) of the layers."""
         reducer = load_target(self.target)
+        settings |= self.tracing.settings
         return analyze(self.model, self.loader, target=reducer, seed=self.seed, **settings)
 
     def probe(self, *, device: str | None) -> UsableStreams:
@@ -49,7 +54,8 @@ class Subject:
         """
         is_reduced = self.target.startswith(("kmeans", "coarsening"))
         target = "auto" if is_reduced else load_target(self.target)
-        return usable_streams(self.model, self.loader, target=target, device=device, seed=self.seed)
+        settings = {"device": device, "seed": self.seed, **self.tracing.settings}
+        return usable_streams(self.model, self.loader, target=target, **settings)
 
 
 def load_subject(
@@ -60,6 +66,7 @@ def load_subject(
     *,
     target: str,
     seed: int,
+    tracing: Tracing,
 ) -> Subject:
     """Load the model and its data; raise an ArgumentError where there are no samples."""
     if data is None:
@@ -69,4 +76,5 @@ def load_subject(
         )
     load_target(target)  # a wrong one is refused before anything is loaded
     torch.manual_seed(seed)
-    return Subject(load_model(model, weights), load_loader(data, input_shape), target, seed)
+    net, loader = load_model(model, weights), load_loader(data, input_shape)
+    return Subject(net, loader, target, seed, tracing)

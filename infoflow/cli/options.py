@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,6 +73,22 @@ Mode = Annotated[
     str, typer.Option(help="exact, sketch, or auto: exact as long as it is not too costly.")
 ]
 Budget = Annotated[str, typer.Option(help="Such as 2GB.")]
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """How to trace: ``--leaves``, ``--open`` and ``--reduce`` as they were typed."""
+
+    leaves: Sequence[str] | None = None
+    opened: Sequence[str] | None = None
+    reduce: str = "flatten"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of :func:`infoflow.trace` and :func:`infoflow.analyze`."""
+        # a way to reduce that does not exist is told by trace
+        reduce = int(self.reduce) if self.reduce.lstrip("-").isdigit() else self.reduce
+        return {"leaves": self.leaves or (), "open": self.opened or (), "reduce": reduce}
 
 
 def read_noise(text: str | None) -> float | str | list[float | str] | None:

@@ -68,6 +68,34 @@ def test_prune_suggest_measures_a_model(infoflow_command, model_file):
     assert out.startswith("Redesign:")
 
 
+def test_prune_suggest_keeps_what_it_measured(infoflow_command, model_file, tmp_path):
+    data = ("--data", f"{model_file}:data", "--target", "kmeans:3")
+    code, out, _ = infoflow_command(
+        *("prune-suggest", f"{model_file}:make", *data, "--out", tmp_path / "flow.nc"),
+    )
+    assert code == 0
+    assert infoflow_command("prune-suggest", tmp_path / "flow.nc") == (0, out, "")
+
+
+def test_what_is_a_layer_is_chosen_for_every_command(infoflow_command, model_file):
+    model = f"{model_file}:make"
+    data = ("--data", f"{model_file}:data", "--target", "none")
+    _, out, _ = infoflow_command("analyze", model, *data, "--leaves", "*", "--json")
+    assert len(json.loads(out)["layers"]) < 23
+    whole = json.loads(out)["layers"]
+    _, out, _ = infoflow_command(
+        "plan", model, "--samples", 8, *SHAPE, "--leaves", "*", "--layers", "all"
+    )
+    assert f"{len(whole)} layers" in out
+    _, _, err = infoflow_command("analyze", model, *data, "--reduce", "most")
+    assert "reduce" in err
+    assert "'most'" in err
+
+
+def test_the_version(infoflow_command):
+    assert infoflow_command("--version") == (0, f"infoflow {infoflow.__version__}\n", "")
+
+
 def test_prune_suggest_of_a_chain_says_that_there_is_nothing_to_prune(infoflow_command, tmp_path):
     (tmp_path / "random.py").write_text(
         "import torch\n"
