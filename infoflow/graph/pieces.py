@@ -62,7 +62,8 @@ class Part:
     def whole(cls, pieces: tuple[Piece, ...], axis: int, fact: Fact) -> Part | None:
         """Return the part that is all of a concatenation; None where memory does not tell."""
         at = fact.placement
-        if at is None or fact.shape[axis] != sum(piece.width for piece in pieces):
+        is_known = all(piece.is_in_order for piece in pieces)
+        if at is None or not is_known or fact.shape[axis] != sum(p.width for p in pieces):
             return None
         size = math.prod(fact.shape)
         return cls(pieces, at.strides[axis], at.offset, size, at, fact.shape)
@@ -94,6 +95,10 @@ class Part:
     def is_whole(self) -> bool:
         """Whether no number is left out."""
         return math.prod(self.shape) == self.size
+
+    def lies_along(self, axis: int) -> bool:
+        """Tell whether a dimension of the part is the concatenated one."""
+        return self.placement.strides[axis] == self.step
 
     def widths(self) -> Mapping[str, int]:
         """Return how much of the concatenated dimension each source fills within the part."""

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from torch import fx, nn
 
-from infoflow.graph.drafts import (
-    OUTPUT,
-    BundleDraft,
-    Edge,
-    Flow,
-    LayerDraft,
-    Names,
-    Streams,
-    unique,
-)
-from infoflow.graph.pieces import Part, Piece, widths_of
+from infoflow.graph.bundles import Bundles
+from infoflow.graph.drafts import OUTPUT, Edge, Flow, LayerDraft, Names, Streams, unique
 from infoflow.graph.regions import last_of_region
 from infoflow.graph.tracing.facts import Fact
 from infoflow.graph.tracing.functions import set_item
@@ -29,6 +20,7 @@ from infoflow.graph.tracing.operations import (
     role_of,
 )
 from infoflow.graph.tracing.program import Program
+from infoflow.graph.weights import Weights
 
 
 def find_streams(program: Program, facts: Mapping[fx.Node, Fact]) -> Streams:
@@ -49,14 +41,12 @@ class _Sweep:
         self.facts = facts
         self.flows: dict[fx.Node, Flow] = {}
         self.layers: list[LayerDraft] = []
-        self.bundles: list[BundleDraft] = []
         self.inputs: list[str] = []
         self.outputs: tuple[Flow, ...] = ()
         self._values: dict[fx.Node, LayerDraft] = {}
         self._names = Names(str(n.target) for n in program.nodes if n.op == "call_module")
-        self._weights: dict[fx.Node, frozenset[fx.Node]] = {}
-        self._canvases: set[fx.Node] = set()
-        self._parts: dict[fx.Node, Part] = {}
+        self._weights = Weights(program, facts)
+        self._bundles = Bundles(facts, self.flows)
         self._norms: list[fx.Node] = []
         self._owned: set[fx.Node] = set()
         self._learned: dict[fx.Node, dict[int, int]] = {}
@@ -69,7 +59,7 @@ class _Sweep:
         return Streams(
             tuple(self.inputs),
             tuple(self.layers),
-            tuple(self.bundles),
+            tuple(self._bundles.drafts),
             self.outputs,
             self.flows,
             tuple(self._edge(node) for node in self._norms if node not in self._owned),
@@ -109,20 +99,21 @@ class _Sweep:
         if not self.facts[node].carries_tensor:
             return
         if not arguments:
-            self._weights[node] = self._parameters_behind(node)
+            self._weights.add(node)
             return
-        learned = self._parameters_of(node)
+        learned = self._weights.read_by(node)
         if learned:
             self._learned[node] = learned
         role = self._role(node)
         if role is Role.SHAPE:
             return
+        canvas = self._bundles.written(node) if role is Role.WRITE else None
         if role is Role.CONCAT:
             self._concatenate(node, arguments)
         elif role is Role.OVERWRITE:
             self._overwrite(node)
-        elif role is Role.WRITE and self._write(node):
-            pass
+        elif canvas is not None:
+            self.flows[node] = canvas
         elif role is Role.KERNEL or len({flow.sources for flow in arguments}) > 1:
             self._add_layer(node, role, arguments)
         elif role is Role.FOLLOW and self._absorb(node):
@@ -138,24 +129,9 @@ class _Sweep:
         return role_of(
             node,
             self.program.module(node),
-            has_weights=bool(self._matrices(node)),
+            has_weights=bool(self._weights.matrices(node)),
             value_of_argument=kind,
         )
-
-    def _parameters_behind(self, node: fx.Node) -> frozenset[fx.Node]:
-        """Return the parameters that a value without streams is made of."""
-        if node.op == "get_attr":
-            is_parameter = isinstance(self.program.attribute(node), nn.Parameter)
-            return frozenset((node,) if is_parameter else ())
-        return frozenset().union(*(self._weights.get(a, ()) for a in node.all_input_nodes))
-
-    def _matrices(self, node: fx.Node) -> list[fx.Node]:
-        """Return the arguments of two or more dimensions that are made of parameters alone."""
-        return [
-            argument
-            for argument in node.all_input_nodes
-            if self._weights.get(argument) and len(self.facts[argument].shape) >= 2
-        ]
 
     def _overwrite(self, node: fx.Node) -> None:
         """``target.copy_(source)`` or ``target[:] = source``: what the target was is gone."""
@@ -164,71 +140,11 @@ class _Sweep:
         if isinstance(source, fx.Node) and source in self.flows:
             self.flows[node] = self.flows[source]
 
-    def _write(self, node: fx.Node) -> bool:
-        """Put streams side by side in a tensor that was made for them; tell whether it was."""
-        base, *others = node.all_input_nodes
-        if base in self.flows and base not in self._canvases:
-            return False
-        index = node.args[1] if node.target is set_item else None
-        if isinstance(index, fx.Node) and index in self.flows:
-            return False
-        pieces = [self.flows[piece] for piece in (base, *others) if piece in self.flows]
-        sources = unique(source for flow in pieces for source in flow.sources)
-        bundle = None
-        if len(sources) > 1:
-            bundle = BundleDraft(operation_name(node), node, sources, None)
-            self.bundles.append(bundle)
-        self.flows[node] = Flow(sources, bundle, _norms_of(pieces))
-        self._canvases.add(node)
-        return True
-
     def _concatenate(self, node: fx.Node, arguments: list[Flow]) -> None:
-        sources = unique(source for flow in arguments for source in flow.sources)
-        if len(sources) == 1:
-            if len(arguments) > 1 or not self._absorb(node):
-                self.flows[node] = arguments[0]
-            return
-        axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-        axis = axis % len(self.facts[node].shape) if isinstance(axis, int) else None
-        pieces = None if axis is None else self._pieces(node, axis)
-        widths = None
-        if pieces is not None and operation_name(node) == "concat":
-            filled = widths_of(pieces)
-            widths = tuple(filled[source] for source in sources)
-        bundle = BundleDraft(operation_name(node), node, sources, widths, axis)
-        self.bundles.append(bundle)
-        self.flows[node] = Flow(sources, bundle, _norms_of(arguments))
-        if axis is None or pieces is None or not all(piece.is_in_order for piece in pieces):
-            return
-        whole = Part.whole(pieces, axis, self.facts[node])
-        if whole is not None:
-            self._parts[node] = whole
-
-    def _pieces(self, node: fx.Node, axis: int) -> tuple[Piece, ...] | None:
-        """Return what fills the concatenated dimension; None where that is unknown."""
-        is_stack = operation_name(node) == "stack"
-        arguments = node.args[0] if node.args else node.kwargs.get("tensors")
-        if not isinstance(arguments, (list, tuple)):
-            return None
-        if not is_stack and operation_name(node) != "concat":
-            return None
-        pieces: list[Piece] = []
-        for argument in arguments:
-            flow = self.flows.get(argument) if isinstance(argument, fx.Node) else None
-            if flow is None or (flow.bundle is not None and is_stack):
-                return None
-            part = self._parts.get(argument)
-            if flow.bundle is None:
-                width = 1 if is_stack else self.facts[argument].shape[axis]
-                pieces.append(Piece(flow.sources[0], width))
-            elif flow.bundle.widths is None or flow.bundle.axis != axis:
-                return None
-            elif part is not None and part.is_whole:
-                pieces += part.pieces
-            else:
-                shares = zip(flow.bundle.streams, flow.bundle.widths, strict=True)
-                pieces += (Piece(source, width, is_in_order=False) for source, width in shares)
-        return tuple(pieces)
+        if len(unique(source for flow in arguments for source in flow.sources)) > 1:
+            self.flows[node] = self._bundles.concatenated(node, arguments)
+        elif len(arguments) > 1 or not self._absorb(node):
+            self.flows[node] = arguments[0]
 
     def _add_layer(self, node: fx.Node, role: Role, arguments: list[Flow]) -> None:
         draft = LayerDraft(
@@ -249,12 +165,11 @@ class _Sweep:
         return operation_name(node, self.program.module(node))
 
     def _name(self, node: fx.Node, role: Role) -> str:
-        weights = self._matrices(node) if role is Role.KERNEL else []
+        weight = self._weights.name_of(node) if role is Role.KERNEL else None
         if node.op == "call_module":
             name = str(node.target)
-        elif len(weights) == 1 and len(self._weights[weights[0]]) == 1:
-            (parameter,) = self._weights[weights[0]]
-            name = str(parameter.target).removesuffix("weight").rstrip("._") or "weight"
+        elif weight is not None:
+            name = weight
         else:
             operation = _KINDS.get(operation_name(node), operation_name(node))
             name = f"{node.meta.get('path', '')}.{operation}".strip(".")
@@ -316,47 +231,13 @@ class _Sweep:
     def _pass_on(self, node: fx.Node, flow: Flow) -> Flow:
         if flow.bundle is None:
             return flow
-        flow = self._narrowed(node, flow, flow.bundle)
+        is_reordered = is_reordering(node, self.program.module(node))
+        keeps_places = self._role(node) is Role.FOLLOW and not is_reordered
+        flow = self._bundles.narrowed(node, flow, keeps_places=keeps_places)
         own = {node} if node in self._learned else set()
         return Flow(flow.sources, flow.bundle, flow.norms | own)
-
-    def _narrowed(self, node: fx.Node, flow: Flow, bundle: BundleDraft) -> Flow:
-        """Return the flow of a node that reads streams side by side, or a part of them."""
-        module = self.program.module(node)
-        before = [self._parts[a] for a in arguments_of(node) if a in self._parts]
-        if len(before) != 1:
-            return flow
-        keeps_places = self._role(node) is Role.FOLLOW and not is_reordering(node, module)
-        part = before[0].then(self.facts[node], keeps_places=keeps_places)
-        if part is None:
-            return flow
-        self._parts[node] = part
-        if part.is_whole:
-            return flow
-        widths = part.widths()
-        sources = tuple(source for source in flow.sources if source in widths)
-        if sources == flow.sources:
-            return flow
-        if len(sources) == 1:
-            return Flow(sources)
-        narrow = BundleDraft(bundle.kind, node, sources, tuple(widths[s] for s in sources))
-        self.bundles.append(narrow)
-        return Flow(sources, narrow, flow.norms)
-
-    def _parameters_of(self, node: fx.Node) -> dict[int, int]:
-        """Return the identities and sizes of the parameters that a node reads itself."""
-        module = self.program.module(node)
-        if module is not None:
-            return {id(parameter): parameter.numel() for parameter in module.parameters()}
-        weights = frozenset().union(*(self._weights.get(a, ()) for a in node.all_input_nodes))
-        parameters = map(self.program.attribute, weights)
-        return {id(parameter): parameter.numel() for parameter in parameters}
 
     def _finish(self, arguments: list[Flow]) -> None:
         self.outputs = unique(arguments)
         for bundle in unique(flow.bundle for flow in arguments if flow.bundle is not None):
             bundle.readers.append(OUTPUT)
-
-
-def _norms_of(flows: Iterable[Flow]) -> frozenset[fx.Node]:
-    return frozenset().union(*(flow.norms for flow in flows))

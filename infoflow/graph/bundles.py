@@ -1,0 +1,124 @@
+"""Streams put side by side, and the parts of what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from torch import fx
+
+from infoflow.graph.drafts import BundleDraft, Flow, unique
+from infoflow.graph.pieces import Part, Piece, widths_of
+from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.functions import set_item
+from infoflow.graph.tracing.operations import arguments_of, operation_name
+
+
+class Bundles:
+    """The bundles of a walk over a program, whose flows it reads.
+
+    Parameters
+    ----------
+    facts
+        Of the nodes.
+    flows
+        Of the nodes so far.
+    """
+
+    def __init__(self, facts: Mapping[fx.Node, Fact], flows: Mapping[fx.Node, Flow]) -> None:
+        self.drafts: list[BundleDraft] = []
+        self._facts = facts
+        self._flows = flows
+        self._canvases: set[fx.Node] = set()
+        self._parts: dict[fx.Node, Part] = {}
+
+    def concatenated(self, node: fx.Node, arguments: list[Flow]) -> Flow:
+        """Return the flow of a node that puts two or more streams side by side."""
+        sources = unique(source for flow in arguments for source in flow.sources)
+        axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        axis = axis % len(self._facts[node].shape) if isinstance(axis, int) else None
+        pieces = None if axis is None else self._pieces(node, axis)
+        widths = None
+        if pieces is not None and operation_name(node) == "concat":
+            filled = widths_of(pieces)
+            widths = tuple(filled[source] for source in sources)
+        if axis is not None and pieces is not None:
+            self._note(node, Part.whole(pieces, axis, self._facts[node]))
+        bundle = self._add(BundleDraft(operation_name(node), node, sources, widths, axis))
+        return Flow(sources, bundle, _norms_of(arguments))
+
+    def written(self, node: fx.Node) -> Flow | None:
+        """Return the flow of a tensor made for streams that are written into it, None of others."""
+        base, *others = node.all_input_nodes
+        if base in self._flows and base not in self._canvases:
+            return None
+        index = node.args[1] if node.target is set_item else None
+        if isinstance(index, fx.Node) and index in self._flows:
+            return None
+        self._canvases.add(node)
+        pieces = [self._flows[piece] for piece in (base, *others) if piece in self._flows]
+        sources = unique(source for flow in pieces for source in flow.sources)
+        if len(sources) == 1:
+            return Flow(sources, None, _norms_of(pieces))
+        bundle = self._add(BundleDraft(operation_name(node), node, sources, None))
+        return Flow(sources, bundle, _norms_of(pieces))
+
+    def narrowed(self, node: fx.Node, flow: Flow, *, keeps_places: bool) -> Flow:
+        """Return the flow of a node that reads ``flow``: of its streams those in its part.
+
+        ``keeps_places`` says that a value of the same shape has every number in its place.
+        """
+        before = [self._parts[a] for a in arguments_of(node) if a in self._parts]
+        if flow.bundle is None or len(before) != 1:
+            return flow
+        part = self._note(node, before[0].then(self._facts[node], keeps_places=keeps_places))
+        if part is None or part.is_whole:
+            return flow
+        widths = part.widths()
+        sources = tuple(source for source in flow.sources if source in widths)
+        if sources == flow.sources:
+            return flow
+        if len(sources) == 1:
+            return Flow(sources)
+        shares = tuple(widths[source] for source in sources)
+        bundle = self._add(BundleDraft(flow.bundle.kind, node, sources, shares))
+        return Flow(sources, bundle, flow.norms)
+
+    def _add(self, bundle: BundleDraft) -> BundleDraft:
+        self.drafts.append(bundle)
+        return bundle
+
+    def _note(self, node: fx.Node, part: Part | None) -> Part | None:
+        if part is not None:
+            self._parts[node] = part
+        return part
+
+    def _pieces(self, node: fx.Node, axis: int) -> tuple[Piece, ...] | None:
+        """Return what fills the concatenated dimension; None where that is unknown."""
+        arguments = node.args[0] if node.args else node.kwargs.get("tensors")
+        if operation_name(node) not in ("concat", "stack") or not isinstance(
+            arguments, list | tuple
+        ):
+            return None
+        is_stack = operation_name(node) == "stack"
+        pieces: list[Piece] = []
+        for argument in arguments:
+            if not isinstance(argument, fx.Node) or argument not in self._flows:
+                return None
+            flow, part = self._flows[argument], self._parts.get(argument)
+            if flow.bundle is None:
+                width = 1 if is_stack else self._facts[argument].shape[axis]
+                pieces.append(Piece(flow.sources[0], width))
+            elif is_stack or flow.bundle.widths is None or flow.bundle.axis != axis:
+                return None
+            elif part is None:
+                shares = zip(flow.bundle.streams, flow.bundle.widths, strict=True)
+                pieces += (Piece(source, width, is_in_order=False) for source, width in shares)
+            elif part.is_whole and part.lies_along(axis):
+                pieces += part.pieces
+            else:
+                return None
+        return tuple(pieces)
+
+
+def _norms_of(flows: Iterable[Flow]) -> frozenset[fx.Node]:
+    return frozenset().union(*(flow.norms for flow in flows))

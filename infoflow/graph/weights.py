@@ -1,0 +1,60 @@
+"""Learned numbers behind values that depend on no input, and who reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import fx, nn
+
+from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.program import Program
+
+
+class Weights:
+    """The values of a program that are made of parameters alone.
+
+    Parameters
+    ----------
+    program, facts
+        The program, and what is known of its nodes.
+    """
+
+    def __init__(self, program: Program, facts: Mapping[fx.Node, Fact]) -> None:
+        self._program = program
+        self._facts = facts
+        self._behind: dict[fx.Node, frozenset[fx.Node]] = {}
+
+    def add(self, node: fx.Node) -> None:
+        """Note a value without streams, and the parameters that it is made of."""
+        if node.op == "get_attr":
+            is_parameter = isinstance(self._program.attribute(node), nn.Parameter)
+            self._behind[node] = frozenset((node,) if is_parameter else ())
+        else:
+            self._behind[node] = self._into(node)
+
+    def matrices(self, node: fx.Node) -> list[fx.Node]:
+        """Return the arguments of two or more dimensions that are made of parameters alone."""
+        return [
+            argument
+            for argument in node.all_input_nodes
+            if self._behind.get(argument) and len(self._facts[argument].shape) >= 2
+        ]
+
+    def name_of(self, node: fx.Node) -> str | None:
+        """Return the name of the module or parameter whose one matrix a node reads."""
+        matrices = self.matrices(node)
+        if len(matrices) != 1 or len(self._behind[matrices[0]]) != 1:
+            return None
+        (parameter,) = self._behind[matrices[0]]
+        return str(parameter.target).removesuffix("weight").rstrip("._") or "weight"
+
+    def read_by(self, node: fx.Node) -> dict[int, int]:
+        """Return the identities and sizes of the parameters that a node reads itself."""
+        module = self._program.module(node)
+        if module is not None:
+            return {id(parameter): parameter.numel() for parameter in module.parameters()}
+        parameters = map(self._program.attribute, self._into(node))
+        return {id(parameter): parameter.numel() for parameter in parameters}
+
+    def _into(self, node: fx.Node) -> frozenset[fx.Node]:
+        return frozenset().union(*(self._behind.get(a, ()) for a in node.all_input_nodes))
