@@ -20,7 +20,7 @@ from infoflow.graph.streams import find_streams
 from infoflow.graph.tracing.call import Call, as_call
 from infoflow.graph.tracing.facts import Fact, countable_attention
 from infoflow.graph.tracing.leaves import Choice, Leaves
-from infoflow.graph.tracing.modes import counted_writes, evaluation_mode, seeded, writable
+from infoflow.graph.tracing.modes import counted_writes, evaluation_mode, seeded
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 from infoflow.graph.tracing.prepare import check_call, explain_failure, unwrapped
 from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample
@@ -111,7 +111,6 @@ def trace(
     with ExitStack() as stack:
         for context in (counted_writes(), evaluation_mode(model), countable_attention(), seeded()):
             stack.enter_context(context)
-        call = call.map(writable)
         if any(map(is_lazy, model.parameters())):
             _run(model, call)
             notes.append("lazy modules were given the sizes of the example, and stay so")

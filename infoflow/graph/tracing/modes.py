@@ -101,11 +101,6 @@ def counted_writes() -> Iterator[None]:
             torch.inference_mode.__exit__ = leave  # type: ignore[method-assign]
 
 
-def writable(tensor: Tensor) -> Tensor:
-    """Return a tensor that may be written to outside inference mode, too."""
-    return tensor.clone() if tensor.is_inference() else tensor
-
-
 def _tensors(buffers: Any) -> list[Tensor]:
     """Return the buffers that have values; a lazy module's have none yet."""
     values = buffers.values() if isinstance(buffers, dict) else ()
