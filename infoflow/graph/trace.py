@@ -24,7 +24,8 @@ from infoflow.graph.tracing.modes import counted_writes, evaluation_mode, seeded
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 from infoflow.graph.tracing.prepare import check_call, explain_failure, unwrapped
 from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample
-from infoflow.graph.tracing.record import Recording, record
+from infoflow.graph.tracing.record import record
+from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.symbolic import symbolic_facts, symbolic_trace
 from infoflow.graph.tracing.verify import (

@@ -1,0 +1,175 @@
+"""The nodes of a recording, and the tensors of the run that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor, fx, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from infoflow.graph.tracing.attributes import hidden_parameters, named_attributes
+from infoflow.graph.tracing.facts import Fact, describe
+from infoflow.graph.tracing.functions import PURE, as_written, from_values, overwritten, packed
+from infoflow.graph.tracing.live import LiveTensors
+from infoflow.graph.tracing.nesting import items_of
+from infoflow.graph.tracing.operations import arguments_of, is_about_shape
+from infoflow.graph.tracing.recording import Recording
+from infoflow.graph.tracing.sizes import TracedFloat, TracedInt, as_argument
+from infoflow.graph.tracing.writes import Writes, version_of
+
+
+class Nodes:
+    """Makes the nodes of a recording, and finds those of tensors by identity.
+
+    Parameters
+    ----------
+    model
+        Whose parameters and buffers become ``get_attr`` nodes.
+    recording
+        What is written to.
+    path
+        The modules that are running, kept up to date by the observer.
+    samples
+        Number of samples of the example.
+
+    Attributes
+    ----------
+    live, writes
+        The tensors that are alive, and what was written in place.
+    depends, depends_on_values
+        The nodes that depend on an input, and those that do so by more than its shape.
+    values
+        The nodes whose values became numbers of Python.
+    """
+
+    def __init__(
+        self, model: nn.Module, recording: Recording, path: list[tuple[str, type]], samples: int
+    ) -> None:
+        self.live = LiveTensors()
+        self.writes = Writes()
+        self.depends: set[fx.Node] = set()
+        self.depends_on_values: set[fx.Node] = set()
+        self.values: dict[fx.Node, None] = {}
+        self.graph = recording.graph
+        self.facts = recording.facts
+        self.recording = recording
+        self.samples = samples
+        self._path = path
+        self._attributes = named_attributes(model)
+        self._hidden = hidden_parameters(model)
+        self._read: dict[str, fx.Node] = {}
+
+    def placeholder(self, name: str, source: str, leaf: Tensor) -> None:
+        """Make the node of an input; ``source`` is the argument that it belongs to."""
+        node = self.graph.placeholder(name)
+        self.facts[node] = describe(leaf, self.samples)
+        self.recording.sources[node] = source
+        self.depends.add(node)
+        self.depends_on_values.add(node)
+        self.live.add(leaf, node)
+
+    def create_function(self, function: Callable[..., Any], *args: Any) -> fx.Node:
+        """Make a node that calls a function."""
+        return self.create("call_function", function, args, {})
+
+    def create(self, kind: str, target: Any, args: Any, kwargs: Any) -> fx.Node:
+        """Make a node, of a value that holds no tensor until more is known of it."""
+        node = self.graph.create_node(kind, target, args, kwargs)
+        node.meta["path"] = self._path[-1][0] if self._path else ""
+        self.facts[node] = Fact.of_no_tensor()
+        if any(argument in self.depends for argument in node.all_input_nodes):
+            self.depends.add(node)
+        if not is_about_shape(node):
+            uses = any(argument in self.depends_on_values for argument in arguments_of(node))
+            self.depends_on_values |= {node} if uses else set()
+        return node
+
+    def argument(self, value: Any) -> Any:
+        """Return ``value`` as a node's argument: with nodes for tensors and for traced numbers."""
+        if isinstance(value, Tensor):
+            return self.node_of(value)
+        if isinstance(value, (TracedInt, TracedFloat)):
+            return as_argument(value)
+        if isinstance(value, np.generic):
+            return value.item()  # such as np.sqrt(d)
+        if isinstance(value, slice):
+            return slice(*map(self.argument, (value.start, value.stop, value.step)))
+        parts = items_of(value)
+        if parts is None:
+            return value
+        if isinstance(value, PackedSequence):
+            node = self.create_function(packed, *(self.argument(part) for part in value))
+            self.facts[node] = describe(value, self.samples)
+            return node
+        if isinstance(value, list):
+            return [self.argument(part) for part in value]
+        if isinstance(value, tuple):
+            changed = (self.argument(part) for part in value)
+            return type(value)(*changed) if hasattr(value, "_fields") else tuple(changed)
+        if isinstance(value, Mapping):
+            return {key: self.argument(part) for key, part in value.items()}
+        return {name: self.argument(part) for name, part in parts}
+
+    def node_of(self, tensor: Tensor) -> fx.Node:
+        """Return the node that gives a tensor as it is now, after all writes to its memory."""
+        known = self.live.find(tensor)
+        if known is None:
+            known = self.live.add(tensor, self._attribute(tensor))
+        while known.path:
+            (function, item), *rest = known.path
+            node = self.create("call_function", function, (known.node, item), {})
+            self.facts[node] = describe(tensor, self.samples)
+            known.node, known.path = node, tuple(rest)
+        if version_of(tensor) != known.version:
+            self.written(tensor, self.writes.since(known.version, tensor))
+        return self.live[tensor].node
+
+    def _attribute(self, tensor: Tensor) -> fx.Node:
+        """Return the node of a parameter, a buffer, or a tensor that no observed call has made."""
+        name = self._attributes.get(id(tensor)) or self._hidden.get(id(tensor))
+        same = self.live.same_numbers(tensor) if name is None else None
+        if same is not None:
+            return self.node_of(same)
+        if name is None and self.values:
+            node = self.create("call_function", from_values, (tensor.clone(), *self.values), {})
+            self.facts[node] = describe(tensor, self.samples)
+            return node
+        if name is None:
+            name = f"constant.{len(self.recording.constants)}"  # a clone: it may change later
+            self.recording.constants[name] = tensor.clone()
+            self.recording.note_line(self.recording.unknown)
+        elif id(tensor) in self._hidden:
+            self.recording.constants[name] = tensor
+        if name not in self._read:
+            self._read[name] = self.create("get_attr", name, (), {})
+            self.facts[self._read[name]] = describe(tensor, 0)
+        return self._read[name]
+
+    def written(self, tensor: Tensor, writes: list[tuple[fx.Node, bool]]) -> None:
+        """Give ``tensor`` a new node, since others have written to its memory.
+
+        What was before a write to all of the tensor is gone.
+        """
+        known = self.live[tensor]
+        known.version = version_of(tensor)
+        last = max((i for i, (_, is_all) in enumerate(writes) if is_all), default=-1)
+        if last >= 0:
+            self._replace(tensor, overwritten, (known.node, writes[last][0]))
+        if writes[last + 1 :]:
+            nodes = (node for node, _ in writes[last + 1 :])
+            self._replace(tensor, as_written, (self.live[tensor].node, *nodes))
+
+    def _replace(self, tensor: Tensor, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        node = self.create("call_function", function, args, {})
+        self.facts[node] = describe(tensor, self.samples)
+        self.live.add(tensor, node)
+
+    def drop_unused(self) -> None:
+        """Erase nodes that compute sizes, items or attributes that nobody has used."""
+        for node in reversed(list(self.graph.nodes)):
+            is_pure = node.op == "get_attr" or node.target in PURE
+            if is_pure and not node.users and node not in self.recording.events:
+                self.graph.erase_node(node)
+                del self.facts[node]
