@@ -17,25 +17,21 @@ from infoflow.graph.merges import find_merges
 from infoflow.graph.paths import Paths
 from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
 from infoflow.graph.streams import find_streams
+from infoflow.graph.tracing.axes import find_axes
 from infoflow.graph.tracing.call import Call, as_call
 from infoflow.graph.tracing.facts import Fact, countable_attention
 from infoflow.graph.tracing.leaves import Choice, Leaves
 from infoflow.graph.tracing.modes import counted_writes, evaluation_mode, seeded
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.tracing.one_by_one import verify_one_by_one
 from infoflow.graph.tracing.prepare import check_call, explain_failure, unwrapped
 from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample
 from infoflow.graph.tracing.record import record
 from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.symbolic import symbolic_facts, symbolic_trace
-from infoflow.graph.tracing.verify import (
-    Axes,
-    Proof,
-    Trial,
-    find_axes,
-    verify,
-    verify_one_by_one,
-)
+from infoflow.graph.tracing.trial import Axes, Proof, Trial
+from infoflow.graph.tracing.verify import verify
 from infoflow.interface import (
     ArgumentError,
     InfoflowError,

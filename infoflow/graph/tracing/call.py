@@ -44,6 +44,11 @@ class Call:
         return Call(map_tensors(change, self.args), map_tensors(change, dict(self.kwargs)))
 
     @property
+    def tensors(self) -> list[Tensor]:
+        """All tensors, however they are nested."""
+        return tensors_in((self.args, dict(self.kwargs)))
+
+    @property
     def first(self) -> Any:
         """The first argument that holds a tensor, before single numbers, or None."""
         values = [v for v in (*self.args, *self.kwargs.values()) if first_tensor(v) is not None]

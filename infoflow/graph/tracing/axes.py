@@ -1,0 +1,49 @@
+"""Which dimension of each layer's value counts the samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.modes import seeded
+from infoflow.graph.tracing.nesting import first_tensor
+from infoflow.graph.tracing.rows import Kept, sample_axis
+from infoflow.graph.tracing.trial import Axes, Trial
+from infoflow.graph.tracing.variations import random_like, with_another, with_other_last
+
+
+def find_axes(trial: Trial, *, is_random: bool) -> Axes:
+    """Return which dimension of each layer's value counts the samples.
+
+    The model runs on a batch with one more sample, or, where it takes none, with one other sample.
+    Where it draws random numbers, which change with the batch, only the shapes are compared.
+    """
+    samples = trial.call.samples
+    fresh = random_like(trial.call)
+    same = [(row, row) for row in range(samples - 1)]
+    for is_larger in (True, False):
+        try:
+            if is_larger:
+                call, rows = with_another(trial.call, fresh)
+            else:
+                call, rows = with_other_last(trial.call, fresh), same
+            rows = [] if is_random else rows
+            axes = _axes_of(trial, call, samples + is_larger, rows)
+        except Exception:
+            continue
+        missing = (0, "it is not computed for every batch")
+        return {name: axes.get(name, missing) for name in trial.values.values()}
+    return dict.fromkeys(trial.values.values(), (0, "the model runs on the example only"))
+
+
+def _axes_of(trial: Trial, call: Call, samples: int, kept: Kept) -> Axes:
+    axes: Axes = {}
+    facts = {name: trial.facts[node] for node, name in trial.values.items()}
+
+    def receive(name: str, value: Any) -> None:
+        tensor = first_tensor(value)
+        axes[name] = sample_axis(facts[name], tensor, trial.call.samples, samples, kept)
+
+    with seeded():
+        trial.source.visit_all(call, receive)
+    return axes
