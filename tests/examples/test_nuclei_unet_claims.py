@@ -136,6 +136,19 @@ def test_a_short_training_cannot_tell(name: str):
     assert verdict(name, make_seed(clock=CLOCK[:8])) == verdicts.CANNOT
 
 
+def test_a_training_that_never_leaves_the_plateau_cannot_tell():
+    seed = make_seed()
+    flat = replace(seed.curves[4], validation=np.zeros_like(seed.curves[4].validation))
+    stuck = replace(seed, curves=seed.curves | {4: flat})
+    for name in ("dice-4", "order-models", "advice", "best-setting"):
+        assert verdict(name, stuck) == verdicts.CANNOT
+    judged = verdicts.judge(PAPERS["dice-4"], [stuck])
+    assert judged.ours == "whole: never leaves the plateau"
+    assert "Model 4 never leaves the plateau, where it predicts no nucleus" in judged.why
+    assert ours.redesign_order(stuck) == {}
+    assert verdict("dice-3", stuck) == "reproduced"
+
+
 def test_a_coarse_clock_cannot_tell_of_the_first_epochs():
     iym = papers_iym()
     iym[0] = 0.0

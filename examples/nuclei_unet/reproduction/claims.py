@@ -129,6 +129,9 @@ def catches_up(seed: Seed, model: int, earliest: float, latest: float) -> Answer
         return Answer(None, text, when, "Model 1, by which the others are judged, is unfinished")
     if not math.isfinite(when) and ends[model] < latest * 0.99:
         return Answer(None, f"not by {clock_text(ends[model])}", when, _NOT_THERE)
+    if seed.trained is None and seed.curves[model].ends_on_plateau:
+        why = f"Model {model} never leaves the plateau, where it predicts no nucleus"
+        return Answer(None, "never leaves the plateau", when, why)
     return Answer(earliest <= when <= latest, text, when, form=clock_text)
 
 
@@ -160,12 +163,20 @@ def layers_in_order(seed: Seed) -> Answer:
     return in_order(seed, whens, "layers")
 
 
+def unfinished(seed: Seed) -> str:
+    """Say why the four models cannot be compared yet; empty where they can."""
+    models = (1, 2, 3, 4)
+    answers = [catches_up(seed, model, 0.0, PAPER_EPOCHS) for model in models]
+    why = next((answer.why for answer in answers if answer.holds is None), "")
+    return why or ("" if seed.has_come else _NOT_THERE)
+
+
 def models_in_order(seed: Seed) -> Answer:
     """Read whether the slower of Models 1 and 2, Model 3 and Model 4 come up in this order."""
+    why = unfinished(seed)
+    if why:
+        return Answer(None, "-", why=why)
     seen = {model: catches_up(seed, model, 0.0, PAPER_EPOCHS) for model in (1, 2, 3, 4)}
-    open_why = next((a.why for a in seen.values() if a.holds is None), "")
-    if open_why:
-        return Answer(None, "-", why=open_why)
     whens = {"1, 2": max(seen[1].value, seen[2].value), "3": seen[3].value, "4": seen[4].value}
     return in_order(seed, whens, "models")
 
@@ -192,8 +203,9 @@ def advice_predicts(seed: Seed, setting: str = PAPER) -> Answer:
         f"Model {model}: told {clock_text(foretold[model])}, seen {answer.text}"
         for model, answer in seen.items()
     )
-    if any(answer.holds is None for answer in seen.values()) or not seed.has_come:
-        return Answer(None, text, why="not all four models are trained to the end")
+    why = unfinished(seed)
+    if why:
+        return Answer(None, text, why=why)
     if not any(math.isfinite(foretold[m]) and math.isfinite(seen[m].value) for m in seen):
         return Answer(None, text, why="no model is both told and seen to get there")
     return Answer(

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 
 import infoflow
 from infoflow.testing import UNet
-from reproduction.claims import BEFORE, LACKING, catches_up, predicted
+from reproduction.claims import BEFORE, LACKING, catches_up, predicted, unfinished
 from reproduction.readings import PAPER
 from reproduction.scales import PAPER_EPOCHS
 from reproduction.study import AT_MAXIMUM, Seed, on_paper_clock
@@ -54,14 +54,12 @@ def agreement(seed: Seed, setting: str) -> tuple[int, float]:
     The factor is the geometric mean of how far told and seen epochs are apart, over the models
     for which both are finite; NaN where there is none.
     """
-    if not seed.has_come:
+    if unfinished(seed):
         return -1, math.nan
     told = predicted(seed, setting)
     right, ratios = 0, []
     for model in (2, 3, 4):
         seen = catches_up(seed, model, 0.0, PAPER_EPOCHS)
-        if seen.holds is None:
-            return -1, math.nan
         right += seen.holds == (told[model] <= PAPER_EPOCHS)
         if math.isfinite(told[model]) and math.isfinite(seen.value):
             ratios.append(abs(math.log((told[model] + 1) / (seen.value + 1))))
@@ -70,9 +68,10 @@ def agreement(seed: Seed, setting: str) -> tuple[int, float]:
 
 def best_setting(seed: Seed) -> Answer:
     """Say which settings foretell the ablation of the redesign best."""
+    why = unfinished(seed)
+    if why:
+        return Answer(None, "-", why=why)
     scores = {setting: agreement(seed, setting) for setting in seed.settings}
-    if any(right < 0 for right, _ in scores.values()):
-        return Answer(None, "-", why="not all four models are trained to the end")
     ranks = {
         setting: (right, -round(factor, 1) if math.isfinite(factor) else -math.inf)
         for setting, (right, factor) in scores.items()
@@ -105,10 +104,7 @@ def harmful(costs: Mapping[str, float]) -> list[float]:
 
 def redesign_order(seed: Seed) -> dict[str, float]:
     """Return the best Dice that lacking each skip costs within the paper's epochs."""
-    if not {1, 2, 3, 4} <= set(seed.curves):
-        return {}
-    ends = [float(curve.clock[-1]) for curve in seed.curves.values()]
-    if min(ends) < PAPER_EPOCHS * 0.99:
+    if unfinished(seed):
         return {}
     best = {model: seed.best(model) for model in seed.curves}
     return {skip: max(0.0, best[model - 1] - best[model]) for skip, model in LACKING.items()}
@@ -166,8 +162,9 @@ def toolkit_advice(seed: Seed) -> Answer:
     }
     seen = {skip: catches_up(seed, model, 0.0, PAPER_EPOCHS) for skip, model in LACKING.items()}
     text = ", ".join(f"{skip}: told {told[skip]}, seen {seen[skip].text}" for skip in LACKING)
-    if any(answer.holds is None for answer in seen.values()) or not seed.has_come:
-        return Answer(None, text, why="not all four models are trained to the end")
+    why = unfinished(seed)
+    if why:
+        return Answer(None, text, why=why)
     said = [skip for skip in LACKING if told[skip].verdict != "cannot tell"]
     if not said:
         return Answer(None, text, why="the toolkit gives no verdict on saturated numbers")
@@ -181,7 +178,7 @@ def questions_differ(seed: Seed) -> Answer:
         return Answer(None, "-", why="no cut was tried")
     if not redesign:
         text = ", ".join(f"cut {skip} costs {loss:.2f}" for skip, loss in cut.items())
-        return Answer(None, text, why="not all four models are trained to the end")
+        return Answer(None, text, why=unfinished(seed))
     other = [skip for skip in LACKING if (cut[skip] > HARMLESS) != (redesign[skip] > HARMLESS)]
     costs = (f"{s} costs {cut[s]:.2f} cut, {redesign[s]:.2f} in a redesign" for s in LACKING)
     text = ", ".join(costs)

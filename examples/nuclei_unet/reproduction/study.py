@@ -22,6 +22,8 @@ from reproduction.scales import PAPER_EPOCHS, paper_clock
 
 #: A layer is at the maximum when it has this share of the largest I(Y;M) of any layer and epoch.
 AT_MAXIMUM = 0.95
+#: A net with a smaller Dice, of nets that are no longer as they began, predicts no nucleus.
+NOTHING = 0.01
 #: A learning curve is at its maximum within this share of Model 1's best.
 AT_BEST = 0.97
 
@@ -57,6 +59,11 @@ class Curve:
         """Return the validation Dice as the median of five epochs around each."""
         padded = np.pad(self.validation, 2, mode="edge")
         return np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+
+    @property
+    def ends_on_plateau(self) -> bool:
+        """Whether the last five epochs predict no nucleus, as all trainings do for a while."""
+        return bool(np.median(self.validation[-5:]) < NOTHING)
 
     def never_trained(self) -> Curve:
         """Return the curve of a net that stays as it was at the start."""
