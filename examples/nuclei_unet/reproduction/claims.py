@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reproduction.readings import PAPER
-from reproduction.scales import PAPER_EPOCHS
+from reproduction.arrivals import NOT_THERE
 from reproduction.study import AT_MAXIMUM, Seed
 from reproduction.verdicts import Answer, clock_text
 
 MERGES = (11, 14, 17, 20)
 #: A rise smaller than this, in bits, is none.
 _RISE = 0.01
-#: A validation Dice below this is no segmentation: an untrained net may have 0.3.
-_LEARNED = 0.5
 #: Of fewer looks no share is taken.
 _FEWEST_LOOKS = 3
-_NOT_THERE = "the training has not come that far yet"
+#: A fall of the mean I(Y;M) by less, as a share of H(Y), is none.
+_SETBACK = 0.1
+_SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
 
 
 def maximum(seed: Seed) -> Answer:
@@ -48,7 +47,7 @@ def below_log_k(seed: Seed) -> Answer:
 def first_layers(seed: Seed) -> Answer:
     """Read when layers 0 and 1 reach the maximum for good."""
     when = max(seed.reached(0), seed.reached(1))
-    text = _since(when)
+    text = since(when)
     first_look = float(seed.clock[1]) if len(seed.clock) > 1 else math.inf
     if 10 < when <= first_look:
         why = f"the first look after the start is at {clock_text(first_look)} of its epochs"
@@ -63,8 +62,8 @@ def deep_layers_low(seed: Seed) -> Answer:
     text = f"layer {best} comes to {share.max():.0%} of the maximum"
     is_low = bool(share.max() < AT_MAXIMUM)
     if is_low and not seed.has_come:
-        return Answer(None, text, float(share.max()), _NOT_THERE, _percent)
-    return Answer(is_low, text, float(share.max()), form=_percent)
+        return Answer(None, text, why=NOT_THERE)
+    return Answer(is_low, text)
 
 
 def deep_layers_slow(seed: Seed) -> Answer:
@@ -72,9 +71,10 @@ def deep_layers_slow(seed: Seed) -> Answer:
     rows = [_row_near(seed, clock) for clock in (6000, 8000)]
     if None in rows:
         is_short = seed.clock[-1] < 7200
-        return Answer(None, "-", why=_NOT_THERE if is_short else "no look is near these epochs")
-    values = seed.read()[rows, 8:15].mean(axis=1)
-    gain = float(values[1] - values[0])
+        return Answer(None, "-", why=NOT_THERE if is_short else "no look is near these epochs")
+    # what a setback has taken and training gives back is no gain
+    most = np.maximum.accumulate(seed.read()[:, 8:15].mean(axis=1))
+    gain = float(most[rows[1]] - most[rows[0]])
     return Answer(gain > 0.02 * seed.ceiling(), f"{gain:+.2f} bits", gain, form=_gain)
 
 
@@ -95,10 +95,10 @@ def reaches(seed: Seed, layer: int, earliest: float, latest: float) -> Answer:
     if not math.isfinite(when):
         text = f"not by {clock_text(seed.clock[-1])}"
         is_short = seed.clock[-1] < latest
-        why = _NOT_THERE if is_short else ""
+        why = NOT_THERE if is_short else ""
         return Answer(None if is_short else False, text, when, why, clock_text)
     before = float(seed.clock[seed.clock < when].max(initial=0.0))
-    text = f"between {clock_text(before)} and {clock_text(when)}" if when else _since(when)
+    text = f"between {clock_text(before)} and {clock_text(when)}" if when else since(when)
     if when < earliest or before > latest:
         return Answer(False, text, when, form=clock_text)
     if before < earliest or when > latest:
@@ -112,34 +112,8 @@ def layer_11(seed: Seed) -> Answer:
     share = top / seed.maximum()
     text = f"{top:.2f} bits, {share:.0%} of the maximum"
     if share < 2 / 3 and not seed.has_come:
-        return Answer(None, text, top, _NOT_THERE, _bits)
-    return Answer(1 / 3 <= share < 2 / 3, text, top, form=_bits)
-
-
-def catches_up(seed: Seed, model: int, earliest: float, latest: float) -> Answer:
-    """Read whether a model's validation Dice comes near Model 1's best between two epochs."""
-    if model not in seed.curves or 1 not in seed.curves:
-        return Answer(None, "-", why=f"Model {model} is not trained yet")
-    if seed.reference.best(1) < _LEARNED:
-        return Answer(None, "-", why="Model 1 has not learned to segment yet")
-    when = seed.caught_up(model)
-    ends = {number: float(seed.curves[number].clock[-1]) for number in (1, model)}
-    text = f"{clock_text(when)} (best Dice {seed.best(model):.2f})"
-    if ends[1] < PAPER_EPOCHS * 0.99:
-        return Answer(None, text, when, "Model 1, by which the others are judged, is unfinished")
-    if not math.isfinite(when) and ends[model] < latest * 0.99:
-        return Answer(None, f"not by {clock_text(ends[model])}", when, _NOT_THERE)
-    if seed.trained is None and seed.curves[model].ends_on_plateau:
-        why = f"Model {model} never leaves the plateau, where it predicts no nucleus"
-        return Answer(None, "never leaves the plateau", when, why)
-    return Answer(earliest <= when <= latest, text, when, form=clock_text)
-
-
-def stays_behind(seed: Seed, model: int) -> Answer:
-    """Read whether a model does not come near Model 1's best Dice within the paper's epochs."""
-    answer = catches_up(seed, model, 0.0, PAPER_EPOCHS)
-    holds = None if answer.holds is None else not answer.holds
-    return Answer(holds, answer.text, answer.value, answer.why, clock_text)
+        return Answer(None, text, why=NOT_THERE)
+    return Answer(1 / 3 <= share < 2 / 3, text)
 
 
 def in_order(seed: Seed, whens: Mapping[str, float], what: str) -> Answer:
@@ -163,30 +137,13 @@ def layers_in_order(seed: Seed) -> Answer:
     return in_order(seed, whens, "layers")
 
 
-def unfinished(seed: Seed) -> str:
-    """Say why the four models cannot be compared yet; empty where they can."""
-    models = (1, 2, 3, 4)
-    answers = [catches_up(seed, model, 0.0, PAPER_EPOCHS) for model in models]
-    why = next((answer.why for answer in answers if answer.holds is None), "")
-    return why or ("" if seed.has_come else _NOT_THERE)
-
-
-def models_in_order(seed: Seed) -> Answer:
-    """Read whether the slower of Models 1 and 2, Model 3 and Model 4 come up in this order."""
-    why = unfinished(seed)
-    if why:
-        return Answer(None, "-", why=why)
-    seen = {model: catches_up(seed, model, 0.0, PAPER_EPOCHS) for model in (1, 2, 3, 4)}
-    whens = {"1, 2": max(seen[1].value, seen[2].value), "3": seen[3].value, "4": seen[4].value}
-    return in_order(seed, whens, "models")
-
-
-def same_shape(seed: Seed, setting: str) -> Answer:
-    """Correlate I(X;M) and I(Y;M) over layers and epochs with those of the paper's setting."""
+def same_shape(seed: Seed, setting: str, quantities: Sequence[str] = ("ixm", "iym")) -> Answer:
+    """Correlate quantities over layers and epochs with those of the paper's setting."""
     if setting not in seed.settings:
         return Answer(None, "-", why=f"{setting} was not measured")
     found = {}
-    for quantity, symbol in (("ixm", "I(X;M)"), ("iym", "I(Y;M)")):
+    for quantity in quantities:
+        symbol = _SYMBOLS[quantity]
         one, other = seed.read(quantity).ravel(), seed.read(quantity, setting).ravel()
         if other.std() == 0 or one.std() == 0:
             return Answer(False, f"{symbol} is the same in every layer and epoch of one of them")
@@ -195,38 +152,31 @@ def same_shape(seed: Seed, setting: str) -> Answer:
     return Answer(min(found.values()) >= 0.9, text)
 
 
-def advice_predicts(seed: Seed, setting: str = PAPER) -> Answer:
-    """Compare which models the paper's reading says will get there with which ones do."""
-    foretold = predicted(seed, setting)
-    seen = {model: catches_up(seed, model, 0.0, PAPER_EPOCHS) for model in (2, 3, 4)}
-    text = ", ".join(
-        f"Model {model}: told {clock_text(foretold[model])}, seen {answer.text}"
-        for model, answer in seen.items()
+def grows(seed: Seed) -> Answer:
+    """Read how far the layers' mean I(Y;M) falls below what it has been before."""
+    mean = seed.read()[seed.until].mean(axis=1)
+    if len(mean) <= _FEWEST_LOOKS:
+        return Answer(None, "-", why="there are too few looks")
+    loss = float((np.maximum.accumulate(mean) - mean).max() / seed.ceiling())
+    return Answer(loss <= _SETBACK, _fall(loss), loss, form=_fall)
+
+
+def u_shape(seed: Seed) -> Answer:
+    """Read in how many looks I(X;M) is least at the bottom of the U, below both of its ends."""
+    trained = [row for row in seed.until if seed.clock[row] > 0]
+    if len(trained) < _FEWEST_LOOKS:
+        return Answer(None, "-", why="there are too few looks")
+    values = seed.read("ixm")[trained]
+    lowest = values[:, 8:14].min(axis=1)
+    is_low = (lowest <= values.min(axis=1) + _RISE) & (
+        lowest < np.minimum(values[:, 0], values[:, 20]) - _RISE
     )
-    why = unfinished(seed)
-    if why:
-        return Answer(None, text, why=why)
-    if not any(math.isfinite(foretold[m]) and math.isfinite(seen[m].value) for m in seen):
-        return Answer(None, text, why="no model is both told and seen to get there")
-    return Answer(
-        all(answer.holds == (foretold[model] <= PAPER_EPOCHS) for model, answer in seen.items()),
-        text,
-    )
+    share = float(is_low.mean())
+    return Answer(share > 0.5, _of_looks(share), share, form=_of_looks)
 
 
-#: Which layer has to have the maximum for a skip to be free to go: the last before the merge that
-#: the paper reads, one level below it. The transposed convolutions between are its main streams.
-BEFORE = {"7->11": 9, "5->14": 11, "3->17": 14, "1->20": 17}
-#: Which model is the first to lack a skip.
-LACKING = {"1->20": 2, "3->17": 3, "5->14": 4}
-
-
-def predicted(seed: Seed, setting: str = PAPER) -> dict[int, float]:
-    """Return from which epoch on each model should do, by the paper's reading."""
-    return {model: seed.reached(BEFORE[skip], setting) for skip, model in LACKING.items()}
-
-
-def _since(when: float) -> str:
+def since(when: float) -> str:
+    """Say from which epoch on something is."""
     if not when:
         return "from the start"
     return f"from {clock_text(when)}" if math.isfinite(when) else "never"
@@ -240,8 +190,12 @@ def _gain(value: float) -> str:
     return f"{value:+.2f} bits"
 
 
-def _percent(value: float) -> str:
-    return f"{value:.0%}"
+def _fall(share: float) -> str:
+    return f"falls by up to {share:.0%} of H(Y)"
+
+
+def _of_looks(share: float) -> str:
+    return f"{share:.0%} of looks"
 
 
 def _row_near(seed: Seed, clock: float) -> int | None:

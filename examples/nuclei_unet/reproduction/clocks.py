@@ -1,34 +1,49 @@
-"""How far two learning rates agree at equal learning rate × steps."""
+"""How far learning rates agree at equal learning rate × steps."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from reproduction.study import Curve, Seed, Study
+from reproduction.arrivals import AT_BEST
+from reproduction.curves import LEARNED, Curve
+from reproduction.study import Seed, Study
+
+#: Dice levels between learning to segment and the best, at which arrivals are compared.
+_LEVELS = 5
 
 
-def compare_clocks(study: Study) -> dict[str, float | str]:
-    """Return how Model 1 differs between two learning rates at equal clock.
+def compare_clocks(study: Study) -> list[dict[str, float | str]]:
+    """Return how Model 1 at other learning rates differs, at equal clock, from the claims' own."""
+    return [_compare(study.rates()[0], other) for other in study.rates()[1:]]
 
-    The factor is how much more clock the larger rate takes to the same loss, as the median over
-    losses that both reach.
-    """
-    pair = study.two_rates()
-    if pair is None:
-        return {}
-    fast, slow = pair
-    one, other = fast.curves[1], slow.curves[1]
-    both = min(one.clock[-1], other.clock[-1])
+
+def worst_factor(clocks: list[dict[str, float | str]]) -> float:
+    """Return the factor by which clocks differ at most; NaN where that was not measured."""
+    logs = [math.log(float(row[key])) for row in clocks for key in _FACTORS]
+    known = [value for value in map(abs, logs) if math.isfinite(value)]
+    return math.exp(max(known)) if known else math.nan
+
+
+_FACTORS = ("clock, least ratio at equal Dice", "clock, largest ratio at equal Dice")
+
+
+def _compare(main: Seed, other: Seed) -> dict[str, float | str]:
+    one, two = main.curves[1], other.curves[1]
+    both = min(one.clock[-1], two.clock[-1])
     at = one.clock[(one.clock > 0) & (one.clock <= both)]
-    difference = np.abs(np.interp(at, one.clock, one.smooth()) - _at(other, at))
-    pairs = common_looks(fast, slow)
-    layers, slower = fast.read()[[a for a, _ in pairs]], slow.read()[[b for _, b in pairs]]
+    difference = np.abs(_at(one, at) - _at(two, at))
+    pairs = common_looks(main, other)
+    layers, others = main.read()[[a for a, _ in pairs]], other.read()[[b for _, b in pairs]]
+    ratios = _ratios(one, two)
     return {
-        "rates": f"{fast.rate:g} and {slow.rate:g} of the paper's epochs in one",
+        "learning rates": f"{_rate(other)} against {_rate(main)}",
         "compared up to": float(both),
-        "factor at equal loss": _factor(one, other),
-        "mean difference of validation Dice": float(difference.mean()),
-        "mean difference of I(Y;M) in bits": float(np.abs(layers - slower).mean()),
+        "clock, least ratio at equal Dice": min(ratios, default=math.nan),
+        "clock, largest ratio at equal Dice": max(ratios, default=math.nan),
+        "mean difference of validation Dice": float(difference.mean()) if len(at) else math.nan,
+        "mean difference of I(Y;M) in bits": float(np.abs(layers - others).mean()),
         "looks that both have": float(len(pairs)),
     }
 
@@ -39,19 +54,18 @@ def common_looks(one: Seed, other: Seed) -> list[tuple[int, int]]:
     return [(a, b) for a, b in nearest if abs(other.clock[b] - one.clock[a]) <= 0.1 * one.clock[a]]
 
 
+def _rate(seed: Seed) -> float:
+    return float((seed.about or {}).get("learning_rate", math.nan))
+
+
 def _at(curve: Curve, clock: np.ndarray) -> np.ndarray:
     return np.interp(clock, curve.clock, curve.smooth())
 
 
-def _factor(fast: Curve, slow: Curve) -> float:
-    """Return the median ratio of the clocks at which both come to the same loss."""
-    lows = [np.minimum.accumulate(curve.loss[1:]) for curve in (fast, slow)]
-    bottom, top = max(low[-1] for low in lows), min(low[0] for low in lows)
-    if bottom >= top:
-        return float("nan")
-    levels = np.linspace(top, bottom, 22)[1:-1]
-    clocks = [
-        curve.loss_clock[1:][(low[None, :] <= levels[:, None]).argmax(axis=1)]
-        for curve, low in zip((fast, slow), lows, strict=True)
-    ]
-    return float(np.median(clocks[0] / clocks[1]))
+def _ratios(one: Curve, other: Curve) -> list[float]:
+    """Return how much more clock the other takes to the Dice levels that claims are read at."""
+    top = AT_BEST * min(one.best(), other.best())
+    if top <= LEARNED:
+        return []
+    levels = np.linspace(LEARNED, top, _LEVELS)
+    return [other.arrives(level) / one.arrives(level) for level in levels]

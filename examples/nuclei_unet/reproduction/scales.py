@@ -24,7 +24,8 @@ class Training:
     Parameters
     ----------
     variant
-        The group that it belongs to: ``"whole"`` (the paper's net), ``"half"`` or ``"clock"``.
+        The group that it belongs to: ``"whole"`` (the paper's net), ``"half"``, or ``"rate0.02"``
+        and the like: the same net at another learning rate.
     model, size, base_channels, learning_rate, epochs, seed, clusters
         As in ``train.py``.
     images
@@ -49,7 +50,7 @@ class Training:
     @property
     def is_main(self) -> bool:
         """Whether it is a Model 1 whose numbers the claims read."""
-        return self.model == 1 and self.variant != "clock"
+        return self.model == 1 and not is_other_rate(self.variant)
 
     def looks(self) -> list[int]:
         """Return the epochs to measure, which are among the paper's, with the last one.
@@ -73,6 +74,11 @@ class Training:
         names = ("model", "size", "base_channels", "learning_rate", "seed", "clusters")
         is_same = all(settings.get(name) == getattr(self, name) for name in names)
         return is_same and settings.get("batch_size") == BATCH
+
+
+def is_other_rate(variant: str) -> bool:
+    """Tell whether a variant only serves to compare learning rates."""
+    return variant.startswith("rate")
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def make_scale(name: str, seeds: int | None = None) -> Scale:
     Examples
     --------
     >>> [training.name for training in make_scale("smoke").trainings][-2:]
-    ['whole-model4-seed0', 'clock-model1-seed0']
+    ['whole-model4-seed0', 'rate0.1-model1-seed0']
     """
     makers = {"full": _full, "cpu": _cpu, "smoke": _smoke}
     if name not in makers:
@@ -137,17 +143,18 @@ def _four(first: Training, seeds: int) -> Iterator[Training]:
 
 def _full(seeds: int | None) -> Iterator[Training]:
     yield from _four(Training("whole", 1, 128, 16, 0.001, PAPER_EPOCHS), seeds or 1)
-    yield Training("clock", 1, 128, 16, 0.01, 1000)
+    yield Training("rate0.01", 1, 128, 16, 0.01, 1000)
 
 
 def _cpu(seeds: int | None) -> Iterator[Training]:
     yield from _four(Training("whole", 1, 128, 16, 0.05, 200), 1)
-    half = Training("half", 1, 64, 8, 0.1, 100)
+    half = Training("half", 1, 64, 8, 0.05, 200)
     yield from _four(half, seeds or 3)
-    yield replace(half, variant="clock", learning_rate=0.02, epochs=500)
+    for rate, epochs in ((0.1, 100), (0.02, 500)):
+        yield replace(half, variant=f"rate{rate}", learning_rate=rate, epochs=epochs)
 
 
 def _smoke(seeds: int | None) -> Iterator[Training]:
     tiny = Training("whole", 1, 32, 4, 0.5, 2, clusters=8, images=64)
     yield from _four(tiny, seeds or 1)
-    yield replace(tiny, variant="clock", learning_rate=0.1, epochs=10)
+    yield replace(tiny, variant="rate0.1", learning_rate=0.1, epochs=10)

@@ -10,38 +10,49 @@ from pathlib import Path
 
 from files import replacing
 
-from reproduction.clocks import compare_clocks
+from reproduction.clocks import compare_clocks, worst_factor
 from reproduction.costs import read_costs
+from reproduction.curves import LEARNED
+from reproduction.loading import load_study
 from reproduction.ours import OURS, agreement, cut_readings
 from reproduction.paper import PAPERS
-from reproduction.study import Study, load_study
-from reproduction.verdicts import Judged, judge
+from reproduction.study import Seed, Study
+from reproduction.verdicts import Judged, clock_text, judge
 
 #: Columns of the paper's claims, and those of our own statements among them.
 HEADER = ("claim", "paper", "ours", "untrained net", "verdict", "why")
 OWN = ("claim", "ours", "verdict", "why")
+#: Verdicts on our own statements, of which there is nothing to reproduce.
+_HOLDS = {"reproduced": "holds", "not reproduced": "does not hold"}
+RUNS = (
+    *("run", "model", "epochs", "the paper's in one"),
+    *("segments from", "best Dice", "Dice at the end"),
+)
 
 
 def write_claims(results: Path, out: Path) -> list[Judged]:
     """Write ``claims.json``, and tables: claims, ours, settings, runs, and clocks if measured."""
     study = load_study(results)
     clocks = compare_clocks(study)
-    factor = float(clocks.get("factor at equal loss", math.nan))
+    factor = worst_factor(clocks)
     papers, ours = (
         [judge(claim, study.seeds, factor) for claim in group] for group in (PAPERS, OURS)
     )
     for name, header, group in (("claims.csv", HEADER, papers), ("ours.csv", OWN, ours)):
         rows = [tuple(_entry(judged)[column] for column in header) for judged in group]
+        if header is OWN:
+            rows = [tuple(_HOLDS.get(cell, cell) for cell in row) for row in rows]
         _write_table(out / name, header, rows)
-    _write_table(out / "settings.csv", ("run", "reading", "score"), _scores(study))
-    _write_table(out / "runs.csv", ("run", "model", "trained", "of", "clock"), _runs(study))
+    names = tuple(seed.name for seed in study.seeds)
+    _write_table(out / "settings.csv", ("reading", *names), _scores(study))
+    _write_table(out / "runs.csv", RUNS, _runs(study))
     costs = read_costs(results / "costs.csv")
     if costs:
         rows = [_cost(cost) for cost in costs]
         _write_table(out / "costs.csv", ("stage", "hours", "peak memory"), rows)
     if clocks:
-        lines = [(name, f"{v:.3g}" if isinstance(v, float) else v) for name, v in clocks.items()]
-        _write_table(out / "clocks.csv", ("two learning rates", "measured"), lines)
+        header, *lines = ((name, *(_number(row[name]) for row in clocks)) for name in clocks[0])
+        _write_table(out / "clocks.csv", header, lines)
     content = {
         "clock": "the paper's epochs with as much learning rate × steps",
         "clocks": clocks,
@@ -65,6 +76,10 @@ def _entry(judged: Judged) -> dict[str, str]:
     return dict(zip(HEADER, row, strict=True))
 
 
+def _number(value: float | str) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else value
+
+
 def _cost(cost: dict[str, str]) -> tuple[str, ...]:
     hours, gigabytes = float(cost["seconds"]) / 3600, float(cost["peak MB"]) / 1000
     return cost["stage"], f"{hours:.2g}", f"{gigabytes:.1f} GB"
@@ -72,26 +87,31 @@ def _cost(cost: dict[str, str]) -> tuple[str, ...]:
 
 def _scores(study: Study) -> list[tuple[str, ...]]:
     """Return how well each setting foretells the redesign, and each reading orders the cuts."""
-    rows = []
-    for seed in study.seeds:
-        name = f"{seed.variant}, seed {seed.seed}"
-        for setting in seed.settings:
-            right, factor = agreement(seed, setting)
-            score = "-" if right < 0 else f"{right} of 3 models, epochs off by {factor:.1f}×"
-            rows.append((name, f"redesign: {setting}", score))
-        for reading, tau in cut_readings(seed).items():
-            rows.append((name, f"cut: {reading}", f"tau {tau:.2f}" if math.isfinite(tau) else "-"))
-    return rows
+    columns = [_scores_of(seed) for seed in study.seeds]
+    readings = list(dict.fromkeys(reading for column in columns for reading in column))
+    return [(reading, *(column.get(reading, "-") for column in columns)) for reading in readings]
+
+
+def _scores_of(seed: Seed) -> dict[str, str]:
+    scores = {}
+    for setting in seed.settings:
+        right, factor = agreement(seed, setting)
+        score = "-" if right < 0 else f"{right} of 3, {factor:.1f}× off"
+        scores[f"redesign: {setting}"] = score
+    for reading, tau in cut_readings(seed).items():
+        scores[f"cut: {reading}"] = f"tau {tau:.2f}" if math.isfinite(tau) else "-"
+    return scores
 
 
 def _runs(study: Study) -> list[tuple[str, ...]]:
-    """Return how far each training has come, and its clock."""
+    """Return how far each training has come, and how well."""
     rows = []
-    for seed in (*study.seeds, *((study.other_rate,) if study.other_rate else ())):
+    for seed in (*study.seeds, *study.other_rates):
         for model, curve in seed.curves.items():
-            done = f"{curve.clock[-1] / seed.rate:.0f}", f"{curve.end / seed.rate:.0f}"
-            name = f"{seed.variant}, seed {seed.seed}"
-            rows.append((name, str(model), *done, f"1 epoch = {seed.rate:g} of the paper's"))
+            done = f"{curve.clock[-1] / seed.rate:.0f} of {curve.end / seed.rate:.0f}"
+            dice = f"{curve.best():.2f}", f"{curve.last:.2f}"
+            learned = clock_text(curve.arrives(LEARNED))
+            rows.append((seed.name, str(model), done, f"{seed.rate:g}", learned, *dice))
     return rows
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from reproduction.study import Seed
 
 Verdict = Literal["reproduced", "not reproduced", "cannot tell at this scale"]
+Vote = Literal["yes", "no", "split", "silent"]
 CANNOT: Verdict = "cannot tell at this scale"
 #: An epoch of the paper is met within this factor, since clocks agree only roughly.
 SLACK = 2.0
@@ -58,6 +59,8 @@ class Claim:
         The criterion, in a line.
     by_clock
         Whether it compares epochs with the paper's, and so holds only as far as the clocks agree.
+    of_data
+        Whether it is about the data alone, so that a net that has not learned can tell, too.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Claim:
     read: Callable[[Seed], Answer]
     note: str
     by_clock: bool = False
+    of_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,9 @@ class Judged:
 
 
 def judge(claim: Claim, seeds: Sequence[Seed], factor: float = math.nan) -> Judged:
-    """Return the verdict, which the paper's own net gives where it can tell.
+    """Return the verdict, on which both nets, and most seeds of each, have to agree.
 
-    The smaller net gives it where that one cannot; where both can, they have to agree.
+    A net of which no run can tell has no say; where its seeds disagree, there is no verdict.
 
     Parameters
     ----------
@@ -109,26 +113,30 @@ def judge(claim: Claim, seeds: Sequence[Seed], factor: float = math.nan) -> Judg
     off = max(factor, 1 / factor) if factor > 0 else math.nan
     if claim.by_clock and off > SLACK:
         reason = f"Clocks of two learning rates differ by a factor of {off:.1f}, above {SLACK:g}"
-        return Judged(claim, ours, control, CANNOT, f"{reason}. {claim.note}")
-    holds, reasons = [], []
+        return Judged(claim, ours, control.text, CANNOT, f"{reason}. {claim.note}")
+    votes, reasons = [], []
     for variant, group in groups.items():
         vote, reason = _vote(group)
-        holds.append(vote)
+        votes.append(vote)
         reasons.append(f"{variant}: {reason}" if len(groups) > 1 else reason)
-    verdict = _verdict([vote for vote in holds if vote is not None])
+    verdict = _verdict(votes)
     answers = [answer for group in groups.values() for answer in group]
     hints = {answer.why for answer in answers if answer.holds is not None and answer.why}
-    if verdict == "reproduced" and control.startswith("holds"):
-        hints.add("Untrained nets do the same, so it says little of training")
+    if {"yes", "no"} <= set(votes):
+        hints.add("The two nets disagree")
+    if verdict == "reproduced" and control.hint:
+        hints.add(control.hint)
     why = ". ".join([*reasons, *sorted(hints), claim.note])
-    return Judged(claim, ours, control, verdict, why)
+    return Judged(claim, ours, control.text, verdict, why)
 
 
 def _read(claim: Claim, seeds: Sequence[Seed]) -> dict[str, list[Answer]]:
     """Return what the seeds of each variant say, the paper's own net first."""
     groups: dict[str, list[Answer]] = {}
     for seed in sorted(seeds, key=lambda seed: seed.variant != "whole"):
-        groups.setdefault(seed.variant, []).append(claim.read(seed))
+        unlearned = "" if claim.of_data else seed.why_unlearned()
+        answer = Answer(None, "-", why=unlearned) if unlearned else claim.read(seed)
+        groups.setdefault(seed.variant, []).append(answer)
     return groups
 
 
@@ -136,47 +144,65 @@ def _in_words(groups: dict[str, list[Answer]]) -> str:
     return "; ".join(f"{variant}: {_joined(group)}" for variant, group in groups.items())
 
 
-def _control(claim: Claim, seeds: Sequence[Seed]) -> str:
+@dataclass(frozen=True)
+class _Control:
+    """What the control says, and what that means for a claim that is reproduced."""
+
+    text: str
+    hint: str = ""
+
+
+def _control(claim: Claim, seeds: Sequence[Seed]) -> _Control:
     """Say whether the claim holds for nets that stay untrained, and with which numbers."""
     controls = [seed.never_trained() for seed in seeds]
     groups = _read(claim, [control for control in controls if control is not None])
     answers = [answer.holds for group in groups.values() for answer in group]
     votes = [holds for holds in answers if holds is not None]
     if not votes:
-        return "-"
-    if len(set(votes)) == 1:
-        holds = "holds" if votes[0] else "does not hold"
-    else:
-        holds = f"holds in {sum(votes)} of {len(votes)}"
-    return f"{holds} ({_in_words(groups)})"
+        return _Control("-")
+    words = f"({_in_words(groups)})"
+    if all(votes):
+        hint = "Untrained nets do the same, so it says little of training"
+        return _Control(f"holds {words}", hint)
+    if any(votes):
+        some = f"{sum(votes)} of {len(votes)}"
+        return _Control(f"holds in {some} {words}", f"So do {some} untrained nets")
+    return _Control(f"does not hold {words}")
 
 
-def _verdict(votes: list[bool]) -> Verdict:
-    if not votes or len(set(votes)) > 1:
-        return CANNOT
-    return "reproduced" if votes[0] else "not reproduced"
+def _verdict(votes: list[Vote]) -> Verdict:
+    """Return the verdict of the variants' votes, of which no two may disagree."""
+    said = set(votes) - {"silent"}
+    if said == {"yes"}:
+        return "reproduced"
+    return "not reproduced" if said == {"no"} else CANNOT
 
 
-def _vote(answers: list[Answer]) -> tuple[bool | None, str]:
-    """Return what the seeds of a variant say together, and how many say it."""
+def _vote(answers: list[Answer]) -> tuple[Vote, str]:
+    """Return what most seeds of a variant say together, and how many say it."""
     votes = [answer.holds for answer in answers if answer.holds is not None]
     if not votes:
-        return None, next((answer.why for answer in answers if answer.why), "no run tells")
+        return "silent", next((answer.why for answer in answers if answer.why), "no run tells")
     silent = len(answers) - len(votes)
     tail = f", {silent} cannot tell" if silent else ""
     count = f"holds in {sum(votes)} of {len(votes)} {'seed' if len(votes) == 1 else 'seeds'}{tail}"
-    return (votes[0] if len(set(votes)) == 1 else None), count
+    if len(set(votes)) > 1:
+        return "split", f"{count}, so they disagree"
+    if silent >= len(votes):
+        return "silent", f"{count}, which are most"
+    return ("yes" if votes[0] else "no"), count
 
 
 def _joined(answers: list[Answer]) -> str:
     """Return the seeds' numbers with their spread, or their words one after another."""
     if len(answers) == 1:
         return answers[0].text
-    values = [answer.value for answer in answers]
     texts = list(dict.fromkeys(answer.text for answer in answers))
     if len(texts) == 1:
         return f"{texts[0]} ({len(answers)} seeds)"
-    if any(not math.isfinite(value) for value in values):
+    telling = [answer for answer in answers if answer.holds is not None]
+    values = [answer.value for answer in telling]
+    if len(telling) < len(answers) or not all(map(math.isfinite, values)):
         return " | ".join(answer.text for answer in answers)
     form = answers[0].form
     mean = sum(values) / len(values)

@@ -17,8 +17,11 @@ from reproduction.figures.flow import layer_graph, planes, uplots
 from reproduction.figures.layers import probes, seeds
 from reproduction.figures.masks import clusters, outputs
 from reproduction.figures.streams import streams
-from reproduction.study import Study, load_study
+from reproduction.loading import load_study
+from reproduction.study import Seed, Study
 
+#: Figures that show more than the study's main seed.
+_OF_SEVERAL = ("fig5_dice", "seeds", "clock")
 #: Draws a figure from a study and the folder of its results, or None where there is too little.
 Draw = Callable[[Study, Path], Figure | None]
 
@@ -52,7 +55,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
         dice,
         "Fig. 5",
         "Dice by the paper's epochs: look for the order in which Models 1 to 4 come up, and for "
-        "which do not (training solid, validation dashed).",
+        "lines that stay at 0, of nets that predict no nucleus (lines of models are set a little "
+        "apart).",
     ),
     "fig6_masks": (
         outputs,
@@ -84,8 +88,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
     "seeds": (
         seeds,
         "Seeds",
-        "I(Y;M) of Model 1 as a share of H(Y), in every net and seed: look at which layers the "
-        "lines part, for nothing is to be read there.",
+        "I(Y;M) of Model 1 as a share of H(Y), in every net and seed: where the seeds of one net "
+        "part, nothing is to be read; the two nets have other sizes and other clusters.",
     ),
     "advice": (
         advice,
@@ -96,7 +100,7 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
     "clock": (
         clock,
         "Clock",
-        "Model 1 at two learning rates against learning rate × steps: where the curves part, "
+        "Model 1 at several learning rates against learning rate × steps: where the curves part, "
         "epochs of two trainings cannot be compared.",
     ),
 }
@@ -115,13 +119,22 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
             figure.savefig(part, format="png", dpi=110)
         plt.close(figure)
         drawn.append((name, title, sentence))
+    shown = _described(study.main())
     with replacing(folder / "captions.inc") as part:
-        part.write_text("\n".join(_captioned(folder, *row) for row in drawn), "utf-8")
+        part.write_text("\n".join(_captioned(folder, *row, shown) for row in drawn), "utf-8")
     return [folder / f"{name}.png" for name, *_ in drawn]
 
 
-def _captioned(folder: Path, name: str, title: str, sentence: str) -> str:
+def _described(seed: Seed) -> str:
+    """Return in words which net the figures of a single one show."""
+    about = seed.about or {}
+    size, rate = about.get("size"), about.get("learning_rate")
+    return f"Shown is {seed.variant}, seed {seed.seed} ({size}×{size}, learning rate {rate})."
+
+
+def _captioned(folder: Path, name: str, title: str, sentence: str, shown: str) -> str:
     """Return a figure for a page beside the folder of the study."""
     image = f"{folder.parent.name}/{folder.name}/{name}.png"
-    options = f"   :alt: {title}\n   :width: 100%\n"
-    return f".. figure:: {image}\n{options}\n   **{title}.** {sentence}\n"
+    options = f"   :alt: {title}: {sentence}\n   :width: 100%\n"
+    words = sentence if name in _OF_SEVERAL else f"{sentence} {shown}"
+    return f".. figure:: {image}\n{options}\n   **{title}.** {words}\n"

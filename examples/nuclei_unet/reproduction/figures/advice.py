@@ -12,9 +12,10 @@ from skips import FINE_TUNING
 import infoflow
 from infoflow.pruning.answers import Answer
 from infoflow.pruning.suggest import StreamAdvice
-from reproduction.claims import BEFORE, LACKING, catches_up, predicted
+from reproduction.ablation import BEFORE, LACKING, predicted
+from reproduction.arrivals import arrival
+from reproduction.curves import LEARNED
 from reproduction.ours import HARMLESS
-from reproduction.scales import PAPER_EPOCHS
 from reproduction.study import Seed, Study, on_paper_clock
 from reproduction.verdicts import clock_text
 
@@ -57,7 +58,7 @@ def advice(study: Study, results: Path) -> Figure | None:
         table[0, column].set_text_props(fontweight="bold")
     whole = f", Dice with all skips {seed.cut['dice']:.2f}" if seed.cut else ""
     ax.set_title(
-        f"{seed.variant}, seed {seed.seed}{whole}; green: can go; red: is needed; grey: not known. "
+        f"{seed.name}{whole}; green: can go; red: is needed; grey: not known. "
         "Epochs are the paper's by learning rate × steps.",
         fontsize=10,
     )
@@ -83,16 +84,18 @@ def _row(seed: Seed, given: StreamAdvice) -> list[tuple[str, str]]:
     cells.append((f"{cut['usable added']:.2f}", "white"))
     for name in ("cut", "tuned"):
         loss = seed.cut["dice"] - cut[name]
-        cells.append((f"{cut[name]:.2f}", _colour_of(loss <= HARMLESS)))
+        colour = _colour_of(loss <= HARMLESS) if seed.cut["dice"] >= LEARNED else _OPEN
+        cells.append((f"{cut[name]:.2f}", colour))
     return cells
 
 
 def _seen(seed: Seed, model: int) -> tuple[str, str]:
     """Return when a model without this skip, and those above it, was as good as Model 1."""
-    answer = catches_up(seed, model, 0.0, PAPER_EPOCHS)
-    if answer.holds is None:
-        return f"Model {model}: {'not trained' if answer.text == '-' else 'open'}", _OPEN
-    return f"Model {model}: {answer.text}", _colour_of(answer.holds)
+    came = arrival(seed, model)
+    if model not in seed.curves:
+        return f"Model {model}: not trained", _OPEN
+    text = f"Model {model}: {came.text}"
+    return text, _OPEN if came.open_why else _colour_of(came.is_there)
 
 
 def _colour_of(can_go: bool) -> str:

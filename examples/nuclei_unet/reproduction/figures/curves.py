@@ -17,7 +17,7 @@ COLOURS = {1: "#1f77b4", 2: "#d95f02", 3: "#2a9d4a", 4: "#9b3fb5"}
 
 
 def dice(study: Study, results: Path) -> Figure:
-    """Draw a panel for each variant: all seeds thin, training solid and validation dashed."""
+    """Draw a panel for each variant: training solid, validation dashed, later seeds paler."""
     variants = sorted({seed.variant for seed in study.seeds}, key=lambda name: name != "whole")
     width = 7.2 * len(variants)
     figure, panels = plt.subplots(
@@ -25,18 +25,20 @@ def dice(study: Study, results: Path) -> Figure:
     )
     for ax, variant in zip(panels[0], variants, strict=True):
         seeds = [seed for seed in study.seeds if seed.variant == variant]
-        for seed in seeds:
-            _draw(ax, seed)
+        for number, seed in enumerate(seeds):
+            _draw(ax, seed, 0.65**number)
         _label(ax, seeds)
     panels[0, 0].set_ylabel("Dice coefficient")
     return figure
 
 
-def _draw(ax: Axes, seed: Seed) -> None:
+def _draw(ax: Axes, seed: Seed, alpha: float) -> None:
     for model, curve in seed.curves.items():
-        known = np.isfinite(curve.training)
-        ax.plot(curve.clock[known], curve.training[known], color=COLOURS[model], linewidth=1.3)
-        ax.plot(curve.clock, curve.smooth(), "--", color=COLOURS[model], linewidth=1.0)
+        known, look = np.isfinite(curve.training), {"color": COLOURS[model], "alpha": alpha}
+        # lines that lie on each other, such as those of nets that predict nothing, stay apart
+        shift = 0.006 * (model - 2.5)
+        ax.plot(curve.clock[known], curve.training[known] + shift, linewidth=1.3, **look)
+        ax.plot(curve.clock, curve.smooth() + shift, "--", linewidth=1.0, **look)
 
 
 def _label(ax: Axes, seeds: list[Seed]) -> None:
@@ -46,7 +48,9 @@ def _label(ax: Axes, seeds: list[Seed]) -> None:
         Line2D([], [], color="gray", label="training"),
         Line2D([], [], color="gray", linestyle="--", label="validation (median of 5 epochs)"),
     ]
-    ax.legend(handles=lines, fontsize=8, loc="lower right", framealpha=0.9)
+    ax.legend(
+        handles=lines, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=len(lines)
+    )
     about = seeds[0].about or {}
     count = f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed"
     net = f"{about.get('size')}×{about.get('size')}, {about.get('base_channels')} base channels"
@@ -56,7 +60,7 @@ def _label(ax: Axes, seeds: list[Seed]) -> None:
     if longest > PAPER_EPOCHS * 1.01:
         ax.axvline(PAPER_EPOCHS, color="gray", linewidth=0.8, linestyle=":")
         ax.annotate("the paper's end", (PAPER_EPOCHS, 0.02), fontsize=8, rotation=90, ha="right")
-    ax.set_ylim(0, 1)
+    ax.set_ylim(-0.03, 1)
     ax.set_xlim(0)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     ax.grid(alpha=0.3)

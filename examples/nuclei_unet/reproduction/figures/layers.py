@@ -63,7 +63,12 @@ def seeds(study: Study, results: Path) -> Figure:
         ax.tick_params(axis="x", labelsize=7)
     panels[0].set_ylabel("I(Y;M) / H(Y)")
     panels[0].set_ylim(-0.03, 1.05)
-    handles, labels = panels[0].get_legend_handles_labels()
+    known = {
+        label: line
+        for ax in panels
+        for line, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    labels, handles = list(known), list(known.values())
     figure.legend(handles, labels, fontsize=9, loc="outside upper center", ncols=len(labels))
     return figure
 
@@ -75,5 +80,5 @@ def _draw(ax: Axes, seed: Seed, paper: int, colour: str) -> None:
         return
     line = "-" if seed.variant == "whole" else "--"
     share = seed.read()[row] / seed.ceiling()
-    label = f"{seed.variant}, seed {seed.seed}"
+    label = seed.name
     ax.plot(share, line, color=colour, marker="o", markersize=3, linewidth=1.2, label=label)
