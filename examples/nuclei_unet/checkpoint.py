@@ -21,6 +21,10 @@ class RunError(InfoflowError, ValueError):
     """A folder holds another run than the one asked for, or not all of it."""
 
 
+class DivergedError(RunError):
+    """The loss or the output of a training is no longer a number."""
+
+
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """All that is needed to go on after an epoch; SGD without momentum has no state of its own.

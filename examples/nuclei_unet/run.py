@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from checkpoint import Checkpoint, Plain, RunError, rewind_flow
+from checkpoint import Checkpoint, DivergedError, Plain, RunError, rewind_flow
 from data import Nuclei, batches
 from files import replacing
 from losses import make_loss
@@ -239,8 +239,8 @@ class Run:
         self.optimizer.step()
         self._total += loss.detach() * len(rows)
 
-    def _diverged(self, epoch: int) -> RunError:
-        return RunError(
+    def _diverged(self, epoch: int) -> DivergedError:
+        return DivergedError(
             f"The net's output is no longer a number in epoch {epoch}: the training diverged. "
             f"Start again with a learning rate below {self.settings.learning_rate}."
         )

@@ -194,6 +194,24 @@ def test_a_training_is_taken_over_by_its_settings(whole: tuple[Path, str]):
     assert find(replace(one, seed=1), [place]) is None
 
 
+def test_a_training_that_diverges_stops_no_other(place: Path, tmp_path: Path, monkeypatch, capsys):
+    stages = example.reproduction.stages
+    tried = []
+
+    def train_one(training, *_):
+        tried.append(training.name)
+        if len(tried) == 1:
+            raise example.checkpoint.DivergedError("the training diverged.")
+        return True
+
+    monkeypatch.setattr(stages, "train_one", train_one)
+    scale = example.reproduction.scales.make_scale("smoke")
+    work = stages.Work(scale, tmp_path, tmp_path, place / "data", place / "cache")
+    stages.train_all(work, example.reproduction.costs.Cost("train", None))
+    assert tried == [training.name for training in scale.trainings]
+    assert "whole-model1-seed0: the training diverged." in capsys.readouterr().out
+
+
 def test_clusters_of_other_images_are_refused(whole: tuple[Path, str], place: Path, tmp_path: Path):
     """A run of another data folder must not be measured on this one's images."""
     training = example.reproduction.scales.make_scale("smoke").trainings[0]

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from checkpoint import DivergedError
 from data import Nuclei, load_nuclei
 from files import replacing
 
@@ -142,8 +143,11 @@ def train_all(work: Work, cost: Cost) -> None:
             print(f"  {training.name}: training", flush=True)
             left = work.seconds - (time.monotonic() - started)
             data = work.data(training)
-            if not train_one(training, data, folder, work.how.device, left, cost.keep):
-                return
+            try:
+                if not train_one(training, data, folder, work.how.device, left, cost.keep):
+                    return
+            except DivergedError as error:  # what is there is measured, and the others go on
+                print(f"  {training.name}: {error}", flush=True)
 
 
 def measure_all(work: Work, cost: Cost) -> None:
