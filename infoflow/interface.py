@@ -331,6 +331,9 @@ class Estimate:
         there is none.
     ixm_risk_bound
         Bound on the expected error in the worst case, from theory; NaN where there is none.
+    doubt
+        What the estimator found in these values that speaks against its number, in words; empty
+        where there is nothing.
     """
 
     ixm: float
@@ -354,6 +357,7 @@ class Estimate:
     ixm_standard_error: float = math.nan
     iym_standard_error: float = math.nan
     ixm_risk_bound: float = math.nan
+    doubt: str = ""
 
     @property
     def ixm_saturated(self) -> bool:

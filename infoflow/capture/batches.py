@@ -19,7 +19,7 @@ from torch.utils.data import (
 
 from infoflow.capture.undisturbed import seed_everything
 from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
-from infoflow.graph.tracing.call import Call, as_call, parameters_of
+from infoflow.graph.tracing.call import Call, as_call, holds_samples, parameters_of
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 from infoflow.interface import InfoflowError, LoaderError
 
@@ -193,7 +193,7 @@ class Samples:
                     f"{type(raw).__name__}. Pass unpack=, a function from a batch to "
                     "(inputs, target)."
                 )
-            self._check_shape(number, tuple(first.shape[first is call.first :]))
+            self._check_shape(number, tuple(first.shape[not holds_samples(call.first) :]))
             checksum = _checksum(call)
             call = call.map(lambda tensor: tensor.to(self.device))
             yield Batch(call, self._as_target(target, size), start, size, checksum)

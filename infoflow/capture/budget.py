@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from infoflow.estimators.distances import CHUNK_BYTES
 from infoflow.interface import ArgumentError, Layer, MemoryBudgetError
 
@@ -33,7 +35,7 @@ def parse_bytes(budget: int | float | str) -> int:
                 f"{budget!r}."
             )
         budget = float(match[1]) * _UNITS[match[2]]
-    if not isinstance(budget, (int, float)) or not 0 < budget < math.inf:
+    if not isinstance(budget, (int, float, np.number)) or not 0 < budget < math.inf:
         raise ArgumentError(
             f"memory_budget must be a number of bytes greater than 0, or a string such as '2GB', "
             f"got {budget!r}."
@@ -48,6 +50,18 @@ def format_bytes(number: float) -> str:
             return f"{number:.3g} {unit}"
         number /= 1000
     return f"{number:.3g} TB"
+
+
+def enough_bytes(number: float) -> str:
+    """Return as many bytes as :func:`format_bytes` would, but no fewer than ``number``.
+
+    Examples
+    --------
+    >>> format_bytes(33_940_000), enough_bytes(33_940_000)
+    ('33.9 MB', '34 MB')
+    """
+    digit = 10 ** max(0, math.floor(math.log10(max(number, 1))) - 2)
+    return format_bytes(math.ceil(number / digit) * digit)
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def plan_passes(
     if columns < 1:
         raise MemoryBudgetError(
             f"memory_budget of {format_bytes(budget)} does not hold one unit of one layer for "
-            f"{samples} samples. Expected at least {format_bytes(fixed + column)}, of which "
+            f"{samples} samples. Expected at least {enough_bytes(fixed + column)}, of which "
             f"{format_bytes(fixed)} are for {samples}×{samples} distances and working space. Raise "
             "it, or use fewer samples."
         )
@@ -127,7 +141,7 @@ def plan_whole_layers(
             raise MemoryBudgetError(
                 f"memory_budget of {format_bytes(budget)} does not hold layer {layer.name} "
                 f"({layer.units} units) for {samples} samples. Expected at least "
-                f"{format_bytes(2 * layer.units * column)}, since this estimator needs all values "
+                f"{enough_bytes(2 * layer.units * column)}, since this estimator needs all values "
                 "of a layer at once. Raise it, use fewer samples, or choose smaller layers."
             )
         if layer.units > room:

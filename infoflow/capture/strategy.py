@@ -9,6 +9,7 @@ from typing import Literal
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import (
     MATRICES,
+    enough_bytes,
     fixed_bytes,
     format_bytes,
     plan_passes,
@@ -162,7 +163,7 @@ def _rows(samples: int, budget: int) -> int:
         raise MemoryBudgetError(
             f"memory_budget of {format_bytes(budget)} does not hold {_FEWEST_ROWS} rows of "
             f"distances between {samples} samples. Expected at least "
-            f"{format_bytes(2 * _FEWEST_ROWS * row)}. Raise it, or use fewer samples."
+            f"{enough_bytes(2 * _FEWEST_ROWS * row)}. Raise it, or use fewer samples."
         )
     return int(rows)
 

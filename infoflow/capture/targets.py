@@ -239,6 +239,12 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
         if target == "none" or (target == "auto" and raw is None):
             return None
         if target == "auto" and raw is not None:
+            if raw.ndim == 2 and raw.shape[1] > 1 and not raw.is_floating_point():
+                raise TargetError(
+                    f"target='auto' cannot tell what whole numbers of shape {tuple(raw.shape)} "
+                    "are: token ids, several labels, or one of them marked. Pass an array with a "
+                    "class for each sample, target='kmeans' to cluster them, or target='none'."
+                )
             return ClassLabels() if math.prod(raw.shape[1:]) == 1 else KMeans()
         if target not in _BY_NAME:
             names = ", ".join(("auto", "none", *_BY_NAME))

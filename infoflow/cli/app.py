@@ -19,17 +19,20 @@ from infoflow.cli.options import (
     Budget,
     Data,
     EstimatorName,
+    LayersOption,
     Leaves,
     Mode,
     Model,
     Noise,
     Open,
     Reduce,
+    Seed,
     Shape,
     Shapes,
     Target,
     Tracing,
     Weights,
+    read_layers,
     read_noise,
 )
 from infoflow.interface import ArgumentError, InfoflowError, InfoflowWarning
@@ -120,7 +123,7 @@ def analyze(
     noise: Noise = None,
     noise_variance: Annotated[float | None, typer.Option(help="The same as --noise.")] = None,
     bin_size: Annotated[float | None, typer.Option(help="Of the binning; default 0.2.")] = None,
-    layers: Annotated[str, typer.Option(help="all, merges, or a name or pattern.")] = "all",
+    layers: LayersOption = "all",
     unit: Annotated[str, typer.Option(help="bits or nats.")] = "bits",
     device: Annotated[
         str | None, typer.Option(help="Such as cuda; else where the model is.")
@@ -131,7 +134,7 @@ def analyze(
     leaves: Leaves = None,
     opened: Open = None,
     reduce: Reduce = "flatten",
-    seed: Annotated[int, typer.Option(help="Of random weights and the loader's order.")] = 0,
+    seed: Seed = 0,
     audit: Annotated[
         bool, typer.Option("--audit", help="Check the data processing inequality, too.")
     ] = False,
@@ -156,7 +159,7 @@ def analyze(
         noise=read_noise(noise),
         noise_variance=noise_variance,
         bin_size=bin_size,
-        layers=layers,
+        layers=read_layers(layers),
         unit=unit,
         device=device,
         memory_budget=memory_budget,
@@ -179,7 +182,7 @@ def plan(
     model: Model,
     samples: Annotated[int, typer.Option(help="Number of samples.")],
     estimator: EstimatorName = "kde",
-    layers: Annotated[str, typer.Option(help="all, merges, or a name or pattern.")] = "all",
+    layers: LayersOption = "all",
     memory_budget: Budget = "2GB",
     mode: Mode = "auto",
     input_shape: Shapes = None,
@@ -198,7 +201,7 @@ def plan(
             graph,
             samples,
             estimator=estimator,
-            layers=layers,
+            layers=read_layers(layers),
             memory_budget=memory_budget,
             mode=cast(Any, mode),
         ),
@@ -240,7 +243,7 @@ def prune_suggest(
         Path | None, typer.Option(help="Save what was measured of a MODEL here (netCDF).")
     ] = None,
     save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
-    seed: Annotated[int, typer.Option(help="Of random weights and the loader's order.")] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say which streams a redesigned net, or this trained one, could do without."""
@@ -299,6 +302,8 @@ def prune(
     weights: Weights = None,
     data: Data = None,
     input_shape: Shapes = None,
+    leaves: Leaves = None,
+    opened: Open = None,
     mode: Annotated[str, typer.Option(help="auto, cut, zero, or mean (over --data).")] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there.")
@@ -314,6 +319,8 @@ def prune(
         weights=weights,
         data=data,
         shapes=input_shape or [],
+        leaves=leaves or [],
+        opened=opened or [],
         mode=mode,
         out=out,
         overwrite=overwrite,
@@ -327,7 +334,7 @@ def demo(
         "infoflow-demo"
     ),
     epochs: Annotated[int, typer.Option(help="Epochs to train.", min=1)] = 40,
-    seed: Annotated[int, typer.Option(help="Of images, weights and batches.")] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train a small U-Net on made-up nuclei images, watch it learn, and advise on its skips."""
@@ -338,7 +345,7 @@ def demo(
 
 @app.command()
 def validate(
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run every estimator over known truth; exit with 1 if one misses a truth that it claims."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -25,8 +24,10 @@ _LEARNING_RATE = 0.002
 def run_demo(out: Path, *, epochs: int, seed: int, as_json: bool) -> None:
     """Train, track, print the layers and the advice, and write figures and the result."""
     check_folder(out)
-    result = train_and_track(epochs=epochs, seed=seed)
-    saved = [result.save(out / "result.nc"), *save_figures(result, out)]
+    path = out / "result.nc"
+    path.unlink(missing_ok=True)  # of another run
+    result = train_and_track(epochs=epochs, seed=seed, path=path)
+    saved = [path, *save_figures(result, out)]
     advice = suggest_pruning(result)
     if as_json:
         both = {
@@ -41,19 +42,28 @@ def run_demo(out: Path, *, epochs: int, seed: int, as_json: bool) -> None:
     print(f"\nRead it again with: infoflow prune-suggest {saved[0]}")
 
 
-def train_and_track(*, epochs: int, seed: int) -> FlowResult:
-    """Train a U-Net of 8 base channels on made-up nuclei, measuring at epochs 0, 1, 2, 5, 10, …."""
+def train_and_track(*, epochs: int, seed: int, path: Path) -> FlowResult:
+    """Train a U-Net of 8 base channels on made-up nuclei, measuring at epochs 0, 1, 2, 5, 10, ….
+
+    After each measurement the result is saved to ``path``.
+    """
     torch.manual_seed(seed)
     images, masks = blob_images(_SAMPLES, size=_SIZE, seed=seed)
     loader = DataLoader(TensorDataset(images, masks), batch_size=16, shuffle=True)
     model = UNet(base_channels=8)
     schedule = [0, *(d * 10**power for power in range(6) for d in (1, 2, 5)), epochs]
     tracker = Tracker(
-        model, loader, schedule=schedule, target=KMeans(8, seed=seed), seed=seed, progress=False
+        model,
+        loader,
+        schedule=schedule,
+        target=KMeans(8, seed=seed),
+        path=path,
+        seed=seed,
+        progress=False,
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
     tracker.record(0)
-    bar = trange(1, epochs + 1, desc="training a U-Net", unit="epoch", file=sys.stderr)
+    bar = trange(1, epochs + 1, desc="training a U-Net", unit="epoch", disable=None)
     for epoch in bar:
         for image, mask in loader:
             optimizer.zero_grad()

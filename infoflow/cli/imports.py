@@ -117,7 +117,9 @@ def _import_module(name: str) -> Any:
 def _import_file(path: Path) -> Any:
     if not path.is_file():
         raise ArgumentError(f"There is no file {path}. Expected path/file.py:factory.")
-    name = f"_infoflow_{path.stem}"  # its own name could hide a module of the same one
+    # by its own name the processes of a loader find it, too, unless that would hide a module
+    is_free = path.stem.isidentifier() and importlib.util.find_spec(path.stem) is None
+    name = path.stem if is_free else f"_infoflow_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None, "a path that ends in .py has a loader"
     assert spec.loader is not None
@@ -133,4 +135,6 @@ def _import_file(path: Path) -> Any:
         ) from error
     finally:
         sys.path.pop(0)
+    if is_free:
+        sys.path.append(str(path.resolve().parent))
     return module

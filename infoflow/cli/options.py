@@ -63,6 +63,13 @@ Reduce = Annotated[
         "last, or the number of one."
     ),
 ]
+LayersOption = Annotated[
+    str,
+    typer.Option(
+        "--layers", help="all, merges, a name, a pattern or a number; several with commas."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0, max=2**32 - 1)]
 Noise = Annotated[
     str | None,
     typer.Option(
@@ -103,6 +110,18 @@ def read_noise(text: str | None) -> float | str | list[float | str] | None:
         return None
     points = [_number_or_word(part.strip()) for part in text.split(",")]
     return points if len(points) > 1 else points[0]
+
+
+def read_layers(text: str) -> str | int | list[str | int]:
+    """Return what ``--layers`` means: names, patterns and numbers; what there is not, trace says.
+
+    Examples
+    --------
+    >>> read_layers("merges"), read_layers("0,encoder.*")
+    ('merges', [0, 'encoder.*'])
+    """
+    parts = [int(part) if part.strip().isdigit() else part.strip() for part in text.split(",")]
+    return parts if len(parts) > 1 else parts[0]
 
 
 def _number_or_word(text: str) -> float | str:

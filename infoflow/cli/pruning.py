@@ -88,6 +88,8 @@ def prune_model(
     weights: Path | None,
     data: str | None,
     shapes: Sequence[str],
+    leaves: Sequence[str],
+    opened: Sequence[str],
     mode: str,
     out: Path,
     overwrite: bool,
@@ -100,7 +102,8 @@ def prune_model(
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     call = as_call(model, example_input(model, text, shapes, loader))
-    slim = prune(model, streams, call, mode=cast(Mode, mode), data=loader).eval()
+    how: dict[str, Any] = {"mode": cast(Mode, mode), "leaves": leaves, "open": opened}
+    slim = prune(model, streams, call, data=loader, **how).eval()
     program, is_fixed = _export(slim, call)
     if is_fixed:
         print(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 
 import numpy as np
@@ -269,7 +269,8 @@ class KSG:
         distances = without_rounding(statistic)
         entropy = label_entropy(labels)
         iym = (self._about(distances, labels, entropy), 0.0, entropy)
-        return with_ceilings(NOT_KNOWN, iym, samples, labels, self._kind_for(distances))
+        found = with_ceilings(NOT_KNOWN, iym, samples, labels, self.kind)
+        return replace(found, doubt=self._doubt_about(distances))
 
     def about_shuffled(self, statistic: Tensor, orders: Tensor) -> Tensor:
         """Return I(Y;M) in nats for (permutations, N) orders of the classes."""
@@ -282,10 +283,10 @@ class KSG:
         raw = ross(distances, labels, neighbours=self.neighbours)
         return raw if math.isnan(raw) else min(max(0.0, raw), entropy)
 
-    def _kind_for(self, distances: Tensor) -> str:
+    def _doubt_about(self, distances: Tensor) -> str:
         dimensions = effective_dimension(distances)
         if dimensions <= MOST_DIMENSIONS:
-            return self.kind
+            return ""
         warnings.warn(
             f"The samples fill more than {MOST_DIMENSIONS} effective dimensions, where nearest "
             "neighbours are far and KSG is biased towards 0. Use it to compare, or another "
@@ -293,4 +294,4 @@ class KSG:
             HighDimensionWarning,
             stacklevel=4,
         )
-        return f"{self.kind}; biased towards 0 in these {dimensions:.0f} effective dimensions"
+        return f"biased towards 0 in about {dimensions:.0f} effective dimensions"

@@ -82,7 +82,9 @@ def analyze(
         Where to measure, such as ``"cuda"``; None for where the model is.
     memory_budget
         What may be used above the model's own memory, in bytes or as ``"2GB"``. A smaller budget
-        takes more passes over the loader, and gives the same numbers.
+        takes more passes over the loader, and gives the same numbers, as long as it holds the
+        samples' distances; a still smaller one is met by sketches, with a stated error, and
+        without streams.
     unpack
         Function from a batch to ``(inputs, target)``.
     seed

@@ -44,6 +44,7 @@ FLAGS = {
     "ixm_saturated": "I(X;M) above 95 % of its ceiling",
     "iym_saturated": "I(Y;M) above 95 % of its ceiling",
 }
+DOUBT = "doubt"
 STREAM_PREFIX = "stream_"
 
 
@@ -57,6 +58,7 @@ def dataset_of(
         **{name: _per_layer(estimates, name, label, None) for name, label in FLAGS.items()},
         **{name: _per_epoch(estimates, name, label, unit) for name, label in PER_EPOCH.items()},
         **_where_known(estimates, unit),
+        DOUBT: _per_layer(estimates, "doubt", "what speaks against the numbers", None),
         "samples": _per_epoch(estimates, "samples", "number of samples", None),
         **{
             name: xr.Variable(
@@ -110,6 +112,9 @@ def with_missing(dataset: xr.Dataset) -> xr.Dataset:
     unit = dataset["ixm"].attrs["units"]
     known = {**PER_LAYER, **SKETCH_ERRORS}
     missing = {name: label for name, label in known.items() if name not in dataset}
+    if DOUBT not in dataset:
+        empty = np.full(dataset["ixm"].shape, "", dtype=object)
+        dataset = dataset.assign({DOUBT: dataset["ixm"].copy(data=empty).assign_attrs({})})
     return dataset.assign(
         {
             name: dataset["ixm"]
@@ -126,6 +131,8 @@ def _per_layer(
     values = np.array([[getattr(estimate, name) for estimate in estimates]])
     if values.dtype == bool:
         values = values.astype(np.int8)
+    if values.dtype.kind == "U":
+        values = values.astype(object)  # of any length, also when epochs are joined
     return xr.Variable(("epoch", "layer"), values, _attributes(label, unit))
 
 

@@ -28,6 +28,7 @@ from infoflow.estimators.complete import complete_estimate
 from infoflow.flow.streams import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.selection import named_layers
 from infoflow.graph.tracing.leaves import Choice
 from infoflow.graph.tracing.modes import check_model
 from infoflow.interface import (
@@ -235,8 +236,7 @@ def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
 def measurable(graph: LayerGraph, layers: Layers) -> tuple[Layer, ...]:
     """Return the chosen layers, without those that have no row per sample and are not named."""
     chosen = graph.select(layers)
-    keys = [layers] if isinstance(layers, (str, int)) else list(layers)
-    named = {graph[key].name for key in keys if isinstance(key, int) or key in graph.names}
+    named = named_layers(graph, layers)
     kept = tuple(
         layer for layer in chosen if layer.name in named or layer.name not in graph.unmeasurable
     )

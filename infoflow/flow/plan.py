@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
 from infoflow.capture.collect import value_dtype
 from infoflow.capture.sketch import SKETCH_SIZE, columns_of
@@ -13,7 +15,7 @@ from infoflow.estimators import KDE, make_estimator
 from infoflow.flow.measure import Layers, bytes_of_streams, measurable
 from infoflow.flow.streams import StreamMeter
 from infoflow.graph import LayerGraph
-from infoflow.interface import ArgumentError, Distances, Estimator, Layer, Values
+from infoflow.interface import ArgumentError, Distances, Draws, Estimator, Layer, Values
 
 #: A float64 multiply-add of a product costs as much as so many of the net's own, in float32.
 _PRODUCT = 2.0
@@ -112,10 +114,15 @@ def plan(
     >>> plan.capture, plan.passes
     ('exact', 1)
     """
-    if not isinstance(samples, int) or samples < 2:
+    if not isinstance(samples, (int, np.integer)) or samples < 2:
         raise ArgumentError(f"samples must be a whole number, at least 2, got {samples!r}.")
-    budget = parse_bytes(memory_budget)
+    budget, samples = parse_bytes(memory_budget), int(samples)
     chosen = make_estimator(estimator)
+    if isinstance(chosen.statistic, Draws):
+        raise ArgumentError(
+            f"plan knows what estimators cost that see each sample once, got {chosen.name}, which "
+            "draws noise until its standard error is small enough. Measure a few samples first."
+        )
     measured = measurable(graph, layers)
 
     def strategy_within(budget: int) -> Strategy:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from infoflow.estimators.linear import LinearReadout
 from infoflow.estimators.scores import METRICS, score
+from infoflow.flow.files import write_whole
 from infoflow.flow.readouts import Task, constant_overlaps
 from infoflow.graph.table import align
 
@@ -47,11 +48,16 @@ class ProbeResult:
         return [str(name) for name in self.dataset["layer"].values]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the dataset as netCDF; ``ProbeResult(xarray.load_dataset(path))`` reads it."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self.dataset.to_netcdf(target, engine="h5netcdf")
-        return target
+        """Write the dataset as netCDF; ``ProbeResult(xarray.load_dataset(path))`` reads it.
+
+        A file that is there is replaced only when the new one is complete.
+
+        Raises
+        ------
+        ResultFileError
+            If the file cannot be written.
+        """
+        return write_whole(self.dataset, path)
 
     def __str__(self) -> str:
         about = self.dataset.attrs

@@ -22,8 +22,9 @@ from infoflow.estimators.scores import check_metrics
 from infoflow.flow.measure import Layers, measurable
 from infoflow.flow.probe_result import ProbeResult, result_of
 from infoflow.flow.readouts import Judges, Task, fit_readouts, groups, judge, readable
-from infoflow.graph import LayerGraph, trace
+from infoflow.graph import trace
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.selection import named_layers
 from infoflow.graph.tracing.leaves import Choice
 from infoflow.interface import ArgumentError, TargetError
 
@@ -159,7 +160,7 @@ def probe(
             numbers = range(_NO_FOLD, _NO_FOLD + 1)
         is_dense = question.places is not None
         names = check_metrics(metrics, is_dense=is_dense)
-        kept = readable(graph, chosen, _named(graph, layers), is_dense=is_dense)
+        kept = readable(graph, chosen, named_layers(graph, layers), is_dense=is_dense)
         task = Task(graph, kept, samples, question, judges, numbers, decision)
         return result_of(task, names, *_run(task, budget, progress))
 
@@ -216,9 +217,3 @@ def _held_out(held_out: Samples, seen: Tensor, target: TargetLike) -> Judges:
             f"hold {values[:8].tolist()}. Give both the same classes."
         )
     return Judges(held_out, numbers, torch.zeros(len(numbers), dtype=torch.int64))
-
-
-def _named(graph: LayerGraph, layers: Layers) -> set[str]:
-    """Return the layers that were asked for one by one."""
-    keys = [layers] if isinstance(layers, (str, int)) else list(layers)
-    return {graph[key].name for key in keys if isinstance(key, int) or key in graph.names}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from infoflow.capture.batches import Samples
-from infoflow.capture.budget import format_bytes
+from infoflow.capture.budget import enough_bytes, format_bytes
 from infoflow.estimators.linear import Decision, LinearReadout, fit_linear
 from infoflow.estimators.question import Question, as_features
 from infoflow.estimators.scores import count_overlaps
@@ -133,7 +133,7 @@ def groups(task: Task, budget: int) -> list[list[Layer]]:
             raise MemoryBudgetError(
                 f"memory_budget={format_bytes(budget)} does not hold the fit of layer "
                 f"{layer.name}: {places:,} rows of {task.features(layer)} features need "
-                f"{format_bytes(size * (1 + _COPIES))}. Raise it, or take fewer "
+                f"{enough_bytes(size * (1 + _COPIES))}. Raise it, or take fewer "
                 + ("pixels=." if task.is_dense else "samples.")
             )
         largest = max(largest, size)

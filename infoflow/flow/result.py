@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,15 +12,18 @@ import xarray as xr
 
 from infoflow.flow.audit import Audit, audit
 from infoflow.flow.dataset import (
+    DOUBT,
     FLAGS,
     PER_EPOCH,
     PER_LAYER,
     SKETCH_ERRORS,
     STREAM_PREFIX,
+    WHERE_KNOWN,
     dataset_of,
     missing_fields,
     with_missing,
 )
+from infoflow.flow.files import write_whole
 from infoflow.flow.measure import Measurement
 from infoflow.flow.sweep import OrderChange, order_changes
 from infoflow.flow.table import result_table
@@ -176,23 +178,9 @@ class FlowResult:
         ResultFileError
             If the file cannot be written.
         """
-        target = Path(path)
-        part = target.with_name(f".{target.name}.part")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # a variable, since an HDF5 attribute may not exceed 64 kB, and a DenseNet's graph does
-            graph = json.dumps(self.graph.to_dict())
-            self.dataset.assign(graph=graph).to_netcdf(part, engine="h5netcdf")
-            part.replace(target)
-        except OSError as error:
-            raise ResultFileError(
-                f"Cannot write the result to {target}: {error.strerror or error}. Choose a folder "
-                "that you may write to."
-            ) from error
-        finally:
-            with suppress(OSError):
-                part.unlink()
-        return target
+        # a variable, since an HDF5 attribute may not exceed 64 kB, and a DenseNet's graph does
+        graph = json.dumps(self.graph.to_dict())
+        return write_whole(self.dataset.assign(graph=graph), path)
 
     def to_dict(self, epoch: int | None = None) -> dict[str, Any]:
         """Return one epoch (the last, unless said otherwise) as plain lists and numbers."""
@@ -200,7 +188,9 @@ class FlowResult:
         about = {key: self.dataset.attrs[key] for key in ("model", "estimator", "kind", "target")}
         about["capture"] = self.dataset.attrs.get("capture", "exact")
         columns = {
-            name: moment[name].values.tolist() for name in (*PER_LAYER, *SKETCH_ERRORS, *FLAGS)
+            name: moment[name].values.tolist()
+            for name in (*PER_LAYER, *SKETCH_ERRORS, *WHERE_KNOWN, *FLAGS, DOUBT)
+            if name in moment
         }
         rows = [
             {"index": int(i), "layer": name, **{key: _plain(columns[key][row]) for key in columns}}

@@ -11,11 +11,17 @@ from infoflow.graph.table import align
 def result_table(result: Mapping[str, Any], epochs: Sequence[int]) -> str:
     """Return what one epoch of :meth:`FlowResult.to_dict` says, one line per layer."""
     has_target = result["iym_ceiling"] is not None
-    header = ["", "layer", "I(X;M)", "95 %", ""]
-    header += ["I(Y;M)", "95 %", "null", ""] if has_target else []
+    doubt = "bounds" if _is_drawn(result) else "95 %"
+    header = ["", "layer", "I(X;M)", doubt, ""]
+    header += ["I(Y;M)", doubt, "null", ""] if has_target else []
     rows = [header, *(_row(row, has_target) for row in result["layers"])]
     lines = [*_title(result, epochs, has_target), "", *align(rows, right=(0, 2, 5, 7))]
     return "\n".join([*lines, *_foot(result, has_target)])
+
+
+def _is_drawn(result: Mapping[str, Any]) -> bool:
+    """Tell whether the doubt is that of random draws, for the same samples."""
+    return any(row.get("ixm_standard_error") is not None for row in result["layers"])
 
 
 def _row(row: Mapping[str, Any], has_target: bool) -> list[str]:
@@ -33,6 +39,9 @@ def _number(value: float | None, digits: int) -> str:
 
 def _interval(row: Mapping[str, Any], name: str) -> str:
     low, high = row[f"{name}_ci_low"], row[f"{name}_ci_high"]
+    error = row.get(f"{name}_standard_error")
+    if low is None and error is not None:
+        return f"[{row[f'{name}_lower']:.2f}, {row[f'{name}_upper']:.2f}] ± {error:.2f}"
     return "" if low is None else f"[{low:.2f}, {high:.2f}]"
 
 
@@ -66,10 +75,15 @@ def _foot(result: Mapping[str, Any], has_target: bool) -> list[str]:
     lines = []
     if any(row["ixm_ci_low"] is not None for row in rows):
         lines.append("95 %: interval of the estimate's mean over other data sets of this size.")
+    if _is_drawn(result):
+        lines.append("bounds: on the noisy net's own information; ±: standard error of the draws.")
     if has_target and any(row["iym_null_high"] is not None for row in rows):
         lines.append("null: 95 % quantile of I(Y;M) when the classes are shuffled.")
     if any(row["ixm_saturated"] or row["iym_saturated"] for row in rows):
         lines.append("= saturated: above 95 % of the ceiling, so it says more of N than of the net")
+    for doubt in dict.fromkeys(row["doubt"] for row in rows if row["doubt"]):
+        named = [row["layer"] for row in rows if row["doubt"] == doubt]
+        lines.append(f"{', '.join(named)}: {doubt}")
     for quantity, changes in result["order_changes"].items():
         symbol = {"ixm": "I(X;M)", "iym": "I(Y;M)"}[quantity]
         lines += [f"{symbol}, {change}" for change in changes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from infoflow.graph.reduce import Reduce
 from infoflow.graph.table import align
 from infoflow.graph.tracing.call import named_leaves
 from infoflow.graph.tracing.leaves import Choice
-from infoflow.interface import ActivationError, ArgumentError, Layer, Merge
+from infoflow.interface import ActivationError, ArgumentError, Layer, Merge, UnmeasurableWarning
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def usable_streams(
         samples = Samples(loader, unpack=unpack, model=model, device=place, seed=seed)
         example = samples.example()
         graph = trace(model, example.call, leaves=leaves, open=open, reduce=reduce)
-        chosen = _chosen(graph, merges)
+        chosen = _with_rows(graph, _chosen(graph, merges))
         classes = raw_classes(target, graph, samples, example, caller="usable_streams")
         question = ask(classes, folds=folds, pixels=pixels, seed=seed)
         known = family or ("linear" if question.places is None else "conv3x3")
@@ -217,6 +218,23 @@ def _fits(merge: Merge) -> int:
     return 3 if streams == 2 else 2 * streams + 1
 
 
+def _with_rows(graph: LayerGraph, merges: Sequence[Merge]) -> list[Merge]:
+    """Return the merges all of whose streams have a row per sample."""
+    kept = [merge for merge in merges if not set(merge.streams) & set(graph.unmeasurable)]
+    if len(kept) == len(merges):
+        return kept
+    left_out = next(merge for merge in merges if merge not in kept)
+    stream = next(name for name in left_out.streams if name in graph.unmeasurable)
+    message = (
+        f"{len(merges) - len(kept)} of {len(merges)} merges have a stream without a row per "
+        f"sample, such as {stream} into {left_out.name}: {graph.unmeasurable[stream]}."
+    )
+    if not kept:
+        raise ActivationError(f"{message} Nothing is left to measure; choose other merges=.")
+    warnings.warn(f"{message} They are left out.", UnmeasurableWarning, stacklevel=3)
+    return kept
+
+
 def _chosen(graph: LayerGraph, names: Sequence[str] | None) -> list[Merge]:
     if not graph.merges:
         raise ArgumentError(
@@ -225,6 +243,7 @@ def _chosen(graph: LayerGraph, names: Sequence[str] | None) -> list[Merge]:
         )
     if names is None:
         return list(graph.merges)
+    names = [names] if isinstance(names, str) else names
     known = {merge.name: merge for merge in graph.merges}
     unknown = [name for name in names if name not in known]
     if unknown or not names:

@@ -7,6 +7,8 @@ import fnmatch
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from infoflow.interface import ArgumentTypeError, Layer, LayerNotFoundError
 
 if TYPE_CHECKING:
@@ -15,13 +17,8 @@ if TYPE_CHECKING:
 
 def select_layers(graph: LayerGraph, layers: str | int | Sequence[str | int]) -> tuple[Layer, ...]:
     """Return the chosen layers in the order of computation; see :meth:`LayerGraph.select`."""
-    if not isinstance(layers, (str, int, Iterable)):
-        raise ArgumentTypeError(
-            f"layers must be 'all', 'merges', or names, patterns and indices, got {layers!r}."
-        )
-    keys = [layers] if isinstance(layers, (str, int)) else list(layers)
     chosen: set[str] = set()
-    for key in keys:
+    for key in keys_of(layers):
         chosen |= _match(graph, key)
     if not len(graph):
         raise LayerNotFoundError(
@@ -34,6 +31,22 @@ def select_layers(graph: LayerGraph, layers: str | int | Sequence[str | int]) ->
             f"and {len(graph.merges)} merges. Choose layers='all', or a name."
         )
     return tuple(layer for layer in graph.layers if layer.name in chosen)
+
+
+def keys_of(layers: str | int | Sequence[str | int]) -> list[str | int]:
+    """Return names, patterns and indices as a list; whole numbers of NumPy are indices, too."""
+    if not isinstance(layers, (str, int, np.integer, Iterable)):
+        raise ArgumentTypeError(
+            f"layers must be 'all', 'merges', or names, patterns and indices, got {layers!r}."
+        )
+    keys = [layers] if isinstance(layers, (str, int, np.integer)) else list(layers)
+    return [int(key) if isinstance(key, (int, np.integer)) else key for key in keys]
+
+
+def named_layers(graph: LayerGraph, layers: str | int | Sequence[str | int]) -> set[str]:
+    """Return the layers that are asked for one by one, not by a pattern or a role."""
+    keys = keys_of(layers)
+    return {graph[key].name for key in keys if isinstance(key, int) or key in graph.names}
 
 
 def _match(graph: LayerGraph, key: str | int) -> set[str]:

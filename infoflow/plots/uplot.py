@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
@@ -86,7 +87,7 @@ def uplot(
                 index[mask], values[mask], 22, facecolors=[face], edgecolors=[colour], zorder=3
             )
         if len(chosen) <= _MOST_BANDS:
-            low, high = (moment[f"{quantity}_ci_{end}"].values for end in ("low", "high"))
+            low, high = _doubt(moment, quantity)
             ax.fill_between(index, low, high, color=colour, alpha=0.2, linewidth=0)
             alone = _alone(values)
             ax.vlines(index[alone], low[alone], high[alone], color=colour, alpha=0.6)
@@ -101,6 +102,16 @@ def uplot(
     return ax
 
 
+def _doubt(
+    moment: xr.Dataset, quantity: Quantity
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    """Return the ends of the intervals; of estimates that rest on random draws, their bounds."""
+    ends = [moment[f"{quantity}_ci_{end}"].values for end in ("low", "high")]
+    if f"{quantity}_standard_error" in moment and np.isnan(ends[0]).all():
+        ends = [moment[f"{quantity}_{end}"].values for end in ("lower", "upper")]
+    return ends[0], ends[1]
+
+
 def _alone(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """Tell which values have no neighbour, so that no band can be drawn around them."""
     known = np.pad(np.isfinite(values), 1)
@@ -111,6 +122,7 @@ def _alone(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
 def _chosen_epochs(result: FlowResult, epochs: Sequence[int] | None) -> list[int]:
     if epochs is None:
         return result.epochs
+    epochs = [int(epoch) for epoch in np.atleast_1d(epochs)]
     missing = sorted(set(epochs) - set(result.epochs))
     if missing or not epochs:
         raise ArgumentError(
@@ -125,8 +137,11 @@ def _draw_null(result: FlowResult, ax: Axes, epoch: int) -> None:
     if np.isnan(high).all():
         return
     words = f"null{f' at epoch {epoch}' if len(result.epochs) > 1 else ''}: classes shuffled"
+    index = result.dataset["index"].values
+    if len(index) == 1:  # an area needs a width
+        index, high = np.array([index[0] - 0.4, index[0] + 0.4]), np.repeat(high, 2)
     ax.fill_between(
-        result.dataset["index"].values,
+        index,
         0.0,
         high,
         color=QUIET,
@@ -135,7 +150,7 @@ def _draw_null(result: FlowResult, ax: Axes, epoch: int) -> None:
         zorder=0,
         label=words,
     )
-    ax.plot(result.dataset["index"].values, high, color=QUIET, linewidth=0.6, alpha=0.8, zorder=0)
+    ax.plot(index, high, color=QUIET, linewidth=0.6, alpha=0.8, zorder=0)
     ax.text(
         0.01,
         0.99,

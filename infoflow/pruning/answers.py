@@ -127,6 +127,8 @@ def before_merge(result: FlowResult, merge: Merge, skip: Skip) -> BeforeMerge:
     beside = _beside(result, merge, skip)
     if beside in result.graph.inputs:
         return BeforeMerge(beside, None, maximum, None, False)
+    if beside in result.graph.unmeasurable:
+        return BeforeMerge(beside, None, maximum, None, False)
     if beside not in result.layers:
         raise LayerNotFoundError(
             f"Advice on {skip} needs I(Y;M) of {beside}, which goes into the same merge and was "
@@ -154,6 +156,9 @@ def answer_redesign(
     """Read the history of the stream beside: alone, it is enough once it has the maximum."""
     if beside in result.graph.inputs:
         return _cannot(PAPER, f"the stream beside is the model's input {beside}, not measured")
+    reason = result.graph.unmeasurable.get(beside)
+    if reason is not None:
+        return _cannot(PAPER, f"the stream beside, {beside}, has no row per sample: {reason}")
     before, maximum = result.iym.sel(layer=beside), result.iym.max("layer")
     if float(maximum[-1]) < _NOTHING:
         return _cannot(PAPER, "no layer says anything of Y")

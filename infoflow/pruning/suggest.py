@@ -179,7 +179,8 @@ def suggest_pruning(
     Y is there already. *Cut*: a stream can be removed from this net, and a little fine-tuning mend
     it, where it adds nothing to the others about Y: in usable information where ``usable`` is
     given, else in I(Y; all streams) − I(Y; all but it) at noise relative to each layer's scale.
-    Numbers at their ceiling are arithmetic of the data set and support no verdict.
+    Where what would have to do without a stream is at its ceiling, that is arithmetic of the data
+    set and supports no verdict.
 
     Parameters
     ----------

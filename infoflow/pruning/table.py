@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ class Part:
     header, rows
         The table.
     reasons
-        Why, stream by stream.
+        Why, each reason once.
     """
 
     question: str
@@ -64,11 +64,27 @@ def advice_parts(advice: Mapping[str, Any]) -> Iterator[Part]:
     for name, header, cells in (("redesign", redesign, _before), ("cut", cut, _added)):
         yield Part(
             advice["questions"][name],
-            streams[0][name]["reading"],
+            _reading(streams, name),
             (*header, "saves parameters", "mult-adds"),
             tuple((_name(r), r[name]["text"], *cells(r), *_saved(r)) for r in streams),
-            tuple(f"{row['skip']}: {row[name]['reason']}." for row in streams),
+            tuple(_reasons(streams, name)),
         )
+
+
+def _reading(streams: Sequence[Mapping[str, Any]], question: str) -> str:
+    """Return what the answers rest on: of several readings that of streams with numbers."""
+    numbers = "before" if question == "redesign" else "added"
+    known = [row[question]["reading"] for row in streams if row[numbers]]
+    return str((known or [streams[0][question]["reading"]])[0])
+
+
+def _reasons(streams: Sequence[Mapping[str, Any]], question: str) -> Iterator[str]:
+    """Yield each reason once, with all the streams that it is given for."""
+    given: dict[str, list[str]] = {}
+    for row in streams:
+        given.setdefault(row[question]["reason"], []).append(str(row["skip"]))
+    for reason, names in given.items():
+        yield f"{', '.join(names)}: {reason}."
 
 
 def _name(row: Mapping[str, Any]) -> str:

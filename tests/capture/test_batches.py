@@ -247,3 +247,26 @@ def test_a_samplers_own_generator_starts_each_pass_anew_and_is_left_as_it_was():
     net = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
     infoflow.probe(net, loader, folds=2, progress=False)
     assert torch.equal(generator.get_state(), before)
+
+
+class OfDictionary(nn.Module):
+    """Takes one dictionary, or one list, of tensors as its only argument."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+
+    def forward(self, batch):
+        first, second = batch.values() if isinstance(batch, dict) else batch
+        return self.layer(first + second)
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_a_smaller_last_batch_of_nested_inputs(kind):
+    parts = torch.rand(20, 6).split(8)
+    inputs = [{"a": rows, "b": rows} if kind is dict else [rows, rows] for rows in parts]
+    loader = [((given,), torch.zeros(len(rows))) for given, rows in zip(inputs, parts, strict=True)]
+    result = infoflow.analyze(
+        OfDictionary(), loader, unpack=lambda raw: raw, target="none", progress=False
+    )
+    assert int(result.dataset["samples"][-1]) == 20

@@ -7,7 +7,7 @@ import torch
 from sklearn.cluster import KMeans as Oracle
 
 import infoflow
-from infoflow.capture.targets import GivenLabels, make_target
+from infoflow.capture.targets import GivenLabels, KMeans, make_target
 from infoflow.interface import ArgumentError, ArgumentTypeError, SingletonWarning, TargetError
 
 
@@ -120,3 +120,11 @@ def test_what_is_reduced_is_the_target_or_the_output(make):
 def test_a_class_in_the_place_of_a_target():
     with pytest.raises(ArgumentTypeError, match=r"got the class KMeans\. Write KMeans\(\)"):
         make_target(infoflow.KMeans, None)
+
+
+def test_whole_numbers_of_several_columns_are_no_clear_target():
+    for raw in (torch.randint(0, 9, (12, 5)), torch.eye(5).long().repeat(3, 1)):
+        with pytest.raises(TargetError, match="token ids, several labels, or one of them marked"):
+            make_target("auto", raw)
+    assert isinstance(make_target("auto", torch.rand(12, 5)), KMeans)
+    assert isinstance(make_target("auto", torch.randint(0, 2, (12, 1, 8, 8))), KMeans)

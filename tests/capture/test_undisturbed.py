@@ -5,10 +5,11 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 import infoflow
-from infoflow.interface import InfoflowError
+from infoflow.interface import ArgumentError, InfoflowError
 
 
 def random_states(loader):
@@ -104,3 +105,9 @@ def test_the_device_that_the_model_is_on(unet, loader):
     one = infoflow.analyze(unet, loader, target="none", device="cpu", noise_variance=100.0)
     other = infoflow.analyze(unet, loader, target="none", noise_variance=100.0)
     assert one.ixm.equals(other.ixm)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_numpy_cannot_take(seed):
+    with pytest.raises(ArgumentError, match="seed must be a whole number from 0 to 4294967295"):
+        infoflow.analyze(nn.Linear(2, 2), [torch.rand(4, 2)], target="none", seed=seed)

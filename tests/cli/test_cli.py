@@ -395,3 +395,38 @@ def test_the_page_shows_what_plan_prints(infoflow_command):
     code, out, _ = infoflow_command(*command.split()[2:])
     assert code == 0
     assert out.splitlines() == shown
+
+
+def test_layers_by_number_and_a_seed_out_of_range(infoflow_command, model_file):
+    model, data = f"{model_file}:make", ("--data", f"{model_file}:data", "--target", "none")
+    _, out, _ = infoflow_command("analyze", model, *data, "--layers", "0,encoder.1.*", "--json")
+    assert [row["index"] for row in json.loads(out)["layers"]] == [0, 2, 3]
+    code, _, err = infoflow_command("analyze", model, *data, "--seed", -1)
+    assert code == 2
+    assert "greater than or equal to 0" in err
+
+
+def test_prune_numbers_layers_as_graph_does(infoflow_command, model_file, tmp_path):
+    options = (f"{model_file}:make", *SHAPE, "--leaves", "encoder.0")
+    _, out, _ = infoflow_command("graph", *options, "--json")
+    skip = json.loads(out)["merges"][-1]["skips"][0]
+    stream = f"{skip['source_index']}-{skip['merge_index']}"
+    code, out, _ = infoflow_command(
+        "prune", *options, "--streams", stream, "--out", tmp_path / "slim.pt2"
+    )
+    assert code == 0
+    assert f"{skip['source']}->" in out
+
+
+def test_a_file_is_found_by_the_processes_of_a_loader(tmp_path):
+    """By its own name, where nothing else has it."""
+    from infoflow.cli.imports import _import_file
+
+    path = tmp_path / "loader_of_a_test.py"
+    path.write_text("class Data:\n    pass\n")
+    module = _import_file(path)
+    assert importlib.import_module("loader_of_a_test") is module
+    other = tmp_path / "json.py"
+    other.write_text("mine = True\n")
+    assert _import_file(other).mine
+    assert not hasattr(importlib.import_module("json"), "mine")

@@ -106,7 +106,7 @@ def test_high_dimensions_are_said():
     values = random.normal(size=(500, 25)) + 0.4 * labels[:, None]
     with pytest.warns(HighDimensionWarning, match="biased towards 0"):
         found = infoflow.estimate(values, labels, estimator="ksg")
-    assert "effective dimensions" in found.kind
+    assert "effective dimensions" in found.doubt
     x = random.normal(size=(500, 25))
     y = 0.6 * x + 0.8 * random.normal(size=(500, 25))
     with pytest.warns(HighDimensionWarning, match="50 columns"):

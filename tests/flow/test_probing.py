@@ -10,6 +10,7 @@ from torch import nn
 import infoflow
 from infoflow.estimators.linear import fit_linear
 from infoflow.estimators.question import ask
+from infoflow.interface import ResultFileError
 
 
 class Fork(nn.Module):
@@ -270,3 +271,14 @@ def test_layers_without_rows_are_told(loader):
 
     with pytest.raises(ValueError, match=r"whole.*cannot be measured"):
         infoflow.probe(Rowless(), loader, layers=["whole"], progress=False)
+
+
+def test_a_result_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    loader = [(torch.rand(20, 3), torch.arange(20) % 2)]
+    found = infoflow.probe(nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)), loader, progress=False)
+    place = tmp_path / "taken"
+    place.mkdir()
+    with pytest.raises(ResultFileError, match="Cannot write the result to"):
+        found.save(place)
+    assert found.save(tmp_path / "probes.nc").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["probes.nc", "taken"]

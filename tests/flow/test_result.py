@@ -7,9 +7,10 @@ import pytest
 import torch
 import torchvision
 import xarray as xr
+from torch import nn
 
 import infoflow
-from infoflow.interface import ResultFileError
+from infoflow.interface import HighDimensionWarning, ResultFileError
 
 
 @pytest.fixture
@@ -122,3 +123,31 @@ def test_a_file_that_lacks_a_field_is_refused(name, tmp_path):
         stored.load().drop_vars(name).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
     with pytest.raises(ResultFileError, match=f"lacks {name}"):
         infoflow.load(tmp_path / "b.nc")
+
+
+def test_what_speaks_against_a_number_is_kept_for_its_layer(tmp_path):
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(20, 2), nn.Linear(2, 30)), torch.randn(90, 20)
+    wide = nn.Sequential(nn.Linear(20, 40), nn.Linear(40, 2))
+    loader = [(x, (x[:, 0] > 0).long())]
+    with pytest.warns(HighDimensionWarning):
+        result = infoflow.analyze(wide, loader, estimator="ksg", progress=False)
+    high, low = result.dataset["doubt"].values[-1]
+    assert "biased towards 0" in high
+    assert low == ""
+    assert f"0: {high}" in str(result)
+    again = infoflow.load(result.save(tmp_path / "r.nc"))
+    assert again.dataset["doubt"].values[-1].tolist() == [high, ""]
+    assert str(again) == str(result)
+    assert not infoflow.analyze(model, loader, progress=False).dataset["doubt"].values.any()
+
+
+def test_numbers_from_random_draws_show_their_doubt():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2))
+    model = infoflow.NoisyNet(net, beta=0.5)
+    loader = [(torch.randn(40, 2), torch.arange(40) % 2)]
+    result = infoflow.analyze(model, loader, estimator="sample-propagation", progress=False)
+    text = str(result)
+    assert "bounds" in text
+    assert "±" in text
+    assert "95 %" not in text

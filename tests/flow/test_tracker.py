@@ -1,5 +1,7 @@
 """Tracking a training: schedule, resume, sameness."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,12 @@ from torch.utils.data import DataLoader
 
 import infoflow
 from infoflow.capture.targets import make_labels
-from infoflow.interface import InfoflowError, ResultFileError, SaturationWarning
+from infoflow.interface import (
+    HighDimensionWarning,
+    InfoflowError,
+    ResultFileError,
+    SaturationWarning,
+)
 
 SETTINGS = {"target": infoflow.KMeans(3), "noise_variance": 100.0, "progress": False}
 
@@ -168,3 +175,18 @@ def test_a_file_of_another_net_or_other_samples_is_refused(what, model, count, t
     with pytest.raises(ResultFileError, match=f"measured with other {what}"):
         tracker.record(1)
     assert infoflow.load(path).epochs == [0]
+
+
+def test_an_estimator_whose_doubt_changes_with_training_goes_on():
+    """KSG finds other dimensions at every epoch; that is a doubt, and no other measurement."""
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(20, 2), nn.Linear(2, 30)), torch.randn(60, 20)
+    loader = [(x, (x[:, 0] > 0).long())]
+    tracker = infoflow.Tracker(model, loader, estimator="ksg", progress=False, schedule=range(3))
+    for epoch in range(2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HighDimensionWarning)
+            tracker.record(epoch)
+        with torch.no_grad():
+            model[0].weight.mul_(0.5)
+    assert tracker.result.epochs == [0, 1]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import infoflow
+from infoflow.interface import UnmeasurableWarning
 
 
 class TwoArms(nn.Module):
@@ -116,3 +117,34 @@ def test_wrong_input_gets_one_clear_sentence(unet, loader, blobs):
         infoflow.usable_streams(unet, [(images, images[:, :1])])
     with pytest.raises(ValueError, match="family must be one of"):
         infoflow.usable_streams(unet, loader, family="tree")
+
+
+class Centred(nn.Module):
+    """One stream of its sum mixes the samples of a batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.start, self.a, self.b = nn.Linear(6, 8), nn.Linear(8, 4), nn.Linear(8, 4)
+        self.head, self.side = nn.Linear(4, 2), nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = self.start(x).relu()
+        a = self.a(x)
+        return self.head(a - a.mean(0, keepdim=True) + self.b(x)), self.b(x) + self.side(x)
+
+
+def test_a_stream_without_rows_takes_away_its_own_merge_alone():
+    torch.manual_seed(1)
+    x = torch.randn(60, 6)
+    model, loader = Centred(), [(x, (x[:, 0] > 0).long())]
+    with pytest.warns(UnmeasurableWarning):
+        result = infoflow.analyze(model, loader, progress=False, noise_variance=10.0)
+    advice = infoflow.suggest_pruning(result)
+    about = [row for row in advice if "has no row per sample" in row.redesign.reason]
+    assert about
+    assert all(row.redesign.verdict == "cannot tell" for row in about)
+    with pytest.warns(UnmeasurableWarning, match="1 of 2 merges have a stream without a row"):
+        found = infoflow.usable_streams(model, loader, progress=False, folds=2)
+    assert {row.merge for row in found.rows} == {"add:2"}
+    together = infoflow.suggest_pruning(result, usable=found)
+    assert "small probe" in str(together).split("Rests on")[2].splitlines()[0]

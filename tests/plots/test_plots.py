@@ -8,6 +8,7 @@ import torchvision
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, PathPatch
+from torch import nn
 
 import infoflow
 from infoflow import plots
@@ -175,3 +176,19 @@ def test_a_single_layer_has_its_interval():
     low, high = (float(result.dataset[f"iym_ci_{end}"][0, 0]) for end in ("low", "high"))
     segments = [s for c in ax.collections if hasattr(c, "get_segments") for s in c.get_segments()]
     assert any(s[:, 1].tolist() == pytest.approx([low, high]) for s in segments)
+
+
+def test_the_null_of_a_single_layer_has_a_width():
+    torch.manual_seed(0)
+    loader = [(torch.rand(30, 3), torch.arange(30) % 3)]
+    result = infoflow.analyze(nn.Linear(3, 4), loader, progress=False)
+    ax = infoflow.plots.uplot(result)
+    (area,) = [c for c in ax.collections if str(c.get_label()).startswith("null")]
+    assert np.ptp(area.get_paths()[0].vertices[:, 0]) == pytest.approx(0.8)
+
+
+def test_epochs_of_numpy_are_epochs():
+    loader = [(torch.rand(30, 3), torch.arange(30) % 3)]
+    result = infoflow.analyze(nn.Linear(3, 4), loader, progress=False)
+    assert infoflow.plots.uplot(result, epochs=np.array([0])) is not None
+    assert infoflow.plots.uplot(result, epochs=0) is not None
