@@ -34,17 +34,18 @@ class Bundles:
     def concatenated(self, node: fx.Node, arguments: list[Flow]) -> Flow:
         """Return the flow of a node that puts two or more streams side by side."""
         sources = unique(source for flow in arguments for source in flow.sources)
-        axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-        axis = axis % len(self._facts[node].shape) if isinstance(axis, int) else None
+        axis, shape = concat_axis(node), self._facts[node].shape
+        axis = axis % len(shape) if axis is not None and shape else None
         pieces = None if axis is None else self._pieces(node, axis)
         widths = None
         if pieces is not None and operation_name(node) == "concat":
             filled = widths_of(pieces)
-            widths = tuple(filled[source] for source in sources)
+            if axis is not None and sum(filled.values()) == shape[axis]:
+                widths = tuple(filled[source] for source in sources)
         if axis is not None and pieces is not None:
             self._note(node, Part.whole(pieces, axis, self._facts[node]))
         bundle = self._add(BundleDraft(operation_name(node), node, sources, widths, axis))
-        return Flow(sources, bundle, _norms_of(arguments))
+        return Flow(sources, bundle, norms_of(arguments))
 
     def written(self, node: fx.Node) -> Flow | None:
         """Return the flow of a tensor made for streams that are written into it, None of others."""
@@ -58,19 +59,20 @@ class Bundles:
         pieces = [self._flows[piece] for piece in (base, *others) if piece in self._flows]
         sources = unique(source for flow in pieces for source in flow.sources)
         if len(sources) == 1:
-            return Flow(sources, None, _norms_of(pieces))
+            return Flow(sources, None, norms_of(pieces))
         bundle = self._add(BundleDraft(operation_name(node), node, sources, None))
-        return Flow(sources, bundle, _norms_of(pieces))
+        return Flow(sources, bundle, norms_of(pieces))
 
     def narrowed(self, node: fx.Node, flow: Flow, *, keeps_places: bool) -> Flow:
         """Return the flow of a node that reads ``flow``: of its streams those in its part.
 
         ``keeps_places`` says that a value of the same shape has every number in its place.
         """
-        before = [self._parts[a] for a in arguments_of(node) if a in self._parts]
-        if flow.bundle is None or len(before) != 1:
+        before = [argument for argument in arguments_of(node) if argument in self._flows]
+        if flow.bundle is None or len(before) != 1 or before[0] not in self._parts:
             return flow
-        part = self._note(node, before[0].then(self._facts[node], keeps_places=keeps_places))
+        known = self._parts[before[0]]
+        part = self._note(node, known.then(self._facts[node], keeps_places=keeps_places))
         if part is None or part.is_whole:
             return flow
         widths = part.widths()
@@ -120,5 +122,13 @@ class Bundles:
         return tuple(pieces)
 
 
-def _norms_of(flows: Iterable[Flow]) -> frozenset[fx.Node]:
+def concat_axis(node: fx.Node) -> int | None:
+    """Return the dimension along which a node concatenates or stacks; None where it varies."""
+    given = node.kwargs.get("dim", node.kwargs.get("axis", 0))
+    axis = node.args[1] if len(node.args) > 1 else given
+    return axis if isinstance(axis, int) else None
+
+
+def norms_of(flows: Iterable[Flow]) -> frozenset[fx.Node]:
+    """Return the learned norms that any of some flows went through."""
     return frozenset().union(*(flow.norms for flow in flows))

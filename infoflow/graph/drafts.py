@@ -41,6 +41,11 @@ class Flow:
     bundle: BundleDraft | None = None
     norms: frozenset[fx.Node] = frozenset()
 
+    @property
+    def origin(self) -> tuple[tuple[str, ...], BundleDraft | None]:
+        """What two flows have in common that are of one value."""
+        return self.sources, self.bundle
+
 
 @dataclass(eq=False)
 class LayerDraft:
@@ -66,7 +71,7 @@ class LayerDraft:
     @property
     def is_joint(self) -> bool:
         """Whether different streams meet in the operation itself, not in a bundle before it."""
-        return len({flow.sources for flow in self.arguments}) > 1
+        return len({flow.origin for flow in self.arguments}) > 1
 
     @property
     def bundles(self) -> list[BundleDraft]:

@@ -104,9 +104,20 @@ class Part:
         """Return how much of the concatenated dimension each source fills within the part."""
         total = sum(piece.width for piece in self.pieces)
         places = np.full(1, self.placement.offset - self.start)
-        for size, stride in zip(self.shape, self.placement.strides, strict=True):
+        for size, stride in self._steps():
             # where a dimension repeats the concatenated one, its places are the same
             places = np.unique(np.add.outer(places, np.arange(size) * stride) % (self.step * total))
         positions = np.unique(places // self.step)
         owners = [piece.source for piece in self.pieces for _ in range(piece.width)]
         return Counter(owners[position] for position in positions)
+
+    def _steps(self) -> list[tuple[int, int]]:
+        """Return size and stride of the dimensions that move along the concatenated one."""
+        round_ = self.step * sum(piece.width for piece in self.pieces)
+        steps = list(zip(self.shape, self.placement.strides, strict=True))
+        moving = [(size, stride) for size, stride in steps if size > 1 and stride % round_]
+        within = [(size, stride) for size, stride in moving if stride < self.step]
+        first = (self.placement.offset - self.start) % self.step
+        if first + sum((size - 1) * stride for size, stride in within) < self.step:
+            moving = [pair for pair in moving if pair not in within]
+        return moving

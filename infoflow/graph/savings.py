@@ -114,8 +114,10 @@ class Savings:
     def _shrinks(self, bundle: BundleDraft, reader: LayerDraft, what: str) -> int | None:
         """Count what of a reader is in proportion to its input's width, None where it is not."""
         weight = _weight(reader, self._program)
-        if weight is None or bundle.axis != weight.axis:
+        if weight is None or bundle.axis != weight.axis or bundle.widths is None:
             return None
+        if weight.inputs % sum(bundle.widths):
+            return None  # what it reads has other channels than what was concatenated
         own = self._streams.learned_by(reader.node)
         if any(self._users[parameter] != {reader.name} for parameter in own):
             return None  # weights that other layers read with cannot lose channels
@@ -140,9 +142,10 @@ class Savings:
 
 @dataclass(frozen=True)
 class _Weight:
-    """How many numbers a dense layer's weight has, and along which axis of its input they lie."""
+    """A dense layer's weight: its numbers, the channels it reads, and their axis in its input."""
 
     numbers: int
+    inputs: int
     axis: int
 
 
@@ -151,15 +154,17 @@ def _weight(reader: LayerDraft, program: Program) -> _Weight | None:
     module, node = program.module(reader.node), reader.node
     if isinstance(module, _DENSE):
         with evaluation_mode(module):  # a spectral norm moves on when its weight is read
-            numbers, groups = module.weight.numel(), getattr(module, "groups", 1)
-        is_linear = isinstance(module, nn.Linear)
+            weight, groups = module.weight, getattr(module, "groups", 1)
+        kind = type(module).__name__.lower()
     elif module is None and reader.kind in _DENSE_FUNCTIONS:
-        weight = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
-        if not isinstance(weight, fx.Node) or weight.op != "get_attr":
+        given = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
+        if not isinstance(given, fx.Node) or given.op != "get_attr":
             return None
-        numbers = program.attribute(weight).numel()
+        weight, kind = program.attribute(given), reader.kind
         groups = node.args[6] if len(node.args) > 6 else node.kwargs.get("groups", 1)
-        is_linear = reader.kind == "linear"
     else:
         return None
-    return _Weight(numbers, reader.rank - 1 if is_linear else 1) if groups == 1 else None
+    if groups != 1:
+        return None
+    inputs = weight.shape[0 if "transpose" in kind else 1]
+    return _Weight(weight.numel(), inputs, reader.rank - 1 if kind == "linear" else 1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import fx, nn
 
-from infoflow.graph.bundles import Bundles
+from infoflow.graph.bundles import Bundles, norms_of
 from infoflow.graph.drafts import OUTPUT, Edge, Flow, LayerDraft, Names, Streams, unique
 from infoflow.graph.regions import last_of_region
 from infoflow.graph.tracing.facts import Fact
@@ -14,7 +15,7 @@ from infoflow.graph.tracing.functions import set_item
 from infoflow.graph.tracing.operations import (
     Role,
     arguments_of,
-    is_reordering,
+    is_elementwise,
     is_statistic,
     operation_name,
     role_of,
@@ -69,15 +70,19 @@ class _Sweep:
     def _edge(self, node: fx.Node) -> Edge:
         places = {draft.node: draft.name for draft in self.layers}
         readers: set[object] = set()
-        waiting = [node]
+        own = self.flows[node].bundle
+        waiting, seen = [node], {node}
         while waiting:
             for user in self._readers(waiting.pop()):
+                if user in seen:
+                    continue
+                seen.add(user)
                 flow = self.flows.get(user)
                 if user in places:
                     readers.add(places[user])
                 elif flow is None:
                     readers.add(OUTPUT)
-                elif flow.bundle is not None and flow.bundle.readers:
+                elif flow.bundle not in (None, own) and flow.bundle.readers:
                     readers.add(flow.bundle)
                 else:
                     waiting.append(user)
@@ -114,12 +119,13 @@ class _Sweep:
             self._overwrite(node)
         elif canvas is not None:
             self.flows[node] = canvas
-        elif role is Role.KERNEL or len({flow.sources for flow in arguments}) > 1:
+        elif role is Role.KERNEL or len({flow.origin for flow in arguments}) > 1:
             self._add_layer(node, role, arguments)
         elif role is Role.FOLLOW and self._absorb(node):
             pass
         else:
-            self.flows[node] = self._pass_on(node, arguments[0])
+            norms = norms_of(arguments)
+            self.flows[node] = self._pass_on(node, replace(arguments[0], norms=norms))
             if node in self._learned:
                 self._norms.append(node)
 
@@ -231,8 +237,7 @@ class _Sweep:
     def _pass_on(self, node: fx.Node, flow: Flow) -> Flow:
         if flow.bundle is None:
             return flow
-        is_reordered = is_reordering(node, self.program.module(node))
-        keeps_places = self._role(node) is Role.FOLLOW and not is_reordered
+        keeps_places = is_elementwise(node, self.program.module(node))
         flow = self._bundles.narrowed(node, flow, keeps_places=keeps_places)
         own = {node} if node in self._learned else set()
         return Flow(flow.sources, flow.bundle, flow.norms | own)

@@ -192,6 +192,12 @@ class Lies(nn.Module):
         return self.layer(x) + x if torch.jit.isinstance(x, torch.Tensor) else self.layer(x)
 
 
+def test_without_an_example_a_u_net_keeps_its_merges():
+    graph = infoflow.trace(infoflow.testing.UNet(base_channels=4))
+    assert [str(skip) for skip in graph.skips] == ["7→11", "5→14", "3→17", "1→20"]
+    assert graph.verification.label == "not verified"
+
+
 def test_without_an_example_what_stops_symbolic_tracing_is_named():
     with pytest.raises(UntraceableModelError, match=r"test_layer_graph.py:\d+, in forward: `if x"):
         infoflow.trace(Branches())

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import infoflow
+import infoflow.graph.pieces
+import infoflow.graph.tracing.facts
 
 
 class Three(nn.Module):
@@ -97,3 +99,65 @@ def test_values_of_a_split_net_are_those_of_the_model():
     model, x = Three(after), torch.rand(2, 4, 8, 8)
     values = infoflow.trace(model, x).values(x)
     assert torch.equal(values["matmul"], (model.a(x) @ model.b(x)))
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        lambda h: h.softmax(1),
+        lambda h: F.normalize(h, dim=1),
+        lambda h: F.layer_norm(h, h.shape[1:]),
+        lambda h: h / h.norm(dim=1, keepdim=True),
+        lambda h: h * torch.sigmoid(h.flip(1)),
+    ],
+)
+def test_a_part_of_what_was_mixed_holds_all_streams(mix):
+    ((kind, streams),) = merges(lambda a, b, c: mix(torch.cat([a, b, c], 1))[:, :4])
+    assert (kind, streams) == ("concat", ("a", "b", "c"))
+
+
+def test_two_concatenations_of_the_same_streams_meet():
+    def after(a, b, c):
+        return torch.cat([a, b], 1) + torch.cat([c.relu() * 0 + a, b.tanh()], 1).mul(2)
+
+    def pooled(a, b, c):
+        parts = [[pool(h, 2) for h in (a, b)] for pool in (F.avg_pool2d, F.max_pool2d)]
+        return torch.cat(parts[0], 1) + torch.cat(parts[1], 1)
+
+    assert merges(pooled)[0] == ("add", ("a", "b"))
+    assert ("add", ("a", "b")) in [(kind, streams[:2]) for kind, streams in merges(after)]
+
+
+def test_the_axis_by_its_other_name():
+    assert merges(lambda a, b, c: product(torch.cat([a, b, c], axis=1).split(4, 1))) == [
+        ("matmul", ("a", "b"))
+    ]
+
+
+def test_parts_of_large_maps_are_found_without_listing_their_numbers():
+    """Of 512×512 positions the channels alone are looked at."""
+    part = infoflow.graph.pieces.Part(
+        (infoflow.graph.pieces.Piece("a", 8), infoflow.graph.pieces.Piece("b", 8)),
+        step=512 * 512,
+        start=0,
+        size=4 * 16 * 512 * 512,
+        placement=infoflow.graph.tracing.facts.Placement(1, 0, (16 * 512**2, 512**2, 512, 1)),
+        shape=(4, 8, 512, 512),
+    )
+    assert part._steps() == [(8, 512 * 512)]
+    assert part.widths() == {"a": 8}
+
+
+def test_a_loop_over_a_bundle_behind_a_norm_takes_no_time_of_its_own():
+    class Flow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.last = nn.GroupNorm(1, 8), nn.Conv2d(8, 2, 1)
+
+        def forward(self, x):
+            h = self.norm(torch.cat([x, x.flip(1)], 1))
+            for _ in range(40):
+                h = h + 0.1 * torch.tanh(h)
+            return self.last(h)
+
+    assert infoflow.trace(Flow(), torch.rand(2, 4, 8, 8)).names == ("last",)

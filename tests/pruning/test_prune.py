@@ -308,3 +308,30 @@ def test_the_mean_of_what_is_not_finite_is_refused(unet):
     bad = torch.full_like(IMAGE, torch.nan)
     with pytest.raises(PruningError, match="some are NaN or infinite"):
         infoflow.prune(unet, "1->20", IMAGE, mode="mean", data=[bad, bad])
+
+
+class Sliced(nn.Module):
+    """One layer reads all of a concatenation, another a slice of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+        self.part, self.whole = nn.Conv2d(4, 2, 1), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x):
+        both = torch.cat([self.a(x), self.b(x)], 1)
+        first, _ = both.chunk(2, 1)
+        return self.part(both[:, :4]), self.part(first), self.whole(both)
+
+
+def test_a_slice_for_another_reader_keeps_its_stream():
+    net, x = Sliced().eval(), torch.rand(2, 3, 8, 8)
+    with pytest.warns(infoflow.interface.PruningWarning):
+        slim = infoflow.prune(net, "a->whole", x).eval()
+    part, chunk, whole = net(x)
+    got_part, got_chunk, got_whole = slim(x)
+    assert torch.equal(got_part, part)
+    assert torch.equal(got_chunk, chunk)
+    assert not torch.allclose(got_whole, whole)
+    net.a.weight.data.zero_(), net.a.bias.data.zero_()
+    torch.testing.assert_close(got_whole, net(x)[2])

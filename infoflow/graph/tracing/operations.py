@@ -74,8 +74,21 @@ _FOLLOW = {
 }
 #: Of their other arguments these use the shape or the dtype alone.
 _LIKE_ANOTHER = {"view_as", "reshape_as", "expand_as", "type_as", "to"}
-#: Those that keep a shape but move numbers within it.
-_REORDERING = {"roll", "flip", "channel_shuffle", "ChannelShuffle"}
+_ELEMENTWISE_MODULES = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish),
+    *(nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Tanhshrink, nn.Hardtanh),
+    *(nn.Hardswish, nn.Hardsigmoid, nn.Hardshrink, nn.Softshrink, nn.Threshold, nn.RReLU),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.Identity),
+)
+_ELEMENTWISE = {
+    *("relu", "relu6", "leaky_relu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish"),
+    *("sigmoid", "logsigmoid", "tanh", "softplus", "softsign", "tanhshrink", "hardtanh"),
+    *("hardswish", "hardsigmoid", "hardshrink", "softshrink", "threshold", "clamp", "clip"),
+    *("exp", "log", "log1p", "sqrt", "rsqrt", "square", "pow", "abs", "neg", "sin", "cos", "erf"),
+    *("reciprocal", "add", "sub", "rsub", "mul", "div"),
+    *("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
+    *("contiguous", "clone", "detach", "float", "half", "double", "bfloat16"),
+}
 _STATISTICS = {"mean", "sum", "var", "std", "amax", "amin", "norm", "vector_norm", "expand"}
 _SYNONYMS = {
     name: usual
@@ -139,9 +152,14 @@ def is_statistic(node: fx.Node) -> bool:
     return operation_name(node) in _STATISTICS
 
 
-def is_reordering(node: fx.Node, module: nn.Module | None = None) -> bool:
-    """Tell whether an operation puts numbers in other places of the same shape."""
-    return operation_name(node, module) in _REORDERING
+def is_elementwise(node: fx.Node, module: nn.Module | None = None) -> bool:
+    """Tell whether every number of the result comes from one number, in the same place.
+
+    ``module`` is the one that a ``call_module`` node calls.
+    """
+    if module is not None:
+        return isinstance(module, _ELEMENTWISE_MODULES)
+    return operation_name(node) in _ELEMENTWISE
 
 
 def role_of(

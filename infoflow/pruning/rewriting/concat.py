@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import fx
 
+from infoflow.graph.bundles import concat_axis
 from infoflow.graph.drafts import BundleDraft
 from infoflow.graph.tracing.operations import operation_name
 from infoflow.pruning.rewriting.functions import blank_channels, keep_channels
@@ -153,8 +154,8 @@ def _pieces(node: fx.Node) -> list[fx.Node]:
 
 
 def _axis_of(work: Workpiece, node: fx.Node) -> int | None:
-    axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    return axis % work.rank(node) if isinstance(axis, int) else None
+    axis = concat_axis(node)
+    return None if axis is None else axis % work.rank(node)
 
 
 # --------------------------------------------------------------------------- carrying it out

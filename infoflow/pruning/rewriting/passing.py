@@ -10,25 +10,10 @@ from typing import Any
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.operations import operation_name
+from infoflow.graph.tracing.operations import is_elementwise, operation_name
 from infoflow.pruning.rewriting.slices import Slice
 from infoflow.pruning.rewriting.workpiece import CannotCutError, Changes, Workpiece
 
-_ELEMENTWISE_MODULES = (
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish),
-    *(nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.Tanhshrink, nn.Hardtanh),
-    *(nn.Hardswish, nn.Hardsigmoid, nn.Hardshrink, nn.Softshrink, nn.Threshold, nn.RReLU),
-    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.Identity),
-)
-_ELEMENTWISE = {
-    *("relu", "relu6", "leaky_relu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish"),
-    *("sigmoid", "logsigmoid", "tanh", "softplus", "softsign", "tanhshrink", "hardtanh"),
-    *("hardswish", "hardsigmoid", "hardshrink", "softshrink", "threshold", "clamp", "clip"),
-    *("exp", "log", "log1p", "sqrt", "rsqrt", "square", "pow", "abs", "neg", "sin", "cos", "erf"),
-    *("reciprocal", "add", "sub", "rsub", "mul", "div"),
-    *("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
-    *("contiguous", "clone", "detach", "float", "half", "double", "bfloat16"),
-}
 #: Functions on the positions within a channel.
 _SPATIAL = {
     *("interpolate", "upsample", "upsample_bilinear", "upsample_nearest", "pad"),
@@ -102,7 +87,7 @@ def passage(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
     shape, before = work.shapes[node], work.shapes[value]
     if shape is None or before is None:
         return None
-    if name in _ELEMENTWISE and shape == before:
+    if is_elementwise(node) and shape == before:
         return Passage(channels)
     if name in _SPATIAL and shape[:2] == before[:2]:
         return Passage(channels) if channels.axis == 1 and _is_spatial(name, len(before)) else None
@@ -117,7 +102,7 @@ def _through_module(
     work: Workpiece, node: fx.Node, module: nn.Module, channels: Channels
 ) -> Passage | None:
     shape = work.shapes[node]
-    if isinstance(module, _ELEMENTWISE_MODULES):
+    if is_elementwise(node, module):
         return Passage(channels)
     if shape is None or channels.axis != 1:
         return None

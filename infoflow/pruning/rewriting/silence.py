@@ -33,12 +33,29 @@ def silence(work: Workpiece, removal: Removal, replace: Replace) -> None:
         return
     users = list(node.users)
     whole = _without(work, node, removal.sources, replace, copies)
-    bundle = work.flows[node].bundle
     for user in users:
-        is_other = user.op != "output" and user in work.flows
-        is_other = is_other and operation_name(user) in ("concat", "stack")
-        if not (is_other and work.flows[user].bundle is not bundle):
-            user.replace_input_with(node, whole)
+        if not _reads_a_part(work, user, node):
+            _redirect(work, user, node, whole)
+
+
+def _redirect(work: Workpiece, user: fx.Node, old: fx.Node, new: fx.Node) -> None:
+    """Let a user read another value; of a split into parts only what takes all streams of one."""
+    parts = [one for one in user.users if _reads_a_part(work, one, user)]
+    if not parts:
+        user.replace_input_with(old, new)
+        return
+    with work.nodes.inserting_before(user.next):
+        copy = work.copy(user, lambda n: new if n is old else n)
+    for one in list(user.users):
+        if one not in parts:
+            _redirect(work, one, user, copy)
+
+
+def _reads_a_part(work: Workpiece, user: fx.Node, value: fx.Node) -> bool:
+    """Tell whether a node takes some streams of a bundle for another reader than the bundle's."""
+    if user.op == "output" or user not in work.flows or work.is_layer(user):
+        return False
+    return work.flows[user].bundle is not work.flows[value].bundle
 
 
 def _without(

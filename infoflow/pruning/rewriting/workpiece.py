@@ -101,7 +101,12 @@ class Workpiece:
         )
         self._names = Counter(id(p) for p in _all_tensors(self.program.model))
         self._reads = Counter(str(n.target) for n in self.program.nodes if n.op == "get_attr")
+        self._layers = {draft.node for draft in graph.anatomy.streams.layers}
         self._position = {node: i for i, node in enumerate(self.nodes.nodes)}
+
+    def is_layer(self, node: fx.Node) -> bool:
+        """Tell whether a node is the operation of a layer."""
+        return self._old.get(node) in self._layers
 
     def new(self, node: fx.Node) -> fx.Node:
         """Return the copy of a node of the traced program."""
