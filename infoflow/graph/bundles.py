@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
-from torch import fx
+from torch import fx, nn
 
 from infoflow.graph.drafts import BundleDraft, Flow, unique
 from infoflow.graph.pieces import Part, Piece, widths_of
 from infoflow.graph.tracing.facts import Fact
 from infoflow.graph.tracing.functions import set_item
-from infoflow.graph.tracing.operations import arguments_of, operation_name
+from infoflow.graph.tracing.operations import (
+    arguments_of,
+    is_elementwise,
+    is_per_channel,
+    operation_name,
+    reduced_dimensions,
+)
+from infoflow.graph.tracing.program import Program
 
 
 class Bundles:
@@ -18,14 +26,17 @@ class Bundles:
 
     Parameters
     ----------
-    facts
-        Of the nodes.
+    program, facts
+        The program, and what is known of its nodes.
     flows
         Of the nodes so far.
     """
 
-    def __init__(self, facts: Mapping[fx.Node, Fact], flows: Mapping[fx.Node, Flow]) -> None:
+    def __init__(
+        self, program: Program, facts: Mapping[fx.Node, Fact], flows: Mapping[fx.Node, Flow]
+    ) -> None:
         self.drafts: list[BundleDraft] = []
+        self._program = program
         self._facts = facts
         self._flows = flows
         self._canvases: set[fx.Node] = set()
@@ -45,7 +56,9 @@ class Bundles:
         if axis is not None and pieces is not None:
             self._note(node, Part.whole(pieces, axis, self._facts[node]))
         bundle = self._add(BundleDraft(operation_name(node), node, sources, widths, axis))
-        return Flow(sources, bundle, norms_of(arguments))
+        # norms of bundles within this one are of other channels than its own
+        is_mixed = any(flow.is_mixed or flow.norms for flow in arguments)
+        return Flow(sources, bundle, is_mixed=is_mixed)
 
     def written(self, node: fx.Node) -> Flow | None:
         """Return the flow of a tensor made for streams that are written into it, None of others."""
@@ -84,6 +97,26 @@ class Bundles:
         shares = tuple(widths[source] for source in sources)
         bundle = self._add(BundleDraft(flow.bundle.kind, node, sources, shares))
         return Flow(sources, bundle, flow.norms)
+
+    def treats_channels_alone(self, node: fx.Node, bundle: BundleDraft) -> bool:
+        """Tell whether a node that reads a bundle leaves its channels apart, and in their order."""
+        module = self._program.module(node)
+        value = next(a for a in arguments_of(node) if a in self._flows)
+        before, after = self._facts[value].shape, self._facts[node].shape
+        if bundle.axis is None or before == after == ():
+            return False
+        if is_elementwise(node, module) or isinstance(module, nn.Identity):
+            return True
+        if is_per_channel(node, module):
+            return bundle.axis == 1
+        name = operation_name(node, module).lower()
+        if name == "mean":
+            gone = reduced_dimensions(node, len(before))
+            return gone is not None and bundle.axis not in gone
+        if name in ("flatten", "view", "reshape"):
+            return bundle.axis == 1 and after == (before[0], math.prod(before[1:]))
+        part = self._parts.get(node)
+        return before == after and part is not None and part.lies_along(bundle.axis)
 
     def _add(self, bundle: BundleDraft) -> BundleDraft:
         self.drafts.append(bundle)

@@ -34,12 +34,14 @@ class BundleDraft:
 class Flow:
     """Where a value comes from: one source, or the sources of a bundle.
 
-    ``norms`` are the learned norms that a bundle went through on its way.
+    ``norms`` are the learned norms that a bundle went through on its way; ``is_mixed`` tells
+    whether anything on it did not treat the concatenated channels one by one.
     """
 
     sources: tuple[str, ...]
     bundle: BundleDraft | None = None
     norms: frozenset[fx.Node] = frozenset()
+    is_mixed: bool = False
 
     @property
     def origin(self) -> tuple[tuple[str, ...], BundleDraft | None]:

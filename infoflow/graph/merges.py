@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from torch import fx
+
 from infoflow.graph.drafts import OUTPUT, LayerDraft, MergeDraft, Names, Streams
 from infoflow.graph.paths import Paths, merge_place
 from infoflow.graph.savings import Savings
@@ -12,7 +14,11 @@ from infoflow.interface import Layer, Merge, Skip
 
 
 def find_merges(
-    streams: Streams, paths: Paths, layers: Mapping[str, Layer], program: Program
+    streams: Streams,
+    paths: Paths,
+    layers: Mapping[str, Layer],
+    program: Program,
+    shapes: Mapping[fx.Node, tuple[int, ...]],
 ) -> list[tuple[Merge, MergeDraft]]:
     """Return the merges, in the order in which their streams meet, and what they were made of."""
     found: list[MergeDraft] = [
@@ -20,7 +26,7 @@ def find_merges(
         *(bundle for bundle in streams.bundles if bundle.readers),
     ]
     found.sort(key=lambda merge: _order(merge, layers, len(streams.layers)))
-    cost = Savings(streams, paths, layers, program)
+    cost = Savings(streams, paths, layers, program, shapes)
     names = Names(layers)
     merges = []
     for merge in found:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from torch import fx, nn
 
-from infoflow.graph.drafts import OUTPUT, BundleDraft, LayerDraft, MergeDraft, Streams
+from infoflow.graph.drafts import OUTPUT, BundleDraft, Flow, LayerDraft, MergeDraft, Streams
+from infoflow.graph.operands import operands
 from infoflow.graph.paths import Paths, Place, merge_place
 from infoflow.graph.tracing.modes import evaluation_mode
-from infoflow.graph.tracing.operations import operation_name
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import Layer
 
@@ -26,12 +25,6 @@ _DENSE_FUNCTIONS = (
 )
 
 
-#: Norms over channels, as modules and as functions.
-_MIXING = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-_MIXING_FUNCTIONS = ("layer_norm", "group_norm", "rms_norm")
-_SUMS, _PRODUCTS = ("add", "sub"), ("mul", "div")
-
-
 class Savings:
     """What a net without one stream would save."""
 
@@ -41,12 +34,14 @@ class Savings:
         paths: Paths,
         layers: Mapping[str, Layer],
         program: Program,
+        shapes: Mapping[fx.Node, tuple[int, ...]],
     ) -> None:
         self._paths = paths
         self._layers = layers
         self._drafts = {draft.name: draft for draft in streams.layers}
         self._streams = streams
         self._program = program
+        self._shapes = shapes
         self._users: dict[int, set[Hashable]] = {}
         self._sizes: dict[int, int] = {}
         for place, learned in self._places():
@@ -73,9 +68,9 @@ class Savings:
             )
         if isinstance(merge, LayerDraft):
             return saved if self._can_lose(merge, source) else None
-        norms = self._norms(merge)
-        if OUTPUT in merge.readers or any(self._mixes(norm) for norm in norms):
-            return None  # a narrower output is another net, and so is what is normed together
+        flows = self._flows(merge)
+        if OUTPUT in merge.readers or any(flow.is_mixed for flow in flows):
+            return None  # a narrower output is another net, and so is what is mixed on the way
         if merge.widths is None:
             return None
         width, total = merge.widths[merge.streams.index(source)], sum(merge.widths)
@@ -85,6 +80,7 @@ class Savings:
                 return None
             saved += whole * width // total
         if what == "parameters":
+            norms = frozenset[fx.Node]().union(*(flow.norms for flow in flows))
             learned = [self._streams.learned_by(norm).values() for norm in norms]
             saved += sum(sum(sizes) * width // total for sizes in learned)
         return saved
@@ -101,15 +97,9 @@ class Savings:
         return sum(size for key, size in self._sizes.items() if self._users[key] <= gone)
 
     def _can_lose(self, merge: LayerDraft, source: str) -> bool:
-        """Tell whether an operation is a sum or product that is still there without a stream.
-
-        What is left of a gate without its larger side has another shape.
-        """
-        if merge.kind in _PRODUCTS:
-            size = math.prod(self._layers[merge.name].shape)
-            others = [self._layers[s] for s in merge.streams if s != source and s in self._layers]
-            return all(math.prod(other.shape) >= size for other in others)
-        return merge.kind in _SUMS and self._module(merge) is None
+        """Tell whether an operation is a sum or product that is still there without a stream."""
+        pair = operands(merge.node, self._streams.flows, self._shapes, {source})
+        return not isinstance(pair, str)
 
     def _shrinks(self, bundle: BundleDraft, reader: LayerDraft, what: str) -> int | None:
         """Count what of a reader is in proportion to its input's width, None where it is not."""
@@ -125,16 +115,10 @@ class Savings:
             return self._layers[reader.name].multiply_adds
         return weight.numbers
 
-    def _norms(self, merge: BundleDraft) -> frozenset[fx.Node]:
-        """Return the learned norms between a bundle and its readers."""
+    def _flows(self, merge: BundleDraft) -> list[Flow]:
+        """Return how a bundle comes to its readers."""
         readers = [self._drafts[name] for name in merge.readers if name != OUTPUT]
-        flows = (flow for reader in readers for flow in reader.arguments if flow.bundle is merge)
-        return frozenset().union(*(flow.norms for flow in flows))
-
-    def _mixes(self, norm: fx.Node) -> bool:
-        """Tell whether a norm takes its mean over channels of several streams."""
-        module = self._program.module(norm)
-        return isinstance(module, _MIXING) or operation_name(norm) in _MIXING_FUNCTIONS
+        return [flow for reader in readers for flow in reader.arguments if flow.bundle is merge]
 
     def _module(self, draft: LayerDraft) -> nn.Module | None:
         return self._program.module(draft.node)

@@ -47,7 +47,7 @@ class _Sweep:
         self._values: dict[fx.Node, LayerDraft] = {}
         self._names = Names(str(n.target) for n in program.nodes if n.op == "call_module")
         self._weights = Weights(program, facts)
-        self._bundles = Bundles(facts, self.flows)
+        self._bundles = Bundles(program, facts, self.flows)
         self._norms: list[fx.Node] = []
         self._owned: set[fx.Node] = set()
         self._learned: dict[fx.Node, dict[int, int]] = {}
@@ -124,8 +124,9 @@ class _Sweep:
         elif role is Role.FOLLOW and self._absorb(node):
             pass
         else:
-            norms = norms_of(arguments)
-            self.flows[node] = self._pass_on(node, replace(arguments[0], norms=norms))
+            norms, is_mixed = norms_of(arguments), any(flow.is_mixed for flow in arguments)
+            whole = replace(arguments[0], norms=norms, is_mixed=is_mixed)
+            self.flows[node] = self._pass_on(node, whole)
             if node in self._learned:
                 self._norms.append(node)
 
@@ -238,9 +239,10 @@ class _Sweep:
         if flow.bundle is None:
             return flow
         keeps_places = is_elementwise(node, self.program.module(node))
-        flow = self._bundles.narrowed(node, flow, keeps_places=keeps_places)
+        narrow = self._bundles.narrowed(node, flow, keeps_places=keeps_places)
         own = {node} if node in self._learned else set()
-        return Flow(flow.sources, flow.bundle, flow.norms | own)
+        is_mixed = flow.is_mixed or not self._bundles.treats_channels_alone(node, flow.bundle)
+        return replace(narrow, norms=narrow.norms | own, is_mixed=is_mixed)
 
     def _finish(self, arguments: list[Flow]) -> None:
         self.outputs = unique(arguments)

@@ -230,7 +230,8 @@ def _build(
     }
     if reduce not in ("flatten", "mean") and known.samples:
         _check_positions(streams, known, reduce)
-    found = find_merges(streams, paths, layers, source.program)
+    shapes = {node: fact.shape for node, fact in known.facts.items()}
+    found = find_merges(streams, paths, layers, source.program, shapes)
     merges = tuple(merge for merge, _ in found)
     return LayerGraph(
         model=type(model).__name__,

@@ -40,6 +40,8 @@ class Nodes:
         The tensors that are alive, and what was written in place.
     depends, depends_on_values
         The nodes that depend on an input, and those that do so by more than its shape.
+    varying
+        The nodes whose shape depends on values of an input.
     values
         The nodes whose values became numbers of Python.
     """
@@ -51,6 +53,7 @@ class Nodes:
         self.writes = Writes()
         self.depends: set[fx.Node] = set()
         self.depends_on_values: set[fx.Node] = set()
+        self.varying: set[fx.Node] = set()
         self.values: dict[fx.Node, None] = {}
         self.graph = recording.graph
         self.facts = recording.facts
@@ -69,6 +72,16 @@ class Nodes:
         self.depends.add(node)
         self.depends_on_values.add(node)
         self.live.add(leaf, node)
+
+    def note_shape(self, node: fx.Node, *, varies: bool) -> None:
+        """Note whether the shape of a node depends on values, by itself or by what it reads.
+
+        What is as large as something whose shape does not, is put together again.
+        """
+        read = [n for n in node.all_input_nodes if self.facts[n].carries_tensor]
+        fixed = {self.facts[n].shape for n in read if n not in self.varying}
+        if varies or (self.varying & set(read) and self.facts[node].shape not in fixed):
+            self.varying.add(node)
 
     def create_function(self, function: Callable[..., Any], *args: Any) -> fx.Node:
         """Make a node that calls a function."""
@@ -121,6 +134,7 @@ class Nodes:
             (function, item), *rest = known.path
             node = self.create("call_function", function, (known.node, item), {})
             self.facts[node] = describe(tensor, self.samples)
+            self.varying |= {node} if known.node in self.varying else set()
             known.node, known.path = node, tuple(rest)
         if version_of(tensor) != known.version:
             self.written(tensor, self.writes.since(known.version, tensor))

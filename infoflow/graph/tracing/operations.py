@@ -89,6 +89,17 @@ _ELEMENTWISE = {
     *("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
     *("contiguous", "clone", "detach", "float", "half", "double", "bfloat16"),
 }
+#: Functions on the positions within a channel.
+SPATIAL = {
+    *("interpolate", "upsample", "upsample_bilinear", "upsample_nearest", "pad"),
+    *(f"{kind}_pool{n}d" for kind in ("max", "avg", "lp") for n in (1, 2, 3)),
+    *(f"adaptive_{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)),
+}
+SPATIAL_FILES = {f"torch.nn.modules.{file}" for file in ("pooling", "upsampling", "padding")}
+PER_CHANNEL_NORMS = (
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
+    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+)
 _STATISTICS = {"mean", "sum", "var", "std", "amax", "amin", "norm", "vector_norm", "expand"}
 _SYNONYMS = {
     name: usual
@@ -160,6 +171,24 @@ def is_elementwise(node: fx.Node, module: nn.Module | None = None) -> bool:
     if module is not None:
         return isinstance(module, _ELEMENTWISE_MODULES)
     return operation_name(node) in _ELEMENTWISE
+
+
+def is_per_channel(node: fx.Node, module: nn.Module | None = None) -> bool:
+    """Tell whether a norm, pooling or padding treats the channels (dimension 1) one by one."""
+    if module is None:
+        return operation_name(node) in {"batch_norm", "instance_norm", *SPATIAL}
+    is_norm = isinstance(module, (*PER_CHANNEL_NORMS, nn.PReLU))
+    return is_norm or type(module).__module__ in SPATIAL_FILES
+
+
+def reduced_dimensions(node: fx.Node, rank: int) -> set[int] | None:
+    """Return the dimensions that a mean or sum goes over; None where these are no plain numbers."""
+    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", node.kwargs.get("axis"))
+    dims = (dims,) if isinstance(dims, int) else dims
+    if not isinstance(dims, (list, tuple)):
+        return None
+    found = {dim % rank for dim in dims if isinstance(dim, int)}
+    return found if len(found) == len(dims) else None
 
 
 def role_of(

@@ -24,7 +24,7 @@ ABOUT = {
     for name in (
         *("dim", "ndimension", "stride", "is_floating_point", "is_complex", "is_contiguous"),
         *("data_ptr", "untyped_storage", "storage", "storage_offset", "element_size", "get_device"),
-        *("is_signed", "__len__", "is_pinned", "__hash__", "__repr__", "__format__", "type"),
+        *("is_signed", "is_pinned", "__hash__", "__repr__", "__format__", "type"),
         *("has_names", "is_inference", "is_conj", "is_neg", "_is_view", "register_hook"),
     )
     if hasattr(Tensor, name)
@@ -66,7 +66,14 @@ def varies_in_shape(function: Any, args: Sequence[Any]) -> bool:
     """Tell whether the shape of a function's result depends on values of its arguments."""
     if function is Tensor.__getitem__:
         return any(tensor.dtype in (torch.bool, torch.uint8) for tensor in tensors_in(args[1]))
+    if operation_key(function) == "where":
+        return len(args) == 1  # the places, not a choice between two values
     return operation_key(function) in _VARYING
+
+
+def counts_rows(function: Any) -> bool:
+    """Tell whether a function makes a number, or as many parts, of how long a tensor is."""
+    return function is Tensor.__len__ or operation_key(function) == "unbind"
 
 
 def is_from_numbers(function: Any) -> bool:

@@ -21,6 +21,7 @@ from infoflow.graph.tracing.observe import Key, Keys, Observer
 from infoflow.graph.tracing.reading import (
     SHAPE,
     SIZES,
+    counts_rows,
     is_from_numbers,
     operation_key,
     reads_all_values,
@@ -101,14 +102,20 @@ class _Recorder(Observer):
             return self._nodes.live.add(args[0], self._nodes.node_of(args[1]))
         if function in SIZES:
             return self._size(function, args, kwargs)
+        if counts_rows(function):
+            self._note_size(args[0])
+        if function is Tensor.__len__:
+            return function(*args)
         key = self._keys.next(self.path, operation_key(function))
         if is_from_numbers(function) and self._nodes.values and not tensors_in((args, kwargs)):
             return function(*args, **kwargs)  # found by its identity, see Nodes
-        if varies_in_shape(function, args) and self._uses_values(args):
+        varies = varies_in_shape(function, args) and self._uses_values(args)
+        if varies:
             self.recording.note_line(self.recording.varying)
         kind, target, args = _target(function, args)
         return self._call(
-            kind, target, key, lambda: function(*_own(args, function), **kwargs), args, kwargs
+            *(kind, target, key, lambda: function(*_own(args, function), **kwargs), args, kwargs),
+            varies=varies,
         )
 
     def _call(
@@ -120,6 +127,8 @@ class _Recorder(Observer):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         module: nn.Module | None = None,
+        *,
+        varies: bool = False,
     ) -> Any:
         tensors = tensors_in((args, kwargs))
         versions = [version_of(tensor) for tensor in tensors]
@@ -136,6 +145,7 @@ class _Recorder(Observer):
         node = self._nodes.create(kind, target, node_args, node_kwargs)
         node.meta["autocast"] = _autocast()
         self._nodes.facts[node] = describe(result, self._nodes.samples, cost)
+        self._nodes.note_shape(node, varies=varies)
         self.recording.events[node] = key
         memories = {memory_of(tensor) for tensor in tensors}
         for tensor in results:
@@ -171,6 +181,7 @@ class _Recorder(Observer):
         known = self._nodes.live.find(tensor)
         if known is None or known.node not in self._nodes.depends:
             return shape
+        self._note_size(tensor)
         if known.shape is None:
             known.shape = self._nodes.create(
                 "call_function", getattr, (self._nodes.node_of(tensor), "shape"), {}
@@ -202,6 +213,12 @@ class _Recorder(Observer):
                 if is_all:
                     self._nodes.values[self._nodes.node_of(tensor)] = None
                 self.recording.note_line(self.recording.reads)
+
+    def _note_size(self, tensor: Tensor) -> None:
+        """Note where the model reads a size that depends on values: its path may depend on it."""
+        known = self._nodes.live.find(tensor)
+        if known is not None and known.node in self._nodes.varying:
+            self.recording.note_line(self.recording.reads)
 
     def _uses_values(self, args: Any) -> bool:
         known = (self._nodes.live.find(tensor) for tensor in tensors_in(args))

@@ -117,7 +117,8 @@ class _Watcher(Observer):
     def on_function(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if reads_values(function) or function in SIZES or operation_key(function) == "__set__":
+        is_no_call = function in (*SIZES, Tensor.__len__) or operation_key(function) == "__set__"
+        if is_no_call or reads_values(function):
             return function(*args, **kwargs)
         key = self._keys.next(self.path, operation_key(function))
         result = function(*args, **kwargs)

@@ -10,21 +10,17 @@ from typing import Any
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.operations import is_elementwise, operation_name
+from infoflow.graph.tracing.operations import (
+    PER_CHANNEL_NORMS,
+    SPATIAL,
+    SPATIAL_FILES,
+    is_elementwise,
+    operation_name,
+    reduced_dimensions,
+)
 from infoflow.pruning.rewriting.slices import Slice
 from infoflow.pruning.rewriting.workpiece import CannotCutError, Changes, Workpiece
 
-#: Functions on the positions within a channel.
-_SPATIAL = {
-    *("interpolate", "upsample", "upsample_bilinear", "upsample_nearest", "pad"),
-    *(f"{kind}_pool{n}d" for kind in ("max", "avg", "lp") for n in (1, 2, 3)),
-    *(f"adaptive_{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)),
-}
-_SPATIAL_FILES = {f"torch.nn.modules.{file}" for file in ("pooling", "upsampling", "padding")}
-_PER_CHANNEL_NORMS = (
-    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
-    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
-)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _FLATTENING = {"flatten", "view", "reshape"}
@@ -89,7 +85,7 @@ def passage(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
         return None
     if is_elementwise(node) and shape == before:
         return Passage(channels)
-    if name in _SPATIAL and shape[:2] == before[:2]:
+    if name in SPATIAL and shape[:2] == before[:2]:
         return Passage(channels) if channels.axis == 1 and _is_spatial(name, len(before)) else None
     if name == "mean":
         return _through_mean(node, before, channels)
@@ -107,7 +103,7 @@ def _through_module(
     if shape is None or channels.axis != 1:
         return None
     rule: Callable[[_Settings], Channels] | None = None
-    if isinstance(module, _PER_CHANNEL_NORMS):
+    if isinstance(module, PER_CHANNEL_NORMS):
         rule = _norm
     elif isinstance(module, nn.PReLU):
         rule = _prelu
@@ -120,7 +116,7 @@ def _through_module(
         settings = _Settings(str(node.target), module, channels)
         after = rule(settings)
         return Passage(after, settings.changes)
-    if type(module).__module__ in _SPATIAL_FILES and _is_spatial(type(module).__name__, len(shape)):
+    if type(module).__module__ in SPATIAL_FILES and _is_spatial(type(module).__name__, len(shape)):
         return Passage(channels) if shape[1] == len(channels.kept) else None
     if isinstance(module, nn.Flatten):
         (before,) = (work.shapes[n] for n in work.tensors_into(node))
@@ -217,12 +213,10 @@ def _sliced_norm(work: Workpiece, node: fx.Node, channels: Channels) -> Changes:
 
 
 def _through_mean(node: fx.Node, before: tuple[int, ...], channels: Channels) -> Passage | None:
-    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
     keeps = node.args[2] if len(node.args) > 2 else node.kwargs.get("keepdim", False)
-    dims = (dims,) if isinstance(dims, int) else dims
-    if not isinstance(dims, (list, tuple)) or not all(isinstance(dim, int) for dim in dims):
+    gone = reduced_dimensions(node, len(before))
+    if gone is None:
         return None
-    gone = {int(dim) % len(before) for dim in dims if isinstance(dim, int)}
     if channels.axis in gone:
         return None
     axis = channels.axis if keeps else channels.axis - sum(dim < channels.axis for dim in gone)

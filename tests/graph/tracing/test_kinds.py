@@ -371,3 +371,43 @@ def test_the_outputs_of_a_recurrent_layer_are_measured_whatever_is_read(samples,
     )
     assert graph["lstm"].shape == (5, 4)
     assert graph["head"].streams == ("lstm",)
+
+
+def by_places(m, x):
+    h, places = m.a(x), torch.where(x[:, 0] > 0.5)[0]
+    return m.c(h + m.b(x) if places.shape[0] > 0 else h)
+
+
+def by_length(m, x):
+    h, places = m.a(x), (x[:, 0] > 0.5).nonzero()
+    return m.c(h + m.b(x) if len(places) else h)
+
+
+def by_loop(m, x):
+    h = m.a(x)
+    for _ in (x[:, 0] > 0.5).nonzero():
+        h = h + m.b(x)
+    return m.c(h)
+
+
+@pytest.mark.parametrize("forward", [by_places, by_length, by_loop])
+def test_a_path_that_depends_on_how_many_there_are(forward):
+    graph = traced(forward)
+    assert graph.verification.label == "this input only"
+    assert "the path depends on values of the input" in graph.verification.notes[0]
+
+
+def test_what_is_put_back_together_has_a_size_of_its_own():
+    def written(m, x):
+        h, mask = m.a(x), x[:, 0] > 0.5
+        whole = h.clone()
+        whole[mask] = m.d(h[mask])
+        return m.c(whole.view(whole.shape[0], 4))
+
+    def added(m, x):
+        h, places = m.a(x), torch.where(x[:, 0] > 0.5)[0]
+        return m.c(h.index_add(0, places, m.d(h[places])).view(len(x), -1))
+
+    for forward in (written, added):
+        graph = traced(forward, d=nn.Linear(4, 4))
+        assert "path depends" not in " ".join(graph.verification.notes)
