@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
+from infoflow.graph.tracing.comparing import is_close
 from infoflow.graph.tracing.facts import Fact
 from infoflow.graph.tracing.program import per_sample
-
-#: What is rounding between two ways to compute a value, relative to its largest number;
-#: of numbers with few digits, four of the last.
-_ROUNDING = 1e-3
 
 #: Samples that two batches have in common: their rows in the one and in the other.
 Kept = Sequence[tuple[int, int]]
@@ -59,23 +55,3 @@ def _axis(shape: tuple[int, ...], wider: tuple[int, ...], samples: int, other: i
     is_multiple = shape[axis] and shape[axis] % samples == 0
     in_step = shape[axis] * other == wider[axis] * samples
     return axis if is_multiple and in_step and (axis == 0 or shape[axis] == samples) else None
-
-
-def is_close(one: Tensor, other: Tensor) -> bool:
-    """Tell whether two values are the same but for rounding; integers must be equal."""
-    if one.is_nested != other.is_nested or one.layout != other.layout:
-        return False
-    if (not one.is_nested and one.shape != other.shape) or one.dtype != other.dtype:
-        return False
-    if one.is_nested:
-        return all(map(is_close, one.unbind(), other.unbind()))
-    if not one.is_floating_point() and not one.is_complex():
-        return torch.equal(one, other)
-    if one.is_meta or other.is_meta:
-        return one.is_meta and other.is_meta
-    if one.layout is not torch.strided:
-        one, other = one.to_dense(), other.to_dense()
-    finite = one.abs().nan_to_num(0.0, 0.0, 0.0)
-    scale = float(finite.max()) if finite.numel() else 0.0
-    rounding = max(_ROUNDING, 4 * torch.finfo(one.dtype).eps)
-    return torch.allclose(one, other, rtol=rounding, atol=rounding * scale, equal_nan=True)

@@ -10,6 +10,7 @@ import torch
 from torch import fx, nn
 
 from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.comparing import are_close
 from infoflow.graph.tracing.facts import countable_attention
 from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.modes import random_states_kept, seeded
@@ -17,7 +18,6 @@ from infoflow.graph.tracing.nesting import tensors_in
 from infoflow.graph.tracing.observe import Key
 from infoflow.graph.tracing.prepare import explain_failure
 from infoflow.graph.tracing.program import Program
-from infoflow.graph.tracing.rows import is_close
 from infoflow.graph.tracing.watch import Place, place_of, watch
 from infoflow.interface import ActivationError, InfoflowError, PathWarning
 
@@ -171,8 +171,7 @@ class Source:
             raise
         except Exception:  # whatever it is, the model's own run will tell
             return False
-        got = tensors_in(output)
-        return len(got) == len(wanted) and all(map(is_close, got, wanted))
+        return are_close(tensors_in(output), wanted)
 
     def _replay(self, call: Call, names: Collection[str], receive: Receive) -> None:
         wanted = {self._nodes[name]: name for name in names}

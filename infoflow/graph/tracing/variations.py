@@ -8,13 +8,9 @@ import torch
 from torch import Tensor
 
 from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.comparing import is_plain
 from infoflow.graph.tracing.nesting import first_tensor
 from infoflow.graph.tracing.rows import Kept
-
-
-def is_plain(tensor: Tensor) -> bool:
-    """Tell whether a tensor is a block of numbers, neither sparse nor nested."""
-    return tensor.layout is torch.strided and not tensor.is_nested
 
 
 def random_like(call: Call, seed: int = 1) -> Call:

@@ -7,12 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from infoflow.graph.tracing.call import Call, holds_samples
-from infoflow.graph.tracing.comparing import are_close, have_moved
+from infoflow.graph.tracing.comparing import are_close, have_moved, is_close, is_plain
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
 from infoflow.graph.tracing.program import per_sample
-from infoflow.graph.tracing.rows import is_close, sample_axis
+from infoflow.graph.tracing.rows import sample_axis
 from infoflow.graph.tracing.trial import Axes, Proof, Trial
-from infoflow.graph.tracing.variations import is_plain, last_and_new, random_like
+from infoflow.graph.tracing.variations import last_and_new, random_like
 
 
 def verify(trial: Trial) -> Proof | None:

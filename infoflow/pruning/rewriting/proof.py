@@ -9,10 +9,10 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.comparing import are_close
 from infoflow.graph.tracing.facts import countable_attention
 from infoflow.graph.tracing.modes import evaluation_mode, seeded
 from infoflow.graph.tracing.nesting import tensors_in
-from infoflow.graph.tracing.rows import is_close
 from infoflow.graph.tracing.variations import random_like, with_another
 from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal
@@ -59,7 +59,7 @@ def compare(
                 f"On {name}, the pruned net stops with {type(error).__name__} ({error}). Use "
                 "mode='zero', and please report this model."
             ) from error
-        if not _agree(got, wanted):
+        if not are_close(got, wanted):
             raise MismatchError(
                 f"On {name}, the pruned net does not give what {graph.model} gives without the "
                 "streams, so it was not made. Use mode='zero', and please report this model."
@@ -78,16 +78,12 @@ def constants_gone(slim: nn.Module, graph: LayerGraph, removals: Sequence[Remova
     work = Workpiece(graph, call)
     silence_all(work, removals)
     zeroed = _run(share(work), call)
-    if _agree(_run(slim, call), zeroed):
+    if are_close(_run(slim, call), zeroed):
         return ""
     return (
         "a stream set to zero at its merge would leave constants there, made by norms or biases "
         "on the way to the layers that read it; these are gone, too"
     )
-
-
-def _agree(got: Sequence[Tensor], wanted: Sequence[Tensor]) -> bool:
-    return len(got) == len(wanted) and all(map(is_close, got, wanted))
 
 
 def _run(net: nn.Module, call: Call) -> list[Tensor]:
