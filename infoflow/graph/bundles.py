@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from torch import fx, nn
+from torch import fx
 
 from infoflow.graph.drafts import BundleDraft, Flow, unique
 from infoflow.graph.pieces import Part, Piece, widths_of
@@ -105,7 +105,7 @@ class Bundles:
         before, after = self._facts[value].shape, self._facts[node].shape
         if bundle.axis is None or before == after == ():
             return False
-        if is_elementwise(node, module) or isinstance(module, nn.Identity):
+        if is_elementwise(node, module):
             return True
         if is_per_channel(node, module):
             return bundle.axis == 1
@@ -130,11 +130,10 @@ class Bundles:
     def _pieces(self, node: fx.Node, axis: int) -> tuple[Piece, ...] | None:
         """Return what fills the concatenated dimension; None where that is unknown."""
         arguments = node.args[0] if node.args else node.kwargs.get("tensors")
-        if operation_name(node) not in ("concat", "stack") or not isinstance(
-            arguments, list | tuple
-        ):
+        kind = operation_name(node)
+        if kind not in ("concat", "stack") or not isinstance(arguments, (list, tuple)):
             return None
-        is_stack = operation_name(node) == "stack"
+        is_stack = kind == "stack"
         pieces: list[Piece] = []
         for argument in arguments:
             if not isinstance(argument, fx.Node) or argument not in self._flows:

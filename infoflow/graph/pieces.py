@@ -98,7 +98,7 @@ class Part:
 
     def lies_along(self, axis: int) -> bool:
         """Tell whether a dimension of the part is the concatenated one."""
-        return self.placement.strides[axis] == self.step
+        return self.placement.strides[axis : axis + 1] == (self.step,)
 
     def widths(self) -> Mapping[str, int]:
         """Return how much of the concatenated dimension each source fills within the part."""

@@ -120,9 +120,6 @@ class Savings:
         readers = [self._drafts[name] for name in merge.readers if name != OUTPUT]
         return [flow for reader in readers for flow in reader.arguments if flow.bundle is merge]
 
-    def _module(self, draft: LayerDraft) -> nn.Module | None:
-        return self._program.module(draft.node)
-
 
 @dataclass(frozen=True)
 class _Weight:

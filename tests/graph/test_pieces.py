@@ -161,3 +161,15 @@ def test_a_loop_over_a_bundle_behind_a_norm_takes_no_time_of_its_own():
             return self.last(h)
 
     assert infoflow.trace(Flow(), torch.rand(2, 4, 8, 8)).names == ("last",)
+
+
+def test_a_whole_slice_of_what_was_flattened_is_no_part_of_an_axis_that_is_gone():
+    class Flat(Three):
+        def forward(self, x):
+            return self.out(torch.cat([self.a(x), self.b(x)], 3).flatten(1)[:])
+
+    net = Flat(None)
+    net.out = nn.LazyLinear(2)
+    (merge,) = infoflow.trace(net, torch.rand(2, 4, 8, 8)).merges
+    assert merge.streams == ("a", "b")
+    assert [skip.parameters for skip in merge.skips] == [None]

@@ -12,6 +12,7 @@ from reproduction.study import Seed, Study
 
 #: Dice levels between learning to segment and the best, at which arrivals are compared.
 _LEVELS = 5
+_FACTORS = ("clock, least ratio at equal Dice", "clock, largest ratio at equal Dice")
 
 
 def compare_clocks(study: Study) -> list[dict[str, float | str]]:
@@ -26,9 +27,6 @@ def worst_factor(clocks: list[dict[str, float | str]]) -> float:
     return math.exp(max(known)) if known else math.nan
 
 
-_FACTORS = ("clock, least ratio at equal Dice", "clock, largest ratio at equal Dice")
-
-
 def _compare(main: Seed, other: Seed) -> dict[str, float | str]:
     one, two = main.curves[1], other.curves[1]
     both = min(one.clock[-1], two.clock[-1])
@@ -40,8 +38,8 @@ def _compare(main: Seed, other: Seed) -> dict[str, float | str]:
     return {
         "learning rates": f"{_rate(other)} against {_rate(main)}",
         "compared up to": float(both),
-        "clock, least ratio at equal Dice": min(ratios, default=math.nan),
-        "clock, largest ratio at equal Dice": max(ratios, default=math.nan),
+        _FACTORS[0]: min(ratios, default=math.nan),
+        _FACTORS[1]: max(ratios, default=math.nan),
         "mean difference of validation Dice": float(difference.mean()) if len(at) else math.nan,
         "mean difference of I(Y;M) in bits": float(np.abs(layers - others).mean()),
         "looks that both have": float(len(pairs)),
