@@ -119,6 +119,9 @@ class Layer:
         Learned numbers of the layer and of what follows it.
     multiply_adds
         Multiplications with an addition that one sample costs.
+    positions
+        The dimensions of ``shape`` that count positions: (1, 2) for maps of shape (channels,
+        height, width), (0,) for sequences (positions, channels), none for vectors.
     """
 
     index: int
@@ -130,6 +133,7 @@ class Layer:
     followed_by: tuple[str, ...] = ()
     parameters: int = 0
     multiply_adds: int = 0
+    positions: tuple[int, ...] = ()
 
     @property
     def units(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from infoflow.estimators.linear import Decision, LinearReadout, fit_linear
 from infoflow.estimators.question import Question, as_features
 from infoflow.estimators.scores import count_overlaps
 from infoflow.graph import LayerGraph
-from infoflow.graph.reduce import reduce_positions
+from infoflow.graph.reduce import channels_first, reduce_positions
 from infoflow.interface import ActivationError, Layer, MemoryBudgetError, UnmeasurableWarning
 
 #: A fit holds its layer's rows in float32 and in float64, whole and in parts.
@@ -77,20 +78,21 @@ class Task:
         """Whether Y is a map."""
         return self.question.places is not None
 
-    def maps(self, value: Tensor) -> Tensor:
+    def maps(self, layer: Layer, value: Tensor) -> Tensor:
         """Return what a read-out reads of a layer's value, (N, d, h, w).
 
         For maps of classes, the layer's own maps, or a vector as one place; for labels, the mean
-        over all positions of maps (N, C, ...) and sequences (N, T, C).
+        over all positions.
         """
-        rows = value if self.is_dense else reduce_positions(value, "mean")
-        rows = as_features(rows)
-        return rows if rows.ndim == 4 else rows.reshape(len(rows), -1)[:, :, None, None]
+        if self.is_dense and layer.positions:
+            return as_features(channels_first(value, layer.positions))
+        rows = as_features(reduce_positions(value, "mean", layer.positions))
+        return rows.reshape(len(rows), -1)[:, :, None, None]
 
     def features(self, layer: Layer) -> int:
         """Return how many features a read-out has: channels of maps, units of vectors."""
-        shape = layer.shape or (1,)
-        return shape[0] if self.is_dense or len(shape) > 2 else shape[-1]
+        sizes = [size for at, size in enumerate(layer.shape) if at not in layer.positions]
+        return math.prod(sizes)
 
 
 def readable(
@@ -103,14 +105,14 @@ def readable(
     """
     if not is_dense:
         return list(layers)
-    other = [layer for layer in layers if len(layer.shape) not in (0, 1, 3)]
+    other = [layer for layer in layers if len(layer.positions) not in (0, 2)]
     wanted = [layer for layer in other if layer.name in named]
     if wanted or len(other) == len(layers):
         layer = (wanted or other)[0]
         raise ActivationError(
             f"Layer {layer.name} ({layer.index}) of {graph.model} has values of shape "
-            f"{layer.shape}; expected maps (channels, height, width), or vectors, for a target "
-            "that is a map. Choose other layers=, or a class per sample as target."
+            f"{layer.shape}; expected maps, such as (channels, height, width), or vectors, for a "
+            "target that is a map. Choose other layers=, or a class per sample as target."
         )
     if other:
         warnings.warn(
@@ -154,7 +156,7 @@ def fit_readouts(
     question = task.question
 
     def keep(layer: Layer, value: Tensor, start: int) -> None:
-        parts[layer.name].append(question.rows(task.maps(value), "linear", start).clone())
+        parts[layer.name].append(question.rows(task.maps(layer, value), "linear", start).clone())
 
     _each_value(task.graph, task.samples, layers, keep)
     readouts: dict[str, list[LinearReadout]] = {}
@@ -184,7 +186,7 @@ def judge(
 
     def compare(layer: Layer, value: Tensor, start: int) -> None:
         # one sample at a time: float64 copies of a batch's maps would be large
-        for row, features in enumerate(task.maps(value), start):
+        for row, features in enumerate(task.maps(layer, value), start):
             readout = readouts[layer.name][int(judges.fold[row])]
             true = judges.maps[row]
             size = (len(true), true.shape[1])

@@ -21,7 +21,7 @@ from infoflow.capture.unpack import Unpack
 from infoflow.estimators.question import Family, Question, as_features, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.reduce import Reduce
+from infoflow.graph.reduce import Reduce, channels_first
 from infoflow.graph.table import align
 from infoflow.graph.tracing.call import named_leaves
 from infoflow.graph.tracing.leaves import Choice
@@ -271,7 +271,7 @@ def _features(
             parts[name].append(rows.clone())
 
         def keep_layer(layer: Layer, value: Tensor, keep: Any = keep) -> None:
-            keep(layer.name, value)
+            keep(layer.name, channels_first(value, layer.positions) if layer.positions else value)
 
         graph.visit(batch.call, sources, keep_layer)
         for argument, own, leaf in named_leaves(graph.source.model, batch.call):

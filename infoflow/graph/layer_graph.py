@@ -70,6 +70,7 @@ class LayerGraph:
         verification: Verification,
         reduce: Reduce = "flatten",
         axes: Mapping[str, int] | None = None,
+        positions: Mapping[str, tuple[int, ...]] | None = None,
         unmeasurable: Mapping[str, str] | None = None,
         source: Source | None = None,
         anatomy: Anatomy | None = None,
@@ -84,6 +85,7 @@ class LayerGraph:
         self.verification = verification
         self.reduce: Reduce = reduce
         self._axes = dict(axes or {})
+        self._positions = dict(positions or {})
         self._by_name = {layer.name: layer for layer in layers}
         self._source = source
         self._anatomy = anatomy
@@ -218,7 +220,7 @@ class LayerGraph:
             rows = per_sample(tensor, samples, self._axes.get(name, 0))
         except ValueError as error:
             raise _not_per_sample(self._by_name[name], str(error)) from error
-        reduced = reduce_positions(rows, self.reduce)
+        reduced = reduce_positions(rows, self.reduce, self._positions.get(name, ()))
         return torch.view_as_real(reduced.resolve_conj()) if reduced.is_complex() else reduced
 
     def output(self, call: Call) -> Tensor:

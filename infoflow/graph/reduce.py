@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -22,38 +23,61 @@ def check_reduce(reduce: Reduce) -> None:
         )
 
 
-def reduce_positions(rows: Tensor, reduce: Reduce) -> Tensor:
+def reduce_positions(rows: Tensor, reduce: Reduce, positions: Sequence[int]) -> Tensor:
     """Reduce values with one row per sample.
 
-    Sequences of shape (N, positions, channels) are reduced along the positions; maps of shape
-    (N, channels, ...) only by ``"mean"``, over all their positions. Others stay as they are.
+    Parameters
+    ----------
+    rows
+        (N, ...) values.
+    reduce
+        ``"mean"`` goes over all positions; a place takes one of a sequence, which has one dimension
+        of positions. What has another number of them stays as it is.
+    positions
+        Dimensions of one sample's value that count positions.
 
     Examples
     --------
-    >>> reduce_positions(torch.arange(6.0).view(1, 3, 2), "mean")
+    >>> reduce_positions(torch.arange(6.0).view(1, 3, 2), "mean", (0,))
     tensor([[2., 3.]])
-    >>> reduce_positions(torch.arange(6.0).view(1, 3, 2), -1)
+    >>> reduce_positions(torch.arange(6.0).view(1, 3, 2), -1, (0,))
     tensor([[4., 5.]])
     """
-    if reduce == "flatten" or rows.ndim < 3:
+    if reduce == "flatten" or not positions:
         return rows
     if reduce == "mean":
         is_exact = rows.dtype == torch.float64 or rows.is_complex()
         exact = rows if is_exact else rows.float()
-        return exact.mean(dim=1) if rows.ndim == 3 else exact.flatten(2).mean(dim=2)
-    if rows.ndim > 3:
+        return exact.mean(dim=[1 + at for at in positions])
+    if len(positions) > 1:
         return rows
-    position = {"first": 0, "last": -1}.get(reduce, reduce) if isinstance(reduce, str) else reduce
-    assert isinstance(position, int)
-    if not -rows.shape[1] <= position < rows.shape[1]:
+    place = {"first": 0, "last": -1}.get(reduce, reduce) if isinstance(reduce, str) else reduce
+    assert isinstance(place, int)
+    count = rows.shape[1 + positions[0]]
+    if not -count <= place < count:
         raise ArgumentError(
-            f"reduce={reduce} asks for a position that a sequence of {rows.shape[1]} does not "
-            "have. Choose one that all layers have, or 'mean'."
+            f"reduce={reduce} asks for a position that a sequence of {count} does not have. Choose "
+            "one that all layers have, or 'mean'."
         )
-    return rows[:, position]
+    return rows.select(1 + positions[0], place)
 
 
-def reduced_shape(shape: tuple[int, ...], reduce: Reduce) -> tuple[int, ...]:
+def reduced_shape(
+    shape: tuple[int, ...], reduce: Reduce, positions: Sequence[int]
+) -> tuple[int, ...]:
     """Return the shape of one sample's value after :func:`reduce_positions`."""
     whole = torch.empty((1, *shape), device="meta")
-    return tuple(reduce_positions(whole, reduce).shape[1:])
+    return tuple(reduce_positions(whole, reduce, positions).shape[1:])
+
+
+def channels_first(rows: Tensor, positions: Sequence[int]) -> Tensor:
+    """Return values as (N, channels, positions...), with all channels in one dimension.
+
+    Examples
+    --------
+    >>> channels_first(torch.zeros(2, 7, 7, 96), (0, 1)).shape
+    torch.Size([2, 96, 7, 7])
+    """
+    places = [1 + at for at in positions]
+    last = rows.movedim(places, list(range(-len(places), 0))) if places else rows
+    return last.reshape(len(rows), -1, *last.shape[last.ndim - len(places) :])

@@ -15,6 +15,7 @@ from infoflow.graph.drafts import Anatomy, LayerDraft, Streams
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.merges import find_merges
 from infoflow.graph.paths import Paths
+from infoflow.graph.positions import find_channels, positions_of
 from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
 from infoflow.graph.streams import find_streams
 from infoflow.graph.tracing.axes import find_axes
@@ -139,7 +140,8 @@ def trace(
     verification = Verification(
         proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes)
     )
-    known = _Known(recording.facts, axes, max(call.samples, 1))
+    positions = _positions(trial, streams, axes)
+    known = _Known(recording.facts, axes, max(call.samples, 1), positions)
     return _build(model, streams, known, source, verification, reduce)
 
 
@@ -203,16 +205,33 @@ def _trace_symbolically(model: nn.Module, notes: list[str]) -> LayerGraph:
     axes: Axes = dict.fromkeys(values.values(), (0, None))
     source = Source(program, values, Leaves(model), {}, ())
     source.is_faithful = True
-    return _build(model, streams, _Known(facts, axes, 0), source, verification, "flatten")
+    return _build(model, streams, _Known(facts, axes, 0, {}), source, verification, "flatten")
 
 
 @dataclass(frozen=True)
 class _Known:
-    """Facts of the nodes, which dimension of a layer counts samples, and how many there were."""
+    """Facts of the nodes, how many samples there were, and what of a layer counts them.
+
+    ``positions`` has, by layer, the dimensions of one sample's value that count positions.
+    """
 
     facts: Mapping[fx.Node, Fact]
     axes: Axes
     samples: int
+    positions: Mapping[str, tuple[int, ...]]
+
+
+def _positions(trial: Trial, streams: Streams, axes: Axes) -> dict[str, tuple[int, ...]]:
+    """Return the positions of the layers that have a row per sample."""
+    channels = find_channels(trial.source.program, trial.facts)
+    samples = max(trial.call.samples, 1)
+    found = {}
+    for draft in streams.layers:
+        axis, reason = axes[draft.name]
+        shape = trial.facts[draft.value].shape
+        if reason is None:
+            found[draft.name] = positions_of(channels.get(draft.value), shape, samples, axis)
+    return found
 
 
 def _build(
@@ -229,7 +248,7 @@ def _build(
         for index, draft in enumerate(streams.layers)
     }
     if reduce not in ("flatten", "mean") and known.samples:
-        _check_positions(streams, known, reduce)
+        _check_positions(known.positions, reduce)
     shapes = {node: fact.shape for node, fact in known.facts.items()}
     found = find_merges(streams, paths, layers, source.program, shapes)
     merges = tuple(merge for merge, _ in found)
@@ -243,15 +262,16 @@ def _build(
         verification=verification,
         reduce=reduce,
         axes={name: axis for name, (axis, _) in known.axes.items() if axis},
+        positions=known.positions,
         unmeasurable={name: reason for name, (_, reason) in known.axes.items() if reason},
         source=source,
         anatomy=Anatomy(streams, {merge.name: draft for merge, draft in found}),
     )
 
 
-def _check_positions(streams: Streams, known: _Known, reduce: Reduce) -> None:
+def _check_positions(positions: Mapping[str, tuple[int, ...]], reduce: Reduce) -> None:
     """Raise where no layer has positions to choose from."""
-    if not any(len(known.facts[draft.value].shape) == 3 for draft in streams.layers):
+    if not any(len(dimensions) == 1 for dimensions in positions.values()):
         raise ArgumentError(
             f"reduce={reduce!r} chooses a position of sequences (N, positions, channels), and no "
             "layer has such a value. Leave it out, or take 'mean'."
@@ -264,10 +284,12 @@ def _finish_layer(
     """Describe a layer; where it has no row per sample, for the whole batch."""
     fact = known.facts[draft.value]
     axis, reason = known.axes[draft.name]
-    shape = fact.shape
+    shape, positions = fact.shape, known.positions.get(draft.name, ())
     if reason is None and known.samples:
         whole = torch.empty(shape, device="meta")
-        shape = reduced_shape(tuple(per_sample(whole, known.samples, axis).shape[1:]), reduce)
+        one = tuple(per_sample(whole, known.samples, axis).shape[1:])
+        shape = reduced_shape(one, reduce, positions)
+        positions = positions if shape == one else ()
         shape = (*shape, 2) if fact.is_complex else shape
     return Layer(
         index=index,
@@ -278,6 +300,7 @@ def _finish_layer(
         followed_by=tuple(draft.followed_by),
         parameters=sum(streams.learned_by(draft.node, *draft.parts).values()),
         multiply_adds=known.facts[draft.node].multiply_adds // max(known.samples, 1),
+        positions=positions,
     )
 
 

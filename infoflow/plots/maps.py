@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from infoflow.flow.measure import Layers
 from infoflow.graph import LayerGraph, trace
+from infoflow.graph.reduce import channels_first
 from infoflow.interface import ActivationError, ArgumentError, Layer
 from infoflow.plots.style import MERGE_COLOUR, QUIET
 
@@ -64,7 +65,7 @@ def feature_maps(
     ArgumentError
         If the image is none, or a channel does not exist.
     ActivationError
-        If no chosen layer has maps of shape (channels, height, width), or values are not finite.
+        If no chosen layer has maps, or values are not finite.
 
     Examples
     --------
@@ -77,15 +78,16 @@ def feature_maps(
     """
     batch = _as_batch(image)
     graph = model if isinstance(model, LayerGraph) else trace(model, batch.to(_home(model)))
-    drawn = [layer for layer in graph.select(layers) if len(layer.shape) == 3]
+    drawn = [layer for layer in graph.select(layers) if len(layer.positions) == 2]
     if not drawn:
+        first = graph.select(layers)[0]
         raise ActivationError(
-            f"No layer of {graph.model} that layers={layers!r} chooses has maps of shape "
-            f"(channels, height, width), such as {graph.select(layers)[0].name} of shape "
-            f"{graph.select(layers)[0].shape}. Choose convolutions or what merges them."
+            f"No layer of {graph.model} that layers={layers!r} chooses has maps, of shape "
+            f"(channels, height, width) or (height, width, channels): {first.name} has shape "
+            f"{first.shape}. Choose convolutions or what merges them."
         )
     values = graph.values(batch.to(_home(graph.source.model)))
-    maps = {layer.name: _finite(layer, values[layer.name][0]) for layer in drawn}
+    maps = {layer.name: _maps(layer, values[layer.name]) for layer in drawn}
     chosen = {layer.name: _chosen(layer, maps[layer.name], channels) for layer in drawn}
     wide = max(map(len, chosen.values()))
     aspect = batch.shape[-2] / batch.shape[-1]
@@ -99,8 +101,9 @@ def feature_maps(
     return axes
 
 
-def _finite(layer: Layer, value: Tensor) -> Tensor:
-    maps = value.detach().float().cpu()
+def _maps(layer: Layer, value: Tensor) -> Tensor:
+    """Return the maps of the one image, (channels, height, width)."""
+    maps = channels_first(value.detach().float().cpu(), layer.positions)[0]
     if not bool(torch.isfinite(maps).all()):
         raise ActivationError(
             f"Layer {layer.name} ({layer.index}) has NaN or infinite values for this image. "

@@ -230,6 +230,27 @@ def test_layers_without_maps_are_left_out_of_dense_read_outs():
         infoflow.probe(Tokens(), loader, layers=["map", "mix"], progress=False)
 
 
+@pytest.mark.parametrize("is_dense", [True, False])
+def test_maps_with_channels_last_are_read_as_those_with_channels_first(is_dense):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Conv2d(2, 3, 1), nn.Linear(2, 3)
+            self.last.weight.data = self.first.weight.data[:, :, 0, 0].clone()
+            self.last.bias.data = self.first.bias.data.clone()
+
+        def forward(self, image):
+            return self.first(image), self.last(image.permute(0, 2, 3, 1))
+
+    images = torch.randn(40, 2, 4, 6)
+    masks = (images[:, 0] > 0).long()
+    target = masks if is_dense else (images[:, 1].mean(dim=(1, 2)) > 0).long()
+    found = infoflow.probe(Twice(), batches(images, target), folds=2, progress=False)
+    values = found.dataset["dice" if is_dense else "accuracy"]
+    assert float(values.sel(layer="first")) > 0.8
+    np.testing.assert_allclose(values.sel(layer="last"), values.sel(layer="first"), atol=0.01)
+
+
 def test_wrong_input_gets_one_clear_sentence(unet, loader, blobs):
     images, masks = blobs.tensors
     labels = torch.arange(20) % 2

@@ -24,6 +24,21 @@ def test_strips_show_the_values_of_the_layers(unet, image):
     assert axes["output"].get_title("left") == "22  output  1×32×32"
 
 
+def test_maps_with_channels_last_are_drawn_by_channel(image):
+    class ChannelsLast(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(3, 5)
+
+        def forward(self, x):
+            return self.linear(x.permute(0, 2, 3, 1))
+
+    net = ChannelsLast()
+    ax = plots.feature_maps(net, image, channels=[4])["linear"]
+    np.testing.assert_array_equal(ax.images[0].get_array(), net(image[None])[0, :, :, 4].detach())
+    assert ax.get_title("left") == "0  linear  32×32×5"
+
+
 def test_channels_that_vary_most_are_drawn_in_their_order(image):
     net = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False))
     net[0].weight.data = torch.tensor([2.0, 0.0, 3.0, 1.0])[:, None, None, None].expand(4, 3, 1, 1)
@@ -77,7 +92,7 @@ def test_wrong_input_gets_one_clear_sentence(unet, image):
     with pytest.raises(LookupError, match="There is no layer 23"):
         plots.feature_maps(unet, image, layers=23)
     with pytest.raises(
-        ValueError, match=r"No layer of Sequential .* has maps of shape .*, such as 1 of"
+        ValueError, match=r"No layer of Sequential .* has maps, of shape .*: 1 has"
     ):
         plots.feature_maps(nn.Sequential(nn.Flatten(), nn.Linear(12, 4)), torch.rand(1, 3, 4))
     unet.output.weight.data[:] = torch.inf
