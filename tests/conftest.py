@@ -6,11 +6,16 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 import torch
+from hypothesis import settings
 from torch.utils.data import DataLoader, TensorDataset
 
 from infoflow.testing import UNet, blob_images
 
 mpl.use("Agg")
+
+# No test asserts seconds: other work on the machine would fail it.
+settings.register_profile("infoflow", deadline=None)
+settings.load_profile("infoflow")
 
 # Tests that run side by side, and the programs that they start, share the cores.
 if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:

@@ -135,7 +135,7 @@ def summary(merges):
 
 
 @given(recipes())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_layers_streams_and_merges_are_those_of_the_recipe(recipe):
     net = Net(recipe)
     graph = infoflow.trace(net, torch.rand(2, 2, 5))
@@ -147,7 +147,7 @@ def test_layers_streams_and_merges_are_those_of_the_recipe(recipe):
 
 
 @given(recipes())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_skips_and_dominators_by_enumeration_of_all_paths(recipe):
     graph = infoflow.trace(Net(recipe), torch.rand(2, 2, 5))
     plain = graph.to_networkx()

@@ -222,7 +222,7 @@ class Wired(nn.Module):
 
 
 @given(wirings())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_dominators_and_main_streams_by_enumeration_of_all_paths(wiring):
     graph = infoflow.trace(Wired(wiring), torch.rand(2, 2, 3))
     plain = graph.to_networkx()

@@ -91,9 +91,7 @@ def test_wrong_input_gets_one_clear_sentence(unet, image):
         plots.feature_maps(unet, image, layers="output", channels=[0, 1])
     with pytest.raises(LookupError, match="There is no layer 23"):
         plots.feature_maps(unet, image, layers=23)
-    with pytest.raises(
-        ValueError, match=r"No layer of Sequential .* has maps, of shape .*: 1 has"
-    ):
+    with pytest.raises(ValueError, match=r"No layer of Sequential .* has maps, of shape .*: 1 has"):
         plots.feature_maps(nn.Sequential(nn.Flatten(), nn.Linear(12, 4)), torch.rand(1, 3, 4))
     unet.output.weight.data[:] = torch.inf
     with pytest.raises(ValueError, match=r"Layer output \(22\) has NaN or infinite values"):

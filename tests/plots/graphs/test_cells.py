@@ -25,7 +25,7 @@ def check_grid(folded, grid) -> None:
             assert (stream.source, stream.target) not in grid.direct
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graph=graphs(), max_places=st.integers(1, 45), aspect=st.sampled_from([0.3, 1.5, 4.0]))
 def test_any_net_has_a_grid(graph, max_places, aspect):
     folded = fold(graph, max_places=max_places)

@@ -23,7 +23,7 @@ def test_spans_in_one_lane_do_not_overlap(found):
     assert set(lanes.values()) == set(range(1 + max(lanes.values())))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graph=graphs(), aspect=st.sampled_from([1.5, 4.0]))
 def test_every_stream_has_the_lanes_that_it_runs_in(graph, aspect):
     folded = fold(graph)
