@@ -280,7 +280,7 @@ def prune_suggest(
         if out is not None:
             result.save(out)
         if usable:
-            probes = subject.probe(device=device)
+            probes = subject.probe(device=device, memory_budget=memory_budget)
     advice = suggest_pruning(result, usable=probes, tolerance=tolerance)
     print_advice(advice, as_json=as_json)
     if save_plots is not None:

@@ -13,7 +13,8 @@ from infoflow.cli.data import load_loader, load_target
 from infoflow.cli.models import load_model
 from infoflow.cli.options import Tracing
 from infoflow.flow import FlowResult, analyze
-from infoflow.flow.usable import UsableStreams, usable_streams
+from infoflow.flow.usable import usable_streams
+from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import ArgumentError
 
 
@@ -47,15 +48,15 @@ class Subject:
         settings |= self.tracing.settings
         return analyze(self.model, self.loader, target=reducer, seed=self.seed, **settings)
 
-    def probe(self, *, device: str | None) -> UsableStreams:
+    def probe(self, **settings: Any) -> UsableStreams:
         """Return what small probes can use of the streams.
 
         Probes predict classes, or every pixel of a mask; clusters of masks are not for them.
         """
         is_reduced = self.target.startswith(("kmeans", "coarsening"))
         target = "auto" if is_reduced else load_target(self.target)
-        settings = {"device": device, "seed": self.seed, **self.tracing.settings}
-        return usable_streams(self.model, self.loader, target=target, **settings)
+        settings |= {"target": target, "seed": self.seed, **self.tracing.settings}
+        return usable_streams(self.model, self.loader, **settings)
 
 
 def load_subject(

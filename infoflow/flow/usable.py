@@ -1,129 +1,40 @@
-"""Usable information of the streams at every merge: what each has that the others have not."""
+"""``infoflow.usable_streams``: what each stream into a merge has that the others have not."""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from infoflow.capture.batches import Batch, Samples
+from infoflow.capture.budget import enough_bytes, format_bytes, parse_bytes
 from infoflow.capture.labels import TargetLike, raw_classes
 from infoflow.capture.nets import check_plain
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.question import Family, Question, as_features, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
+from infoflow.flow.usable_result import StreamBits, UsableStreams
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce, channels_first
-from infoflow.graph.table import align
-from infoflow.graph.tracing.call import named_leaves
+from infoflow.graph.tracing.call import Call, named_leaves
 from infoflow.graph.tracing.leaves import Choice
-from infoflow.interface import ActivationError, ArgumentError, Layer, Merge, UnmeasurableWarning
+from infoflow.interface import (
+    ActivationError,
+    ArgumentError,
+    Layer,
+    MemoryBudgetError,
+    Merge,
+    UnmeasurableWarning,
+)
 
-
-@dataclass(frozen=True)
-class StreamBits:
-    """Usable information at a merge, for one of its streams.
-
-    Parameters
-    ----------
-    merge, stream
-        Names of the merge and of the layer (or model input) that the stream comes from.
-    is_main
-        Whether it is the merge's main stream; every other one is a skip connection.
-    alone
-        Of this stream alone.
-    rest
-        Of all other streams together.
-    joint
-        Of all streams together.
-    added
-        joint less rest: what this stream adds to the others, with an interval from the paired
-        losses.
-    """
-
-    merge: str
-    stream: str
-    is_main: bool
-    alone: UsableInformation
-    rest: UsableInformation
-    joint: UsableInformation
-    added: UsableInformation
-
-
-_QUANTITIES = {
-    "alone": "usable information of the stream alone",
-    "rest": "usable information of all other streams",
-    "joint": "usable information of all streams",
-    "added": "usable information that the stream adds to the others",
-}
-
-
-@dataclass(frozen=True)
-class UsableStreams:
-    """What :func:`infoflow.usable_streams` measured: a row for each stream into each merge.
-
-    Parameters
-    ----------
-    rows
-        Merge by merge in the order of computation.
-    """
-
-    rows: tuple[StreamBits, ...]
-
-    @property
-    def unit(self) -> str:
-        """``"bits per label"`` or ``"bits per pixel"``."""
-        return self.rows[0].joint.unit
-
-    def to_dataset(self) -> xr.Dataset:
-        """Return an xarray dataset by ``stream`` (``"source->merge"``), intervals included."""
-        variables: dict[str, Any] = {}
-        for name, label in _QUANTITIES.items():
-            numbers = [getattr(row, name) for row in self.rows]
-            for ending, field in (("", "value"), ("_ci_low", "ci_low"), ("_ci_high", "ci_high")):
-                values = np.array([getattr(number, field) for number in numbers])
-                attributes = {"long_name": label, "units": self.unit}
-                variables[name + ending] = ("stream", values, attributes)
-        coordinates = {
-            "stream": [f"{row.stream}->{row.merge}" for row in self.rows],
-            "source": ("stream", [row.stream for row in self.rows]),
-            "merge": ("stream", [row.merge for row in self.rows]),
-            "is_main": ("stream", [row.is_main for row in self.rows]),
-        }
-        first = self.rows[0].joint
-        about = {"kind": first.kind, "family": first.family, "entropy": first.entropy}
-        return xr.Dataset(variables, coordinates, about)
-
-    def __str__(self) -> str:
-        first = self.rows[0].joint
-        header = ["merge", "stream", "", "alone", "rest", "joint", "added", "95 % interval"]
-        rows = [header, *(_cells(row) for row in self.rows)]
-        return "\n".join(
-            [
-                f"{first.kind}, {first.samples} samples, in {self.unit}; of Y: {first.entropy:.3f}",
-                "",
-                *align(rows, right=(3, 4, 5, 6)),
-            ]
-        )
-
-
-def _cells(row: StreamBits) -> list[str]:
-    values = (row.alone, row.rest, row.joint, row.added)
-    return [
-        row.merge,
-        row.stream,
-        "main" if row.is_main else "skip",
-        *(f"{number.value:.3f}" for number in values),
-        f"{row.added.ci_low:.3f} to {row.added.ci_high:.3f}",
-    ]
+#: A fit holds its features as they were kept, put side by side, and in parts.
+_COPIES = 4
 
 
 def usable_streams(
@@ -136,6 +47,7 @@ def usable_streams(
     folds: int = 5,
     pixels: int = 64,
     device: str | None = None,
+    memory_budget: int | float | str = "2GB",
     unpack: Unpack | None = None,
     seed: int = 0,
     progress: bool | None = None,
@@ -162,9 +74,11 @@ def usable_streams(
     merges
         Names of the merges to measure; all where None.
     folds, pixels, seed
-        As for :func:`infoflow.usable_information`. Memory for one merge is 4 bytes ×
-        samples × pixels × channels of all streams, times 9 for the convolution, and three times
-        that while a probe is fitted.
+        As for :func:`infoflow.usable_information`.
+    memory_budget
+        For the features of one merge and the fit of a probe, in bytes or as ``"2GB"``: 16 bytes ×
+        samples × units of all streams, or, where Y is a map, × pixels × channels, and × 9 for the
+        convolution.
     device, unpack, progress, leaves, open, reduce
         As for :func:`infoflow.analyze`.
 
@@ -179,6 +93,8 @@ def usable_streams(
         If the net has no merges, there is none of a name, or the streams do not suit the family.
     TargetError
         If there is no target, or one that holds no classes.
+    MemoryBudgetError
+        If the budget does not hold a merge.
 
     Examples
     --------
@@ -195,6 +111,7 @@ def usable_streams(
     if family is not None:
         check_family(family)
     check_plain(model, "usable_streams")
+    budget = parse_bytes(memory_budget)
     with undisturbed(model, loader, device) as place:
         samples = Samples(loader, unpack=unpack, model=model, device=place, seed=seed)
         example = samples.example()
@@ -203,6 +120,9 @@ def usable_streams(
         classes = raw_classes(target, graph, samples, example, caller="usable_streams")
         question = ask(classes, folds=folds, pixels=pixels, seed=seed)
         known = family or ("linear" if question.places is None else "conv3x3")
+        sizes = _sizes(graph, example.call)
+        for merge in chosen:
+            _check_room(merge, sizes, question, known, budget)
         fits = sum(_fits(merge) for merge in chosen)
         disable = None if progress is None else not progress
         rows: list[StreamBits] = []
@@ -211,6 +131,42 @@ def usable_streams(
                 features = _features(graph, samples, merge, question, known)
                 rows += _Bits(features, question, known, bar).of(merge)
     return UsableStreams(tuple(rows))
+
+
+def _sizes(graph: LayerGraph, call: Call) -> dict[str, tuple[int, int]]:
+    """Return, for layers and tensor inputs, how many units and how many channels a sample has."""
+    shapes = {layer.name: (layer.shape, layer.positions) for layer in graph}
+    for argument, own, leaf in named_leaves(graph.source.model, call):
+        if isinstance(leaf, Tensor) and leaf.ndim:
+            shape = tuple(leaf.shape[1:])
+            for name in {argument, own} - shapes.keys():
+                shapes[name] = shape, tuple(range(1, len(shape)))
+    return {
+        name: (math.prod(shape), math.prod(n for at, n in enumerate(shape) if at not in positions))
+        for name, (shape, positions) in shapes.items()
+    }
+
+
+def _check_room(
+    merge: Merge,
+    sizes: Mapping[str, tuple[int, int]],
+    question: Question,
+    family: Family,
+    budget: int,
+) -> None:
+    """Raise a MemoryBudgetError where the budget does not hold what probes read at a merge."""
+    units, channels = (sum(sizes[s][kind] for s in merge.streams if s in sizes) for kind in (0, 1))
+    is_dense = question.places is not None
+    features = channels * (9 if family == "conv3x3" else 1) if is_dense else units
+    rows = question.classes.numel()
+    need = 4 * _COPIES * rows * features
+    if need > budget:
+        fewer = "fewer pixels=" if is_dense else "fewer samples, or reduce='mean'"
+        raise MemoryBudgetError(
+            f"memory_budget={format_bytes(budget)} does not hold the streams into {merge.name}: "
+            f"{rows:,} rows of {features:,} features need {enough_bytes(need)}. Raise it, choose "
+            f"other merges=, or take {fewer}."
+        )
 
 
 def _fits(merge: Merge) -> int:

@@ -9,7 +9,7 @@ from typing import Literal
 import xarray as xr
 
 from infoflow.flow.result import FlowResult
-from infoflow.flow.usable import UsableStreams
+from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import LayerNotFoundError, Merge, Skip, is_saturated
 
 Verdict = Literal["prune", "prune if trained to epoch", "keep", "cannot tell"]

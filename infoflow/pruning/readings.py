@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from infoflow.flow.result import FlowResult
-from infoflow.flow.usable import UsableStreams
+from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import Skip
 from infoflow.pruning.answers import BeforeMerge
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
 from infoflow.flow.result import FlowResult
-from infoflow.flow.usable import UsableStreams
+from infoflow.flow.usable_result import UsableStreams
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Merge, Skip, TargetError
 from infoflow.pruning.answers import (

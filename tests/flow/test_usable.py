@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import infoflow
-from infoflow.interface import UnmeasurableWarning
+from infoflow.interface import MemoryBudgetError, UnmeasurableWarning
 
 
 class TwoArms(nn.Module):
@@ -117,6 +117,23 @@ def test_wrong_input_gets_one_clear_sentence(unet, loader, blobs):
         infoflow.usable_streams(unet, [(images, images[:, :1])])
     with pytest.raises(ValueError, match="family must be one of"):
         infoflow.usable_streams(unet, loader, family="tree")
+
+
+@pytest.mark.parametrize(
+    ("is_dense", "words"),
+    [
+        # 20 samples: each stream of the merge has 4 channels of 32×32; a 3×3 reads 9 places
+        (True, r"decoder\.3\.0: 200 rows of 72 features need 231 kB.* fewer pixels="),
+        (False, r"decoder\.3\.0: 20 rows of 8,192 features need 2\.63 MB.* reduce='mean'"),
+    ],
+)
+def test_a_budget_without_room_for_a_merge_is_refused_before_any_fit(unet, blobs, is_dense, words):
+    images, masks = blobs.tensors
+    target = masks if is_dense else torch.arange(20) % 2
+    loader = list(zip(images.split(10), target.split(10), strict=True))
+    given = {"merges": ["decoder.3.0"], "pixels": 10, "memory_budget": "200 kB"}
+    with pytest.raises(MemoryBudgetError, match=words):
+        infoflow.usable_streams(unet, loader, progress=False, **given)
 
 
 class Centred(nn.Module):

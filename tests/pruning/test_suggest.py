@@ -10,7 +10,7 @@ from torch import nn
 
 import infoflow
 from infoflow.estimators.usable import UsableInformation
-from infoflow.flow.usable import StreamBits
+from infoflow.flow.usable_result import StreamBits
 from infoflow.interface import LayerNotFoundError, TargetError
 
 CEILING = 3.0
