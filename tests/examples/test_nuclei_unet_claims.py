@@ -375,12 +375,24 @@ def test_a_clock_that_runs_twice_as_fast_is_found():
     other = replace(make_seed(variant="rate0.02"), about=about | {"learning_rate": 0.02})
     other.curves[1] = make_curve(1250, 10_000)
     (found,) = clocks.compare_clocks(study.Study((main,), (other,)))
-    assert found["learning rates"] == "0.02 against 0.05"
+    assert found["Model 1"] == "rate 0.02 against 0.05"
     for end in ("least", "largest"):
         assert found[f"clock, {end} ratio at equal Dice"] == pytest.approx(0.5, rel=0.06)
     assert clocks.worst_factor([found]) == pytest.approx(2.0, rel=0.06)
     assert clocks.compare_clocks(study.Study((main,))) == []
     assert math.isnan(clocks.worst_factor([]))
+
+
+def test_seeds_at_one_rate_are_compared_as_rates_are():
+    about = {"model": 1, "size": 64, "base_channels": 8, "images": None, "seed": 0}
+    main = replace(make_seed(variant="half"), about=about)
+    late = make_seed(variant="half", seed=1)
+    late.curves[1] = make_curve(5000, 10_000)
+    seeds = (make_seed(), main, late)
+    (found,) = clocks.compare_seeds(study.Study(seeds, (replace(main, variant="rate0.02"),)))
+    assert found["Model 1"] == "half, seed 1 against half, seed 0"
+    assert found["clock, largest ratio at equal Dice"] == pytest.approx(2.0, rel=0.06)
+    assert clocks.compare_seeds(study.Study(seeds)) == []
 
 
 def test_a_rate_that_has_not_learned_gives_no_factor():

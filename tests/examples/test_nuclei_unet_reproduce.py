@@ -92,7 +92,7 @@ def test_the_claims_are_judged(whole: tuple[Path, str]):
         assert claim["why"]
         assert claim["ours"]
         assert claim["untrained net"]
-    assert content["clocks"][0]["learning rates"] == "0.1 against 0.5"
+    assert content["clocks"][0]["Model 1"] == "rate 0.1 against 0.5"
     with (whole[0] / "claims.csv").open(newline="") as stream:
         assert len(list(csv.reader(stream))) > 15
 

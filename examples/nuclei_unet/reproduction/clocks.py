@@ -1,4 +1,4 @@
-"""How far learning rates agree at equal learning rate × steps."""
+"""How far learning rates, and seeds, agree at equal learning rate × steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,21 @@ _FACTORS = ("clock, least ratio at equal Dice", "clock, largest ratio at equal D
 
 def compare_clocks(study: Study) -> list[dict[str, float | str]]:
     """Return how Model 1 at other learning rates differs, at equal clock, from the claims' own."""
-    return [_compare(study.rates()[0], other) for other in study.rates()[1:]]
+    rates = study.rates()
+    return [
+        _compare(rates[0], other, f"rate {_rate(other)} against {_rate(rates[0])}")
+        for other in rates[1:]
+    ]
+
+
+def compare_seeds(study: Study) -> list[dict[str, float | str]]:
+    """Return the same for other seeds at one rate: how much of a difference is chance."""
+    rates = study.rates()
+    return [
+        _compare(rates[0], seed, f"{seed.name} against {rates[0].name}")
+        for seed in study.seeds
+        if rates and seed is not rates[0] and seed.variant == rates[0].variant
+    ]
 
 
 def worst_factor(clocks: list[dict[str, float | str]]) -> float:
@@ -27,7 +41,7 @@ def worst_factor(clocks: list[dict[str, float | str]]) -> float:
     return math.exp(max(known)) if known else math.nan
 
 
-def _compare(main: Seed, other: Seed) -> dict[str, float | str]:
+def _compare(main: Seed, other: Seed, name: str) -> dict[str, float | str]:
     one, two = main.curves[1], other.curves[1]
     both = min(one.clock[-1], two.clock[-1])
     at = one.clock[(one.clock > 0) & (one.clock <= both)]
@@ -36,7 +50,7 @@ def _compare(main: Seed, other: Seed) -> dict[str, float | str]:
     layers, others = main.read()[[a for a, _ in pairs]], other.read()[[b for _, b in pairs]]
     ratios = _ratios(one, two)
     return {
-        "learning rates": f"{_rate(other)} against {_rate(main)}",
+        "Model 1": name,
         "compared up to": float(both),
         _FACTORS[0]: min(ratios, default=math.nan),
         _FACTORS[1]: max(ratios, default=math.nan),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from files import replacing
 
-from reproduction.clocks import compare_clocks, worst_factor
+from reproduction.clocks import compare_clocks, compare_seeds, worst_factor
 from reproduction.costs import read_costs
 from reproduction.curves import LEARNED
 from reproduction.loading import load_study
@@ -51,11 +51,14 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
         rows = [_cost(cost) for cost in costs]
         _write_table(out / "costs.csv", ("stage", "hours", "peak memory"), rows)
     if clocks:
-        header, *lines = ((name, *(_number(row[name]) for row in clocks)) for name in clocks[0])
+        chance = compare_seeds(study)
+        rows = [(name, *(_number(row[name]) for row in (*clocks, *chance))) for name in clocks[0]]
+        header, *lines = rows
         _write_table(out / "clocks.csv", header, lines)
     content = {
         "clock": "the paper's epochs with as much learning rate × steps",
         "clocks": clocks,
+        "seeds": compare_seeds(study),
         "costs": costs,
         "claims": [
             {"name": judged.claim.name, "whose": whose, **_entry(judged)}

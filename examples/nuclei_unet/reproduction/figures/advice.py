@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -30,6 +31,8 @@ _HEAD = (
     f"Dice cut, tuned\nfor {FINE_TUNING} epochs",
 )
 _WIDTHS = (0.07, 0.16, 0.19, 0.19, 0.12, 0.11, 0.08, 0.10)
+#: Characters in a line of a cell.
+_MOST_WORDS = 30
 _GOOD, _BAD, _OPEN = "#d8efd9", "#f7d6d3", "#eeeeee"
 
 
@@ -39,11 +42,11 @@ def advice(study: Study, results: Path) -> Figure | None:
     if seed.flow is None:
         return None
     given = infoflow.suggest_pruning(on_paper_clock(seed))
-    figure, ax = plt.subplots(figsize=(13, 3.3), layout="constrained")
+    figure, ax = plt.subplots(figsize=(13, 2.7), layout="constrained")
     ax.set_axis_off()
     rows = [_row(seed, row) for row in given]
     table = ax.table(
-        [[text for text, _ in row] for row in rows],
+        [[textwrap.fill(text, _MOST_WORDS) for text, _ in row] for row in rows],
         [[colour for _, colour in row] for row in rows],
         colLabels=_HEAD,
         colWidths=_WIDTHS,
