@@ -32,7 +32,7 @@ _HEAD = (
 )
 _WIDTHS = (0.07, 0.16, 0.19, 0.19, 0.12, 0.11, 0.08, 0.10)
 #: Characters in a line of a cell.
-_MOST_WORDS = 30
+_MOST_WORDS = 33
 _GOOD, _BAD, _OPEN = "#d8efd9", "#f7d6d3", "#eeeeee"
 
 
