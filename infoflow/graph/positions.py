@@ -65,6 +65,7 @@ def positions_of(
     """Return the positions among the dimensions of one sample's value.
 
     Where nothing is known, maps are taken for (channels, ...), sequences for (positions, channels).
+    Where the one channel there was is gone, all dimensions larger than 1 are positions.
 
     Parameters
     ----------
@@ -79,15 +80,18 @@ def positions_of(
     (0, 1)
     >>> positions_of(None, (2, 96, 7, 7), samples=2, axis=0)
     (1, 2)
+    >>> positions_of(frozenset(), (2, 7, 7, 1), samples=2, axis=0)
+    (0, 1)
     """
-    is_channel = [at in (channels or ()) for at in range(len(shape)) if at != axis]
+    own = [at for at in range(len(shape)) if at != axis]
     if shape and shape[axis] != samples:
-        is_channel.insert(0, False)
-    if len(is_channel) < 2:
+        own.insert(0, axis)
+    if len(own) < 2:
         return ()
-    if not any(is_channel):
-        return (0,) if len(is_channel) == 2 else tuple(range(1, len(is_channel)))
-    return tuple(at for at, it_is in enumerate(is_channel) if not it_is)
+    if channels is None:
+        return (0,) if len(own) == 2 else tuple(range(1, len(own)))
+    is_position = [at not in channels and (bool(channels) or shape[at] > 1) for at in own]
+    return tuple(number for number, it_is in enumerate(is_position) if it_is)
 
 
 def _channels_of(
@@ -153,9 +157,10 @@ def _handed_on(node: fx.Node, channels: Channels, before: Fact, after: Fact) -> 
             return None
         left = [at for at in range(rank) if at not in gone]
         return frozenset(to for to, at in enumerate(left) if at in channels)
-    if before.shape == after.shape and name in _RESHAPES:
-        return channels
     one, other = before.placement, after.placement
+    is_same = one is None or other is None or one.strides == other.strides
+    if before.shape == after.shape and (is_same or name in _RESHAPES):
+        return channels
     if one is not None and other is not None and one.memory == other.memory:
         return _overlapping(
             channels, _ranges(before.shape, one.strides), _ranges(after.shape, other.strides)

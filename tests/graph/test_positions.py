@@ -34,7 +34,9 @@ MAPS = {
     "a part of the channels": (lambda y: y[:, 1:4].permute(0, 2, 3, 1), (0, 1)),
     "a row": (lambda y: y[:, :, 0], (1,)),
     "one vector": (lambda y: y.flatten(1), ()),
-    "one channel": (lambda y: y[:, 0], (0,)),
+    "one channel": (lambda y: y[:, 0], (0, 1)),
+    "one channel that stays": (lambda y: y[:, :1].relu_(), (1, 2)),
+    "one channel last": (lambda y: y[:, :1].permute(0, 2, 3, 1).relu_() + 0, (0, 1)),
     "padded": (lambda y: F.pad(y.permute(0, 2, 3, 1), (0, 0, 1, 1)), (0, 1)),
 }
 
