@@ -121,7 +121,7 @@ def _channels_of(
 
 def _convolved_dimensions(name: str, module: nn.Module | None) -> int | None:
     if isinstance(module, _CONVOLUTIONS):
-        return module.weight.ndim - 2
+        return len(module.kernel_size)  # not the weight, which a parametrization would compute
     return _CONVOLUTION_NAMES.get(name) if module is None else None
 
 

@@ -1,7 +1,6 @@
 """Which dimensions of a layer's value count positions, in real nets and small ones."""
 
 import pytest
-import timm
 import torch
 import torchvision
 from torch import nn
@@ -120,6 +119,7 @@ def test_nets_with_channels_last_are_averaged_over_their_maps(builder):
 
 
 def test_windows_of_an_attention_are_positions():
+    timm = pytest.importorskip("timm")
     net = timm.create_model("swinv2_cr_tiny_224", img_size=64, window_size=4).eval()
     graph = infoflow.trace(net, torch.rand(1, 3, 64, 64))
     rows = [layer for layer in graph if layer.name.endswith("mlp.fc1")]
