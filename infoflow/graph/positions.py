@@ -9,6 +9,8 @@ from torch import fx, nn
 
 from infoflow.graph.tracing.facts import Fact
 from infoflow.graph.tracing.operations import (
+    CONVOLUTIONS,
+    TRANSPOSED,
     arguments_of,
     is_per_channel,
     is_statistic,
@@ -20,10 +22,6 @@ from infoflow.graph.tracing.program import Program
 #: The dimensions of a value, with the batch, that count channels.
 Channels = frozenset[int]
 
-_CONVOLUTIONS = (
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
-    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-)
 _CONVOLUTION_NAMES = {
     f"{kind}{dimensions}d": dimensions
     for kind in ("conv", "conv_transpose")
@@ -120,7 +118,7 @@ def _channels_of(
 
 
 def _convolved_dimensions(name: str, module: nn.Module | None) -> int | None:
-    if isinstance(module, _CONVOLUTIONS):
+    if isinstance(module, CONVOLUTIONS + TRANSPOSED):
         return len(module.kernel_size)  # not the weight, which a parametrization would compute
     return _CONVOLUTION_NAMES.get(name) if module is None else None
 

@@ -33,7 +33,7 @@ RUNS = (
 def write_claims(results: Path, out: Path) -> list[Judged]:
     """Write ``claims.json``, and tables: claims, ours, settings, runs, and clocks if measured."""
     study = load_study(results)
-    clocks = compare_clocks(study)
+    clocks, chance = compare_clocks(study), compare_seeds(study)
     factor = worst_factor(clocks)
     papers, ours = (
         [judge(claim, study.seeds, factor) for claim in group] for group in (PAPERS, OURS)
@@ -51,14 +51,13 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
         rows = [_cost(cost) for cost in costs]
         _write_table(out / "costs.csv", ("stage", "hours", "peak memory"), rows)
     if clocks:
-        chance = compare_seeds(study)
         rows = [(name, *(_number(row[name]) for row in (*clocks, *chance))) for name in clocks[0]]
         header, *lines = rows
         _write_table(out / "clocks.csv", header, lines)
     content = {
         "clock": "the paper's epochs with as much learning rate × steps",
         "clocks": clocks,
-        "seeds": compare_seeds(study),
+        "seeds": chance,
         "costs": costs,
         "claims": [
             {"name": judged.claim.name, "whose": whose, **_entry(judged)}

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED
 from infoflow.graph.tracing.writes import memory_of
 
 #: Functions whose multiplications are counted, beside those of modules.
@@ -21,8 +22,6 @@ _MULTIPLYING = (
     *("linear", "bilinear", "conv", "matmul", "mm", "mv", "bmm", "addmm", "baddbmm", "einsum"),
     *("tensordot", "attention", "lstm", "gru", "rnn", "chain_matmul", "dot", "inner"),
 )
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 #: Positions per dimension that a probe looks at.
 _POSITIONS = 4
@@ -135,7 +134,7 @@ def multiply_adds_of(
     if name.split(".")[0] in _RECURRENT:
         first, *weights = tensors_in(given)
         return _recurrent_multiply_adds(first, weights), call()
-    if isinstance(module, (nn.Linear, *_CONVOLUTIONS, *_TRANSPOSED)):
+    if isinstance(module, (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)):
         result = call()
         return _dense_multiply_adds(module, given, result), result
     if not _may_multiply(target, module):
@@ -177,7 +176,7 @@ def _dense_multiply_adds(module: Any, given: Any, result: Tensor) -> int:
     if len(taken) < module.weight.ndim:  # one sample without a batch
         taken, made = [1, *taken], [1, *made]
     weight = list(module.weight.shape)
-    flops = conv_flop_count(taken, weight, made, isinstance(module, _TRANSPOSED))
+    flops = conv_flop_count(taken, weight, made, isinstance(module, TRANSPOSED))
     return int(flops) // 2
 
 

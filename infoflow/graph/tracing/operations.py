@@ -89,6 +89,8 @@ _ELEMENTWISE = {
     *("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
     *("contiguous", "clone", "detach", "float", "half", "double", "bfloat16"),
 }
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 #: Functions on the positions within a channel.
 SPATIAL = {
     *("interpolate", "upsample", "upsample_bilinear", "upsample_nearest", "pad"),

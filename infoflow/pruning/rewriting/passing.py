@@ -11,9 +11,11 @@ from typing import Any
 from torch import fx, nn
 
 from infoflow.graph.tracing.operations import (
+    CONVOLUTIONS,
     PER_CHANNEL_NORMS,
     SPATIAL,
     SPATIAL_FILES,
+    TRANSPOSED,
     is_elementwise,
     operation_name,
     reduced_dimensions,
@@ -21,8 +23,6 @@ from infoflow.graph.tracing.operations import (
 from infoflow.pruning.rewriting.slices import Slice
 from infoflow.pruning.rewriting.workpiece import CannotCutError, Changes, Workpiece
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _FLATTENING = {"flatten", "view", "reshape"}
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.operations import operation_name
-from infoflow.pruning.rewriting.passing import CONVOLUTIONS, TRANSPOSED, Channels
+from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED, operation_name
+from infoflow.pruning.rewriting.passing import Channels
 from infoflow.pruning.rewriting.slices import Slice
 from infoflow.pruning.rewriting.workpiece import Changes, Workpiece
 

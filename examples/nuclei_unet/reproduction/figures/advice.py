@@ -32,7 +32,7 @@ _HEAD = (
 )
 _WIDTHS = (0.07, 0.16, 0.19, 0.19, 0.12, 0.11, 0.08, 0.10)
 #: Characters in a line of a cell.
-_MOST_WORDS = 33
+_LINE_LENGTH = 33
 _GOOD, _BAD, _OPEN = "#d8efd9", "#f7d6d3", "#eeeeee"
 
 
@@ -46,7 +46,7 @@ def advice(study: Study, results: Path) -> Figure | None:
     ax.set_axis_off()
     rows = [_row(seed, row) for row in given]
     table = ax.table(
-        [[textwrap.fill(text, _MOST_WORDS) for text, _ in row] for row in rows],
+        [[textwrap.fill(text, _LINE_LENGTH) for text, _ in row] for row in rows],
         [[colour for _, colour in row] for row in rows],
         colLabels=_HEAD,
         colWidths=_WIDTHS,
