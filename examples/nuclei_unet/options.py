@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from precision import Precision
 
 CACHE = Path("runs/nuclei_cache")
 
@@ -15,4 +16,7 @@ DataDir = Annotated[
 ]
 CacheDir = Annotated[Path, typer.Option(help="Where the resized images are kept.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+TrainingPrecision = Annotated[
+    Precision, typer.Option(help="Of the training's convolutions; bfloat16 for CPUs that have it.")
+]
 MemoryBudget = Annotated[str, typer.Option(help="For the measurements.")]

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import matplotlib as mpl
 import typer
-from options import CACHE, CacheDir, DataDir, Device, MemoryBudget
+from options import CACHE, CacheDir, DataDir, Device, MemoryBudget, TrainingPrecision
+from precision import Precision
 from reproduction.measure import How
 from reproduction.scales import make_scale
 from reproduction.stages import STAGES, Work, note_scale, run_stages
@@ -40,6 +41,7 @@ def main(
         typer.Option(help="Folder with runs of train.py to take over; may be repeated."),
     ] = None,
     device: Device = "cpu",
+    precision: TrainingPrecision = Precision.FLOAT32,
     mode: Annotated[str, typer.Option(help="Distances: exact, or from a sketch.")] = "exact",
     memory_budget: MemoryBudget = "2GB",
     epochs: Annotated[str, typer.Option(help="Measure these alone, such as 0,1,10.")] = "",
@@ -61,7 +63,7 @@ def main(
         kind = check_device(device).type
         make_repeatable(kind)
         work = Work(
-            make_scale(scale, seeds),
+            make_scale(scale, seeds, precision),
             folder,
             results or folder / "results",
             data_dir,

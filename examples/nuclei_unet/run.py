@@ -17,6 +17,7 @@ from files import replacing
 from losses import make_loss
 from metrics import MetricsFile, Row, mean_dice
 from models import build_model
+from precision import Precision, computing
 from torch import Tensor
 
 import infoflow
@@ -27,8 +28,9 @@ from infoflow.interface import Labels
 class Settings:
     """What decides the numbers of a run; a resumed run must have the same.
 
-    ``device`` is ``"cpu"`` or ``"cuda"``. Without ``measure`` there is no ``flow.nc``: keep the
-    weights then, and measure them later.
+    ``device`` is ``"cpu"`` or ``"cuda"``; ``precision`` is that of training, one of
+    :class:`Precision`. Without ``measure`` there is no ``flow.nc``: keep the weights then, and
+    measure them later.
     """
 
     data_fingerprint: str
@@ -42,6 +44,7 @@ class Settings:
     noise_variance: float = 1.0
     device: str = "cpu"
     measure: bool = True
+    precision: str = Precision.FLOAT32.value
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +115,8 @@ class Run:
         if found:
             self.model.load_state_dict(found.model)
         self.model.to(settings.device)
+        if settings.device == "cpu":  # convolutions with AVX-512 take a quarter less time so
+            self.model.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(self.model.parameters(), settings.learning_rate)
         self.loss = make_loss(self.model, data, settings.device)
         self._total = torch.zeros((), dtype=torch.float64, device=settings.device)
@@ -234,7 +239,8 @@ class Run:
         """Train on some of the images, and add up their losses."""
         images, masks = self.training
         self.optimizer.zero_grad()
-        loss = self.loss(images[rows], masks[rows], rows)
+        with computing(self.model, Precision(self.settings.precision), self.settings.device):
+            loss = self.loss(images[rows], masks[rows], rows)
         loss.backward()
         self.optimizer.step()
         self._total += loss.detach() * len(rows)

@@ -16,7 +16,8 @@ import typer
 from data import load_nuclei
 from metrics import Row
 from models import ORIGINAL, SKIPS, model_number
-from options import CACHE, CacheDir, DataDir, Device, MemoryBudget
+from options import CACHE, CacheDir, DataDir, Device, MemoryBudget, TrainingPrecision
+from precision import Precision
 from run import Run, Settings, environment, make_repeatable
 from tqdm import tqdm
 
@@ -51,6 +52,7 @@ def main(
     clusters: Annotated[int, typer.Option(min=2, help="K-means clusters of the masks: Y.")] = 64,
     noise_variance: Annotated[float, typer.Option(help="Of the KDE's noise.")] = 1.0,
     device: Device = "cpu",
+    precision: TrainingPrecision = Precision.FLOAT32,
     memory_budget: MemoryBudget = "2GB",
     checkpoint_every: Annotated[int, typer.Option(min=1, help="In epochs.")] = 10,
     keep_weights: Annotated[
@@ -85,6 +87,7 @@ def main(
             noise_variance=noise_variance,
             device=kind,
             measure=measure,
+            precision=precision.value,
         )
         run = Run(settings, data, out, memory_budget=memory_budget, keep_weights=keep_weights)
         announce(run)

@@ -389,10 +389,22 @@ def test_seeds_at_one_rate_are_compared_as_rates_are():
     late = make_seed(variant="half", seed=1)
     late.curves[1] = make_curve(5000, 10_000)
     seeds = (make_seed(), main, late)
-    (found,) = clocks.compare_seeds(study.Study(seeds, (replace(main, variant="rate0.02"),)))
+    (found,) = clocks.compare_repeats(study.Study(seeds, (replace(main, variant="rate0.02"),)))
     assert found["Model 1"] == "half, seed 1 against half, seed 0"
     assert found["clock, largest ratio at equal Dice"] == pytest.approx(2.0, rel=0.06)
-    assert clocks.compare_seeds(study.Study(seeds)) == []
+    assert clocks.compare_repeats(study.Study(seeds)) == []
+
+
+def test_another_precision_is_compared_as_seeds_are_and_is_no_rate():
+    about = {"model": 1, "size": 64, "base_channels": 8, "images": None, "seed": 0}
+    main = replace(make_seed(variant="half"), about=about | {"precision": "float32"})
+    mixed = replace(main, variant="bfloat16", about=about | {"precision": "bfloat16"})
+    rate = replace(main, variant="rate0.02")
+    every = study.Study((main,), (mixed, rate))
+    (found,) = clocks.compare_repeats(every)
+    assert found["Model 1"] == "bfloat16, seed 0 against half, seed 0"
+    assert found["mean difference of validation Dice"] == 0.0
+    assert every.rates() == (main, rate)
 
 
 def test_a_rate_that_has_not_learned_gives_no_factor():

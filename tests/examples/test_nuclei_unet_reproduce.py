@@ -192,6 +192,19 @@ def test_a_training_is_taken_over_by_its_settings(whole: tuple[Path, str]):
     assert replace(found, only=(1, 7)).kept() == [1]
     assert find(clock, [place / clock.name]) is not None
     assert find(replace(one, seed=1), [place]) is None
+    assert find(replace(one, precision="bfloat16"), [place]) is None
+
+
+def test_the_papers_net_in_another_precision_has_a_control_in_it():
+    scales = example.reproduction.scales
+    mixed = scales.make_scale("cpu", precision=example.precision.Precision.BFLOAT16)
+    assert {t.variant for t in mixed.trainings if t.precision == "bfloat16"} == {
+        "whole",
+        "bfloat16",
+    }
+    plain = scales.make_scale("cpu").trainings
+    assert {t.name for t in mixed.trainings} - {t.name for t in plain} == {"bfloat16-model1-seed0"}
+    assert {t.precision for t in plain} == {"float32"}
 
 
 def test_a_training_that_diverges_stops_no_other(place: Path, tmp_path: Path, monkeypatch, capsys):

@@ -245,11 +245,41 @@ def test_the_first_epoch_is_plain_gradient_descent_on_the_epochs_own_order(
         torch.testing.assert_close(parameter, expected - 0.5 * expected.grad)
 
 
+def test_mixed_precision_trains_alike(settings, data, uninterrupted: Path, tmp_path: Path):
+    mixed = replace(settings, precision="bfloat16")
+    weights = [parameter.dtype for parameter in go_on(mixed, data, tmp_path, 4).model.parameters()]
+    assert set(weights) == {torch.float32}
+    losses = [column(out, "training_loss") for out in (tmp_path, uninterrupted)]
+    assert losses[0] != losses[1]
+    assert losses[0][1:] == pytest.approx(losses[1][1:], rel=1e-2, nan_ok=True)
+
+
+def column(out: Path, name: str) -> list[float]:
+    header, *rows = (out / "metrics.csv").read_text().splitlines()
+    place = header.split(",").index(name)
+    return [float(row.split(",")[place] or "nan") for row in rows]
+
+
+def test_a_sure_net_still_has_a_gradient_in_mixed_precision():
+    """With a score of 8, a bfloat16 probability would be 1 and its loss clipped, without slope."""
+    precision = example.precision
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.Sigmoid())
+    torch.nn.init.zeros_(net[0].weight)
+    torch.nn.init.constant_(net[0].bias, 8.0)
+    with precision.computing(net, precision.Precision.BFLOAT16, "cpu"):
+        loss = torch.nn.BCELoss()(net(torch.zeros(1, 1, 4, 4)), torch.zeros(1, 1, 4, 4))
+    loss.backward()
+    assert loss.item() == pytest.approx(8.0, rel=1e-3)
+    assert net[0].bias.grad.item() == pytest.approx(1.0, rel=1e-2)
+    assert not net[0]._forward_hooks
+
+
 def test_measured_as_analyze_measures(settings, data, tmp_path: Path):
     going = run.Run(settings, data, tmp_path)
     going.begin()
+    twin = models.build_model(1, base_channels=4, seed=0).to(memory_format=torch.channels_last)
     result = infoflow.analyze(
-        models.build_model(1, base_channels=4, seed=0),
+        twin,
         example.data.batches(data.images, data.masks, 4),
         target=infoflow.KMeans(4),
         noise_variance=10.0,
@@ -316,6 +346,7 @@ def test_a_net_whose_output_is_no_number_stops_the_run(settings, data, tmp_path:
         ("learning_rate", 0.1, r"learning rate 0\.5 \(now 0\.1\)"),
         ("model", 2, r"model 1 \(now 2\)"),
         ("seed", 7, r"seed 0 \(now 7\)"),
+        ("precision", "bfloat16", r"precision float32 \(now bfloat16\)"),
         ("clusters", 3, r"clusters 4 \(now 3\)"),
         ("data_fingerprint", "other", r"data fingerprint .* \(now other\)"),
     ],

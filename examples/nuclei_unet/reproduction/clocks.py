@@ -1,4 +1,4 @@
-"""How far learning rates, and seeds, agree at equal learning rate × steps."""
+"""How far learning rates, seeds and precisions agree at equal learning rate × steps."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ def compare_clocks(study: Study) -> list[dict[str, float | str]]:
     ]
 
 
-def compare_seeds(study: Study) -> list[dict[str, float | str]]:
-    """Return the same for other seeds at one rate: how much of a difference is chance."""
-    rates = study.rates()
+def compare_repeats(study: Study) -> list[dict[str, float | str]]:
+    """Return the same for other seeds and precisions at one rate: how much of it is chance."""
+    repeats = study.repeats()
     return [
-        _compare(rates[0], seed, f"{seed.name} against {rates[0].name}")
-        for seed in study.seeds
-        if rates and seed is not rates[0] and seed.variant == rates[0].variant
+        _compare(repeats[0], other, f"{other.name} against {repeats[0].name}")
+        for other in repeats[1:]
     ]
 
 

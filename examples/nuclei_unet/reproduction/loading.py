@@ -15,7 +15,7 @@ import infoflow
 from reproduction.curves import Curve, Numbers
 from reproduction.entropy import read_entropies
 from reproduction.readouts import read_probes
-from reproduction.scales import is_other_rate, paper_clock
+from reproduction.scales import is_control, paper_clock
 from reproduction.study import Seed, Study
 
 
@@ -33,13 +33,13 @@ def load_study(results: Path) -> Study:
         models.setdefault((about["variant"], about["seed"]), []).append(about)
     seeds = [_load_seed(results, group) for group in models.values()]
     found = [seed for seed in seeds if seed is not None]
-    others = tuple(seed for seed in found if is_other_rate(seed.variant))
+    others = tuple(seed for seed in found if is_control(seed.variant))
     if len(others) == len(found):
         raise ValueError(
             f"{results} must hold the measurements of a Model 1 (*-model1-*.flow.nc), but has "
             "none. Run the stages train and measure first."
         )
-    return Study(tuple(seed for seed in found if not is_other_rate(seed.variant)), others)
+    return Study(tuple(seed for seed in found if not is_control(seed.variant)), others)
 
 
 def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from precision import Precision
+
 from infoflow import paper_schedule
 
 #: The paper's learning rate, and its optimiser steps in an epoch: 605 images in batches of 16.
@@ -24,9 +26,10 @@ class Training:
     Parameters
     ----------
     variant
-        The group that it belongs to: ``"whole"`` (the paper's net), ``"half"``, or ``"rate0.02"``
-        and the like: the same net at another learning rate.
-    model, size, base_channels, learning_rate, epochs, seed, clusters
+        The group that it belongs to: ``"whole"`` (the paper's net), ``"half"``, or a control:
+        ``"rate0.02"`` and the like, and ``"bfloat16"``, the same net at another learning rate or
+        precision.
+    model, size, base_channels, learning_rate, epochs, seed, clusters, precision
         As in ``train.py``.
     images
         How many training images to use; None for all.
@@ -41,6 +44,7 @@ class Training:
     seed: int = 0
     clusters: int = 64
     images: int | None = None
+    precision: str = Precision.FLOAT32.value
 
     @property
     def name(self) -> str:
@@ -50,7 +54,7 @@ class Training:
     @property
     def is_main(self) -> bool:
         """Whether it is a Model 1 whose numbers the claims read."""
-        return self.model == 1 and not is_other_rate(self.variant)
+        return self.model == 1 and not is_control(self.variant)
 
     def looks(self) -> list[int]:
         """Return the epochs to measure, which are among the paper's, with the last one.
@@ -71,14 +75,14 @@ class Training:
 
     def is_same(self, settings: dict[str, object]) -> bool:
         """Tell whether a run with these settings is this training, whatever its length."""
-        names = ("model", "size", "base_channels", "learning_rate", "seed", "clusters")
+        names = ("model", "size", "base_channels", "learning_rate", "seed", "clusters", "precision")
         is_same = all(settings.get(name) == getattr(self, name) for name in names)
         return is_same and settings.get("batch_size") == BATCH
 
 
-def is_other_rate(variant: str) -> bool:
-    """Tell whether a variant only serves to compare learning rates."""
-    return variant.startswith("rate")
+def is_control(variant: str) -> bool:
+    """Tell whether a variant only serves to compare learning rates or precisions."""
+    return variant.startswith("rate") or variant in {precision.value for precision in Precision}
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,19 @@ def steps_per_epoch(images: int) -> int:
     return math.ceil(images / BATCH)
 
 
-def make_scale(name: str, seeds: int | None = None) -> Scale:
-    """Return a scale by its name; ``seeds`` for the variant that is trained several times.
+def make_scale(
+    name: str, seeds: int | None = None, precision: Precision = Precision.FLOAT32
+) -> Scale:
+    """Return a scale by its name.
+
+    Parameters
+    ----------
+    name
+        ``"full"``, ``"cpu"`` or ``"smoke"``.
+    seeds
+        Of the variant that is trained several times.
+    precision
+        Of *whole*. *Half* is trained in float32, and where *whole* is not, once more as it is.
 
     Examples
     --------
@@ -132,7 +147,7 @@ def make_scale(name: str, seeds: int | None = None) -> Scale:
         raise ValueError(f"scale must be full, cpu or smoke, got {name!r}.")
     if seeds is not None and seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}.")
-    return Scale(name, tuple(makers[name](seeds)))
+    return Scale(name, tuple(makers[name](seeds, precision.value)))
 
 
 def _four(first: Training, seeds: int) -> Iterator[Training]:
@@ -141,20 +156,23 @@ def _four(first: Training, seeds: int) -> Iterator[Training]:
             yield replace(first, model=model, seed=seed)
 
 
-def _full(seeds: int | None) -> Iterator[Training]:
-    yield from _four(Training("whole", 1, 128, 16, 0.001, PAPER_EPOCHS), seeds or 1)
-    yield Training("rate0.01", 1, 128, 16, 0.01, 1000)
+def _full(seeds: int | None, precision: str) -> Iterator[Training]:
+    whole = Training("whole", 1, 128, 16, 0.001, PAPER_EPOCHS, precision=precision)
+    yield from _four(whole, seeds or 1)
+    yield replace(whole, variant="rate0.01", learning_rate=0.01, epochs=1000)
 
 
-def _cpu(seeds: int | None) -> Iterator[Training]:
-    yield from _four(Training("whole", 1, 128, 16, 0.05, 200), 1)
+def _cpu(seeds: int | None, precision: str) -> Iterator[Training]:
+    yield from _four(Training("whole", 1, 128, 16, 0.05, 200, precision=precision), 1)
     half = Training("half", 1, 64, 8, 0.05, 200)
     yield from _four(half, seeds or 3)
     for rate, epochs in ((0.1, 100), (0.02, 500)):
         yield replace(half, variant=f"rate{rate}", learning_rate=rate, epochs=epochs)
+    if precision != half.precision:
+        yield replace(half, variant=precision, precision=precision)
 
 
-def _smoke(seeds: int | None) -> Iterator[Training]:
-    tiny = Training("whole", 1, 32, 4, 0.5, 2, clusters=8, images=64)
+def _smoke(seeds: int | None, precision: str) -> Iterator[Training]:
+    tiny = Training("whole", 1, 32, 4, 0.5, 2, clusters=8, images=64, precision=precision)
     yield from _four(tiny, seeds or 1)
     yield replace(tiny, variant="rate0.1", learning_rate=0.1, epochs=10)

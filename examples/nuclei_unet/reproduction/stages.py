@@ -21,7 +21,7 @@ from reproduction.entropy import write_entropies
 from reproduction.measure import How, make_targets, measure, measured_epochs
 from reproduction.pictures import write_clusters, write_outputs
 from reproduction.readouts import write_probes
-from reproduction.scales import Scale, Training, is_other_rate
+from reproduction.scales import Scale, Training, is_control
 from reproduction.training import Trained, collect, find_trained, train_one
 
 STAGES = ("data", "train", "measure", "figures", "claims")
@@ -191,7 +191,7 @@ def _is_current(trained: Trained, results: Path) -> bool:
 
 def _write_pictures(trained: Trained, data: Nuclei, results: Path) -> None:
     training = trained.training
-    if training.seed or is_other_rate(training.variant) or training.model > 3:
+    if training.seed or is_control(training.variant) or training.model > 3:
         return
     write_outputs(trained, data, results / f"{training.name}.outputs.npz")
     if training.model == 1:

@@ -171,10 +171,10 @@ def on_paper_clock(seed: Seed) -> infoflow.FlowResult:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """All seeds of all variants, and Model 1 at other learning rates."""
+    """All seeds of all variants, and Model 1 at other learning rates or precisions."""
 
     seeds: tuple[Seed, ...]
-    other_rates: tuple[Seed, ...] = ()
+    controls: tuple[Seed, ...] = ()
 
     def main(self) -> Seed:
         """Return the seed that the figures show: of the finished ones the paper's net."""
@@ -183,12 +183,27 @@ class Study:
     def rates(self) -> tuple[Seed, ...]:
         """Return the same Model 1 at several learning rates, the one of the claims first."""
         for seed in self.seeds:
-            others = [other for other in self.other_rates if _same_net(seed.about, other.about)]
+            others = [other for other in self._controls(seed) if _same(seed, other, "precision")]
             if others:
                 return (seed, *sorted(others, key=lambda other: -other.rate))
         return ()
 
+    def repeats(self) -> tuple[Seed, ...]:
+        """Return Model 1 of one variant with its seeds and precisions, the first of rates first."""
+        for first in self.rates()[:1]:
+            seeds = [seed for seed in self.seeds if seed.variant == first.variant]
+            others = [
+                other for other in self._controls(first) if not _same(first, other, "precision")
+            ]
+            return (first, *(seed for seed in seeds if seed is not first), *others)
+        return ()
 
-def _same_net(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
-    names = ("model", "size", "base_channels", "images", "seed")
-    return bool(one and other) and all(one[name] == other[name] for name in names)  # type: ignore[index]
+    def _controls(self, seed: Seed) -> list[Seed]:
+        names = ("model", "size", "base_channels", "images", "seed")
+        return [other for other in self.controls if _same(seed, other, *names)]
+
+
+def _same(one: Seed, other: Seed, *names: str) -> bool:
+    """Tell whether two trainings agree in some of their settings; False where one has none."""
+    mine, theirs = one.about, other.about
+    return bool(mine and theirs) and all(mine.get(name) == theirs.get(name) for name in names)

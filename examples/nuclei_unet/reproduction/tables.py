@@ -10,7 +10,7 @@ from pathlib import Path
 
 from files import replacing
 
-from reproduction.clocks import compare_clocks, compare_seeds, worst_factor
+from reproduction.clocks import compare_clocks, compare_repeats, worst_factor
 from reproduction.costs import read_costs
 from reproduction.curves import LEARNED
 from reproduction.loading import load_study
@@ -25,7 +25,7 @@ OWN = ("claim", "ours", "verdict", "why")
 #: Verdicts on our own statements, of which there is nothing to reproduce.
 _HOLDS = {"reproduced": "holds", "not reproduced": "does not hold"}
 RUNS = (
-    *("run", "model", "epochs", "the paper's in one"),
+    *("run", "model", "precision", "epochs", "the paper's in one"),
     *("segments from", "best Dice", "Dice at the end"),
 )
 
@@ -33,7 +33,7 @@ RUNS = (
 def write_claims(results: Path, out: Path) -> list[Judged]:
     """Write ``claims.json``, and tables: claims, ours, settings, runs, and clocks if measured."""
     study = load_study(results)
-    clocks, chance = compare_clocks(study), compare_seeds(study)
+    clocks, chance = compare_clocks(study), compare_repeats(study)
     factor = worst_factor(clocks)
     papers, ours = (
         [judge(claim, study.seeds, factor) for claim in group] for group in (PAPERS, OURS)
@@ -57,7 +57,7 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     content = {
         "clock": "the paper's epochs with as much learning rate × steps",
         "clocks": clocks,
-        "seeds": chance,
+        "repeats": chance,
         "costs": costs,
         "claims": [
             {"name": judged.claim.name, "whose": whose, **_entry(judged)}
@@ -108,12 +108,13 @@ def _scores_of(seed: Seed) -> dict[str, str]:
 def _runs(study: Study) -> list[tuple[str, ...]]:
     """Return how far each training has come, and how well."""
     rows = []
-    for seed in (*study.seeds, *study.other_rates):
+    for seed in (*study.seeds, *study.controls):
         for model, curve in seed.curves.items():
             done = f"{curve.clock[-1] / seed.rate:.0f} of {curve.end / seed.rate:.0f}"
             dice = f"{curve.best():.2f}", f"{curve.last:.2f}"
             learned = clock_text(curve.arrives(LEARNED))
-            rows.append((seed.name, str(model), done, f"{seed.rate:g}", learned, *dice))
+            precision = str((seed.about or {}).get("precision", "-"))
+            rows.append((seed.name, str(model), precision, done, f"{seed.rate:g}", learned, *dice))
     return rows
 
 

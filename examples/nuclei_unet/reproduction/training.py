@@ -97,6 +97,7 @@ def train_one(
         clusters=training.clusters,
         device=device,
         measure=False,
+        precision=training.precision,
     )
     maker = GraphedRun if device == "cuda" else Run
     run = maker(settings, data, folder, keep_weights=True)
