@@ -70,6 +70,8 @@ class BeforeMerge:
         Its I(Y;M), the largest of any layer, and the difference.
     is_saturated
         Whether it is at its ceiling.
+    null_high
+        What shuffled classes give in 95 % of cases; None where that was not measured.
     """
 
     beside: str
@@ -77,6 +79,7 @@ class BeforeMerge:
     maximum: float
     gap: float | None
     is_saturated: bool
+    null_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,17 @@ def before_merge(result: FlowResult, merge: Merge, skip: Skip) -> BeforeMerge:
         )
     value = float(result.iym.sel(layer=beside)[-1])
     ceiling = float(result.dataset["iym_ceiling"][-1])
-    return BeforeMerge(beside, value, maximum, maximum - value, is_saturated(value, ceiling))
+    null_high = _null_high(result, beside)
+    at_ceiling = is_saturated(value, ceiling)
+    return BeforeMerge(beside, value, maximum, maximum - value, at_ceiling, null_high)
+
+
+def _null_high(result: FlowResult, layer: str) -> float | None:
+    """Return what shuffled classes give of I(Y;M) at the last epoch; None where not measured."""
+    if "iym_null_high" not in result.dataset:
+        return None
+    value = float(result.dataset["iym_null_high"].sel(layer=layer)[-1])
+    return None if math.isnan(value) else value
 
 
 def _beside(result: FlowResult, merge: Merge, skip: Skip) -> str:
@@ -176,6 +189,9 @@ def answer_redesign(
     is_history = len(result.epochs) > 1
     when = f"from epoch {epoch} on, " if is_history else ""
     reason = f"{when}the layers before the merge have the maximum of I(Y;·)"
+    null_high = _null_high(result, beside)
+    if null_high is not None and float(before[-1]) <= null_high:
+        reason += ", though no more than for shuffled classes: it may only tell samples apart"
     if saturated[-1] and not trust_saturated:
         return _cannot(
             PAPER,

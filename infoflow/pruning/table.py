@@ -44,7 +44,7 @@ def advice_table(advice: Mapping[str, Any]) -> str:
             part.question,
             f"Rests on {part.reading}.",
             "",
-            *align([part.header, *part.rows], right=range(2, 7)),
+            *align([part.header, *part.rows], right=range(2, len(part.header))),
             "",
             *part.reasons,
             "",
@@ -58,7 +58,8 @@ def advice_parts(advice: Mapping[str, Any]) -> Iterator[Part]:
     """Yield the answers to each question."""
     streams = advice["streams"]
     unit = advice["unit"]
-    redesign = ("stream", "verdict", f"beside ({unit})", f"maximum ({unit})", f"gap ({unit})")
+    beside = (f"beside ({unit})", f"maximum ({unit})", f"gap ({unit})", "null")
+    redesign = ("stream", "verdict", *beside)
     added = next((row["added"]["unit"] for row in streams if row["added"]), unit)
     cut = ("stream", "verdict", f"adds ({added})", "95 %", "null")
     for name, header, cells in (("redesign", redesign, _before), ("cut", cut, _added)):
@@ -100,7 +101,7 @@ def _before(row: Mapping[str, Any]) -> tuple[str, ...]:
     mark = " =" if before["is_saturated"] else ""
     return (
         _number(before["value"], ".3f") + mark,
-        *(_number(before[key], ".3f") for key in ("maximum", "gap")),
+        *(_number(before[key], ".3f") for key in ("maximum", "gap", "null_high")),
     )
 
 

@@ -76,6 +76,19 @@ def test_a_saturated_number_supports_no_verdict():
     assert advice.prunable == ("encoder.1.2->decoder.2.0",)
 
 
+def test_the_maximum_for_shuffled_classes_too_is_told():
+    """Of the paper's nuclei, K-means clusters are told apart no better than shuffled ones are."""
+    result = made_up({13: [0.1, 0.5, 2.0], 16: [0.1, 2.0, 2.8]})
+    null = xr.full_like(result.iym, 0.05)
+    null[:, 16] = 2.9
+    known = infoflow.FlowResult(result.dataset.assign(iym_null_high=null), result.graph)
+    advice = infoflow.suggest_pruning(known, tolerance=0.4)
+    assert [row.redesign.verdict for row in advice[1:3]] == ["prune if trained to epoch"] * 2
+    assert ["shuffled" in row.redesign.reason for row in advice[1:3]] == [False, True]
+    assert (advice[2].before.null_high, advice[1].before.null_high) == (2.9, 0.05)
+    assert infoflow.suggest_pruning(result, tolerance=0.4)[2].before.null_high is None
+
+
 def with_streams(result, **numbers):
     """The result, with what 7→11 adds; the other streams are not measured."""
     usual = {"added": 0.5, "added_ci_low": 0.4, "added_ci_high": 0.6, "added_null_high": 0.1}
