@@ -18,7 +18,7 @@ class Precision(Enum):
 
 @contextmanager
 def computing(model: nn.Module, precision: Precision, device: str) -> Iterator[None]:
-    """Let the convolutions of a model compute in a precision; a loss within is in float32.
+    """Let the convolutions of a model compute in a precision, for a loss after the context.
 
     In mixed precision the weights stay float32, and so do the scores that the last convolution
     gives: a probability next to 1 has steps of 1/256 in bfloat16, so that it would be 1, and its

@@ -87,7 +87,7 @@ def main(
 def parse_epochs(text: str) -> tuple[int, ...]:
     """Return the numbers of a comma-separated list."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    wrong = [part for part in parts if not part.isdigit()]
+    wrong = [part for part in parts if not part.isdecimal()]
     if wrong:
         raise ValueError(f"epochs must be whole numbers such as 0,1,10, got {wrong[0]!r}.")
     return tuple(map(int, parts))

@@ -17,7 +17,7 @@ from files import replacing
 from losses import make_loss
 from metrics import MetricsFile, Row, mean_dice
 from models import build_model
-from precision import Precision, computing
+from precision import Precision
 from torch import Tensor
 
 import infoflow
@@ -118,7 +118,8 @@ class Run:
         if settings.device == "cpu":  # convolutions with AVX-512 take a quarter less time so
             self.model.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(self.model.parameters(), settings.learning_rate)
-        self.loss = make_loss(self.model, data, settings.device)
+        precision = Precision(settings.precision)
+        self.loss = make_loss(self.model, data, settings.device, precision)
         self._total = torch.zeros((), dtype=torch.float64, device=settings.device)
         self.training = self._on_device(data.images, data.masks)
         self.validation = self._on_device(data.validation_images, data.validation_masks)
@@ -239,8 +240,7 @@ class Run:
         """Train on some of the images, and add up their losses."""
         images, masks = self.training
         self.optimizer.zero_grad()
-        with computing(self.model, Precision(self.settings.precision), self.settings.device):
-            loss = self.loss(images[rows], masks[rows], rows)
+        loss = self.loss(images[rows], masks[rows], rows)
         loss.backward()
         self.optimizer.step()
         self._total += loss.detach() * len(rows)

@@ -12,18 +12,21 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 import typer
+from checkpoint import Checkpoint, Plain
 from data import Nuclei, batches, load_nuclei
+from files import reading
 from metrics import mean_dice
 from models import build_model
 from options import CACHE, CacheDir, DataDir
 from torch import Tensor, nn
 
 import infoflow
+from infoflow import InfoflowError
 from infoflow.testing import UNet
 
 BATCH = 16
@@ -112,10 +115,25 @@ def main(
     out: Annotated[Path, typer.Option(help="Table to write.")] = Path("skips.csv"),
 ) -> None:
     """Print and write the table."""
-    settings: dict[str, Any] = torch.load(run / "checkpoint.pt", weights_only=True)["settings"]
-    data = load_nuclei(data_dir, size=settings["size"], cache_dir=cache_dir)
-    model = build_model(1, base_channels=settings["base_channels"])
-    model.load_state_dict(torch.load(run / "weights.pt", weights_only=True))
+    try:
+        settings = Checkpoint.load(run / "checkpoint.pt").settings
+        if settings["model"] != 1:
+            raise ValueError(
+                f"{run} must be a run of Model 1, which has all skips, got model "
+                f"{settings['model']}. Give another folder."
+            )
+        data = load_nuclei(data_dir, size=settings["size"], cache_dir=cache_dir)
+        model = build_model(1, base_channels=settings["base_channels"])
+        with reading(run / "weights.pt"):
+            model.load_state_dict(torch.load(run / "weights.pt", weights_only=True))
+        write_table(model, data, settings, pixels, out)
+    except (InfoflowError, ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def write_table(model: UNet, data: Nuclei, settings: Plain, pixels: int, out: Path) -> None:
+    """Print and write every reading of each skip, beside what cutting it costs."""
     whole = mean_dice(model, data.validation_images, data.validation_masks, BATCH)
     typer.echo(f"validation Dice {whole:.3f}, torch {torch.__version__}, {platform.machine()}")
     found = readings(model, data, settings["clusters"], pixels)

@@ -24,6 +24,8 @@ def check_metrics(metrics: Sequence[str] | None, *, is_dense: bool) -> tuple[str
     known = tuple(METRICS) if is_dense else ("accuracy",)
     if metrics is None:
         return ("dice", "iou") if is_dense else known
+    if not isinstance(metrics, Sequence):
+        raise ArgumentError(f"metrics must be names among {', '.join(METRICS)}, got {metrics!r}.")
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:

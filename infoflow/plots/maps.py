@@ -63,7 +63,7 @@ def feature_maps(
     Raises
     ------
     ArgumentError
-        If the image is none, or a channel does not exist.
+        If the model or the image is none, or a channel does not exist.
     ActivationError
         If no chosen layer has maps, or values are not finite.
 
@@ -77,6 +77,11 @@ def feature_maps(
     (['image', 'encoder.0.0', 'encoder.4.0', 'output'], '8  encoder.4.0  64×2×2')
     """
     batch = _as_batch(image)
+    if not isinstance(model, nn.Module | LayerGraph):
+        raise ArgumentError(
+            "model must be an nn.Module or its graph from infoflow.trace, got "
+            f"{type(model).__name__}."
+        )
     graph = model if isinstance(model, LayerGraph) else trace(model, batch.to(_home(model)))
     drawn = [layer for layer in graph.select(layers) if len(layer.positions) == 2]
     if not drawn:
@@ -135,7 +140,11 @@ def _chosen(layer: Layer, maps: Tensor, channels: int | Sequence[int]) -> list[i
             raise ArgumentError(f"channels must be at least 1, got {channels}.")
         spread = maps.flatten(1).std(dim=1, correction=0)
         return sorted(spread.argsort(descending=True, stable=True)[:channels].tolist())
-    missing = [number for number in channels if not 0 <= number < there]
+    if not isinstance(channels, Sequence):
+        raise ArgumentError(
+            f"channels must be how many to draw, or the numbers of those to draw, got {channels!r}."
+        )
+    missing = [number for number in channels if number not in range(there)]
     if missing or not channels:
         raise ArgumentError(
             f"channels must be numbers from 0 to {there - 1} for layer {layer.name} "

@@ -136,7 +136,7 @@ def _draw_null(result: FlowResult, ax: Axes, epoch: int) -> None:
     high = result.dataset["iym_null_high"].sel(epoch=epoch).values
     if np.isnan(high).all():
         return
-    words = f"null{f' at epoch {epoch}' if len(result.epochs) > 1 else ''}: classes shuffled"
+    words = f"null{f' at epoch {epoch:,}' if len(result.epochs) > 1 else ''}: classes shuffled"
     index = result.dataset["index"].values
     if len(index) == 1:  # an area needs a width
         index, high = np.array([index[0] - 0.4, index[0] + 0.4]), np.repeat(high, 2)

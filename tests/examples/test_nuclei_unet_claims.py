@@ -273,6 +273,16 @@ def test_a_control_never_learns_to_segment():
     assert "does not hold" in verdicts.judge(PAPERS["dice-2"], [make_seed()]).untrained
 
 
+def test_figures_show_the_papers_net_once_all_its_models_are_trained():
+    whole, half = make_seed(), make_seed(variant="half")
+    assert study.Study((half, whole)).main() is whole
+    short = replace(whole, curves={**whole.curves, 4: make_curve(8000, 5000.0)})
+    lacking = replace(whole, curves={1: whole.curves[1]})
+    for part in (short, lacking):
+        assert study.Study((half, part)).main() is half
+        assert study.Study((part,)).main() is part
+
+
 def test_without_an_untrained_look_there_is_no_control():
     seed = make_seed(papers_iym()[1:], clock=CLOCK[1:])
     assert seed.never_trained() is None
@@ -383,6 +393,27 @@ def test_a_clock_that_runs_twice_as_fast_is_found():
     assert math.isnan(clocks.worst_factor([]))
 
 
+def test_rates_are_compared_each_with_each():
+    about = {"model": 1, "size": 64, "base_channels": 8, "images": None, "seed": 0}
+    main, *others = (
+        replace(make_seed(variant=f"rate{rate}"), about=about | {"learning_rate": rate}, rate=rate)
+        for rate in (0.05, 0.1, 0.02)
+    )
+    found = clocks.compare_clocks(study.Study((main,), tuple(others)))
+    assert [row["Model 1"] for row in found] == [
+        "rate 0.1 against 0.05",
+        "rate 0.02 against 0.05",
+        "rate 0.02 against 0.1",
+    ]
+
+
+def test_other_masks_say_nothing_of_the_papers_bits():
+    smaller = replace(make_seed(), about={"size": 32, "clusters": 8, "images": 64})
+    for name in ("maximum", "below-log-k"):
+        assert verdict(name, make_seed()) == "reproduced"
+        assert verdict(name, smaller) == verdicts.CANNOT
+
+
 def test_seeds_at_one_rate_are_compared_as_rates_are():
     about = {"model": 1, "size": 64, "base_channels": 8, "images": None, "seed": 0}
     main = replace(make_seed(variant="half"), about=about)
@@ -413,6 +444,10 @@ def test_a_rate_that_has_not_learned_gives_no_factor():
     other = replace(flat(make_seed(variant="rate0.02"), 1), about=about)
     found = clocks.compare_clocks(study.Study((main,), (other,)))
     assert math.isnan(clocks.worst_factor(found))
+
+
+def test_a_net_that_stays_as_it_is_does_not_grow():
+    assert verdict("grows", make_seed(np.full((13, 23), 2.0))) == "not reproduced"
 
 
 def test_a_fall_back_is_no_growth():

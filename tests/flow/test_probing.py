@@ -261,6 +261,7 @@ def test_wrong_input_gets_one_clear_sentence(unet, loader, blobs):
 
     probing("metrics must be among dice, iou, accuracy, got 'f1'", loader, ["f1"])
     probing("metrics must name at least one of dice", loader, [])
+    probing("metrics must be names among dice, iou, accuracy, got 3", loader, 3)
     probing("dice compares maps, but Y is one class per sample", [(images, labels)], ["dice"])
     probing("probe needs Y, but the loader's batches hold inputs only", [images])
     probing("probe needs Y, got target='none'", loader, target="none")

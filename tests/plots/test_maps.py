@@ -85,6 +85,11 @@ def test_wrong_input_gets_one_clear_sentence(unet, image):
             plots.feature_maps(unet, wrong)
     with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
         plots.feature_maps(unet, image, channels=0)
+    for wrong in (2.5, "3"):
+        with pytest.raises(ValueError, match=r"channels must be"):
+            plots.feature_maps(unet, image, channels=wrong)
+    with pytest.raises(ValueError, match=r"model must be an nn\.Module or its graph"):
+        plots.feature_maps(None, image)
     with pytest.raises(
         ValueError, match=r"numbers from 0 to 0 for layer output \(22\), which has 1"
     ):

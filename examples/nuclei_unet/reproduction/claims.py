@@ -16,11 +16,13 @@ from reproduction.study import AT_MAXIMUM, Seed
 from reproduction.verdicts import Answer, clock_text
 
 MERGES = (11, 14, 17, 20)
+#: Of the paper's masks.
+_CLUSTERS = 64
 #: A rise smaller than this, in bits, is none.
 _RISE = 0.01
 #: Of fewer looks no share is taken.
 _FEWEST_LOOKS = 3
-#: A fall of the mean I(Y;M) by less, as a share of H(Y), is none.
+#: A rise or fall of a mean over layers by less, as a share of its most, is none.
 _SETBACK = 0.1
 _SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
 
@@ -32,15 +34,18 @@ def maximum(seed: Seed) -> Answer:
     if seed.entropies:
         low, high = min(seed.entropies), max(seed.entropies)
         text += f" (H(Y) by {len(seed.entropies)} starts of K-means: {low:.2f} to {high:.2f})"
-    if seed.variant == "half":
-        return Answer(None, text, top, "smaller masks have other clusters", _bits)
+    if not _has_papers_masks(seed):
+        return Answer(None, text, top, "other masks than the paper's have other clusters", _bits)
     return Answer(round(top) == 3, text, top, form=_bits)
 
 
 def below_log_k(seed: Seed) -> Answer:
     """Compare H(Y) of the clusters with the logarithm of their number."""
-    most = math.log2((seed.about or {}).get("clusters", 64))
+    clusters = (seed.about or {}).get("clusters", _CLUSTERS)
+    most = math.log2(clusters)
     text = f"H(Y) = {seed.ceiling():.2f} of {most:.0f} bits"
+    if clusters != _CLUSTERS:
+        return Answer(None, text, seed.ceiling(), f"the paper has {_CLUSTERS} clusters", _bits)
     return Answer(seed.ceiling() < 0.9 * most, text, seed.ceiling(), form=_bits)
 
 
@@ -153,12 +158,17 @@ def same_shape(seed: Seed, setting: str, quantities: Sequence[str] = ("ixm", "iy
 
 
 def grows(seed: Seed) -> Answer:
-    """Read how far the layers' mean I(Y;M) falls below what it has been before."""
-    mean = seed.read()[seed.until].mean(axis=1)
-    if len(mean) <= _FEWEST_LOOKS:
+    """Read how far the layers' means rise over training, and fall below what they have been."""
+    means = {name: seed.read(name)[seed.until].mean(axis=1) for name in ("ixm", "iym")}
+    if len(means["iym"]) <= _FEWEST_LOOKS:
         return Answer(None, "-", why="there are too few looks")
-    loss = float((np.maximum.accumulate(mean) - mean).max() / seed.ceiling())
-    return Answer(loss <= _SETBACK, _fall(loss), loss, form=_fall)
+    parts, holds = [], []
+    for name, mean in means.items():
+        gain, most = float(mean[-1] - mean[0]), float(mean.max())
+        loss = float((np.maximum.accumulate(mean) - mean).max())
+        parts.append(f"{_SYMBOLS[name]} {gain:+.2f} bits, falls by up to {loss:.2f}")
+        holds.append(gain > _SETBACK * most and loss <= _SETBACK * most)
+    return Answer(all(holds), "; ".join(parts))
 
 
 def u_shape(seed: Seed) -> Answer:
@@ -175,6 +185,11 @@ def u_shape(seed: Seed) -> Answer:
     return Answer(share > 0.5, _of_looks(share), share, form=_of_looks)
 
 
+def _has_papers_masks(seed: Seed) -> bool:
+    papers = {"size": 128, "clusters": _CLUSTERS, "images": None}
+    return all((seed.about or papers).get(name) == value for name, value in papers.items())
+
+
 def since(when: float) -> str:
     """Say from which epoch on something is."""
     if not when:
@@ -188,10 +203,6 @@ def _bits(value: float) -> str:
 
 def _gain(value: float) -> str:
     return f"{value:+.2f} bits"
-
-
-def _fall(share: float) -> str:
-    return f"falls by up to {share:.0%} of H(Y)"
 
 
 def _of_looks(share: float) -> str:

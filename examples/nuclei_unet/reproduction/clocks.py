@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -16,11 +17,10 @@ _FACTORS = ("clock, least ratio at equal Dice", "clock, largest ratio at equal D
 
 
 def compare_clocks(study: Study) -> list[dict[str, float | str]]:
-    """Return how Model 1 at other learning rates differs, at equal clock, from the claims' own."""
-    rates = study.rates()
+    """Return how Model 1 at each learning rate differs, at equal clock, from that at each other."""
     return [
-        _compare(rates[0], other, f"rate {_rate(other)} against {_rate(rates[0])}")
-        for other in rates[1:]
+        _compare(one, other, f"rate {_rate(other)} against {_rate(one)}")
+        for one, other in itertools.combinations(study.rates(), 2)
     ]
 
 

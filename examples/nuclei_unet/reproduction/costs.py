@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from files import replacing
+from files import reading, replacing
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 FIELDS = ("stage", "seconds", "peak MB")
@@ -66,8 +66,11 @@ def read_costs(path: Path) -> list[dict[str, str]]:
     """Return a row for each stage that has run."""
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    with reading(path), path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+        for row in rows:
+            float(row["seconds"]), float(row["peak MB"])  # raise where the row is cut short
+        return rows
 
 
 def _forget_peak() -> None:

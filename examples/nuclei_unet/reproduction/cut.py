@@ -9,7 +9,6 @@ from typing import Any
 from data import Nuclei, batches
 from files import replacing
 from metrics import mean_dice
-from models import build_model
 from skips import damage
 
 import infoflow
@@ -26,16 +25,13 @@ def cut_skips(trained: Trained, data: Nuclei, path: Path) -> bool:
     epoch = max(trained.kept(), default=0)
     if path.exists() and json.loads(path.read_text(encoding="utf-8"))["epoch"] == epoch:
         return False
-    training = trained.training
-    model = build_model(1, base_channels=training.base_channels)
-    model.load_state_dict(trained.weights(epoch))
-    model.eval()
+    model = trained.model(epoch).eval()
     usable = _usable(model, data)
     table = {
         "epoch": epoch,
         "dice": mean_dice(model, data.validation_images, data.validation_masks, BATCH),
         "skips": {
-            skip: {**damage(model, skip, data, training.learning_rate), **usable[skip]}
+            skip: {**damage(model, skip, data, trained.training.learning_rate), **usable[skip]}
             for skip in UNet.ALL_SKIPS
         },
     }

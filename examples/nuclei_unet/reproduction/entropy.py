@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from data import Nuclei
-from files import replacing
+from files import reading, replacing
 
 import infoflow
 from infoflow.interface import SingletonWarning
@@ -35,4 +35,5 @@ def read_entropies(path: Path) -> tuple[float, ...]:
     """Return the bits of every seed; none where they were not measured."""
     if not path.exists():
         return ()
-    return tuple(row["bits"] for row in json.loads(path.read_text(encoding="utf-8")))
+    with reading(path):
+        return tuple(row["bits"] for row in json.loads(path.read_text(encoding="utf-8")))

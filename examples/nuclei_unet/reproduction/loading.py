@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from files import reading
 
 import infoflow
-from reproduction.curves import Curve, Numbers
+from reproduction.curves import Curve
 from reproduction.entropy import read_entropies
 from reproduction.readouts import read_probes
 from reproduction.scales import is_control, paper_clock
@@ -29,8 +30,9 @@ def load_study(results: Path) -> Study:
     """
     models: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for path in sorted(results.glob("*.training.json")):
-        about = json.loads(path.read_text(encoding="utf-8"))
-        models.setdefault((about["variant"], about["seed"]), []).append(about)
+        with reading(path):
+            about = json.loads(path.read_text(encoding="utf-8"))
+            models.setdefault((about["variant"], about["seed"]), []).append(about)
     seeds = [_load_seed(results, group) for group in models.values()]
     found = [seed for seed in seeds if seed is not None]
     others = tuple(seed for seed in found if is_control(seed.variant))
@@ -47,9 +49,9 @@ def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:
     name = f"{first['variant']}-model1-seed{first['seed']}"
     if not (results / f"{name}.flow.nc").exists():
         return None
-    with xr.open_dataset(results / f"{name}.readings.nc", engine="h5netcdf") as stored:
+    path = results / f"{name}.readings.nc"
+    with reading(path), xr.open_dataset(path, engine="h5netcdf") as stored:
         readings = stored.load()
-    cut = results / f"{name}.cut.json"
     return Seed(
         first["variant"],
         first["seed"],
@@ -57,7 +59,7 @@ def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:
         readings,
         {about["model"]: _curve(results, about) for about in group},
         infoflow.load(results / f"{name}.flow.nc"),
-        json.loads(cut.read_text(encoding="utf-8")) if cut.exists() else None,
+        _cut(results / f"{name}.cut.json"),
         first,
         # the clusters, and so their entropies, are those of all seeds
         read_entropies(results / f"{first['variant']}-model1-seed0.entropy.json"),
@@ -65,19 +67,24 @@ def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:
     )
 
 
+def _cut(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    with reading(path):
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return table
+
+
 def _curve(results: Path, about: dict[str, Any]) -> Curve:
     name = f"{about['variant']}-model{about['model']}-seed{about['seed']}"
     rate = paper_clock(about["learning_rate"], about["steps_per_epoch"])
-    with (results / f"{name}.metrics.csv").open(newline="", encoding="utf-8") as stream:
+    path, due = results / f"{name}.metrics.csv", about["trained_epochs"] + 1
+    with reading(path), path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-
-    def column(key: str) -> Numbers:
-        return np.array([float(row[key]) if row[key] else math.nan for row in rows])
-
-    return Curve(
-        column("epoch") * rate,
-        column("training_loss"),
-        column("training_dice"),
-        column("validation_dice"),
-        about["epochs"] * rate,
-    )
+        if len(rows) != due:
+            raise ValueError(f"a row for each of {due} epochs was expected, there are {len(rows)}")
+        columns = [
+            np.array([float(row[key]) if row[key] else math.nan for row in rows])
+            for key in ("epoch", "training_loss", "training_dice", "validation_dice")
+        ]
+    return Curve(columns[0] * rate, *columns[1:], about["epochs"] * rate)

@@ -13,7 +13,6 @@ import numpy as np
 import xarray as xr
 from data import Nuclei, batches
 from files import replacing
-from models import build_model
 from run import FixedTarget
 from torch import nn
 
@@ -78,11 +77,8 @@ def measure(
     due = trained.kept()
     missing = [epoch for epoch in due if not all(path.exists() for path in _files(parts, epoch))]
     for number, epoch in enumerate(missing, 1):
-        model = build_model(training.model, base_channels=training.base_channels)
-        model.load_state_dict(trained.weights(epoch))
-        _measure_epoch(
-            model.to(how.device), data, targets, parts, epoch, how, bins=training.is_main
-        )
+        model = trained.model(epoch).to(how.device)
+        _measure_epoch(model, data, targets, parts, epoch, how, bins=training.is_main)
         written()
         print(f"  {training.name}: epoch {epoch} ({number} of {len(missing)})", flush=True)
     whole = [e for e in training.looks() if all(path.exists() for path in _files(parts, e))]

@@ -185,10 +185,11 @@ def questions_differ(seed: Seed) -> Answer:
 OURS = (
     Claim(
         "untrained",
-        "Most of I(Y;M) is learned: the untrained net lacks it",
+        "Most of the bits of I(Y;M) come with training",
         "-",
         untrained,
-        "Fewer than half of the layers have 95 % of their final I(Y;M) before training",
+        "Fewer than half of the layers have 95 % of their final I(Y;M) before training. Whether "
+        "they are about the masks, or tell any images apart, the next two ask",
     ),
     Claim(
         "null",
@@ -230,7 +231,7 @@ OURS = (
     ),
     Claim(
         "maximum-entropy",
-        "The maximum of I(Y;M) is H(Y) of the clusters, whatever the net",
+        "The maximum of I(Y;M) in a trained net is H(Y) of the clusters",
         "-",
         maximum_is_entropy,
         "At least 99 % of it",

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from data import Nuclei
 from files import replacing
-from models import build_model
 from torch import Tensor
 
 from infoflow.interface import Labels
@@ -58,10 +57,9 @@ def write_outputs(trained: Trained, data: Nuclei, path: Path) -> None:
     training = trained.training
     rows = _telling(data)
     epochs = shown_epochs(training, len(data.images), trained.kept())
-    model = build_model(training.model, base_channels=training.base_channels)
     found = []
     for epoch in epochs:
-        model.load_state_dict(trained.weights(epoch))
+        model = trained.model(epoch)
         found.append((model(data.validation_images[rows]) > 0.5)[:, 0].numpy())
     with replacing(path) as part, part.open("wb") as stream:
         np.savez_compressed(

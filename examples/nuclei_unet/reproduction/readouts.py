@@ -8,8 +8,7 @@ from typing import get_args
 
 import xarray as xr
 from data import Nuclei, batches
-from files import replacing
-from models import build_model
+from files import reading, replacing
 
 import infoflow
 from infoflow.estimators.linear import Decision
@@ -57,11 +56,8 @@ def read_probes(path: Path) -> dict[tuple[int, str], ProbeResult]:
 
 
 def _probe(trained: Trained, data: Nuclei, epoch: int, decision: Decision) -> xr.Dataset:
-    training = trained.training
-    model = build_model(training.model, base_channels=training.base_channels)
-    model.load_state_dict(trained.weights(epoch))
     found = infoflow.probe(
-        model,
+        trained.model(epoch),
         batches(data.images, data.masks, BATCH),
         evaluate=batches(data.validation_images, data.validation_masks, BATCH),
         pixels=min(_PIXELS, data.masks[0].numel()),
@@ -71,5 +67,5 @@ def _probe(trained: Trained, data: Nuclei, epoch: int, decision: Decision) -> xr
 
 
 def _open(path: Path) -> xr.Dataset:
-    with xr.open_dataset(path, engine="h5netcdf") as stored:
+    with reading(path), xr.open_dataset(path, engine="h5netcdf") as stored:
         return stored.load()

@@ -22,7 +22,15 @@ from reproduction.measure import How, make_targets, measure, measured_epochs
 from reproduction.pictures import write_clusters, write_outputs
 from reproduction.readouts import write_probes
 from reproduction.scales import Scale, Training, is_control
-from reproduction.training import Trained, collect, find_trained, train_one
+from reproduction.training import (
+    Trained,
+    check_results,
+    collect,
+    find_trained,
+    folders,
+    has_run,
+    train_one,
+)
 
 STAGES = ("data", "train", "measure", "figures", "claims")
 
@@ -67,6 +75,21 @@ class Work:
         """Where to look for trainings: what was given goes before what was made here."""
         return (*self.trained, self.out / "trained")
 
+    def check(self) -> None:
+        """Raise a ValueError where what is asked for cannot be, before hours are spent."""
+        looks = {epoch for training in self.scale.trainings for epoch in training.looks()}
+        odd = sorted(set(self.only) - looks)
+        if odd:
+            raise ValueError(
+                f"epochs must be among those that are measured, {sorted(looks)}, got {odd}."
+            )
+        for place in self.trained:
+            if not any(has_run(folder) for folder in folders(place)):
+                raise ValueError(
+                    f"{place} must hold a run of train.py, or folders with one each, but has no "
+                    "checkpoint.pt. Give another --trained, or none to train here."
+                )
+
     @cached_property
     def _data(self) -> dict[tuple[int, int | None], Nuclei]:
         return {}
@@ -82,12 +105,6 @@ class Work:
 
     def found(self) -> list[Trained]:
         """Return the trainings that are there, finished or not, and say which are not."""
-        looks = {epoch for training in self.scale.trainings for epoch in training.looks()}
-        odd = sorted(set(self.only) - looks)
-        if odd:
-            raise ValueError(
-                f"epochs must be among those that are measured, {sorted(looks)}, got {odd}."
-            )
         pairs = [(t, find_trained(t, self.places)) for t in self.scale.trainings]
         for training, trained in pairs:
             if trained is None:
@@ -112,8 +129,10 @@ def first_images(data: Nuclei, count: int | None) -> Nuclei:
 
 def run_stages(work: Work, stages: tuple[str, ...]) -> None:
     """Run stages in their order, and print what each costs."""
+    work.check()
     for stage in STAGES:
         if stage in stages:
+            print(f"{stage} ...", flush=True)
             # figures and claims leave the results, of which the costs are a part, as they are
             is_result = stage in ("data", "train", "measure")
             with counted(stage, work.results / "costs.csv" if is_result else None) as cost:
@@ -153,6 +172,8 @@ def train_all(work: Work, cost: Cost) -> None:
 def measure_all(work: Work, cost: Cost) -> None:
     """Measure every training at its kept epochs, and what the figures need besides."""
     found = work.found()
+    for trained in found:
+        check_results(trained.training, work.results)
     for trained in found:
         name = trained.training.name
         if not _is_current(trained, work.results):
@@ -219,15 +240,25 @@ def note_scale(work: Work) -> None:
     mine = [asdict(training) for training in work.scale.trainings]
     if path.exists():
         theirs = json.loads(path.read_text(encoding="utf-8"))
-        if theirs["name"] != work.scale.name or any(t not in mine for t in theirs["trainings"]):
+        if theirs["name"] != work.scale.name:
             raise ValueError(
-                f"{work.out} is of scale {theirs['name']} with {len(theirs['trainings'])} "
-                f"trainings, expected {work.scale.name} with those of now. Give the same --scale "
-                "and at least as many --seeds, or another --out."
+                f"{work.out} is of scale {theirs['name']}, expected {work.scale.name}. Give the "
+                "same --scale, or another --out."
+            )
+        other = next((t for t in theirs["trainings"] if t not in mine), None)
+        if other is not None:
+            raise ValueError(
+                f"{work.out} has a training of {_in_words(other)}, which this command has not. "
+                "Give the same --precision and at least as many --seeds, or another --out."
             )
     with replacing(path) as part:
         content = {"name": work.scale.name, "trainings": mine}
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _in_words(training: dict[str, object]) -> str:
+    names = ("variant", "model", "seed", "precision")
+    return ", ".join(f"{name} {training.get(name, '-')}" for name in names)
 
 
 _DO: dict[str, Callable[[Work, Cost], None]] = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from models import SKIPS
 
 import infoflow
 from infoflow.flow.probe_result import ProbeResult
@@ -122,6 +123,12 @@ class Seed:
         return bool(self.clock[-1] >= PAPER_EPOCHS * 0.99)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the looks, and the trainings of all four models, go to the paper's last epoch."""
+        ended = [model for model, curve in self.curves.items() if curve.has_come]
+        return self.has_come and len(ended) == len(SKIPS)
+
+    @property
     def until(self) -> Rows:
         """The rows of the looks up to the paper's last epoch."""
         return np.flatnonzero(self.clock <= PAPER_EPOCHS * 1.001)
@@ -177,8 +184,8 @@ class Study:
     controls: tuple[Seed, ...] = ()
 
     def main(self) -> Seed:
-        """Return the seed that the figures show: of the finished ones the paper's net."""
-        return min(self.seeds, key=lambda s: (not s.has_come, s.variant != "whole", s.seed))
+        """Return the seed that the figures show: of those that are complete the paper's net."""
+        return min(self.seeds, key=lambda s: (not s.is_complete, s.variant != "whole", s.seed))
 
     def rates(self) -> tuple[Seed, ...]:
         """Return the same Model 1 at several learning rates, the one of the claims first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from reproduction.verdicts import Judged, clock_text, judge
 
 #: Columns of the paper's claims, and those of our own statements among them.
 HEADER = ("claim", "paper", "ours", "untrained net", "verdict", "why")
-OWN = ("claim", "ours", "verdict", "why")
+OWN = ("claim", "ours", "untrained net", "verdict", "why")
 #: Verdicts on our own statements, of which there is nothing to reproduce.
 _HOLDS = {"reproduced": "holds", "not reproduced": "does not hold"}
 RUNS = (
@@ -34,14 +35,12 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     """Write ``claims.json``, and tables: claims, ours, settings, runs, and clocks if measured."""
     study = load_study(results)
     clocks, chance = compare_clocks(study), compare_repeats(study)
-    factor = worst_factor(clocks)
+    factors = worst_factor(clocks), worst_factor(chance)
     papers, ours = (
-        [judge(claim, study.seeds, factor) for claim in group] for group in (PAPERS, OURS)
+        [judge(claim, study.seeds, *factors) for claim in group] for group in (PAPERS, OURS)
     )
     for name, header, group in (("claims.csv", HEADER, papers), ("ours.csv", OWN, ours)):
         rows = [tuple(_entry(judged)[column] for column in header) for judged in group]
-        if header is OWN:
-            rows = [tuple(_HOLDS.get(cell, cell) for cell in row) for row in rows]
         _write_table(out / name, header, rows)
     names = tuple(seed.name for seed in study.seeds)
     _write_table(out / "settings.csv", ("reading", *names), _scores(study))
@@ -68,18 +67,24 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     with replacing(out / "claims.json") as part:
         part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for judged in (*papers, *ours):
-        print(f"  {judged.claim.name}: {judged.verdict} ({judged.ours})", flush=True)
+        entry = _entry(judged)
+        print(f"  {judged.claim.name}: {entry['verdict']} ({entry['ours']})", flush=True)
     return [*papers, *ours]
 
 
 def _entry(judged: Judged) -> dict[str, str]:
-    claim = judged.claim
-    row = (claim.words, claim.number, judged.ours, judged.untrained, judged.verdict, judged.why)
-    return dict(zip(HEADER, row, strict=True))
+    claim, verdict = judged.claim, str(judged.verdict)
+    if claim in OURS:
+        verdict = _HOLDS.get(verdict, verdict)
+    row = (claim.words, claim.number, judged.ours, judged.untrained, verdict, judged.why)
+    cells = (re.sub(r"(?<=\d)%", " %", cell) for cell in row)
+    return dict(zip(HEADER, cells, strict=True))
 
 
 def _number(value: float | str) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else value
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _cost(cost: dict[str, str]) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ from pathlib import Path
 import torch
 from checkpoint import Checkpoint, RunError
 from data import Nuclei
-from files import replacing
+from files import reading, replacing
+from models import build_model
 from run import Run, Settings, weights_file
 from torch import Tensor
 from train import note_environment, train
 
+from infoflow.testing import UNet
 from reproduction.graphed import GraphedRun
 from reproduction.scales import BATCH, Training, steps_per_epoch
 
@@ -61,17 +63,46 @@ class Trained:
         path = weights_file(self.folder, epoch)
         return torch.load(path, map_location="cpu", weights_only=True)
 
+    def model(self, epoch: int) -> UNet:
+        """Return the model after an epoch."""
+        model = build_model(self.training.model, base_channels=self.training.base_channels)
+        model.load_state_dict(self.weights(epoch))
+        return model
+
 
 def find_trained(training: Training, places: Sequence[Path]) -> Trained | None:
     """Return the first run of a training in ``places`` or the folders in them; None for none."""
     for place in places:
-        for folder in (place, *sorted(path for path in place.glob("*") if path.is_dir())):
-            path = folder / "checkpoint.pt"
-            if path.exists():
-                checkpoint = Checkpoint.load(path)
-                if training.is_same(dict(checkpoint.settings)):
-                    return Trained(training, folder, checkpoint)
+        for folder in filter(has_run, folders(place)):
+            checkpoint = Checkpoint.load(folder / "checkpoint.pt")
+            if training.is_same(dict(checkpoint.settings)):
+                return Trained(training, folder, checkpoint)
     return None
+
+
+def folders(place: Path) -> list[Path]:
+    """Return where a run may be: a folder itself, and those in it."""
+    return [place, *sorted(path for path in place.glob("*") if path.is_dir())]
+
+
+def has_run(folder: Path) -> bool:
+    """Tell whether a folder holds a run of ``train.py``."""
+    return (folder / "checkpoint.pt").exists()
+
+
+def check_results(training: Training, results: Path) -> None:
+    """Raise a ValueError where the results have another training of this name."""
+    path = results / f"{training.name}.training.json"
+    if not path.exists():
+        return
+    with reading(path):
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+    for name, value in asdict(training).items():
+        if theirs.get(name) != value:
+            raise ValueError(
+                f"{path} is of a training with {name.replace('_', ' ')} {theirs.get(name)}, "
+                f"expected {value}. Give another --results or --out."
+            )
 
 
 def train_one(

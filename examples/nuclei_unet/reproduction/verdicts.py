@@ -95,7 +95,9 @@ class Judged:
     why: str
 
 
-def judge(claim: Claim, seeds: Sequence[Seed], factor: float = math.nan) -> Judged:
+def judge(
+    claim: Claim, seeds: Sequence[Seed], factor: float = math.nan, chance: float = math.nan
+) -> Judged:
     """Return the verdict, on which both nets, and most seeds of each, have to agree.
 
     A net of which no run can tell has no say; where its seeds disagree, there is no verdict.
@@ -107,12 +109,16 @@ def judge(claim: Claim, seeds: Sequence[Seed], factor: float = math.nan) -> Judg
     factor
         By how much two learning rates disagree at equal learning rate × steps; NaN where that was
         not measured.
+    chance
+        By how much two seeds at one rate do; NaN likewise.
     """
     groups = _read(claim, seeds)
     ours, control = _in_words(groups), _control(claim, seeds)
     off = max(factor, 1 / factor) if factor > 0 else math.nan
     if claim.by_clock and off > SLACK:
         reason = f"Clocks of two learning rates differ by a factor of {off:.1f}, above {SLACK:g}"
+        if chance > 0:
+            reason += f" (those of two trainings at one rate by {max(chance, 1 / chance):.1f})"
         return Judged(claim, ours, control.text, CANNOT, f"{reason}. {claim.note}")
     votes, reasons = [], []
     for variant, group in groups.items():
@@ -189,7 +195,7 @@ def _vote(answers: list[Answer]) -> tuple[Vote, str]:
     if len(set(votes)) > 1:
         return "split", f"{count}, so they disagree"
     if silent >= len(votes):
-        return "silent", f"{count}, which are most"
+        return "silent", f"{count}, and these are most"
     return ("yes" if votes[0] else "no"), count
 
 

@@ -48,21 +48,21 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
         uplots,
         "Fig. 4",
         "U-Plots untrained and at the looks nearest to epochs 1 to 10,000 of the paper by learning "
-        "rate × steps: look whether they rise at 11, 14, 17 and 20 (orange), and which layers "
+        "rate × steps: look whether they rise at 11, 14, 17 and 20 (dotted), and which layers "
         "reach the dashed ceiling first.",
     ),
     "fig5_dice": (
         dice,
         "Fig. 5",
         "Dice by the paper's epochs: look for the order in which Models 1 to 4 come up, and for "
-        "lines that stay at 0, of nets that predict no nucleus (lines of models are set a little "
-        "apart).",
+        "lines that stay at 0, of nets that predict no nucleus (later seeds are paler, and lines "
+        "of models are set a little apart).",
     ),
     "fig6_masks": (
         outputs,
         "Fig. 6",
-        "What Models 1 to 3 find in four validation images: look whether, and from which epoch on, "
-        "Model 3 finds what Model 1 finds.",
+        "What Models 1 to 3 find in four validation images (brightened): look whether, and from "
+        "which epoch on, Model 3 finds what Model 1 finds.",
     ),
     "control": (
         control,
@@ -82,20 +82,23 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
         probes,
         "Read-outs",
         "Above, the bits that a layer keeps about the class of the mask; below, the Dice with "
-        "which a 1×1 convolution of its map finds the nuclei in validation images: look for layers "
-        "that are high above and low below, and for what the untrained net has already.",
+        "which a 1×1 convolution of its map finds the nuclei in validation images, by the most "
+        "likely class, or balanced, with the two classes taken for equally likely (dashed: the "
+        "Dice of the class that most pixels have): look for layers that are high above and low "
+        "below, and for what the untrained net has already.",
     ),
     "seeds": (
         seeds,
         "Seeds",
         "I(Y;M) of Model 1 as a share of H(Y), in every net and seed: where the seeds of one net "
-        "part, nothing is to be read; the two nets have other sizes and other clusters.",
+        "part, nothing is to be read (nets of other sizes have other clusters).",
     ),
     "advice": (
         advice,
         "Advice",
         "What infoflow advises for each skip beside what leaving it out did: look for rows in "
-        "which the advice and the Dice disagree.",
+        "which the advice and the Dice disagree. Model 3 lacks 1→20 as well as 3→17, and Model 4 "
+        "these two as well as 5→14.",
     ),
     "clock": (
         clock,

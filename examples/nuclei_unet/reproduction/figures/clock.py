@@ -37,6 +37,10 @@ def clock(study: Study, results: Path) -> Figure | None:
         ax.grid(alpha=0.3)
     for ax, quantity in zip(panels[1], ("ixm", "iym"), strict=True):
         _overlay(ax, rates, quantity)
+    lines, labels = panels[1, 0].get_legend_handles_labels()
+    if lines:
+        where = {"loc": "outside lower center", "ncols": len(lines) // len(rates)}
+        figure.legend(lines, labels, fontsize=9, title="the paper's epoch", **where)
     return figure
 
 
@@ -61,5 +65,3 @@ def _overlay(ax: Axes, rates: Sequence[Seed], quantity: str) -> None:
     ax.set_ylabel(f"I({'X' if quantity == 'ixm' else 'Y'};M) (bits)")
     ax.set_xticks(range(main.read().shape[1]))
     ax.tick_params(axis="x", labelsize=7)
-    if at:
-        ax.legend(fontsize=7, title="the paper's epoch", title_fontsize=7)

@@ -41,6 +41,7 @@ def uplots(study: Study, results: Path) -> Figure | None:
     figure, axes = plt.subplots(1, 2, figsize=(15, 5.2), layout="constrained")
     for ax, quantity in zip(axes, ("ixm", "iym"), strict=True):
         infoflow.plots.uplot(flow, ax, quantity=quantity, epochs=shown)
+        ax.set_xlabel(f"layer index (looks at {', '.join(f'{epoch:,}' for epoch in shown)})")
     for bar in figure.axes[2:]:
         bar.set_ylabel("the paper's epoch by lr × steps")
     return figure

@@ -46,6 +46,7 @@ def probes(study: Study, results: Path) -> Figure | None:
     below.set_ylabel("Dice of a 1×1 read-out, validation images")
     below.legend(fontsize=8, ncols=2, loc="upper left", frameon=False)
     below.set_ylim(-0.03, 1.2)
+    below.set_yticks(np.linspace(0, 1, 6))
     return figure
 
 

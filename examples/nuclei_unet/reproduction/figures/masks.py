@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from files import reading
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,7 +20,7 @@ def clusters(study: Study, results: Path) -> Figure | None:
     path = results / f"{seed.variant}-model1-seed{seed.seed}.clusters.npz"
     if not path.exists():
         return None
-    with np.load(path) as stored:
+    with reading(path), np.load(path) as stored:
         groups = [
             ("(a) spatial coarsening", stored["coarsening"]),
             ("(b) K-means", stored["K-means"]),
@@ -43,7 +44,7 @@ def outputs(study: Study, results: Path) -> Figure | None:
     for model in (1, 2, 3):
         path = results / f"{seed.variant}-model{model}-seed{seed.seed}.outputs.npz"
         if path.exists():
-            with np.load(path) as content:
+            with reading(path), np.load(path) as content:
                 stored[model] = {name: content[name] for name in content.files}
     if 1 not in stored:
         return None
@@ -53,7 +54,7 @@ def outputs(study: Study, results: Path) -> Figure | None:
     figure = plt.figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(len(first["images"]), len(columns) + 2, squeeze=False)
     for number, row in enumerate(panels):
-        _show(row[0], first["images"][number].transpose(1, 2, 0))
+        _show(row[0], _brightened(first["images"][number].transpose(1, 2, 0)))
         _show(row[1], first["truth"][number])
         for panel, (epoch, model) in zip(row[2:], columns, strict=True):
             _show_found(panel, stored[model], epoch, number, seed.rate)
@@ -76,6 +77,12 @@ def _show_found(
         panel.text(0.5, 0.5, words, transform=panel.transAxes, ha="center", va="center")
         return
     _show(panel, stored["found"][epoch][number])
+
+
+def _brightened(image: np.ndarray) -> np.ndarray:
+    """Return an image in 0–255 stretched so that its brightest hundredth is white."""
+    brightest = max(float(np.percentile(image, 99)), 1.0)
+    return (image.astype(float) * 255 / brightest).clip(0, 255).astype(np.uint8)
 
 
 def _show(panel: Axes, picture: np.ndarray) -> None:
