@@ -19,7 +19,6 @@ import torch.nn.functional as F
 import typer
 from checkpoint import Checkpoint, Plain
 from data import Nuclei, batches, load_nuclei
-from files import reading
 from metrics import mean_dice
 from models import build_model
 from options import CACHE, CacheDir, DataDir
@@ -116,7 +115,8 @@ def main(
 ) -> None:
     """Print and write the table."""
     try:
-        settings = Checkpoint.load(run / "checkpoint.pt").settings
+        checkpoint = Checkpoint.load(run / "checkpoint.pt")
+        settings = checkpoint.settings
         if settings["model"] != 1:
             raise ValueError(
                 f"{run} must be a run of Model 1, which has all skips, got model "
@@ -124,8 +124,7 @@ def main(
             )
         data = load_nuclei(data_dir, size=settings["size"], cache_dir=cache_dir)
         model = build_model(1, base_channels=settings["base_channels"])
-        with reading(run / "weights.pt"):
-            model.load_state_dict(torch.load(run / "weights.pt", weights_only=True))
+        model.load_state_dict(checkpoint.model)
         write_table(model, data, settings, pixels, out)
     except (InfoflowError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)

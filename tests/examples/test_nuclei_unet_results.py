@@ -67,12 +67,12 @@ def test_a_setting_that_is_missing_is_named(broken: Path):
 
 def test_results_of_another_training_are_not_written_over():
     """A small study given the committed folder would have put its numbers in their place."""
-    (whole,) = (
+    (half,) = (
         training
         for training in example.reproduction.scales.make_scale("cpu").trainings
         if training.name == "half-model1-seed0"
     )
     check = example.reproduction.training.check_results
-    check(whole, RESULTS)
+    check(half, RESULTS)
     with pytest.raises(ValueError, match="is of a training with size 64, expected 32"):
-        check(replace(whole, size=32), RESULTS)
+        check(replace(half, size=32), RESULTS)
