@@ -12,7 +12,7 @@ from options import CACHE, CacheDir, DataDir, Device, MemoryBudget, TrainingPrec
 from precision import Precision
 from reproduction.measure import How
 from reproduction.scales import make_scale
-from reproduction.stages import STAGES, Work, note_scale, run_stages
+from reproduction.stages import STAGES, Work, run_stages
 from run import make_repeatable
 
 from infoflow import InfoflowError
@@ -73,8 +73,6 @@ def main(
             parse_epochs(epochs),
             60 * minutes,
         )
-        if set(chosen) & {"train", "measure"}:
-            note_scale(work)
         run_stages(work, chosen)
     except KeyboardInterrupt:
         typer.echo("\nStopped. Go on with the same command and --resume.", err=True)

@@ -287,7 +287,7 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(
     text = process.communicate()[0]
     assert process.returncode == 2
     assert message in text
-    assert not (place / "refused" / "trained").exists()
+    assert not (place / "refused").exists()
 
 
 def test_settings_are_checked_before_anything_is_done():

@@ -129,7 +129,9 @@ def first_images(data: Nuclei, count: int | None) -> Nuclei:
 
 def run_stages(work: Work, stages: tuple[str, ...]) -> None:
     """Run stages in their order, and print what each costs."""
-    work.check()
+    work.check()  # before the folder is taken: what is refused leaves nothing
+    if {"train", "measure"} & set(stages):
+        _note_scale(work)
     for stage in STAGES:
         if stage in stages:
             print(f"{stage} ...", flush=True)
@@ -234,7 +236,7 @@ def judge_claims(work: Work, cost: Cost) -> None:
     write_claims(work.results, work.out)
 
 
-def note_scale(work: Work) -> None:
+def _note_scale(work: Work) -> None:
     """Write which scale a folder is of; a ValueError where it is of another one."""
     path = work.out / "scale.json"
     mine = [asdict(training) for training in work.scale.trainings]
