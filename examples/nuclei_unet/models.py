@@ -7,6 +7,7 @@ import os
 import torch
 from original import MirroredUNet
 
+from infoflow.interface import Skip
 from infoflow.testing import UNet
 
 #: The skip connections that each model keeps (section 4.2 of the paper).
@@ -44,6 +45,11 @@ def build_model(
         if number == ORIGINAL:
             return MirroredUNet(base_channels)
         return UNet(base_channels, skips=SKIPS[number])
+
+
+def skip_name(skip: Skip) -> str:
+    """Return how :data:`SKIPS` names a skip connection of a graph."""
+    return str(skip).replace("→", "->")
 
 
 def model_number(name: str) -> int | str:

@@ -14,7 +14,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder with stage1_train(.zip).", envvar="INFOFLOW_DATA"),
 ]
-CacheDir = Annotated[Path, typer.Option(help="Where the resized images are kept.")]
+CacheDir = Annotated[Path, typer.Option(file_okay=False, help="Where the resized images are kept.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 TrainingPrecision = Annotated[
     Precision, typer.Option(help="Of the training's convolutions; bfloat16 for CPUs that have it.")

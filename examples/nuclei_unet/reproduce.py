@@ -32,13 +32,16 @@ def main(
     stages: Annotated[
         str, typer.Option(help=f"Some of {','.join(STAGES)}; all where not given.")
     ] = "",
-    out: Annotated[Path | None, typer.Option(help="Folder of the study.")] = None,
+    out: Annotated[Path | None, typer.Option(file_okay=False, help="Folder of the study.")] = None,
     results: Annotated[
-        Path | None, typer.Option(help="What figures and claims are made from (OUT/results).")
+        Path | None,
+        typer.Option(file_okay=False, help="What figures and claims are made from (OUT/results)."),
     ] = None,
     trained: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder with runs of train.py to take over; may be repeated."),
+        typer.Option(
+            file_okay=False, help="Folder with runs of train.py to take over; may be repeated."
+        ),
     ] = None,
     device: Device = "cpu",
     precision: TrainingPrecision = Precision.FLOAT32,

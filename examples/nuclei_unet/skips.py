@@ -20,7 +20,7 @@ import typer
 from checkpoint import Checkpoint, Plain
 from data import Nuclei, batches, load_nuclei
 from metrics import mean_dice
-from models import build_model
+from models import build_model, skip_name
 from options import CACHE, CacheDir, DataDir
 from torch import Tensor, nn
 
@@ -89,7 +89,7 @@ def readings(model: UNet, data: Nuclei, clusters: int, pixels: int) -> dict[str,
         (skip,) = merge.skips
         one = result.streams.isel(epoch=0).sel(stream=skip.name)
         row = next(r for r in usable.rows if (r.merge, r.stream) == (merge.name, skip.source))
-        found[str(skip).replace("→", "->")] = {
+        found[skip_name(skip)] = {
             "I(Y; main stream)": float(result.iym.sel(epoch=0, layer=merge.main)),
             "its ceiling": float(result.dataset["iym_ceiling"][0]),
             **{

@@ -39,7 +39,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     data_dir: DataDir = None,
     cache_dir: CacheDir = CACHE,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/nuclei"),
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run.")] = Path(
+        "runs/nuclei"
+    ),
     model: Annotated[
         ModelName, typer.Option(help="The paper's Model 1 to 4, or the U-Net of 2015.")
     ] = ModelName.ONE,

@@ -9,6 +9,7 @@ from typing import Any
 from data import Nuclei, batches
 from files import replacing
 from metrics import mean_dice
+from models import skip_name
 from skips import damage
 
 import infoflow
@@ -50,7 +51,7 @@ def _usable(model: UNet, data: Nuclei) -> dict[str, dict[str, float]]:
     for merge in graph.merges:
         (skip,) = merge.skips
         row = next(r for r in rows if (r.merge, r.stream) == (merge.name, skip.source))
-        found[str(skip).replace("→", "->")] = {
+        found[skip_name(skip)] = {
             "usable main": row.rest.value,
             "usable skip": row.alone.value,
             "usable both": row.joint.value,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+from models import skip_name
 from scipy.stats import kendalltau
 
 import infoflow
@@ -117,7 +118,7 @@ def cut_readings(seed: Seed) -> dict[str, float]:
         return {}
     streams = seed.flow.streams.isel(epoch=-1)
     found: dict[str, list[float]] = {}
-    skips = {str(skip).replace("→", "->"): skip.name for skip in seed.flow.graph.skips}
+    skips = {skip_name(skip): skip.name for skip in seed.flow.graph.skips}
     for number, noise in enumerate(("fixed noise", "relative noise")):
         found[f"added at {noise}"] = [
             float(streams["added"].sel(stream=skips[name])[number]) for name in UNet.ALL_SKIPS
@@ -152,8 +153,7 @@ def toolkit_advice(seed: Seed) -> Answer:
     if seed.flow is None:
         return Answer(None, "-", why="streams were not measured")
     told = {
-        str(row.skip).replace("→", "->"): row.redesign
-        for row in infoflow.suggest_pruning(on_paper_clock(seed))
+        skip_name(row.skip): row.redesign for row in infoflow.suggest_pruning(on_paper_clock(seed))
     }
     seen = {skip: arrival(seed, model) for skip, model in LACKING.items()}
     text = ", ".join(f"{skip}: told {told[skip]}, seen {seen[skip].text}" for skip in LACKING)

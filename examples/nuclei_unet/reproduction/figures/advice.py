@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from models import skip_name
 from skips import FINE_TUNING
 
 import infoflow
@@ -69,7 +70,7 @@ def advice(study: Study, results: Path) -> Figure | None:
 
 
 def _row(seed: Seed, given: StreamAdvice) -> list[tuple[str, str]]:
-    skip = str(given.skip).replace("→", "->")
+    skip = skip_name(given.skip)
     model = LACKING.get(skip)
     cells = [(str(given.skip), "white"), (str(given.redesign), _colour(given.redesign))]
     if model is None:
