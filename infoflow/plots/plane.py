@@ -97,7 +97,8 @@ def information_planes(result: FlowResult, figure: Figure | None = None) -> Figu
     columns = min(_COLUMNS, len(result.layers))
     if figure is None:
         figure = plt.figure(figsize=(1.9 * columns + 1.2, 1.8 * rows + 0.7), layout="constrained")
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    # not sharex=, sharey=: matplotlib's shared axes take a time quadratic in their number
+    panels = figure.subplots(rows, columns, squeeze=False)
     colours = epoch_colours(result.epochs)
     for panel, name in zip(panels.flat, result.layers, strict=False):
         _draw_layer(result, panel, name, colours)
@@ -106,7 +107,9 @@ def information_planes(result: FlowResult, figure: Figure | None = None) -> Figu
         panel.tick_params(labelsize=7)
     for number, panel in enumerate(panels.flat):
         panel.set_visible(number < len(result.layers))
-        panel.tick_params(labelbottom=number + columns >= len(result.layers))
+        panel.tick_params(
+            labelbottom=number + columns >= len(result.layers), labelleft=number % columns == 0
+        )
     figure.supxlabel(f"{LABELS['ixm']} ({result.unit})", fontsize=10)
     figure.supylabel(f"{LABELS['iym']} ({result.unit})", fontsize=10)
     if len(result.epochs) > 1:
