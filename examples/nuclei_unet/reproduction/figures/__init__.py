@@ -120,8 +120,9 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
             continue
         with replacing(folder / f"{name}.png") as part:
             figure.savefig(part, format="png", dpi=110)
+        width, height = figure.get_size_inches()
         plt.close(figure)
-        drawn.append((name, title, sentence))
+        drawn.append((name, title, sentence, 100 if width > height else 50))
     shown = _described(study.main())
     with replacing(folder / "captions.inc") as part:
         part.write_text("\n".join(_captioned(folder, *row, shown) for row in drawn), "utf-8")
@@ -132,12 +133,16 @@ def _described(seed: Seed) -> str:
     """Return in words which net the figures of a single one show."""
     about = seed.about or {}
     size, rate = about.get("size"), about.get("learning_rate")
-    return f"Shown is {seed.variant}, seed {seed.seed} ({size}×{size}, learning rate {rate})."
+    precision = about.get("precision")
+    return (
+        f"Shown is {seed.variant}, seed {seed.seed} ({size}×{size}, learning rate {rate}, "
+        f"{precision})."
+    )
 
 
-def _captioned(folder: Path, name: str, title: str, sentence: str, shown: str) -> str:
-    """Return a figure for a page beside the folder of the study."""
+def _captioned(folder: Path, name: str, title: str, sentence: str, width: int, shown: str) -> str:
+    """Return a figure for a page beside the folder of the study; ``width`` is a percentage."""
     image = f"{folder.parent.name}/{folder.name}/{name}.png"
-    options = f"   :alt: {title}: {sentence}\n   :width: 100%\n"
+    options = f"   :alt: {title}: {sentence}\n   :width: {width}%\n"
     words = sentence if name in _OF_SEVERAL else f"{sentence} {shown}"
     return f".. figure:: {image}\n{options}\n   **{title}.** {words}\n"
