@@ -290,6 +290,43 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(
     assert not (place / "refused").exists()
 
 
+def test_wrong_data_leave_the_folder_free(place: Path, tmp_path: Path):
+    process = start(place, "free", "--data-dir", str(tmp_path))
+    assert "Expected stage1_train.zip" in process.communicate()[0]
+    assert process.returncode == 2
+    assert not (place / "free" / "scale.json").exists()
+
+
+def test_a_broken_checkpoint_among_the_trained_is_named_first(place: Path, tmp_path: Path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"junk")
+    process = start(place, "unbroken", "--trained", str(tmp_path))
+    assert f"{tmp_path / 'checkpoint.pt'} cannot be read" in process.communicate()[0]
+    assert process.returncode == 2
+    assert not (place / "unbroken").exists()
+
+
+def test_when_time_is_up_nothing_is_measured(place: Path):
+    text = finish(place, "short", "--minutes", "0.0001")
+    assert "time is up at epoch 1" in text
+    assert text.endswith("Go on with the same command and --resume.\n")
+    assert not (place / "short" / "measured").exists()
+
+
+def test_more_seeds_than_were_trained_do_not_bind(place: Path, tmp_path: Path):
+    stages, scales = example.reproduction.stages, example.reproduction.scales
+    two, one = (
+        stages.Work(scales.make_scale("cpu", seeds), tmp_path, tmp_path, None, place / "cache")
+        for seeds in (2, 1)
+    )
+    stages._note_scale(two)
+    stages._note_scale(one)
+    stages._note_scale(two)
+    extra = next(t for t in two.scale.trainings if t not in one.scale.trainings)
+    (tmp_path / "trained" / extra.name).mkdir(parents=True)
+    with pytest.raises(ValueError, match="seed 1"):
+        stages._note_scale(one)
+
+
 def test_settings_are_checked_before_anything_is_done():
     measure = example.reproduction.measure
     with pytest.raises(ValueError, match="mode must be one of auto, exact, sketch, got 'skech'"):

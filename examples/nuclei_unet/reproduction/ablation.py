@@ -16,6 +16,8 @@ from reproduction.verdicts import Answer, clock_text
 #: Which layer has to have the maximum for a skip to be free to go: the last before the merge that
 #: the paper reads, one level below it. The transposed convolutions between are its main streams.
 BEFORE = {"7->11": 9, "5->14": 11, "3->17": 14, "1->20": 17}
+#: Values of Dice at which the order of models is read, beside Model 1's best.
+LEVELS = (0.5, 0.6, 0.7, 0.8)
 #: Which model is the first to lack a skip.
 LACKING = {"1->20": 2, "3->17": 3, "5->14": 4}
 
@@ -50,6 +52,8 @@ def ends_alike(seed: Seed) -> Answer:
     """Read whether Models 2 and 3 segment at the end about as well as Model 1."""
     if not {1, 2, 3} <= set(seed.curves):
         return Answer(None, "-", why="not all of Models 1 to 3 are trained yet")
+    if seed.trained is not None:
+        return Answer(None, "-", why="untrained nets segment nothing")
     last = {model: seed.curves[model].last for model in (1, 2, 3)}
     text = ", ".join(f"Model {model}: {dice:.2f}" for model, dice in last.items())
     if not all(seed.curves[model].has_come for model in last):
@@ -62,9 +66,12 @@ def models_in_order(seed: Seed) -> Answer:
     why = why_open(seed)
     if why:
         return Answer(None, "-", why=why)
-    when = {model: came.when for model, came in arrivals(seed).items()}
-    whens = {"1, 2": max(when[1], when[2]), "3": when[3], "4": when[4]}
-    return in_order(seed, whens, "models")
+    best = AT_BEST * seed.reference.curves[1].best()
+    levels = []
+    for dice in (*(level for level in LEVELS if level < best), best):
+        when = {model: curve.arrives(dice) for model, curve in seed.curves.items()}
+        levels.append({"1, 2": max(when[1], when[2]), "3": when[3], "4": when[4]})
+    return in_order(seed, levels, "models")
 
 
 def advice_predicts(seed: Seed, setting: str = PAPER) -> Answer:

@@ -16,6 +16,10 @@ from reproduction.study import AT_MAXIMUM, Seed
 from reproduction.verdicts import Answer, clock_text
 
 MERGES = (11, 14, 17, 20)
+#: The transposed convolutions, which no activation follows: binning has an edge at their 0.
+UPSAMPLED = (10, 13, 16, 19)
+#: Shares of the maximum at which the order of layers is read.
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, AT_MAXIMUM)
 #: Of the paper's masks.
 _CLUSTERS = 64
 #: A rise smaller than this, in bits, is none.
@@ -89,9 +93,16 @@ def early_rises(seed: Seed, quantity: str) -> Answer:
     values = seed.read(quantity)[early]
     if len(values) < _FEWEST_LOOKS:
         return Answer(None, "-", why="too few looks fall into its first 1,000 epochs")
-    rises = {m: float((values[:, m] > values[:, m - 1] + _RISE).mean()) for m in MERGES}
-    text = ", ".join(f"{merge}: {share:.0%}" for merge, share in rises.items())
-    return Answer(all(share > 0.5 for share in rises.values()), f"rises at {text} of looks")
+    full = AT_MAXIMUM * seed.reference.read(quantity).max()
+    shares, parts = [], []
+    for merge in MERGES:
+        before, after = values[:, merge - 1], values[:, merge]
+        rises = (after - before)[before < full]
+        if len(rises) < _FEWEST_LOOKS:
+            return Answer(None, "-", why=f"layer {merge - 1} is at the maximum in most early looks")
+        shares.append(float((rises > _RISE).mean()))
+        parts.append(f"{merge}: {shares[-1]:.0%} ({np.median(rises):+.2f} bits)")
+    return Answer(all(share > 0.5 for share in shares), f"rises at {', '.join(parts)} of looks")
 
 
 def reaches(seed: Seed, layer: int, earliest: float, latest: float) -> Answer:
@@ -121,29 +132,42 @@ def layer_11(seed: Seed) -> Answer:
     return Answer(1 / 3 <= share < 2 / 3, text)
 
 
-def in_order(seed: Seed, whens: Mapping[str, float], what: str) -> Answer:
-    """Read whether things come in an order, which needs no common clock with the paper.
+def in_order(seed: Seed, levels: Sequence[Mapping[str, float]], what: str) -> Answer:
+    """Read whether things come up in an order, which needs no common clock with the paper.
 
-    Where two have not come yet, or came at the same look, nothing is known of their order.
+    ``levels`` tell when each comes to a level, for several, of which the last is the highest.
+    Where two have not come there yet, or came at the same look, a level says nothing of the order.
+    One has to tell, and none to contradict it.
     """
-    text = ", ".join(f"{name}: {clock_text(when)}" for name, when in whens.items())
-    pairs = list(itertools.pairwise(whens.values()))
-    if any(one > other for one, other in pairs):
+    text = ", ".join(f"{name}: {clock_text(when)}" for name, when in levels[-1].items())
+    pairs = [list(itertools.pairwise(whens.values())) for whens in levels]
+    told = [rows for rows in pairs if all(one != other for one, other in rows)]
+    if any(one > other for rows in pairs for one, other in rows):
         return Answer(False, text)
-    if any(one == other for one, other in pairs) or not seed.has_come:
+    if not told or not seed.has_come:
         return Answer(None, text, why=f"some of the {what} come at the same look, or not yet")
-    return Answer(True, text)
+    return Answer(True, f"{text}; so at {len(told)} of {len(levels)} levels")
 
 
 def layers_in_order(seed: Seed) -> Answer:
     """Read whether the slower of layers 20 and 17, layer 14 and layer 11 come up in this order."""
-    first = max(seed.reached(20), seed.reached(17))
-    whens = {"20, 17": first, "14": seed.reached(14), "11": seed.reached(11)}
-    return in_order(seed, whens, "layers")
+    levels = []
+    for share in LEVELS:
+        when = {layer: seed.reached(layer, share=share) for layer in MERGES}
+        levels.append({"20, 17": max(when[20], when[17]), "14": when[14], "11": when[11]})
+    return in_order(seed, levels, "layers")
 
 
-def same_shape(seed: Seed, setting: str, quantities: Sequence[str] = ("ixm", "iym")) -> Answer:
-    """Correlate quantities over layers and epochs with those of the paper's setting."""
+def same_shape(
+    seed: Seed,
+    setting: str,
+    quantities: Sequence[str] = ("ixm", "iym"),
+    aside: Sequence[int] = (),
+) -> Answer:
+    """Correlate quantities over layers and epochs with those of the paper's setting.
+
+    What the correlation is without the layers ``aside`` is told, and does not count.
+    """
     if setting not in seed.settings:
         return Answer(None, "-", why=f"{setting} was not measured")
     found = {}
@@ -154,6 +178,15 @@ def same_shape(seed: Seed, setting: str, quantities: Sequence[str] = ("ixm", "iy
             return Answer(False, f"{symbol} is the same in every layer and epoch of one of them")
         found[symbol] = float(np.corrcoef(one, other)[0, 1])
     text = ", ".join(f"{symbol}: {value:.2f}" for symbol, value in found.items())
+    if aside:
+        rest = [
+            float(np.corrcoef(*(np.delete(v, aside, axis=1).ravel() for v in pair))[0, 1])
+            for pair in (
+                (seed.read(quantity), seed.read(quantity, setting)) for quantity in quantities
+            )
+        ]
+        layers = ", ".join(map(str, aside))
+        text += f" (without layers {layers}: {', '.join(f'{value:.2f}' for value in rest)})"
     return Answer(min(found.values()) >= 0.9, text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,10 @@ class Curve:
     def is_flat(self) -> bool:
         """Whether no nucleus is predicted after the start: the plateau that trainings begin on."""
         return self.best() < NOTHING
+
+    def paced(self, factor: float) -> Curve:
+        """Return the same curve on a clock that goes ``factor`` times as fast."""
+        return replace(self, clock=factor * self.clock, end=factor * self.end)
 
     @property
     def _counts(self) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -75,7 +75,7 @@ def agreement(seed: Seed, setting: str) -> tuple[int, float]:
 
 def best_setting(seed: Seed) -> Answer:
     """Say which settings foretell the ablation of the redesign best."""
-    why = why_open(seed)
+    why = why_open(seed) or ("untrained nets foretell nothing" if seed.trained else "")
     if why:
         return Answer(None, "-", why=why)
     scores = {setting: agreement(seed, setting) for setting in seed.settings}

@@ -1,4 +1,4 @@
-"""The five stages, each of which does what is not done yet."""
+"""The five stages, each of which does what is not done yet, and tells if the next can begin."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from checkpoint import DivergedError
+from checkpoint import Checkpoint, DivergedError
 from data import Nuclei, load_nuclei
 from files import replacing
 
@@ -89,6 +90,8 @@ class Work:
                     f"{place} must hold a run of train.py, or folders with one each, but has no "
                     "checkpoint.pt. Give another --trained, or none to train here."
                 )
+            for folder in filter(has_run, folders(place)):
+                Checkpoint.load(folder / "checkpoint.pt")
 
     @cached_property
     def _data(self) -> dict[tuple[int, int | None], Nuclei]:
@@ -129,28 +132,32 @@ def first_images(data: Nuclei, count: int | None) -> Nuclei:
 
 def run_stages(work: Work, stages: tuple[str, ...]) -> None:
     """Run stages in their order, and print what each costs."""
-    work.check()  # before the folder is taken: what is refused leaves nothing
-    if {"train", "measure"} & set(stages):
-        _note_scale(work)
+    work.check()
     for stage in STAGES:
         if stage in stages:
+            if stage in ("train", "measure"):
+                _note_scale(work)  # only now is the folder taken: what is refused leaves it free
             print(f"{stage} ...", flush=True)
             # figures and claims leave the results, of which the costs are a part, as they are
             is_result = stage in ("data", "train", "measure")
             with counted(stage, work.results / "costs.csv" if is_result else None) as cost:
-                _DO[stage](work, cost)
+                is_done = _DO[stage](work, cost)
+            if not is_done:
+                print("Go on with the same command and --resume.", flush=True)
+                return
 
 
-def get_data(work: Work, cost: Cost) -> None:
+def get_data(work: Work, cost: Cost) -> bool:
     """Resize the images."""
     for size in sorted({training.size for training in work.scale.trainings}):
         data = load_nuclei(work.data_dir, size=size, cache_dir=work.cache_dir)
         print(f"  {size}×{size}: {len(data.images)} training images, ", end="")
         print(f"{len(data.validation_images)} validation images", flush=True)
+    return True
 
 
-def train_all(work: Work, cost: Cost) -> None:
-    """Train what is neither finished nor taken over."""
+def train_all(work: Work, cost: Cost) -> bool:
+    """Train what is neither finished nor taken over, as long as there is time."""
     started = time.monotonic()
     for training in work.scale.trainings:
         given = find_trained(training, work.trained)
@@ -166,12 +173,13 @@ def train_all(work: Work, cost: Cost) -> None:
             data = work.data(training)
             try:
                 if not train_one(training, data, folder, work.how.device, left, cost.keep):
-                    return
+                    return False
             except DivergedError as error:  # what is there is measured, and the others go on
                 print(f"  {training.name}: {error}", flush=True)
+    return True
 
 
-def measure_all(work: Work, cost: Cost) -> None:
+def measure_all(work: Work, cost: Cost) -> bool:
     """Measure every training at its kept epochs, and what the figures need besides."""
     found = work.found()
     for trained in found:
@@ -189,6 +197,7 @@ def measure_all(work: Work, cost: Cost) -> None:
         if trained.training.is_main and trained.kept():
             whole = replace(trained, only=())  # the last epoch is what counts, whatever is measured
             _try_out(whole, work.data(trained.training), work.results, cost)
+    return True
 
 
 def _try_out(trained: Trained, data: Nuclei, results: Path, cost: Cost) -> None:
@@ -222,18 +231,20 @@ def _write_pictures(trained: Trained, data: Nuclei, results: Path) -> None:
         write_clusters(targets, data, results / f"{training.name}.clusters.npz")
 
 
-def draw_figures(work: Work, cost: Cost) -> None:
+def draw_figures(work: Work, cost: Cost) -> bool:
     """Draw all figures and their captions; made anew each time, from the results alone."""
     from reproduction.figures import draw_all
 
     draw_all(work.results, work.out / "figures")
+    return True
 
 
-def judge_claims(work: Work, cost: Cost) -> None:
+def judge_claims(work: Work, cost: Cost) -> bool:
     """Write the claims as JSON and as tables; made anew each time, from the results alone."""
     from reproduction.tables import write_claims
 
     write_claims(work.results, work.out)
+    return True
 
 
 def _note_scale(work: Work) -> None:
@@ -247,7 +258,8 @@ def _note_scale(work: Work) -> None:
                 f"{work.out} is of scale {theirs['name']}, expected {work.scale.name}. Give the "
                 "same --scale, or another --out."
             )
-        other = next((t for t in theirs["trainings"] if t not in mine), None)
+        others = (each for each in theirs["trainings"] if each not in mine)
+        other = next((each for each in others if _is_begun(work, each)), None)
         if other is not None:
             raise ValueError(
                 f"{work.out} has a training of {_in_words(other)}, which this command has not. "
@@ -258,12 +270,18 @@ def _note_scale(work: Work) -> None:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def _is_begun(work: Work, training: dict[str, Any]) -> bool:
+    name = Training(**training).name
+    places = work.out / "trained" / name, work.results / f"{name}.training.json"
+    return any(place.exists() for place in places)
+
+
 def _in_words(training: dict[str, object]) -> str:
     names = ("variant", "model", "seed", "precision")
     return ", ".join(f"{name} {training.get(name, '-')}" for name in names)
 
 
-_DO: dict[str, Callable[[Work, Cost], None]] = {
+_DO: dict[str, Callable[[Work, Cost], bool]] = {
     "data": get_data,
     "train": train_all,
     "measure": measure_all,

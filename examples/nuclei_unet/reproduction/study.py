@@ -117,6 +117,11 @@ class Seed:
             trained=self,
         )
 
+    def paced(self, factor: float) -> Seed:
+        """Return this seed by a clock that goes ``factor`` times as fast."""
+        curves = {model: curve.paced(factor) for model, curve in self.curves.items()}
+        return replace(self, rate=factor * self.rate, curves=curves)
+
     @property
     def has_come(self) -> bool:
         """Whether the looks go to the paper's last epoch."""
@@ -140,13 +145,14 @@ class Seed:
             return ""
         return f"Model 1 has not learned to segment{'' if curve.has_come else ' yet'}"
 
-    def reached(self, layer: int, setting: str = PAPER) -> float:
+    def reached(self, layer: int, setting: str = PAPER, share: float = AT_MAXIMUM) -> float:
         """Return from which clock on a layer has the maximum of I(Y;M); infinity for never.
 
-        Up to the paper's last epoch. A single look below, between two that are not, is no loss.
+        Or a ``share`` of it, up to the paper's last epoch. A single look below, between two that
+        are not, is no loss.
         """
         values = self.read("iym", setting)[self.until]
-        holds = values[:, layer] >= AT_MAXIMUM * self.maximum(setting)
+        holds = values[:, layer] >= share * self.maximum(setting)
         holds[1:-1] |= holds[:-2] & holds[2:]
         return first_lasting(self.clock[self.until], holds)
 

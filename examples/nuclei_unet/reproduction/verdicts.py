@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reproduction.study import Seed
@@ -98,9 +98,11 @@ class Judged:
 def judge(
     claim: Claim, seeds: Sequence[Seed], factor: float = math.nan, chance: float = math.nan
 ) -> Judged:
-    """Return the verdict, on which both nets, and most seeds of each, have to agree.
+    """Return the verdict, on which all seeds that can tell have to agree.
 
-    A net of which no run can tell has no say; where its seeds disagree, there is no verdict.
+    A net of which most seeds cannot tell has no say. A claim about epochs has to come out alike
+    by clocks that are ``factor`` times as slow and as fast, where rates disagree by more than
+    :data:`SLACK`.
 
     Parameters
     ----------
@@ -112,14 +114,34 @@ def judge(
     chance
         By how much two seeds at one rate do; NaN likewise.
     """
+    judged = _by_clock(claim, seeds)
+    off = max(factor, 1 / factor) if factor > 0 else math.nan
+    if not (claim.by_clock and off > SLACK) or judged.verdict == CANNOT:
+        return judged
+    paces = {"slow": 1 / off, "fast": off}
+    others = {
+        name: _by_clock(claim, [seed.paced(pace) for seed in seeds]).verdict
+        for name, pace in paces.items()
+    }
+    if set(others.values()) == {judged.verdict}:
+        why = f"So by clocks {off:.1f} times as slow and as fast. {judged.why}"
+        return replace(judged, why=why)
+    by_others = [
+        f"by a clock {off:.1f} times as {name}: {verdict}"
+        for name, verdict in others.items()
+        if verdict != judged.verdict
+    ]
+    why = "; ".join([f"By learning rate × steps: {judged.verdict}", *by_others])
+    why += ". So far apart are two learning rates"
+    if chance > 0:
+        why += f" (two trainings at one rate {max(chance, 1 / chance):.1f} times)"
+    return replace(judged, verdict=CANNOT, why=f"{why}. {claim.note}")
+
+
+def _by_clock(claim: Claim, seeds: Sequence[Seed]) -> Judged:
+    """Return the verdict by the seeds' own clocks."""
     groups = _read(claim, seeds)
     ours, control = _in_words(groups), _control(claim, seeds)
-    off = max(factor, 1 / factor) if factor > 0 else math.nan
-    if claim.by_clock and off > SLACK:
-        reason = f"Clocks of two learning rates differ by a factor of {off:.1f}, above {SLACK:g}"
-        if chance > 0:
-            reason += f" (those of two trainings at one rate by {max(chance, 1 / chance):.1f})"
-        return Judged(claim, ours, control.text, CANNOT, f"{reason}. {claim.note}")
     votes, reasons = [], []
     for variant, group in groups.items():
         vote, reason = _vote(group)
@@ -130,8 +152,10 @@ def judge(
     hints = {answer.why for answer in answers if answer.holds is not None and answer.why}
     if {"yes", "no"} <= set(votes):
         hints.add("The two nets disagree")
-    if verdict == "reproduced" and control.hint:
-        hints.add(control.hint)
+    if verdict == "reproduced":
+        hints |= {control.hint} - {""}
+        if sum(answer.holds is not None for answer in answers) == 1 < len(answers):
+            hints.add("It rests on one seed")
     why = ". ".join([*reasons, *sorted(hints), claim.note])
     return Judged(claim, ours, control.text, verdict, why)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 from files import replacing
 from matplotlib.figure import Figure
+from PIL import Image
 
 from reproduction.figures.advice import advice
 from reproduction.figures.clock import clock
@@ -35,8 +37,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
     "fig2_clusters": (
         clusters,
         "Fig. 2",
-        "Each row has four masks of one class of Y: look at how much alike they are by shape "
-        "(K-means) and by how much of each block is filled (coarsening).",
+        "Each row has four masks of one class of Y, of the three largest: look at how much alike "
+        "they are by shape (K-means) and by how much of each block is filled (coarsening).",
     ),
     "fig3_planes": (
         planes,
@@ -55,8 +57,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
         dice,
         "Fig. 5",
         "Dice by the paper's epochs: look for the order in which Models 1 to 4 come up, and for "
-        "lines that stay at 0, of nets that predict no nucleus (later seeds are paler, and lines "
-        "of models are set a little apart).",
+        "lines that stay at 0, of nets that predict no nucleus, where those of Model 4 cover the "
+        "others' (later seeds are paler).",
     ),
     "fig6_masks": (
         outputs,
@@ -75,8 +77,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
         streams,
         "Skips",
         "What each skip adds about Y to its merge's main stream over training, at noise 1 and at "
-        "noise relative to scale: look for lines above their dotted null; what is below it only "
-        "tells samples apart. At 0 where both sides are saturated.",
+        "noise relative to scale, with 95 % intervals: look for lines above their dotted null; "
+        "what is below it only tells samples apart. At 0 where both sides are saturated.",
     ),
     "probes": (
         probes,
@@ -119,7 +121,7 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
             print(f"  {name}: the results do not have it yet, left out", flush=True)
             continue
         with replacing(folder / f"{name}.png") as part:
-            figure.savefig(part, format="png", dpi=110)
+            _save(figure, part)
         width, height = figure.get_size_inches()
         plt.close(figure)
         drawn.append((name, title, sentence, 100 if width > height else 50))
@@ -129,6 +131,14 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
     return [folder / f"{name}.png" for name, *_ in drawn]
 
 
+def _save(figure: Figure, path: Path) -> None:
+    """Write a picture of at most 256 colours, which takes half the room."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    with Image.open(buffer) as picture:
+        picture.convert("RGB").quantize(256).save(path, "png", optimize=True)
+
+
 def _described(seed: Seed) -> str:
     """Return in words which net the figures of a single one show."""
     about = seed.about or {}
@@ -136,7 +146,7 @@ def _described(seed: Seed) -> str:
     precision = about.get("precision")
     return (
         f"Shown is {seed.variant}, seed {seed.seed} ({size}×{size}, learning rate {rate}, "
-        f"{precision})."
+        f"{precision}; one of its epochs is {seed.rate:g} of the paper's)."
     )
 
 

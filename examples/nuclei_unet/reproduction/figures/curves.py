@@ -35,10 +35,8 @@ def dice(study: Study, results: Path) -> Figure:
 def _draw(ax: Axes, seed: Seed, alpha: float) -> None:
     for model, curve in seed.curves.items():
         known, look = np.isfinite(curve.training), {"color": COLOURS[model], "alpha": alpha}
-        # lines that lie on each other, such as those of nets that predict nothing, stay apart
-        shift = 0.006 * (model - 2.5)
-        ax.plot(curve.clock[known], curve.training[known] + shift, linewidth=1.3, **look)
-        ax.plot(curve.clock, curve.smooth() + shift, "--", linewidth=1.0, **look)
+        ax.plot(curve.clock[known], curve.training[known], linewidth=1.3, **look)
+        ax.plot(curve.clock, curve.smooth(), "--", linewidth=1.0, **look)
 
 
 def _label(ax: Axes, seeds: list[Seed]) -> None:
