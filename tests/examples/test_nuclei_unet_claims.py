@@ -22,7 +22,7 @@ verdicts, readings, clocks = reproduction.verdicts, reproduction.readings, repro
 CLOCK = np.array([0, 1, 5, 10, 100, 300, 500, 1000, 2000, 4000, 6000, 8000, 10_000], float)
 SETTINGS = (*readings.KDE_SETTINGS, *readings.BINNING_SETTINGS)
 #: When each layer of the made-up net comes to its end, which is 3 bits but at the bottom.
-WHEN = {0: 0, 1: 0, 14: 6000, 17: 900, 20: 500} | dict.fromkeys((8, 9, 10, 11, 12, 13), 9000)
+WHEN = {0: 0, 1: 0, 14: 2250, 17: 900, 20: 500} | dict.fromkeys((8, 9, 10, 11, 12, 13), 9000)
 END = dict.fromkeys((8, 9, 10, 11, 12, 13), 1.4)
 
 
@@ -101,9 +101,11 @@ def changed(layers, values) -> np.ndarray:
         ("deep-slow", make_seed(changed(list(range(8, 15)), 1.0))),
         ("rises-iym", make_seed(changed([19], 2.8))),
         ("rises-ixm", make_seed(changed([10], 2.8))),
-        ("reaches-20", make_seed(changed([20], papers_iym()[:, [14]]))),
+        ("reaches-20", make_seed(changed([20], np.where(CLOCK >= 6000, 3.0, 1.0)[:, None]))),
         ("reaches-17", make_seed(changed([17], 1.0))),
         ("reaches-14", make_seed(changed([14], 3.0))),
+        ("layer-14-at-1000", make_seed(changed([14], 2.6))),
+        ("layer-14-at-1000", make_seed(changed([14], 1.4))),
         ("layer-11", make_seed(changed([11], 3.0))),
         ("layer-11", make_seed(changed([11], 0.1))),
         ("dice-1", make_seed(dice=(9000, 2600, 8000, math.inf))),

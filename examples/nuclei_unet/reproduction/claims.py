@@ -122,6 +122,17 @@ def reaches(seed: Seed, layer: int, earliest: float, latest: float) -> Answer:
     return Answer(True, text, when, form=clock_text)
 
 
+def layer_14_at_1000(seed: Seed) -> Answer:
+    """Read how far layer 14 is at 1,000 of the paper's epochs."""
+    row = _row_near(seed, 1000)
+    if row is None:
+        why = NOT_THERE if seed.clock[-1] < 900 else "no look is near this epoch"
+        return Answer(None, "-", why=why)
+    bits = float(seed.read()[row, 14])
+    share = bits / seed.maximum()
+    return Answer(1 / 2 <= share < 5 / 6, f"{bits:.2f} bits, {share:.0%} of the maximum")
+
+
 def layer_11(seed: Seed) -> Answer:
     """Read the most that layer 11 has up to the paper's last epoch, as a share of the maximum."""
     top = float(seed.read()[seed.until][:, 11].max())

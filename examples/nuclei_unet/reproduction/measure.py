@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -18,11 +18,13 @@ from torch import nn
 
 import infoflow
 from infoflow.capture.budget import parse_bytes
-from infoflow.capture.strategy import Mode
 from infoflow.interface import Labels, SaturationWarning, SingletonWarning
 from reproduction.readings import BINS, TARGETS, Kept, SharedBinning, SharedKDE
 from reproduction.scales import BATCH, Training
 from reproduction.training import Trained
+
+#: How distances are taken; not ``"auto"``, which could mix them within a study.
+Distances = Literal["exact", "sketch"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,13 @@ class How:
     """How to capture: as :func:`infoflow.analyze` takes it."""
 
     device: str = "cpu"
-    mode: Mode = "exact"
+    mode: Distances = "exact"
     memory_budget: str = "2GB"
 
     def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise ValueError(f"mode must be one of {', '.join(get_args(Mode))}, got {self.mode!r}.")
+        if self.mode not in get_args(Distances):
+            known = " or ".join(get_args(Distances))
+            raise ValueError(f"mode must be {known}, got {self.mode!r}.")
         parse_bytes(self.memory_budget)
 
 
@@ -87,7 +90,7 @@ def measure(
     return len(missing)
 
 
-def _note_mode(parts: Path, mode: Mode) -> None:
+def _note_mode(parts: Path, mode: Distances) -> None:
     """Refuse to put exact and sketched measurements of a training together."""
     path = parts / "mode.txt"
     if path.exists() and path.read_text(encoding="utf-8") != mode:

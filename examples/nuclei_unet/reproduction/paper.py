@@ -24,6 +24,7 @@ from reproduction.claims import (
     first_layers,
     grows,
     layer_11,
+    layer_14_at_1000,
     layers_in_order,
     maximum,
     reaches,
@@ -126,6 +127,14 @@ PAPERS = (
             (17, "by about epoch 1,000", "1,000", (0.0, 1000 * SLACK)),
             (14, "between epochs 1,000 and 10,000", "1,000–10,000", (1000 / SLACK, 10_000.0)),
         )
+    ),
+    Claim(
+        "layer-14-at-1000",
+        "At epoch 1,000 layer 14 has about 2 of 3 bits",
+        "2 bits",
+        layer_14_at_1000,
+        "Between a half and five sixths of the maximum, which is 1.5 to 2.5 of 3 bits",
+        by_clock=True,
     ),
     Claim(
         "layer-11",

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from files import replacing
@@ -25,6 +25,7 @@ HEADER = ("claim", "paper", "ours", "untrained net", "verdict", "why")
 OWN = ("claim", "ours", "untrained net", "verdict", "why")
 #: Verdicts on our own statements, of which there is nothing to reproduce.
 _HOLDS = {"reproduced": "holds", "not reproduced": "does not hold"}
+COSTS = ("stage", "hours", "peak memory")
 RUNS = (
     *("run", "model", "precision", "epochs", "the paper's in one"),
     *("segments from", "best Dice", "Dice at the end"),
@@ -33,43 +34,47 @@ RUNS = (
 
 def write_claims(results: Path, out: Path) -> list[Judged]:
     """Write ``claims.json``, and tables: claims, ours, settings, runs, and clocks if measured."""
-    study = load_study(results)
+    study, costs = load_study(results), read_costs(results / "costs.csv")
     clocks, chance = compare_clocks(study), compare_repeats(study)
     factors = worst_factor(clocks), worst_factor(chance)
     papers, ours = (
         [judge(claim, study.seeds, *factors) for claim in group] for group in (PAPERS, OURS)
     )
+    _write_json(out / "claims.json", papers, ours, clocks=clocks, repeats=chance, costs=costs)
     for name, header, group in (("claims.csv", HEADER, papers), ("ours.csv", OWN, ours)):
         rows = [tuple(_entry(judged)[column] for column in header) for judged in group]
         _write_table(out / name, header, rows)
     names = tuple(seed.name for seed in study.seeds)
     _write_table(out / "settings.csv", ("reading", *names), _scores(study))
     _write_table(out / "runs.csv", RUNS, _runs(study))
-    costs = read_costs(results / "costs.csv")
     if costs:
-        rows = [_cost(cost) for cost in costs]
-        _write_table(out / "costs.csv", ("stage", "hours", "peak memory"), rows)
+        _write_table(out / "costs.csv", COSTS, [_cost(cost) for cost in costs])
     if clocks:
-        rows = [(name, *(_number(row[name]) for row in (*clocks, *chance))) for name in clocks[0]]
-        header, *lines = rows
+        header, *lines = _compared((*clocks, *chance))
         _write_table(out / "clocks.csv", header, lines)
+    for judged in (*papers, *ours):
+        entry = _entry(judged)
+        print(f"  {judged.claim.name}: {entry['verdict']} ({entry['ours']})", flush=True)
+    return [*papers, *ours]
+
+
+def _write_json(path: Path, papers: list[Judged], ours: list[Judged], **measured: object) -> None:
     content = {
         "clock": "the paper's epochs with as much learning rate × steps",
-        "clocks": clocks,
-        "repeats": chance,
-        "costs": costs,
+        **measured,
         "claims": [
             {"name": judged.claim.name, "whose": whose, **_entry(judged)}
             for whose, group in (("paper", papers), ("ours", ours))
             for judged in group
         ],
     }
-    with replacing(out / "claims.json") as part:
+    with replacing(path) as part:
         part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for judged in (*papers, *ours):
-        entry = _entry(judged)
-        print(f"  {judged.claim.name}: {entry['verdict']} ({entry['ours']})", flush=True)
-    return [*papers, *ours]
+
+
+def _compared(pairs: Sequence[Mapping[str, float | str]]) -> list[tuple[str, ...]]:
+    """Return a column for each pair of trainings."""
+    return [(name, *(_number(pair[name]) for pair in pairs)) for name in pairs[0]]
 
 
 def _entry(judged: Judged) -> dict[str, str]:
