@@ -159,6 +159,8 @@ def test_killed_while_training_and_while_measuring_it_ends_with_the_same_numbers
     kill_when(start(place, "killed", *stages), out / "trained/whole-model2-seed0/metrics.csv")
     process = start(place, "killed", *stages, "--resume")
     kill_when(process, out / "measured/whole-model1-seed0/00001.readings.nc")
+    process = start(place, "killed", *stages, "--resume")
+    kill_when(process, out / "results/whole-model1-seed0.cut.json")  # before its read-outs
     finish(place, "killed", *stages, "--resume")
     expected = measured(whole[0])
     assert [path.name for path in expected] == [path.name for path in measured(out)]
