@@ -13,8 +13,8 @@ from infoflow.testing import UNet
 from tests.examples.nuclei import import_example
 
 reproduction = import_example().reproduction
-PAPERS = {claim.name: claim for claim in reproduction.paper.PAPERS}
-ours, study, claims = reproduction.ours, reproduction.study, reproduction.claims
+PAPERS = {claim.name: claim for claim in reproduction.claims.PAPERS}
+ours, study, layers = reproduction.ours, reproduction.study, reproduction.read_layers
 curves, arrivals = reproduction.curves, reproduction.arrivals
 verdicts, readings, clocks = reproduction.verdicts, reproduction.readings, reproduction.clocks
 
@@ -317,7 +317,7 @@ def test_a_control_is_judged_by_the_maximum_of_the_trained_net():
     assert control.reached(20) == math.inf
     assert control.read().max() == 1.0
     assert control.maximum() == 3.0
-    assert claims.layer_11(control).text == "0.10 bits, 3% of the maximum"
+    assert layers.layer_11(control).text == "0.10 bits, 3% of the maximum"
 
 
 def test_a_control_never_learns_to_segment():
@@ -505,13 +505,13 @@ def test_a_net_that_stays_as_it_is_does_not_grow():
 
 def test_a_fall_back_is_no_growth():
     iym = papers_iym()
-    assert claims.grows(make_seed(iym)).holds
+    assert layers.grows(make_seed(iym)).holds
     iym[8] *= 0.5
     assert verdict("grows", make_seed(iym)) == "not reproduced"
 
 
 def test_without_a_dip_there_is_no_u():
-    assert claims.u_shape(make_seed()).holds
+    assert layers.u_shape(make_seed()).holds
     assert verdict("u-shape", make_seed(np.full((13, 23), 2.0))) == "not reproduced"
 
 

@@ -11,9 +11,9 @@ from scipy.stats import kendalltau
 
 import infoflow
 from infoflow.testing import UNet
-from reproduction.ablation import BEFORE, LACKING, predicted
 from reproduction.arrivals import arrival, arrivals, why_open
 from reproduction.curves import LEARNED
+from reproduction.read_models import BEFORE, LACKING, predicted
 from reproduction.readings import PAPER
 from reproduction.scales import PAPER_EPOCHS
 from reproduction.study import AT_MAXIMUM, Seed, on_paper_clock

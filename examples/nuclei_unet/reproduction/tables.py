@@ -11,12 +11,12 @@ from pathlib import Path
 
 from files import replacing
 
+from reproduction.claims import PAPERS
 from reproduction.clocks import compare_clocks, compare_repeats, worst_factor
 from reproduction.costs import read_costs
 from reproduction.curves import LEARNED
 from reproduction.loading import load_study
 from reproduction.ours import OURS, agreement, cut_readings
-from reproduction.paper import PAPERS
 from reproduction.study import Seed, Study
 from reproduction.verdicts import Judged, clock_text, judge
 

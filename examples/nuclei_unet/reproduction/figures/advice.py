@@ -14,10 +14,10 @@ from skips import FINE_TUNING
 import infoflow
 from infoflow.pruning.answers import Answer
 from infoflow.pruning.suggest import StreamAdvice
-from reproduction.ablation import BEFORE, LACKING, predicted
 from reproduction.arrivals import arrival
 from reproduction.curves import LEARNED
 from reproduction.ours import HARMLESS
+from reproduction.read_models import BEFORE, LACKING, predicted
 from reproduction.study import Seed, Study, on_paper_clock
 from reproduction.verdicts import clock_text
 

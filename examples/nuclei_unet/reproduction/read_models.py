@@ -1,4 +1,4 @@
-"""What the paper claims of Models 2 to 4, each a small function of what one seed measured."""
+"""How the claims on Models 2 to 4 are read, each a small function of what one seed measured."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 from reproduction.arrivals import AT_BEST, NOT_THERE, arrival, arrivals, why_open
-from reproduction.claims import in_order, since
 from reproduction.curves import LEARNED
+from reproduction.read_layers import in_order, since
 from reproduction.readings import PAPER
 from reproduction.scales import PAPER_EPOCHS
 from reproduction.study import Seed
