@@ -65,7 +65,7 @@ class Checkpoint:
         except Exception as error:
             raise RunError(
                 f"{path} cannot be read as a checkpoint of this script ({type(error).__name__}). "
-                "Put a complete copy in its place, or leave this folder out."
+                "Put a complete copy in its place, or give another folder."
             ) from error
 
     def check(self, settings: Plain) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from reproduction.arrivals import AT_BEST
 from reproduction.curves import LEARNED
-from reproduction.read_layers import LEVELS as LAYER_LEVELS
 from reproduction.read_layers import (
+    SHARES,
     UPSAMPLED,
     below_log_k,
     deep_layers_low,
@@ -23,8 +23,8 @@ from reproduction.read_layers import (
     same_shape,
     u_shape,
 )
-from reproduction.read_models import LEVELS as MODEL_LEVELS
 from reproduction.read_models import (
+    DICES,
     advice_predicts,
     catches_up,
     ends_alike,
@@ -188,7 +188,7 @@ PAPERS = (
         "Layers 20 and 17 reach the maximum before layer 14, and that before layer 11",
         "1,000, 1,000–10,000, never",
         layers_in_order,
-        f"{_levels(LAYER_LEVELS)} of the maximum: one has to tell, and none to contradict. Told "
+        f"{_levels(SHARES)} of the maximum: one has to tell, and none to contradict. Told "
         "are the epochs of the last; an order needs no common clock",
     ),
     Claim(
@@ -196,7 +196,7 @@ PAPERS = (
         "Models 1 and 2 come to the best Dice before Model 3, and that before Model 4",
         "3,000, 8,000, never",
         models_in_order,
-        f"{_levels(MODEL_LEVELS)} Dice and {AT_BEST:.0%} of Model 1's best: one has to tell, and "
+        f"{_levels(DICES)} Dice and {AT_BEST:.0%} of Model 1's best: one has to tell, and "
         "none to contradict. Told are the epochs of the last; an order needs no common clock",
     ),
     *(

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from reproduction.arrivals import NOT_THERE
+from reproduction.curves import Numbers
 from reproduction.study import AT_MAXIMUM, Seed
 from reproduction.verdicts import Answer, clock_text
 
@@ -19,7 +20,7 @@ MERGES = (11, 14, 17, 20)
 #: The transposed convolutions, which no activation follows: binning has an edge at their 0.
 UPSAMPLED = (10, 13, 16, 19)
 #: Shares of the maximum at which the order of layers is read.
-LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, AT_MAXIMUM)
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, AT_MAXIMUM)
 #: Of the paper's masks.
 _CLUSTERS = 64
 #: A rise smaller than this, in bits, is none.
@@ -99,7 +100,7 @@ def early_rises(seed: Seed, quantity: str) -> Answer:
         before, after = values[:, merge - 1], values[:, merge]
         rises = (after - before)[before < full]
         if len(rises) < _FEWEST_LOOKS:
-            return Answer(None, "-", why=f"layer {merge - 1} is at the maximum in most early looks")
+            return Answer(None, "-", why=f"layer {merge - 1} leaves too few looks room")
         shares.append(float((rises > _RISE).mean()))
         parts.append(f"{merge}: {shares[-1]:.0%} ({np.median(rises):+.2f} bits)")
     return Answer(all(share > 0.5 for share in shares), f"rises at {', '.join(parts)} of looks")
@@ -163,7 +164,7 @@ def in_order(seed: Seed, levels: Sequence[Mapping[str, float]], what: str) -> An
 def layers_in_order(seed: Seed) -> Answer:
     """Read whether the slower of layers 20 and 17, layer 14 and layer 11 come up in this order."""
     levels = []
-    for share in LEVELS:
+    for share in SHARES:
         when = {layer: seed.reached(layer, share=share) for layer in MERGES}
         levels.append({"20, 17": max(when[20], when[17]), "14": when[14], "11": when[11]})
     return in_order(seed, levels, "layers")
@@ -181,24 +182,18 @@ def same_shape(
     """
     if setting not in seed.settings:
         return Answer(None, "-", why=f"{setting} was not measured")
-    found = {}
+    found, parts = [], []
     for quantity in quantities:
-        symbol = _SYMBOLS[quantity]
-        one, other = seed.read(quantity).ravel(), seed.read(quantity, setting).ravel()
+        one, other = seed.read(quantity), seed.read(quantity, setting)
         if other.std() == 0 or one.std() == 0:
-            return Answer(False, f"{symbol} is the same in every layer and epoch of one of them")
-        found[symbol] = float(np.corrcoef(one, other)[0, 1])
-    text = ", ".join(f"{symbol}: {value:.2f}" for symbol, value in found.items())
-    if aside:
-        rest = [
-            float(np.corrcoef(*(np.delete(v, aside, axis=1).ravel() for v in pair))[0, 1])
-            for pair in (
-                (seed.read(quantity), seed.read(quantity, setting)) for quantity in quantities
-            )
-        ]
-        layers = ", ".join(map(str, aside))
-        text += f" (without layers {layers}: {', '.join(f'{value:.2f}' for value in rest)})"
-    return Answer(min(found.values()) >= 0.9, text)
+            why = "is the same in every layer and epoch of one of them"
+            return Answer(False, f"{_SYMBOLS[quantity]} {why}")
+        found.append(_correlation(one, other))
+        parts.append(f"{_SYMBOLS[quantity]}: {found[-1]:.2f}")
+        if aside:
+            rest = _correlation(*(np.delete(each, aside, axis=1) for each in (one, other)))
+            parts[-1] += f" ({rest:.2f} without layers {', '.join(map(str, aside))})"
+    return Answer(min(found) >= 0.9, ", ".join(parts))
 
 
 def grows(seed: Seed) -> Answer:
@@ -239,6 +234,10 @@ def since(when: float) -> str:
     if not when:
         return "from the start"
     return f"from {clock_text(when)}" if math.isfinite(when) else "never"
+
+
+def _correlation(one: Numbers, other: Numbers) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def _bits(value: float) -> str:

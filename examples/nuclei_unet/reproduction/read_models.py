@@ -17,7 +17,7 @@ from reproduction.verdicts import Answer, clock_text
 #: the paper reads, one level below it. The transposed convolutions between are its main streams.
 BEFORE = {"7->11": 9, "5->14": 11, "3->17": 14, "1->20": 17}
 #: Values of Dice at which the order of models is read, beside Model 1's best.
-LEVELS = (0.5, 0.6, 0.7, 0.8)
+DICES = (0.5, 0.6, 0.7, 0.8)
 #: Which model is the first to lack a skip.
 LACKING = {"1->20": 2, "3->17": 3, "5->14": 4}
 
@@ -68,7 +68,7 @@ def models_in_order(seed: Seed) -> Answer:
         return Answer(None, "-", why=why)
     best = AT_BEST * seed.reference.curves[1].best()
     levels = []
-    for dice in (*(level for level in LEVELS if level < best), best):
+    for dice in (*(dice for dice in DICES if dice < best), best):
         when = {model: curve.arrives(dice) for model, curve in seed.curves.items()}
         levels.append({"1, 2": max(when[1], when[2]), "3": when[3], "4": when[4]})
     return in_order(seed, levels, "models")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from reproduction.study import Seed
@@ -114,34 +114,42 @@ def judge(
     chance
         By how much two seeds at one rate do; NaN likewise.
     """
-    judged = _by_clock(claim, seeds)
-    off = max(factor, 1 / factor) if factor > 0 else math.nan
-    if not (claim.by_clock and off > SLACK) or judged.verdict == CANNOT:
-        return judged
-    paces = {"slow": 1 / off, "fast": off}
-    others = {
-        name: _by_clock(claim, [seed.paced(pace) for seed in seeds]).verdict
-        for name, pace in paces.items()
-    }
-    if set(others.values()) == {judged.verdict}:
-        why = f"So by clocks {off:.1f} times as slow and as fast. {judged.why}"
-        return replace(judged, why=why)
-    by_others = [
-        f"by a clock {off:.1f} times as {name}: {verdict}"
-        for name, verdict in others.items()
-        if verdict != judged.verdict
-    ]
-    why = "; ".join([f"By learning rate × steps: {judged.verdict}", *by_others])
-    why += ". So far apart are two learning rates"
-    if chance > 0:
-        why += f" (two trainings at one rate {max(chance, 1 / chance):.1f} times)"
-    return replace(judged, verdict=CANNOT, why=f"{why}. {claim.note}")
-
-
-def _by_clock(claim: Claim, seeds: Sequence[Seed]) -> Judged:
-    """Return the verdict by the seeds' own clocks."""
     groups = _read(claim, seeds)
-    ours, control = _in_words(groups), _control(claim, seeds)
+    verdict, reasons = _decide(groups)
+    control = _control(claim, seeds)
+    off = max(factor, 1 / factor) if factor > 0 else math.nan
+    if claim.by_clock and off > SLACK and verdict != CANNOT:
+        others = {
+            pace: _decide(_read(claim, [seed.paced(by) for seed in seeds]))[0]
+            for pace, by in (("slow", 1 / off), ("fast", off))
+        }
+        if set(others.values()) == {verdict}:
+            reasons.insert(0, f"So by clocks {off:.1f} times as slow and as fast")
+        else:
+            reasons = _torn(verdict, others, off, max(chance, 1 / chance))
+            verdict = CANNOT
+    if verdict == "reproduced" and control.hint:
+        reasons.append(control.hint)
+    why = ". ".join([*reasons, claim.note])
+    return Judged(claim, _in_words(groups), control.text, verdict, why)
+
+
+def _torn(verdict: Verdict, others: dict[str, Verdict], off: float, chance: float) -> list[str]:
+    """Say by which clocks the verdict is another one, and that chance parts clocks as well."""
+    parts = [f"By learning rate × steps: {verdict}"]
+    parts += [
+        f"by a clock {off:.1f} times as {pace}: {other}"
+        for pace, other in others.items()
+        if other != verdict
+    ]
+    apart = "So far apart are two learning rates"
+    if math.isfinite(chance):
+        apart += f" (two trainings at one rate {chance:.1f} times)"
+    return ["; ".join(parts), apart]
+
+
+def _decide(groups: dict[str, list[Answer]]) -> tuple[Verdict, list[str]]:
+    """Return the verdict of what the seeds of each variant say, and why."""
     votes, reasons = [], []
     for variant, group in groups.items():
         vote, reason = _vote(group)
@@ -152,12 +160,10 @@ def _by_clock(claim: Claim, seeds: Sequence[Seed]) -> Judged:
     hints = {answer.why for answer in answers if answer.holds is not None and answer.why}
     if {"yes", "no"} <= set(votes):
         hints.add("The two nets disagree")
-    if verdict == "reproduced":
-        hints |= {control.hint} - {""}
-        if sum(answer.holds is not None for answer in answers) == 1 < len(answers):
-            hints.add("It rests on one seed")
-    why = ". ".join([*reasons, *sorted(hints), claim.note])
-    return Judged(claim, ours, control.text, verdict, why)
+    telling = [answer for answer in answers if answer.holds is not None]
+    if verdict == "reproduced" and len(telling) == 1 < len(answers):
+        hints.add("It rests on one seed")
+    return verdict, [*reasons, *sorted(hints)]
 
 
 def _read(claim: Claim, seeds: Sequence[Seed]) -> dict[str, list[Answer]]:

@@ -132,7 +132,7 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write a picture of at most 256 colours, which takes half the room."""
+    """Write a picture of at most 256 colours, which takes much less room."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     with Image.open(buffer) as picture:
