@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from infoflow.flow.probe_result import ProbeResult
     from infoflow.flow.probing import probe
     from infoflow.flow.units import layer_unit_entropies
-    from infoflow.flow.usable import usable_streams
     from infoflow.flow.usable_result import StreamBits, UsableStreams
+    from infoflow.flow.usable_streams import usable_streams
     from infoflow.graph import LayerGraph, trace
     from infoflow.interface import (
         Estimate,
@@ -76,7 +76,7 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("DistanceHistograms", "distance_histograms"), "estimators"),
     **dict.fromkeys(("unit_entropies",), "estimators"),
     **dict.fromkeys(("layer_unit_entropies",), "flow.units"),
-    "usable_streams": "flow.usable",
+    "usable_streams": "flow.usable_streams",
     **dict.fromkeys(("StreamBits", "UsableStreams"), "flow.usable_result"),
     "ProbeResult": "flow.probe_result",
     "probe": "flow.probing",

@@ -16,7 +16,7 @@ from reproduction.stages import STAGES, Work, run_stages
 from run import make_repeatable
 
 from infoflow import InfoflowError
-from infoflow.capture.undisturbed import check_device
+from infoflow.graph.running.undisturbed import check_device
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

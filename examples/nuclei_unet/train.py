@@ -22,7 +22,7 @@ from run import Run, Settings, environment, make_repeatable
 from tqdm import tqdm
 
 from infoflow import InfoflowError
-from infoflow.capture.undisturbed import check_device
+from infoflow.graph.running.undisturbed import check_device
 
 
 class ModelName(Enum):

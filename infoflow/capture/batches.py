@@ -17,10 +17,10 @@ from torch.utils.data import (
     default_collate,
 )
 
-from infoflow.capture.undisturbed import seed_everything
 from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
-from infoflow.graph.tracing.call import Call, as_call, holds_samples, parameters_of
-from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.running.arguments import Arguments, as_arguments, holds_samples, parameters_of
+from infoflow.graph.running.pytree import first_tensor, tensors_in
+from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError
 
 
@@ -31,7 +31,7 @@ class Batch:
     The checksum is of the arguments.
     """
 
-    call: Call
+    call: Arguments
     target: Tensor | None
     start: int
     size: int
@@ -219,7 +219,7 @@ class Samples:
             )
         return tensor
 
-    def _unpacked(self, number: int, raw: Any) -> tuple[Call, Any]:
+    def _unpacked(self, number: int, raw: Any) -> tuple[Arguments, Any]:
         try:
             inputs, target = self._unpack(raw)
         except InfoflowError:
@@ -232,7 +232,7 @@ class Samples:
             ) from error
         if isinstance(inputs, list) and (self._is_collated or are_columns(inputs)):
             inputs = tuple(inputs)  # what a DataLoader makes of a tuple
-        return as_call(self._model, inputs), target
+        return as_arguments(self._model, inputs), target
 
     def _checked_iteration(self) -> Iterator[Any]:
         number = 0
@@ -293,7 +293,7 @@ def _sampler(loader: DataLoader[Any]) -> Any:
     return getattr(loader.batch_sampler, "sampler", None)
 
 
-def _checksum(call: Call) -> int:
+def _checksum(call: Arguments) -> int:
     code = 0
     for leaf in tensors_in((call.args, dict(call.kwargs))):
         flat = leaf.detach().cpu().contiguous().view(-1).view(torch.uint8)

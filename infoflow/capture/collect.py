@@ -13,7 +13,7 @@ from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import Slice, plan_passes, plan_whole_layers
-from infoflow.capture.rows import flat_rows, not_finite
+from infoflow.capture.flat_rows import flat_rows, not_finite
 from infoflow.estimators.binning import bin_digests, number_digests
 from infoflow.estimators.distances import add_products, distances_from_gram
 from infoflow.graph import LayerGraph

@@ -11,8 +11,8 @@ from torch import Tensor
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import Slice, plan_whole_layers
 from infoflow.capture.collect import Step, value_dtype
+from infoflow.capture.flat_rows import not_finite
 from infoflow.capture.noisy import NoisyNet
-from infoflow.capture.rows import not_finite
 from infoflow.interface import Draws, Layer
 
 

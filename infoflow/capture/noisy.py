@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.tracing.call import Call, as_call
-from infoflow.graph.tracing.leaves import Choice
-from infoflow.graph.tracing.modes import check_model
-from infoflow.graph.tracing.prepare import unwrapped
+from infoflow.graph.running.arguments import Arguments, as_arguments
+from infoflow.graph.running.checks import unwrapped
+from infoflow.graph.running.leaves import Choice
+from infoflow.graph.running.model_state import check_model
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -115,11 +115,11 @@ class NoisyNet(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the model with fresh noise; arguments and result are the model's."""
         seed = int(torch.randint(2**62, (), generator=self._seeds))
-        return self.run(Call(args, kwargs), seed)
+        return self.run(Arguments(args, kwargs), seed)
 
     def run(
         self,
-        call: Call,
+        call: Arguments,
         seed: int,
         *,
         watch: Watcher | None = None,
@@ -170,7 +170,9 @@ class NoisyNet(nn.Module):
                     f"This NoisyNet of {type(self.model).__name__} has not been traced yet, since "
                     "no batch went through it. Call it, or .graph(example), first."
                 )
-            call = inputs[0] if isinstance(inputs[0], Call) else as_call(self.model, inputs)
+            call = (
+                inputs[0] if isinstance(inputs[0], Arguments) else as_arguments(self.model, inputs)
+            )
             graph = trace(self.model, call, leaves=self._leaves, open=self._open)
             if not graph.verification.is_exact:
                 raise UntraceableModelError(

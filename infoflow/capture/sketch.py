@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.rows import flat_rows, not_finite
+from infoflow.capture.flat_rows import flat_rows, not_finite
 from infoflow.estimators.distances import DistanceRows, squared_distances
 from infoflow.graph import LayerGraph
 from infoflow.interface import Layer

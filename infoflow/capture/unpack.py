@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from infoflow.graph.tracing.call import holds_samples
-from infoflow.graph.tracing.nesting import tensors_in
+from infoflow.graph.running.arguments import holds_samples
+from infoflow.graph.running.pytree import tensors_in
 from infoflow.interface import LoaderError
 
 #: Turns what a loader gives into ``(inputs, target)``; target may be None.

@@ -101,7 +101,7 @@ def graph(
     as_mermaid: AsMermaid = False,
 ) -> None:
     """Print the layers, merges and skip connections of MODEL."""
-    from infoflow.cli.graph import print_graph
+    from infoflow.cli.graph_command import print_graph
 
     print_graph(
         model,
@@ -192,7 +192,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what measuring MODEL will cost: passes, time and memory, from shapes alone."""
-    from infoflow.cli.graph import shapes_of
+    from infoflow.cli.graph_command import shapes_of
     from infoflow.flow import plan as make_plan
 
     graph = shapes_of(model, input_shape or [], Tracing(leaves, opened, reduce))

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError
 
 #: One of these is in the archive: of torch from 2.7 on, and before.
@@ -41,7 +41,7 @@ def load_exported(path: Path) -> Any:
         type(module).__name__ = name  # a class that torch has made for this module alone
     if program.example_inputs is not None:
         args, kwargs = program.example_inputs
-        module.example_input_array = Call(tuple(args), dict(kwargs))
+        module.example_input_array = Arguments(tuple(args), dict(kwargs))
     return module
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from infoflow.capture.batches import Samples
 from infoflow.cli.spec import Spec, parse_spec
 from infoflow.cli.usual import SAMPLES, image_shape, is_detector, is_flow, transformers_inputs
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError
 
 
@@ -52,19 +52,19 @@ def example_input(
         return Samples(loader, model=model).example().call
     spec = parse_spec(text) or Spec(text, "", text)
     if is_detector(model):
-        return Call((_images(model, shapes),))
+        return Arguments((_images(model, shapes),))
     named = transformers_inputs(model)
     if named:
         return _named(named, shapes, text)
     if shapes:
         inputs = tuple(_draw(shape) for shape in shapes)
-        return Call(inputs * 2 if is_flow(model) and len(inputs) == 1 else inputs)
+        return Arguments(inputs * 2 if is_flow(model) and len(inputs) == 1 else inputs)
     own = _own_example(model)
     if own is not None:
         return own
     shape = image_shape(model, spec)
     if shape is not None:
-        return Call(tuple(torch.rand(SAMPLES, *shape) for _ in range(1 + is_flow(model))))
+        return Arguments(tuple(torch.rand(SAMPLES, *shape) for _ in range(1 + is_flow(model))))
     raise ArgumentError(
         f"The shape of {text}'s input is not known. Pass --input-shape, such as 3,128,128, once "
         "for each argument, or --data."
@@ -79,7 +79,7 @@ def _own_example(model: Any) -> Any:
     inputs = getattr(model, "dummy_inputs", None)
     # all models of transformers say tokens, whatever they take
     is_its_own = getattr(model, "main_input_name", None) in (None, *(inputs or ()))
-    return Call(kwargs=inputs) if isinstance(inputs, dict) and is_its_own else None
+    return Arguments(kwargs=inputs) if isinstance(inputs, dict) and is_its_own else None
 
 
 def _images(model: Any, shapes: Sequence[str]) -> list[Tensor]:
@@ -91,7 +91,7 @@ def _images(model: Any, shapes: Sequence[str]) -> list[Tensor]:
     return [torch.rand(3, size, size) for _ in range(SAMPLES)]
 
 
-def _named(usual: dict[str, Tensor], shapes: Sequence[str], text: str) -> Call:
+def _named(usual: dict[str, Tensor], shapes: Sequence[str], text: str) -> Arguments:
     """Return keyword arguments; given shapes replace the usual ones, in their order."""
     if len(shapes) > len(usual):
         raise ArgumentError(
@@ -103,7 +103,7 @@ def _named(usual: dict[str, Tensor], shapes: Sequence[str], text: str) -> Call:
         name: _like(tensor, parse_shape(given[name])) if name in given else tensor
         for name, tensor in usual.items()
     }
-    return Call(kwargs=kwargs)
+    return Arguments(kwargs=kwargs)
 
 
 def _like(usual: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -13,8 +13,8 @@ from infoflow.cli.data import load_loader, load_target
 from infoflow.cli.models import load_model
 from infoflow.cli.options import Tracing
 from infoflow.flow import FlowResult, analyze
-from infoflow.flow.usable import usable_streams
 from infoflow.flow.usable_result import UsableStreams
+from infoflow.flow.usable_streams import usable_streams
 from infoflow.interface import ArgumentError
 
 

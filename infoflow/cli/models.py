@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import nn
 
+from infoflow.cli.checkpoints import load_weights
 from infoflow.cli.exported import load_exported
 from infoflow.cli.imports import call_factory, find_attribute, nearest_names
 from infoflow.cli.libraries import LIBRARIES
 from infoflow.cli.spec import Spec, parse_spec
-from infoflow.cli.weights import load_weights
 from infoflow.interface import ArgumentError
 
 _FORMS = (

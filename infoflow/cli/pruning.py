@@ -18,11 +18,11 @@ from infoflow.cli.data import load_loader
 from infoflow.cli.figures import check_file
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
-from infoflow.graph.tracing.call import Call, as_call
+from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.interface import ArgumentError
 from infoflow.pruning import PrunedModel, PruningAdvice, prune
+from infoflow.pruning.advice_table import advice_parts
 from infoflow.pruning.rewriting.remove import Mode
-from infoflow.pruning.table import advice_parts
 
 _COLOURS = {"prune": "red", "keep": "green", "cannot tell": "yellow"}
 
@@ -101,7 +101,7 @@ def prune_model(
         raise ArgumentError("Pass --streams, such as '1->20' in quotes, once for each stream.")
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
-    call = as_call(model, example_input(model, text, shapes, loader))
+    call = as_arguments(model, example_input(model, text, shapes, loader))
     how: dict[str, Any] = {"mode": cast(Mode, mode), "leaves": leaves, "open": opened}
     slim = prune(model, streams, call, data=loader, **how).eval()
     program, is_fixed = _export(slim, call)
@@ -125,7 +125,7 @@ def prune_model(
         print(slim.pruning, f"wrote {beside} and {out}", sep="\n")
 
 
-def _export(slim: nn.Module, call: Call) -> tuple[torch.export.ExportedProgram, bool]:
+def _export(slim: nn.Module, call: Arguments) -> tuple[torch.export.ExportedProgram, bool]:
     """Export for any number of samples; tell whether only that of the example was possible."""
     samples = call.samples
     grown = call.combine(lambda leaf: torch.cat([leaf, leaf])) if samples == 1 else call

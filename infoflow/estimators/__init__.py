@@ -5,9 +5,9 @@ from infoflow.estimators.clusters import DistanceHistograms, distance_histograms
 from infoflow.estimators.equal_mass import EqualMassBinning
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.ksg import KSG, ksg
-from infoflow.estimators.make import estimate, make_estimator, make_estimators
 from infoflow.estimators.noise import Relative
 from infoflow.estimators.propagation import SamplePropagation
+from infoflow.estimators.registry import estimate, make_estimator, make_estimators
 from infoflow.estimators.renyi import Renyi
 from infoflow.estimators.usable import UsableInformation, usable_information
 

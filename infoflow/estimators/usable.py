@@ -17,7 +17,7 @@ from scipy import stats
 from torch import Tensor
 
 from infoflow.estimators.classes import as_tensor
-from infoflow.estimators.question import Family, Question, ask
+from infoflow.estimators.probe_task import Family, ProbeTask, ask
 from infoflow.interface import ActivationError, ArgumentError
 
 
@@ -146,7 +146,7 @@ def usable_information(
 
 
 def gain(
-    question: Question, without: Tensor, with_them: Tensor, family: Family
+    question: ProbeTask, without: Tensor, with_them: Tensor, family: Family
 ) -> UsableInformation:
     """Return what is gained from one set of losses, in bits, to another of the same samples."""
     gains = without - with_them
@@ -177,7 +177,7 @@ def _margin(gains: Tensor, folds: int) -> float:
     return float(stats.t.ppf(0.975, folds - 1)) * math.sqrt(variance)
 
 
-def _checked(values: ArrayLike | Tensor, name: str, question: Question) -> Tensor:
+def _checked(values: ArrayLike | Tensor, name: str, question: ProbeTask) -> Tensor:
     features = as_tensor(values, name, ActivationError)
     samples = len(question.fold)
     if features.ndim == 0 or len(features) != samples:

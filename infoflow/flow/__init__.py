@@ -1,7 +1,7 @@
 """Measure a net, once or over its training, and keep the numbers with their uncertainty."""
 
 from infoflow.flow.analyze import analyze
-from infoflow.flow.plan import Plan, plan
+from infoflow.flow.cost_plan import Plan, plan
 from infoflow.flow.result import FlowResult, load
 from infoflow.flow.tracker import Tracker, paper_schedule
 

@@ -21,7 +21,7 @@ from infoflow.flow.measure import (
 )
 from infoflow.flow.result import FlowResult, result_of
 from infoflow.graph.reduce import Reduce
-from infoflow.graph.tracing.leaves import Choice
+from infoflow.graph.running.leaves import Choice
 from infoflow.interface import Estimator, Unit, nats_per
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import xarray as xr
 
 from infoflow.graph import LayerGraph
-from infoflow.graph.table import align
+from infoflow.graph.text_table import align
 
 if TYPE_CHECKING:
     from infoflow.flow.result import FlowResult

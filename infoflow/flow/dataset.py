@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from infoflow.flow.measure import Measurement
-from infoflow.flow.streams import QUANTITIES, StreamMeter
+from infoflow.flow.stream_information import QUANTITIES, StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.interface import Estimate, Estimator, Unit, nats_per
 

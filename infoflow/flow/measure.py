@@ -17,20 +17,20 @@ from infoflow.capture.batches import Samples
 from infoflow.capture.budget import format_bytes, parse_bytes
 from infoflow.capture.collect import Step
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
-from infoflow.capture.nets import Net, argument_model, check_noise
 from infoflow.capture.sketch import Gathered
 from infoflow.capture.strategy import Mode, Strategy, strategy_beside
-from infoflow.capture.undisturbed import undisturbed
+from infoflow.capture.traced_model import TracedModel, argument_model, check_noise
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import KDE
 from infoflow.estimators.classes import numbered
 from infoflow.estimators.complete import complete_estimate
-from infoflow.flow.streams import StreamMeter
+from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.running.leaves import Choice
+from infoflow.graph.running.model_state import check_model
+from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.selection import named_layers
-from infoflow.graph.tracing.leaves import Choice
-from infoflow.graph.tracing.modes import check_model
 from infoflow.interface import (
     ActivationError,
     Estimate,
@@ -160,7 +160,7 @@ def measure(
             seed=settings.seed,
         )
         example = samples.example()
-        net = Net(
+        net = TracedModel(
             model,
             example.call,
             leaves=settings.leaves,
@@ -194,7 +194,7 @@ def measure(
 
 
 def _strategy(
-    net: Net, layers: Sequence[Layer], samples: Samples, settings: Settings, budget: int
+    net: TracedModel, layers: Sequence[Layer], samples: Samples, settings: Settings, budget: int
 ) -> Strategy:
     return net.strategy(
         layers,

@@ -17,7 +17,7 @@ from infoflow.estimators.linear import LinearReadout
 from infoflow.estimators.scores import METRICS, score
 from infoflow.flow.files import write_whole
 from infoflow.flow.readouts import Task, constant_overlaps
-from infoflow.graph.table import align
+from infoflow.graph.text_table import align
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,19 +13,19 @@ from tqdm import tqdm
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import parse_bytes
 from infoflow.capture.labels import TargetLike, raw_classes
-from infoflow.capture.nets import check_plain
-from infoflow.capture.undisturbed import undisturbed
+from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.linear import Decision, LinearReadout
-from infoflow.estimators.question import Question, ask, class_numbers
+from infoflow.estimators.probe_task import ProbeTask, ask, class_numbers
 from infoflow.estimators.scores import check_metrics
 from infoflow.flow.measure import Layers, measurable
 from infoflow.flow.probe_result import ProbeResult, result_of
 from infoflow.flow.readouts import Judges, Task, fit_readouts, groups, judge, readable
 from infoflow.graph import trace
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.running.leaves import Choice
+from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.selection import named_layers
-from infoflow.graph.tracing.leaves import Choice
 from infoflow.interface import ArgumentError, TargetError
 
 #: A fold that no sample is in: what is fitted without it is fitted on all samples.
@@ -182,7 +182,7 @@ def _run(
     return overlaps, readouts
 
 
-def _of_all(question: Question) -> Question:
+def _of_all(question: ProbeTask) -> ProbeTask:
     """Return the question without folds: all samples may be seen by the one read-out."""
     return replace(question, fold=torch.zeros_like(question.fold))
 

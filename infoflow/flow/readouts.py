@@ -13,7 +13,7 @@ from torch import Tensor
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import enough_bytes, format_bytes
 from infoflow.estimators.linear import Decision, LinearReadout, fit_linear
-from infoflow.estimators.question import Question, as_features
+from infoflow.estimators.probe_task import ProbeTask, as_features
 from infoflow.estimators.scores import count_overlaps
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import channels_first, reduce_positions
@@ -68,7 +68,7 @@ class Task:
     graph: LayerGraph
     layers: Sequence[Layer]
     samples: Samples
-    question: Question
+    question: ProbeTask
     judges: Judges
     folds: Sequence[int]
     decision: Decision = "likely"

@@ -25,8 +25,8 @@ from infoflow.flow.dataset import (
 )
 from infoflow.flow.files import write_whole
 from infoflow.flow.measure import Measurement
+from infoflow.flow.result_table import result_table
 from infoflow.flow.sweep import OrderChange, order_changes
-from infoflow.flow.table import result_table
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Estimator, InfoflowError, ResultFileError, Unit
 

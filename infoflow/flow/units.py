@@ -8,12 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from infoflow.capture.batches import Samples
-from infoflow.capture.nets import check_plain
-from infoflow.capture.undisturbed import undisturbed
+from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.clusters import UnitCounts
 from infoflow.flow.measure import Layers, measurable
 from infoflow.graph import trace
+from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import ActivationError, Layer
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from infoflow.estimators.usable import UsableInformation
-from infoflow.graph.table import align
+from infoflow.graph.text_table import align
 
 
 @dataclass(frozen=True)

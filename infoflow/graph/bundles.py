@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from torch import fx
 
-from infoflow.graph.drafts import BundleDraft, Flow, unique
-from infoflow.graph.pieces import Part, Piece, widths_of
-from infoflow.graph.tracing.facts import Fact
-from infoflow.graph.tracing.functions import set_item
+from infoflow.graph.builders import BundleBuilder, Flow, unique
+from infoflow.graph.concat_parts import Part, Piece, widths_of
+from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.operations import (
     arguments_of,
     is_elementwise,
@@ -19,6 +18,7 @@ from infoflow.graph.tracing.operations import (
     reduced_dimensions,
 )
 from infoflow.graph.tracing.program import Program
+from infoflow.graph.tracing.program_functions import set_item
 
 
 class Bundles:
@@ -33,9 +33,9 @@ class Bundles:
     """
 
     def __init__(
-        self, program: Program, facts: Mapping[fx.Node, Fact], flows: Mapping[fx.Node, Flow]
+        self, program: Program, facts: Mapping[fx.Node, NodeInfo], flows: Mapping[fx.Node, Flow]
     ) -> None:
-        self.drafts: list[BundleDraft] = []
+        self.drafts: list[BundleBuilder] = []
         self._program = program
         self._facts = facts
         self._flows = flows
@@ -55,7 +55,7 @@ class Bundles:
                 widths = tuple(filled[source] for source in sources)
         if axis is not None and pieces is not None:
             self._note(node, Part.whole(pieces, axis, self._facts[node]))
-        bundle = self._add(BundleDraft(operation_name(node), node, sources, widths, axis))
+        bundle = self._add(BundleBuilder(operation_name(node), node, sources, widths, axis))
         # norms of bundles within this one are of other channels than its own
         is_mixed = any(flow.is_mixed or flow.norms for flow in arguments)
         return Flow(sources, bundle, is_mixed=is_mixed)
@@ -73,7 +73,7 @@ class Bundles:
         sources = unique(source for flow in pieces for source in flow.sources)
         if len(sources) == 1:
             return Flow(sources, None, norms_of(pieces))
-        bundle = self._add(BundleDraft(operation_name(node), node, sources, None))
+        bundle = self._add(BundleBuilder(operation_name(node), node, sources, None))
         return Flow(sources, bundle, norms_of(pieces))
 
     def narrowed(self, node: fx.Node, flow: Flow, *, keeps_places: bool) -> Flow:
@@ -95,10 +95,10 @@ class Bundles:
         if len(sources) == 1:
             return Flow(sources)
         shares = tuple(widths[source] for source in sources)
-        bundle = self._add(BundleDraft(flow.bundle.kind, node, sources, shares))
+        bundle = self._add(BundleBuilder(flow.bundle.kind, node, sources, shares))
         return Flow(sources, bundle, flow.norms)
 
-    def treats_channels_alone(self, node: fx.Node, bundle: BundleDraft) -> bool:
+    def treats_channels_alone(self, node: fx.Node, bundle: BundleBuilder) -> bool:
         """Tell whether a node that reads a bundle leaves its channels apart, and in their order."""
         module = self._program.module(node)
         value = next(a for a in arguments_of(node) if a in self._flows)
@@ -118,7 +118,7 @@ class Bundles:
         part = self._parts.get(node)
         return before == after and part is not None and part.lies_along(bundle.axis)
 
-    def _add(self, bundle: BundleDraft) -> BundleDraft:
+    def _add(self, bundle: BundleBuilder) -> BundleBuilder:
         self.drafts.append(bundle)
         return bundle
 

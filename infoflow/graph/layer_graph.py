@@ -10,13 +10,13 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from infoflow.graph.drafts import Anatomy
+from infoflow.graph.builders import Anatomy
 from infoflow.graph.reduce import Reduce, reduce_positions
+from infoflow.graph.running.arguments import Arguments, as_arguments
+from infoflow.graph.running.model_state import evaluation_mode, seeded
+from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.selection import not_found, select_layers
-from infoflow.graph.table import graph_table
-from infoflow.graph.tracing.call import Call, as_call
-from infoflow.graph.tracing.modes import evaluation_mode, seeded
-from infoflow.graph.tracing.nesting import first_tensor
+from infoflow.graph.text_table import graph_table
 from infoflow.graph.tracing.program import Program, per_sample
 from infoflow.graph.tracing.source import Source
 from infoflow.interface import (
@@ -160,14 +160,14 @@ class LayerGraph:
         layers = [layer for layer in self.layers if layer.name not in self.unmeasurable]
         with evaluation_mode(model), seeded(), torch.no_grad():
             self.visit(
-                as_call(model, inputs, named),
+                as_arguments(model, inputs, named),
                 layers,
                 lambda layer, value: found.update({layer.name: value.clone()}),
             )
         return found
 
     def visit(
-        self, call: Call, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], object]
+        self, call: Arguments, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], object]
     ) -> None:
         """Compute one batch and hand over the value of each of ``layers`` when it is there.
 
@@ -223,7 +223,7 @@ class LayerGraph:
         reduced = reduce_positions(rows, self.reduce, self._positions.get(name, ()))
         return torch.view_as_real(reduced.resolve_conj()) if reduced.is_complex() else reduced
 
-    def output(self, call: Call) -> Tensor:
+    def output(self, call: Arguments) -> Tensor:
         """Compute the model's own output for one batch; of several tensors, the first."""
         tensor = first_tensor(call.of(self.source.model))
         assert tensor is not None, "a traced model returns a tensor"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import fx
 
-from infoflow.graph.drafts import OUTPUT, LayerDraft, MergeDraft, Names, Streams
+from infoflow.graph.builders import OUTPUT, LayerBuilder, MergeBuilder, Names, Streams
 from infoflow.graph.paths import Paths, merge_place
 from infoflow.graph.savings import Savings
 from infoflow.graph.tracing.program import Program
@@ -19,9 +19,9 @@ def find_merges(
     layers: Mapping[str, Layer],
     program: Program,
     shapes: Mapping[fx.Node, tuple[int, ...]],
-) -> list[tuple[Merge, MergeDraft]]:
+) -> list[tuple[Merge, MergeBuilder]]:
     """Return the merges, in the order in which their streams meet, and what they were made of."""
-    found: list[MergeDraft] = [
+    found: list[MergeBuilder] = [
         *(layer for layer in streams.layers if layer.is_joint),
         *(bundle for bundle in streams.bundles if bundle.readers),
     ]
@@ -37,7 +37,7 @@ def find_merges(
 
 
 def _finish(
-    merge: MergeDraft,
+    merge: MergeBuilder,
     name: str,
     paths: Paths,
     layers: Mapping[str, Layer],
@@ -62,13 +62,13 @@ def _finish(
     return Merge(name, _kind(merge), merge.streams, met_in, main, skips, index, branch)
 
 
-def _readers(merge: MergeDraft) -> list[str]:
-    return [merge.name] if isinstance(merge, LayerDraft) else merge.readers
+def _readers(merge: MergeBuilder) -> list[str]:
+    return [merge.name] if isinstance(merge, LayerBuilder) else merge.readers
 
 
-def _order(merge: MergeDraft, layers: Mapping[str, Layer], end: int) -> int:
+def _order(merge: MergeBuilder, layers: Mapping[str, Layer], end: int) -> int:
     return min(layers[name].index if name in layers else end for name in _readers(merge))
 
 
-def _kind(merge: MergeDraft) -> str:
+def _kind(merge: MergeBuilder) -> str:
     return "attention" if merge.kind == "MultiheadAttention" else merge.kind

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 
 from torch import fx
 
-from infoflow.graph.drafts import Flow
+from infoflow.graph.builders import Flow
 from infoflow.graph.tracing.operations import operation_name
 
 ADDING = {"add", "sub"}

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import networkx as nx
 
-from infoflow.graph.drafts import BundleDraft, LayerDraft, Streams
+from infoflow.graph.builders import BundleBuilder, LayerBuilder, Streams
 
 Place = Hashable
 ROOT: Place = "(root)"
@@ -78,10 +78,10 @@ class Paths:
         return useless
 
 
-def merge_place(merge: LayerDraft | BundleDraft) -> Place:
+def merge_place(merge: LayerBuilder | BundleBuilder) -> Place:
     """Return the place of a merge layer or of a bundle."""
-    return merge.name if isinstance(merge, LayerDraft) else merge
+    return merge.name if isinstance(merge, LayerBuilder) else merge
 
 
-def _entrances(bundle: BundleDraft | None, sources: tuple[str, ...]) -> tuple[Place, ...]:
+def _entrances(bundle: BundleBuilder | None, sources: tuple[str, ...]) -> tuple[Place, ...]:
     return sources if bundle is None else (bundle,)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.operations import (
     CONVOLUTIONS,
     TRANSPOSED,
@@ -42,7 +42,7 @@ _RESHAPES = {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten"}
 _EXPANSIONS = {"expand", "expand_as", "broadcast_to"}
 
 
-def find_channels(program: Program, facts: Mapping[fx.Node, Fact]) -> dict[fx.Node, Channels]:
+def find_channels(program: Program, facts: Mapping[fx.Node, NodeInfo]) -> dict[fx.Node, Channels]:
     """Return the channels of every value of which the operations tell them.
 
     A convolution has them before its positions, a linear map last; other operations hand on what
@@ -95,7 +95,7 @@ def positions_of(
 def _channels_of(
     node: fx.Node,
     module: nn.Module | None,
-    facts: Mapping[fx.Node, Fact],
+    facts: Mapping[fx.Node, NodeInfo],
     known: Mapping[fx.Node, Channels],
 ) -> Channels | None:
     fact, name = facts[node], operation_name(node, module)
@@ -124,7 +124,7 @@ def _convolved_dimensions(name: str, module: nn.Module | None) -> int | None:
 
 
 def _of_product(
-    node: fx.Node, facts: Mapping[fx.Node, Fact], known: Mapping[fx.Node, Channels]
+    node: fx.Node, facts: Mapping[fx.Node, NodeInfo], known: Mapping[fx.Node, Channels]
 ) -> Channels | None:
     """Return the channels of a product of matrices: rows are the first one's, columns the last's.
 
@@ -143,7 +143,9 @@ def _of_product(
     return frozenset(lead | ({rank - 1} if is_last else set()))
 
 
-def _handed_on(node: fx.Node, channels: Channels, before: Fact, after: Fact) -> Channels | None:
+def _handed_on(
+    node: fx.Node, channels: Channels, before: NodeInfo, after: NodeInfo
+) -> Channels | None:
     """Return the channels of what an operation has made of a value; None where that is unclear."""
     name, rank = operation_name(node), len(before.shape)
     added = len(after.shape) - rank

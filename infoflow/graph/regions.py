@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 import networkx as nx
 from torch import fx
 
-from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.node_info import NodeInfo
 
 _END = "(read by others)"
 
 
 def last_of_region(
-    value: fx.Node, facts: Mapping[fx.Node, Fact], belongs: Callable[[fx.Node], bool]
+    value: fx.Node, facts: Mapping[fx.Node, NodeInfo], belongs: Callable[[fx.Node], bool]
 ) -> list[fx.Node]:
     """Return the nodes by which a layer's value goes on, up to where it is next read by others.
 
@@ -48,7 +48,7 @@ def last_of_region(
 
 
 def _region(
-    value: fx.Node, facts: Mapping[fx.Node, Fact], belongs: Callable[[fx.Node], bool]
+    value: fx.Node, facts: Mapping[fx.Node, NodeInfo], belongs: Callable[[fx.Node], bool]
 ) -> nx.DiGraph:
     graph = nx.DiGraph()
     waiting = [value]

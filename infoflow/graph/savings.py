@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from infoflow.graph.drafts import OUTPUT, BundleDraft, Flow, LayerDraft, MergeDraft, Streams
+from infoflow.graph.builders import OUTPUT, BundleBuilder, Flow, LayerBuilder, MergeBuilder, Streams
 from infoflow.graph.operands import operands
 from infoflow.graph.paths import Paths, Place, merge_place
-from infoflow.graph.tracing.modes import evaluation_mode
+from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import Layer
 
@@ -56,7 +56,7 @@ class Savings:
         for edge in self._streams.edges:
             yield edge, self._streams.learned_by(edge.node)
 
-    def of(self, merge: MergeDraft, source: str, what: str) -> int | None:
+    def of(self, merge: MergeBuilder, source: str, what: str) -> int | None:
         """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
         place = merge_place(merge)
         useless = self._paths.useless_without(source, place)
@@ -66,7 +66,7 @@ class Savings:
             saved = sum(
                 layer.multiply_adds for name, layer in self._layers.items() if name in useless
             )
-        if isinstance(merge, LayerDraft):
+        if isinstance(merge, LayerBuilder):
             return saved if self._can_lose(merge, source) else None
         flows = self._flows(merge)
         if OUTPUT in merge.readers or any(flow.is_mixed for flow in flows):
@@ -96,12 +96,12 @@ class Savings:
         gone |= useless
         return sum(size for key, size in self._sizes.items() if self._users[key] <= gone)
 
-    def _can_lose(self, merge: LayerDraft, source: str) -> bool:
+    def _can_lose(self, merge: LayerBuilder, source: str) -> bool:
         """Tell whether an operation is a sum or product that is still there without a stream."""
         pair = operands(merge.node, self._streams.flows, self._shapes, {source})
         return not isinstance(pair, str)
 
-    def _shrinks(self, bundle: BundleDraft, reader: LayerDraft, what: str) -> int | None:
+    def _shrinks(self, bundle: BundleBuilder, reader: LayerBuilder, what: str) -> int | None:
         """Count what of a reader is in proportion to its input's width, None where it is not."""
         weight = _weight(reader, self._program)
         if weight is None or bundle.axis != weight.axis or bundle.widths is None:
@@ -115,7 +115,7 @@ class Savings:
             return self._layers[reader.name].multiply_adds
         return weight.numbers
 
-    def _flows(self, merge: BundleDraft) -> list[Flow]:
+    def _flows(self, merge: BundleBuilder) -> list[Flow]:
         """Return how a bundle comes to its readers."""
         readers = [self._drafts[name] for name in merge.readers if name != OUTPUT]
         return [flow for reader in readers for flow in reader.arguments if flow.bundle is merge]
@@ -130,7 +130,7 @@ class _Weight:
     axis: int
 
 
-def _weight(reader: LayerDraft, program: Program) -> _Weight | None:
+def _weight(reader: LayerBuilder, program: Program) -> _Weight | None:
     """Return the weight of a layer whose cost is in proportion to its input's width, or None."""
     module, node = program.module(reader.node), reader.node
     if isinstance(module, _DENSE):

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from torch import fx, nn
 
+from infoflow.graph.builders import OUTPUT, Edge, Flow, LayerBuilder, Names, Streams, unique
 from infoflow.graph.bundles import Bundles, norms_of
-from infoflow.graph.drafts import OUTPUT, Edge, Flow, LayerDraft, Names, Streams, unique
+from infoflow.graph.learned_weights import Weights
 from infoflow.graph.regions import last_of_region
-from infoflow.graph.tracing.facts import Fact
-from infoflow.graph.tracing.functions import set_item
+from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.operations import (
     Role,
     arguments_of,
@@ -21,10 +21,10 @@ from infoflow.graph.tracing.operations import (
     role_of,
 )
 from infoflow.graph.tracing.program import Program
-from infoflow.graph.weights import Weights
+from infoflow.graph.tracing.program_functions import set_item
 
 
-def find_streams(program: Program, facts: Mapping[fx.Node, Fact]) -> Streams:
+def find_streams(program: Program, facts: Mapping[fx.Node, NodeInfo]) -> Streams:
     """Follow the data through ``program``, node by node."""
     return _Sweep(program, facts).run()
 
@@ -37,14 +37,14 @@ _KINDS["multi_head_attention_forward"] = "attention"
 class _Sweep:
     """One walk over a program in the order of computation."""
 
-    def __init__(self, program: Program, facts: Mapping[fx.Node, Fact]) -> None:
+    def __init__(self, program: Program, facts: Mapping[fx.Node, NodeInfo]) -> None:
         self.program = program
         self.facts = facts
         self.flows: dict[fx.Node, Flow] = {}
-        self.layers: list[LayerDraft] = []
+        self.layers: list[LayerBuilder] = []
         self.inputs: list[str] = []
         self.outputs: tuple[Flow, ...] = ()
-        self._values: dict[fx.Node, LayerDraft] = {}
+        self._values: dict[fx.Node, LayerBuilder] = {}
         self._names = Names(str(n.target) for n in program.nodes if n.op == "call_module")
         self._weights = Weights(program, facts)
         self._bundles = Bundles(program, facts, self.flows)
@@ -154,7 +154,7 @@ class _Sweep:
             self.flows[node] = arguments[0]
 
     def _add_layer(self, node: fx.Node, role: Role, arguments: list[Flow]) -> None:
-        draft = LayerDraft(
+        draft = LayerBuilder(
             name=self._name(node, role),
             kind=_KINDS.get(self._operation(node), self._operation(node)),
             node=node,
@@ -209,7 +209,7 @@ class _Sweep:
         recurrent = self._operation(source).lower().startswith(("lstm", "gru", "rnn_"))
         return is_item and (recurrent or isinstance(self.program.module(source), nn.RNNBase))
 
-    def _absorb_region(self, draft: LayerDraft) -> None:
+    def _absorb_region(self, draft: LayerBuilder) -> None:
         """Let an activation or a norm that is written out belong to its layer."""
         places = {node for node, other in self._values.items() if other is not draft}
 

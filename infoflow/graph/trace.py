@@ -11,28 +11,28 @@ import torch
 from torch import fx, nn
 from torch.nn.parameter import is_lazy
 
-from infoflow.graph.drafts import Anatomy, LayerDraft, Streams
+from infoflow.graph.builders import Anatomy, LayerBuilder, Streams
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.merges import find_merges
 from infoflow.graph.paths import Paths
 from infoflow.graph.positions import find_channels, positions_of
 from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
+from infoflow.graph.running.arguments import Arguments, as_arguments
+from infoflow.graph.running.checks import check_arguments, explain_failure, unwrapped
+from infoflow.graph.running.leaves import Choice, Leaves
+from infoflow.graph.running.model_state import counted_writes, evaluation_mode, seeded
+from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.streams import find_streams
 from infoflow.graph.tracing.axes import find_axes
-from infoflow.graph.tracing.call import Call, as_call
-from infoflow.graph.tracing.facts import Fact, countable_attention
-from infoflow.graph.tracing.leaves import Choice, Leaves
-from infoflow.graph.tracing.modes import counted_writes, evaluation_mode, seeded
-from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.tracing.node_info import NodeInfo, countable_attention
 from infoflow.graph.tracing.one_by_one import verify_one_by_one
-from infoflow.graph.tracing.prepare import check_call, explain_failure, unwrapped
 from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample
 from infoflow.graph.tracing.record import record
 from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.symbolic import symbolic_facts, symbolic_trace
-from infoflow.graph.tracing.trial import Axes, Proof, Trial
-from infoflow.graph.tracing.verify import verify
+from infoflow.graph.tracing.trial_run import Axes, Proof, Trial
+from infoflow.graph.tracing.verification import verify
 from infoflow.interface import (
     ArgumentError,
     InfoflowError,
@@ -103,8 +103,8 @@ def trace(
     model, notes = unwrapped(model)
     if example is None and kwargs is None:
         return _trace_symbolically(model, notes)
-    call = as_call(model, example, kwargs)
-    check_call(call)
+    call = as_arguments(model, example, kwargs)
+    check_arguments(call)
     chosen = Leaves(model, leaves, open)
     with ExitStack() as stack:
         for context in (counted_writes(), evaluation_mode(model), countable_attention(), seeded()):
@@ -145,14 +145,14 @@ def trace(
     return _build(model, streams, known, source, verification, reduce)
 
 
-def _run(model: nn.Module, call: Call) -> None:
+def _run(model: nn.Module, call: Arguments) -> None:
     try:
         call.of(model)
     except Exception as error:
         raise explain_failure(model, call, error) from error
 
 
-def _record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
+def _record(model: nn.Module, call: Arguments, leaves: Leaves) -> Recording:
     try:
         with seeded():
             recording = record(model, call, leaves)
@@ -215,7 +215,7 @@ class _Known:
     ``positions`` has, by layer, the dimensions of one sample's value that count positions.
     """
 
-    facts: Mapping[fx.Node, Fact]
+    facts: Mapping[fx.Node, NodeInfo]
     axes: Axes
     samples: int
     positions: Mapping[str, tuple[int, ...]]
@@ -279,7 +279,7 @@ def _check_positions(positions: Mapping[str, tuple[int, ...]], reduce: Reduce) -
 
 
 def _finish_layer(
-    index: int, draft: LayerDraft, streams: Streams, known: _Known, reduce: Reduce
+    index: int, draft: LayerBuilder, streams: Streams, known: _Known, reduce: Reduce
 ) -> Layer:
     """Describe a layer; where it has no row per sample, for the whole batch."""
     fact = known.facts[draft.value]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from infoflow.graph import LayerGraph
-from infoflow.graph.drafts import MergeDraft
+from infoflow.graph.builders import MergeBuilder
 from infoflow.interface import ArgumentError, ArgumentTypeError, Merge, PruningError, Skip
 
 #: A stream: ``"source->merge"`` by names, or by indices (``"1->20"``, ``"#1->#20"``), or the Skip.
@@ -40,7 +40,7 @@ class Removal:
     """
 
     merge: Merge
-    draft: MergeDraft
+    draft: MergeBuilder
     sources: frozenset[str]
 
     @property

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.undisturbed import undisturbed
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.tracing.leaves import Choice
-from infoflow.graph.tracing.nesting import first_tensor
-from infoflow.graph.tracing.prepare import unwrapped
+from infoflow.graph.running.checks import unwrapped
+from infoflow.graph.running.leaves import Choice
+from infoflow.graph.running.pytree import first_tensor
+from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
@@ -28,7 +28,7 @@ from infoflow.pruning.rewriting.build import build, in_training
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.rewriting.proof import MismatchError, compare, constants_gone
 from infoflow.pruning.rewriting.remove import Mode, remove, values_replaced
-from infoflow.pruning.rewriting.workpiece import Workpiece
+from infoflow.pruning.rewriting.surgery import Surgery
 
 #: Gives a module new random weights.
 Reset = bool | Callable[[nn.Module], object]
@@ -137,7 +137,7 @@ def _without(
     """Return the net without streams, compared with the original and accounted for."""
     call = graph.source.example
     assert call is not None
-    work = Workpiece(graph, call)
+    work = Surgery(graph, call)
     removed = remove(work, chosen, mode, means)
     if reason:
         removed = [replace(stream, reason=reason) for stream in removed]
@@ -245,7 +245,7 @@ def _means(
 ) -> dict[fx.Node, Tensor]:
     """Return the mean over samples of every value that will be replaced."""
     assert graph.source.example is not None
-    nodes = set(values_replaced(Workpiece(graph, graph.source.example), chosen))
+    nodes = set(values_replaced(Surgery(graph, graph.source.example), chosen))
     sums: dict[fx.Node, Tensor] = {}
     kinds: dict[fx.Node, torch.dtype] = {}
     model = graph.program.model

@@ -10,7 +10,10 @@ from infoflow.flow.result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Merge, Skip, TargetError
-from infoflow.pruning.answers import (
+from infoflow.pruning.advice_table import advice_table
+from infoflow.pruning.choice import StreamNames, candidates
+from infoflow.pruning.importance import readings_of
+from infoflow.pruning.verdicts import (
     CUT,
     REDESIGN,
     Addition,
@@ -23,9 +26,6 @@ from infoflow.pruning.answers import (
     before_merge,
     usable_addition,
 )
-from infoflow.pruning.choice import StreamNames, candidates
-from infoflow.pruning.readings import readings_of
-from infoflow.pruning.table import advice_table
 
 CAUTION = (
     "The two answers can be opposite, and each is about one stream while all others stay. In "

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infoflow.estimators.make import statistic_of
+from infoflow.estimators.registry import statistic_of
 from infoflow.interface import Estimate, Estimator, InfoflowError, Statistic
 
 Check = Callable[[Estimator, float], None]

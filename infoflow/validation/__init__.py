@@ -9,7 +9,7 @@ from infoflow.validation.entrants import (
     of_classes,
     of_pairs,
 )
-from infoflow.validation.verdicts import Validation, ValidationRow, validate
+from infoflow.validation.outcomes import Validation, ValidationRow, validate
 
 __all__ = [
     "ENTRANTS",

@@ -24,7 +24,7 @@ from infoflow.estimators import (
     usable_information,
 )
 from infoflow.estimators.jackknife import group_jackknife, jackknife_interval
-from infoflow.estimators.make import estimate
+from infoflow.estimators.registry import estimate
 from infoflow.flow import analyze
 from infoflow.graph import trace
 from infoflow.interface import Estimator, InfoflowWarning

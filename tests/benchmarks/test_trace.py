@@ -12,7 +12,7 @@ import torch
 import torchvision
 
 import infoflow
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 
 #: The smallest of each of torchvision's families of classifiers.
 FAMILIES = (
@@ -78,7 +78,7 @@ def test_capturing_all_layers_beside_a_forward_pass(benchmark, name):
     seen = set()
 
     def capture():
-        graph.visit(Call((x,)), graph.layers, lambda layer, value: seen.add(layer.name))
+        graph.visit(Arguments((x,)), graph.layers, lambda layer, value: seen.add(layer.name))
 
     ratio = benchmark.pedantic(paired, args=(capture, lambda: model(x), 7), rounds=1, iterations=1)
     assert seen == set(graph.names)

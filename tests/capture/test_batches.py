@@ -19,7 +19,7 @@ from torch.utils.data import (
 import infoflow
 from infoflow.capture.batches import Samples, sized_samples
 from infoflow.capture.unpack import unpack_batch
-from infoflow.graph.tracing.call import parameters_of
+from infoflow.graph.running.arguments import parameters_of
 from infoflow.interface import LoaderError, TargetError, UnmeasurableWarning
 
 IMAGES = torch.arange(24.0).reshape(12, 2)

@@ -13,7 +13,7 @@ import infoflow
 from infoflow import NoisyNet
 from infoflow.capture.batches import Samples
 from infoflow.capture.draws import collect_draws
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -45,7 +45,7 @@ def test_noise_is_added_after_the_activation_and_goes_on():
     noisy = NoisyNet(net, beta=0.3, seed=5)
     x = torch.randn(7, 3)
     seen = {}
-    output = noisy.run(Call((x,)), 11, watch=lambda name, value: seen.update({name: value}))
+    output = noisy.run(Arguments((x,)), 11, watch=lambda name, value: seen.update({name: value}))
     generator = torch.Generator().manual_seed(11)
     first = torch.tanh(net[0](x)) + 0.3 * torch.randn(7, 5, generator=generator)
     second = torch.relu(net[2](first))

@@ -6,7 +6,7 @@ from torch import nn
 
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
-from infoflow.graph.tracing.call import as_call
+from infoflow.graph.running.arguments import as_arguments
 from infoflow.interface import ArgumentError
 
 BERT = "hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8"
@@ -23,7 +23,7 @@ class Two(nn.Module):
 
 def shapes_of(model, text="net.py:make", shapes=(), loader=None):
     """Check that the model runs on the example, and return its shapes by name or position."""
-    call = as_call(model, example_input(model, text, shapes, loader))
+    call = as_arguments(model, example_input(model, text, shapes, loader))
     with torch.no_grad():
         call.of(model.eval())
     named = {**dict(enumerate(call.args)), **call.kwargs}
@@ -93,7 +93,7 @@ def test_torchvision_says_the_size_of_images(text, expected):
 
 def test_torchvision_videos_have_frames():
     text = "torchvision:mc3_18"
-    call = as_call(nn.Identity(), example_input(load_model(text), text, [], None))
+    call = as_arguments(nn.Identity(), example_input(load_model(text), text, [], None))
     assert call.args[0].shape == (2, 3, 16, 112, 112)
 
 
@@ -109,7 +109,7 @@ def test_torchvision_flow_takes_two_images():
     text = "torchvision:raft_small"
     model = load_model(text)
     for shapes in ([], ["3,128,128"]):
-        call = as_call(model, example_input(model, text, shapes, None))
+        call = as_arguments(model, example_input(model, text, shapes, None))
         assert [tuple(image.shape) for image in call.args] == [(2, 3, 128, 128)] * 2
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 import infoflow
+from infoflow.cli.checkpoints import load_weights
 from infoflow.cli.models import load_model
 from infoflow.cli.spec import parse_spec
-from infoflow.cli.weights import load_weights
 from infoflow.interface import ArgumentError
 from infoflow.testing import UNet
 

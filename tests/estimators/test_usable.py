@@ -8,7 +8,7 @@ import torch
 
 import infoflow
 from infoflow import usable_information
-from infoflow.estimators.question import ask, pixel_rows
+from infoflow.estimators.probe_task import ask, pixel_rows
 from tests.estimators import twins
 
 

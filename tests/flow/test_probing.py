@@ -9,7 +9,7 @@ from torch import nn
 
 import infoflow
 from infoflow.estimators.linear import fit_linear
-from infoflow.estimators.question import ask
+from infoflow.estimators.probe_task import ask
 from infoflow.interface import ResultFileError
 
 

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import infoflow
-import infoflow.graph.pieces
-import infoflow.graph.tracing.facts
+import infoflow.graph.concat_parts
+import infoflow.graph.tracing.node_info
 
 
 class Three(nn.Module):
@@ -136,12 +136,12 @@ def test_the_axis_by_its_other_name():
 
 def test_parts_of_large_maps_are_found_without_listing_their_numbers():
     """Of 512×512 positions the channels alone are looked at."""
-    part = infoflow.graph.pieces.Part(
-        (infoflow.graph.pieces.Piece("a", 8), infoflow.graph.pieces.Piece("b", 8)),
+    part = infoflow.graph.concat_parts.Part(
+        (infoflow.graph.concat_parts.Piece("a", 8), infoflow.graph.concat_parts.Piece("b", 8)),
         step=512 * 512,
         start=0,
         size=4 * 16 * 512 * 512,
-        placement=infoflow.graph.tracing.facts.Placement(1, 0, (16 * 512**2, 512**2, 512, 1)),
+        placement=infoflow.graph.tracing.node_info.Placement(1, 0, (16 * 512**2, 512**2, 512, 1)),
         shape=(4, 8, 512, 512),
     )
     assert part._steps() == [(8, 512 * 512)]

@@ -14,8 +14,8 @@ from torch import nn
 import infoflow
 from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError
 from infoflow.pruning.trial.cost import peak_activation_bytes
-from infoflow.pruning.trial.plan import sets_to_try, streams_to_try
 from infoflow.pruning.trial.ranking import interval, rank
+from infoflow.pruning.trial.trial_sets import sets_to_try, streams_to_try
 
 
 class FourStreams(nn.Module):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import infoflow
-from infoflow.estimators.make import estimate
+from infoflow.estimators.registry import estimate
 from infoflow.testing import ESTIMATOR_CHECKS, ContractError, check_estimator
 from infoflow.testing import contract as checks
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 import infoflow
 from infoflow.graph.layer_graph import LayerGraph
-from infoflow.graph.tracing.call import as_call
-from infoflow.graph.tracing.facts import countable_attention
-from infoflow.graph.tracing.nesting import tensors_in
+from infoflow.graph.running.arguments import as_arguments
+from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.tracing.node_info import countable_attention
 from infoflow.interface import InfoflowError, Merge
 from tests.zoo.entry import Arguments, Make, Subject, copied, one_line
 
@@ -112,7 +112,7 @@ def _replayed(
     torch.manual_seed(0)
     try:
         with torch.no_grad():
-            *_, (_, value) = graph.program.run(as_call(subject.model, args, kwargs))
+            *_, (_, value) = graph.program.run(as_arguments(subject.model, args, kwargs))
     except Exception as error:
         return one_line(error, 120)
     got = tensors_in(value)
@@ -141,7 +141,7 @@ def hooks(subject: Subject, graph: LayerGraph) -> dict[str, Any]:
     args, kwargs = copied(arguments)
     torch.manual_seed(0)
     with torch.no_grad(), countable_attention():
-        for node, value in graph.program.run(as_call(subject.model, args, kwargs)):
+        for node, value in graph.program.run(as_arguments(subject.model, args, kwargs)):
             if node.op == "call_module":
                 replayed.setdefault(str(node.target), []).append(_digest(value))
     different = sorted(name for name in targets if seen.get(name) != replayed.get(name))

@@ -10,7 +10,7 @@ import torch
 
 import infoflow
 from infoflow.graph.layer_graph import LayerGraph
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import InfoflowError
 from tests.zoo import checks
 from tests.zoo.entry import CannotRunError, Entry, Subject, copied, one_line, prepare
@@ -96,7 +96,7 @@ def _analyze(subject: Subject, seconds: float) -> dict[str, Any]:
             target="none",
             memory_budget="2GB",
             progress=False,
-            unpack=lambda batch: (Call(*copied(batch)), None),
+            unpack=lambda batch: (Arguments(*copied(batch)), None),
         )
     except InfoflowError as error:
         return {"analyze": one_line(error, 300)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from infoflow.graph.tracing.nesting import items_of
+from infoflow.graph.running.pytree import items_of
 
 
 def named_attributes(model: nn.Module) -> dict[int, str]:

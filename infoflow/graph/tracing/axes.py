@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.modes import seeded
-from infoflow.graph.tracing.nesting import first_tensor
-from infoflow.graph.tracing.rows import Kept, sample_axis
-from infoflow.graph.tracing.trial import Axes, Trial
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.model_state import seeded
+from infoflow.graph.running.pytree import first_tensor
+from infoflow.graph.tracing.sample_axes import Kept, sample_axis
+from infoflow.graph.tracing.trial_run import Axes, Trial
 from infoflow.graph.tracing.variations import random_like, with_another, with_other_last
 
 
@@ -36,7 +36,7 @@ def find_axes(trial: Trial, *, is_random: bool) -> Axes:
     return dict.fromkeys(trial.values.values(), (0, "the model runs on the example only"))
 
 
-def _axes_of(trial: Trial, call: Call, samples: int, kept: Kept) -> Axes:
+def _axes_of(trial: Trial, call: Arguments, samples: int, kept: Kept) -> Axes:
     axes: Axes = {}
     facts = {name: trial.facts[node] for node, name in trial.values.items()}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from infoflow.graph.tracing.nesting import items_of
+from infoflow.graph.running.pytree import items_of
 from infoflow.graph.tracing.writes import memory_of, same_place, version_of
 
 #: A function, and its second argument, by which a part of a value is read.

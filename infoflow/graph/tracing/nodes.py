@@ -9,12 +9,18 @@ import numpy as np
 from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from infoflow.graph.running.pytree import items_of
 from infoflow.graph.tracing.attributes import hidden_parameters, named_attributes
-from infoflow.graph.tracing.facts import Fact, describe
-from infoflow.graph.tracing.functions import PURE, as_written, from_values, overwritten, packed
 from infoflow.graph.tracing.live import LiveTensors
-from infoflow.graph.tracing.nesting import items_of
+from infoflow.graph.tracing.node_info import NodeInfo, describe
 from infoflow.graph.tracing.operations import arguments_of, is_about_shape
+from infoflow.graph.tracing.program_functions import (
+    PURE,
+    as_written,
+    from_values,
+    overwritten,
+    packed,
+)
 from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.sizes import TracedFloat, TracedInt, as_argument
 from infoflow.graph.tracing.writes import Writes, version_of
@@ -91,7 +97,7 @@ class Nodes:
         """Make a node, of a value that holds no tensor until more is known of it."""
         node = self.graph.create_node(kind, target, args, kwargs)
         node.meta["path"] = self._path[-1][0] if self._path else ""
-        self.facts[node] = Fact.of_no_tensor()
+        self.facts[node] = NodeInfo.of_no_tensor()
         if any(argument in self.depends for argument in node.all_input_nodes):
             self.depends.add(node)
         if not is_about_shape(node):

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from infoflow.graph.tracing.call import Call, holds_samples
-from infoflow.graph.tracing.comparing import are_close, have_moved
-from infoflow.graph.tracing.modes import seeded
-from infoflow.graph.tracing.nesting import tensors_in
-from infoflow.graph.tracing.trial import Proof, Trial
+from infoflow.graph.running.arguments import Arguments, holds_samples
+from infoflow.graph.running.comparison import are_close, have_moved
+from infoflow.graph.running.model_state import seeded
+from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.tracing.trial_run import Proof, Trial
 from infoflow.graph.tracing.variations import random_like, with_another
 
 #: Noise on the weights, relative to their scale, where the output would not move otherwise.
@@ -96,7 +96,7 @@ def _check_batch(trial: Trial, proof: Proof) -> None:
     proof.checks.append(f"a batch of {samples + 1}")
 
 
-def _difference(trial: Trial, call: Call, wanted: Any) -> str:
+def _difference(trial: Trial, call: Arguments, wanted: Any) -> str:
     """Return how a replay differs from what the model gave; empty where it does not."""
     try:
         with seeded():

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.functions import as_written, set_item
+from infoflow.graph.tracing.program_functions import as_written, set_item
 
 
 class Role(Enum):

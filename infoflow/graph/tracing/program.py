@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.tracing.call import Call, named_leaves
+from infoflow.graph.running.arguments import Arguments, named_leaves
 from infoflow.interface import ArgumentError
 
 
@@ -80,7 +80,7 @@ class Program:
 
     def run(
         self,
-        call: Call,
+        call: Arguments,
         last: fx.Node | None = None,
         *,
         change: Callable[[fx.Node, Any], Any] | None = None,
@@ -111,7 +111,7 @@ class Program:
         """Whether its path depends on comparisons of sizes."""
         return bool(self._outcomes)
 
-    def goes_the_same_way(self, call: Call) -> bool:
+    def goes_the_same_way(self, call: Arguments) -> bool:
         """Tell whether all comparisons of sizes come out as when the program was recorded."""
         if not self._outcomes:
             return True
@@ -125,7 +125,7 @@ class Program:
         """Return the one of ``nodes`` that is computed last."""
         return max(nodes, key=self._position.__getitem__)
 
-    def _inputs(self, call: Call) -> dict[str, Tensor]:
+    def _inputs(self, call: Arguments) -> dict[str, Tensor]:
         """Return copies of the tensors of a call, since a net may work in place on them."""
         given = {
             name: leaf.clone()
@@ -143,7 +143,7 @@ class Program:
         return given
 
 
-def fixed_arguments(model: nn.Module, call: Call) -> dict[str, Any]:
+def fixed_arguments(model: nn.Module, call: Arguments) -> dict[str, Any]:
     """Return the plain values that a call gives."""
     return {
         name: leaf

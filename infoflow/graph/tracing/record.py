@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.tracing.call import Call, named_leaves
-from infoflow.graph.tracing.facts import describe, multiply_adds_of
-from infoflow.graph.tracing.functions import set_item
-from infoflow.graph.tracing.leaves import Leaves
-from infoflow.graph.tracing.nesting import map_leaves, tensors_in
+from infoflow.graph.running.arguments import Arguments, named_leaves
+from infoflow.graph.running.leaves import Leaves
+from infoflow.graph.running.pytree import map_leaves, tensors_in
+from infoflow.graph.tracing.interception import Interceptor, Key, Keys
+from infoflow.graph.tracing.node_info import describe, multiply_adds_of
 from infoflow.graph.tracing.nodes import Nodes
-from infoflow.graph.tracing.observe import Key, Keys, Observer
-from infoflow.graph.tracing.reading import (
+from infoflow.graph.tracing.program_functions import set_item
+from infoflow.graph.tracing.recording import Recording
+from infoflow.graph.tracing.sizes import Ledger, Origin, traced
+from infoflow.graph.tracing.value_reads import (
     SHAPE,
     SIZES,
     counts_rows,
@@ -28,14 +30,12 @@ from infoflow.graph.tracing.reading import (
     reads_values,
     varies_in_shape,
 )
-from infoflow.graph.tracing.recording import Recording
-from infoflow.graph.tracing.sizes import Ledger, Origin, traced
 from infoflow.graph.tracing.writes import memory_of, same_place, version_of
 
 _SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined]
 
 
-def record(model: nn.Module, call: Call, leaves: Leaves) -> Recording:
+def record(model: nn.Module, call: Arguments, leaves: Leaves) -> Recording:
     """Run ``model`` once and record what it does; every value is let go as the model does."""
     before = _random_states()
     recording = _Recorder(model, leaves, call.samples).run(call.map(torch.clone))
@@ -50,7 +50,7 @@ def _random_states() -> tuple[Any, ...]:
     return random.getstate(), numpy[1].tobytes(), numpy[2:], torch.get_rng_state().tolist()
 
 
-class _Recorder(Observer):
+class _Recorder(Interceptor):
     """Writes a node for each call, and finds its arguments by identity."""
 
     def __init__(self, model: nn.Module, leaves: Leaves, samples: int) -> None:
@@ -62,7 +62,7 @@ class _Recorder(Observer):
         self.recording.outcomes = self._ledger.outcomes
         self._keys = Keys(self.recording.trail)
 
-    def run(self, call: Call) -> Recording:
+    def run(self, call: Arguments) -> Recording:
         for source, name, leaf in named_leaves(self.model, call):
             if isinstance(leaf, Tensor):
                 self._nodes.placeholder(name, source, leaf)

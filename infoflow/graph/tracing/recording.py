@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from infoflow.graph.tracing.facts import Fact
-from infoflow.graph.tracing.observe import Key, line_of_the_model
+from infoflow.graph.tracing.interception import Key, line_of_the_model
+from infoflow.graph.tracing.node_info import NodeInfo
 
 
 @dataclass(eq=False)
@@ -46,7 +46,7 @@ class Recording:
     """
 
     graph: fx.Graph
-    facts: dict[fx.Node, Fact] = field(default_factory=dict)
+    facts: dict[fx.Node, NodeInfo] = field(default_factory=dict)
     constants: dict[str, Tensor] = field(default_factory=dict)
     sources: dict[fx.Node, str] = field(default_factory=dict)
     output: Any = None

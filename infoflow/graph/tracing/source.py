@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.comparing import are_close
-from infoflow.graph.tracing.facts import countable_attention
-from infoflow.graph.tracing.leaves import Leaves
-from infoflow.graph.tracing.modes import random_states_kept, seeded
-from infoflow.graph.tracing.nesting import tensors_in
-from infoflow.graph.tracing.observe import Key
-from infoflow.graph.tracing.prepare import explain_failure
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.checks import explain_failure
+from infoflow.graph.running.comparison import are_close
+from infoflow.graph.running.leaves import Leaves
+from infoflow.graph.running.model_state import random_states_kept, seeded
+from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.tracing.interception import Key
+from infoflow.graph.tracing.node_info import countable_attention
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.watch import Place, place_of, watch
 from infoflow.interface import ActivationError, InfoflowError, PathWarning
@@ -57,7 +57,7 @@ class Source:
         events: Mapping[fx.Node, Key],
         trail: tuple[Key, ...],
         *,
-        example: Call | None = None,
+        example: Arguments | None = None,
     ) -> None:
         self.program = program
         self.is_faithful = False
@@ -75,7 +75,7 @@ class Source:
         """The model itself."""
         return self.program.model
 
-    def visit(self, call: Call, names: Collection[str], receive: Receive) -> None:
+    def visit(self, call: Arguments, names: Collection[str], receive: Receive) -> None:
         """Hand over the value of each of the layers ``names``, and stop after the last."""
         if not names:
             return
@@ -106,7 +106,7 @@ class Source:
 
     def replay_with(
         self,
-        call: Call,
+        call: Arguments,
         change: Callable[[str, Any], Any],
         *,
         until: Collection[str] | None = None,
@@ -134,19 +134,19 @@ class Source:
             raise explain_failure(self.model, call, error, "this batch") from error
         return value
 
-    def visit_all(self, call: Call, receive: Receive) -> None:
+    def visit_all(self, call: Arguments, receive: Receive) -> None:
         """Hand over all values: of a replay, where it is faithful; else of the watched model."""
         if self._may_replay(call):
             self._replay(call, self._nodes, receive)
         else:
             self.watch_all(call, receive)
 
-    def watch_all(self, call: Call, receive: Receive) -> Any:
+    def watch_all(self, call: Arguments, receive: Receive) -> Any:
         """Run the model itself, hand over all values that it computes, and return its output."""
         places = {place: name for name, place in self._places.items() if place is not None}
         return watch(self.model, call, self._leaves, places, receive, to_the_end=True).output
 
-    def _may_replay(self, call: Call) -> bool:
+    def _may_replay(self, call: Arguments) -> bool:
         """Tell whether a replay stands for the model on a call; for new shapes, try it first."""
         if not self.is_faithful or self._sample_shapes is None:
             return self.is_faithful
@@ -156,7 +156,7 @@ class Source:
                 self._suits[shapes] = self._does_replay(call)
         return self._suits[shapes]
 
-    def _does_replay(self, call: Call) -> bool:
+    def _does_replay(self, call: Arguments) -> bool:
         """Compare sizes as the model does, and, for samples of another shape, the outputs too."""
         try:
             if not self.program.goes_the_same_way(call):
@@ -173,14 +173,14 @@ class Source:
             return False
         return are_close(tensors_in(output), wanted)
 
-    def _replay(self, call: Call, names: Collection[str], receive: Receive) -> None:
+    def _replay(self, call: Arguments, names: Collection[str], receive: Receive) -> None:
         wanted = {self._nodes[name]: name for name in names}
         for node, value in self.program.run(call, self.program.latest(list(wanted))):
             name = wanted.get(node)
             if name is not None:
                 receive(name, value)
 
-    def _watch(self, call: Call, names: Collection[str], receive: Receive) -> None:
+    def _watch(self, call: Arguments, names: Collection[str], receive: Receive) -> None:
         places: dict[Place, str] = {}
         for name in names:
             place = self._places[name]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.operations import is_about_shape
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import UntraceableModelError
@@ -44,9 +44,9 @@ def symbolic_trace(model: nn.Module) -> Program:
     return Program(model, module.graph, inputs, root=module)
 
 
-def symbolic_facts(program: Program) -> dict[fx.Node, Fact]:
+def symbolic_facts(program: Program) -> dict[fx.Node, NodeInfo]:
     """Return what can be said of the nodes without running them: which of them hold tensors."""
-    facts: dict[fx.Node, Fact] = {}
+    facts: dict[fx.Node, NodeInfo] = {}
     for node in program.nodes:
         shape: tuple[int, ...] = ()
         carries = node in program.sources if node.op == "placeholder" else True
@@ -58,7 +58,7 @@ def symbolic_facts(program: Program) -> dict[fx.Node, Fact]:
             before = [facts[argument] for argument in node.all_input_nodes]
             carries = any(fact.carries_tensor for fact in before) and not is_about_shape(node)
             shape = max((fact.shape for fact in before), key=len, default=())
-        facts[node] = Fact(carries, torch.Tensor, shape)
+        facts[node] = NodeInfo(carries, torch.Tensor, shape)
     return facts
 
 

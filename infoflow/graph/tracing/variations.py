@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.comparing import is_plain
-from infoflow.graph.tracing.nesting import first_tensor
-from infoflow.graph.tracing.rows import Kept
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.comparison import is_plain
+from infoflow.graph.running.pytree import first_tensor
+from infoflow.graph.tracing.sample_axes import Kept
 
 
-def random_like(call: Call, seed: int = 1) -> Call:
+def random_like(call: Arguments, seed: int = 1) -> Arguments:
     """Return a call of the same shapes with random numbers of the same range.
 
     Booleans that are not the first tensor are rows of the example in another order. Integers stay
@@ -51,13 +51,13 @@ def random_like(call: Call, seed: int = 1) -> Call:
     return call.map(draw)
 
 
-def last_and_new(call: Call, fresh: Call) -> Call:
+def last_and_new(call: Arguments, fresh: Arguments) -> Arguments:
     """Return the last sample of a call beside the first of another."""
     others = iter(_per_sample(fresh))
     return call.combine(lambda leaf: torch.cat([leaf[-1:], next(others)[:1]]))
 
 
-def with_another(call: Call, fresh: Call) -> tuple[Call, Kept]:
+def with_another(call: Arguments, fresh: Arguments) -> tuple[Arguments, Kept]:
     """Return the call with a sample of another, before the last, and where the others went."""
     added = iter(_per_sample(fresh))
 
@@ -72,7 +72,7 @@ def with_another(call: Call, fresh: Call) -> tuple[Call, Kept]:
     return call.combine(grow), kept
 
 
-def with_other_last(call: Call, fresh: Call) -> Call:
+def with_other_last(call: Arguments, fresh: Arguments) -> Arguments:
     """Return the call with the last sample of another in the place of its last."""
     others = iter(_per_sample(fresh))
 
@@ -85,7 +85,7 @@ def with_other_last(call: Call, fresh: Call) -> Call:
     return call.combine(change)
 
 
-def _per_sample(call: Call) -> list[Any]:
+def _per_sample(call: Arguments) -> list[Any]:
     """Return what has a row, or an item, per sample, in the order in which it is visited."""
     found: list[Any] = []
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.leaves import Leaves
-from infoflow.graph.tracing.observe import Key, Keys, Observer
-from infoflow.graph.tracing.reading import SIZES, operation_key, reads_values
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.leaves import Leaves
+from infoflow.graph.tracing.interception import Interceptor, Key, Keys
+from infoflow.graph.tracing.value_reads import SIZES, operation_key, reads_values
 
 #: A call's key, and the way from its result to a value.
 Place = tuple[Key, tuple[Any, ...]]
@@ -58,7 +58,7 @@ def place_of(node: fx.Node, events: Mapping[fx.Node, Key]) -> Place | None:
 
 def watch(
     model: nn.Module,
-    call: Call,
+    call: Arguments,
     leaves: Leaves,
     places: Mapping[Place, Any],
     receive: Callable[[Any, Any], None],
@@ -87,7 +87,7 @@ def watch(
     return Watched(watcher.missing, watcher.trail, output)
 
 
-class _Watcher(Observer):
+class _Watcher(Interceptor):
     def __init__(
         self,
         leaves: Leaves,

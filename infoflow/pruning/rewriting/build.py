@@ -10,12 +10,12 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from infoflow.graph.tracing.call import parameters_of
+from infoflow.graph.running.arguments import parameters_of
 from infoflow.graph.tracing.operations import operation_name
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
 from infoflow.pruning.rewriting.model import Cut, PrunedModel
-from infoflow.pruning.rewriting.workpiece import Workpiece
+from infoflow.pruning.rewriting.surgery import Surgery
 
 #: Functions that drop out when ``training`` says so, and the modules that do it when they train.
 _DROPOUTS: dict[object, Any] = {
@@ -28,7 +28,7 @@ _DROPOUTS: dict[object, Any] = {
 }
 
 
-def build(work: Workpiece, pruning: Pruning) -> PrunedModel:
+def build(work: Surgery, pruning: Pruning) -> PrunedModel:
     """Return a module of its own, with copies of the weights that are left.
 
     Raises
@@ -63,7 +63,7 @@ def _copy(model: nn.Module, name: str) -> nn.Module:
         ) from error
 
 
-def in_training(work: Workpiece) -> list[str]:
+def in_training(work: Surgery) -> list[str]:
     """Say what a net would do otherwise in training than its path in evaluation mode does."""
     notes = []
     for node in work.nodes.nodes:
@@ -81,14 +81,14 @@ def in_training(work: Workpiece) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def share(work: Workpiece) -> PrunedModel:
+def share(work: Surgery) -> PrunedModel:
     """Return a module that computes with the original's own modules."""
     work.nodes.eliminate_dead_code(_is_end)
     return _module(work, work.program.model, frozenset(), Pruning(work.name, ()))
 
 
 def _module(
-    work: Workpiece, tree: nn.Module, dropped: frozenset[str], pruning: Pruning
+    work: Surgery, tree: nn.Module, dropped: frozenset[str], pruning: Pruning
 ) -> PrunedModel:
     tensors = dict(work.tensors)
     for node in work.nodes.nodes:
@@ -110,7 +110,7 @@ def _is_end(node: fx.Node) -> bool:
     return node.op in ("placeholder", "output")
 
 
-def _tidy(work: Workpiece, pruning: Pruning) -> None:
+def _tidy(work: Surgery, pruning: Pruning) -> None:
     """Delete what computes nothing that reaches the output, and check what is left."""
     work.nodes.eliminate_dead_code(_is_end)
     inputs = [n for n in work.nodes.nodes if n.op == "placeholder"]
@@ -137,12 +137,12 @@ def _tidy(work: Workpiece, pruning: Pruning) -> None:
         )
 
 
-def _is_plain(work: Workpiece, node: fx.Node, known: Iterable[str]) -> bool:
+def _is_plain(work: Surgery, node: fx.Node, known: Iterable[str]) -> bool:
     name = str(node.target)
     return name in known or name.rpartition("_")[2].isdigit()
 
 
-def _dropouts_as_modules(work: Workpiece) -> dict[str, nn.Module]:
+def _dropouts_as_modules(work: Surgery) -> dict[str, nn.Module]:
     """Let functions that dropped nothing, in evaluation mode, drop when the net trains."""
     made: dict[str, nn.Module] = {}
     for node in list(work.nodes.nodes):
@@ -157,7 +157,7 @@ def _dropouts_as_modules(work: Workpiece) -> dict[str, nn.Module]:
     return made
 
 
-def _used(work: Workpiece, tree: nn.Module) -> tuple[set[int], set[str]]:
+def _used(work: Surgery, tree: nn.Module) -> tuple[set[int], set[str]]:
     """Return the modules that are called, by id, and the tensors that are read, by name."""
     called = [str(n.target) for n in work.nodes.nodes if n.op == "call_module"]
     known = dict(tree.named_modules(remove_duplicate=False))

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import fx
 
+from infoflow.graph.builders import BundleBuilder
 from infoflow.graph.bundles import concat_axis
-from infoflow.graph.drafts import BundleDraft
 from infoflow.graph.tracing.operations import operation_name
-from infoflow.pruning.rewriting.functions import blank_channels, keep_channels
+from infoflow.pruning.rewriting.channel_functions import blank_channels, keep_channels
 from infoflow.pruning.rewriting.passing import Channels, passage
-from infoflow.pruning.rewriting.reading import reading
-from infoflow.pruning.rewriting.workpiece import CannotCutError, Changes, Workpiece
+from infoflow.pruning.rewriting.readers import reading
+from infoflow.pruning.rewriting.surgery import CannotCutError, Changes, Surgery
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Plan:
     arguments: dict[fx.Node, Mapping[int | str, Any]] = field(default_factory=dict)
 
 
-def plan_cut(work: Workpiece, bundle: BundleDraft, sources: frozenset[str]) -> Plan:
+def plan_cut(work: Surgery, bundle: BundleBuilder, sources: frozenset[str]) -> Plan:
     """Follow the channels of streams from a concatenation to all of its readers.
 
     Raises
@@ -75,7 +75,7 @@ def plan_cut(work: Workpiece, bundle: BundleDraft, sources: frozenset[str]) -> P
     return plan
 
 
-def _visit(work: Workpiece, plan: Plan, user: fx.Node, value: fx.Node) -> list[fx.Node]:
+def _visit(work: Surgery, plan: Plan, user: fx.Node, value: fx.Node) -> list[fx.Node]:
     """Add a user of a value in the region to the plan; return it where it belongs there too."""
     channels = plan.region[value]
     if user.op == "output":
@@ -99,14 +99,14 @@ def _visit(work: Workpiece, plan: Plan, user: fx.Node, value: fx.Node) -> list[f
     return [user]
 
 
-def _is_other_merge(work: Workpiece, user: fx.Node, value: fx.Node) -> bool:
+def _is_other_merge(work: Surgery, user: fx.Node, value: fx.Node) -> bool:
     """Tell whether a user puts the value into another bundle, whose streams stay."""
     if operation_name(user) not in ("concat", "stack"):
         return False
     return work.flows[user].bundle is not work.flows[value].bundle
 
 
-def _check_one_use(work: Workpiece, plan: Plan) -> None:
+def _check_one_use(work: Surgery, plan: Plan) -> None:
     """Raise CannotCutError where weights that shrink also serve another merge."""
     shrinking = {name.rpartition(".")[0] for name in plan.changes.slices}
     for node in plan.region:
@@ -115,7 +115,7 @@ def _check_one_use(work: Workpiece, plan: Plan) -> None:
             raise CannotCutError(f"another merge reads {node.target} with all of its channels")
 
 
-def _leaves_whole(work: Workpiece, plan: Plan, node: fx.Node) -> Iterator[bool]:
+def _leaves_whole(work: Surgery, plan: Plan, node: fx.Node) -> Iterator[bool]:
     for user in node.users:
         if user in plan.region:
             yield from _leaves_whole(work, plan, user)
@@ -123,7 +123,7 @@ def _leaves_whole(work: Workpiece, plan: Plan, node: fx.Node) -> Iterator[bool]:
             yield _is_other_merge(work, user, node)
 
 
-def _segments(work: Workpiece, node: fx.Node, axis: int) -> list[tuple[str, int]]:
+def _segments(work: Surgery, node: fx.Node, axis: int) -> list[tuple[str, int]]:
     """Return from which source the channels of a value come, run by run."""
     flow, shape = work.flows.get(node), work.shapes[node]
     if flow is None or shape is None:
@@ -153,7 +153,7 @@ def _pieces(node: fx.Node) -> list[fx.Node]:
     return [piece for piece in pieces if isinstance(piece, fx.Node)]
 
 
-def _axis_of(work: Workpiece, node: fx.Node) -> int | None:
+def _axis_of(work: Surgery, node: fx.Node) -> int | None:
     axis = concat_axis(node)
     return None if axis is None else axis % work.rank(node)
 
@@ -161,7 +161,7 @@ def _axis_of(work: Workpiece, node: fx.Node) -> int | None:
 # --------------------------------------------------------------------------- carrying it out
 
 
-def carry_out(work: Workpiece, plan: Plan) -> None:
+def carry_out(work: Surgery, plan: Plan) -> None:
     """Give the readers of a concatenation a smaller one."""
     slim: dict[fx.Node, fx.Node] = {}
     for node in sorted(plan.region, key=work.position):
@@ -180,7 +180,7 @@ def carry_out(work: Workpiece, plan: Plan) -> None:
     work.changes.add(plan.changes)
 
 
-def blank_out(work: Workpiece, plan: Plan) -> None:
+def blank_out(work: Surgery, plan: Plan) -> None:
     """Let the layers that read a concatenation see zeros instead; nothing becomes smaller."""
     for reader, value in plan.readers:
         if value in plan.frontier and work.shapes[reader] is not None:
@@ -192,7 +192,7 @@ def blank_out(work: Workpiece, plan: Plan) -> None:
             reader.replace_input_with(value, blank)
 
 
-def _without(work: Workpiece, node: fx.Node, channels: Channels) -> fx.Node:
+def _without(work: Surgery, node: fx.Node, channels: Channels) -> fx.Node:
     """Return a new concatenation with the channels that stay."""
     kept: list[fx.Node] = []
     start = 0
@@ -214,7 +214,7 @@ def _without(work: Workpiece, node: fx.Node, channels: Channels) -> fx.Node:
     return kept[0]
 
 
-def _part(work: Workpiece, piece: fx.Node, channels: Channels) -> fx.Node:
+def _part(work: Surgery, piece: fx.Node, channels: Channels) -> fx.Node:
     """Return the part of a piece that is itself a concatenation, or a selection from it."""
     if _is_concat(piece) and _axis_of(work, piece) == channels.axis:
         return _without(work, piece, channels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import fx, nn
 
-from infoflow.pruning.rewriting.workpiece import Workpiece
+from infoflow.pruning.rewriting.surgery import Surgery
 
 _OPERATORS = {
     *("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor"),
@@ -24,7 +24,7 @@ def works_in_place(node: fx.Node, module: nn.Module | None) -> bool:
     return is_method or name in _OPERATORS or bool(node.kwargs.get("inplace", False))
 
 
-def protect(work: Workpiece) -> None:
+def protect(work: Surgery) -> None:
     """Copy values that took the place of a merge's before they are overwritten.
 
     As recorded, nothing reads a value after it was overwritten. A stream that goes straight on,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import torch
 
-from infoflow.graph.drafts import LayerDraft
+from infoflow.graph.builders import LayerBuilder
 from infoflow.graph.operands import MULTIPLYING, operands
-from infoflow.pruning.rewriting.workpiece import CannotCutError, Workpiece
+from infoflow.pruning.rewriting.surgery import CannotCutError, Surgery
 
 
 def neutral(kind: str) -> Callable[..., torch.Tensor]:
@@ -16,7 +16,7 @@ def neutral(kind: str) -> Callable[..., torch.Tensor]:
     return torch.ones_like if kind in MULTIPLYING else torch.zeros_like
 
 
-def drop_operand(work: Workpiece, draft: LayerDraft, sources: frozenset[str]) -> None:
+def drop_operand(work: Surgery, draft: LayerBuilder, sources: frozenset[str]) -> None:
     """Let the other operand of a sum or a product take the place of its result.
 
     Raises

@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
-from infoflow.pruning.rewriting.slices import Slice
+from infoflow.pruning.rewriting.kept_channels import Slice
 
 #: How the names of means that stand for streams begin.
 MEAN = "_mean"

@@ -20,8 +20,8 @@ from infoflow.graph.tracing.operations import (
     operation_name,
     reduced_dimensions,
 )
-from infoflow.pruning.rewriting.slices import Slice
-from infoflow.pruning.rewriting.workpiece import CannotCutError, Changes, Workpiece
+from infoflow.pruning.rewriting.kept_channels import Slice
+from infoflow.pruning.rewriting.surgery import CannotCutError, Changes, Surgery
 
 _FLATTENING = {"flatten", "view", "reshape"}
 
@@ -70,7 +70,7 @@ class Passage:
     arguments: Mapping[int | str, Any] = field(default_factory=dict)
 
 
-def passage(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Passage | None:
+def passage(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) -> Passage | None:
     """Return how channels of ``value`` go through ``node``, None where it mixes them."""
     module = work.module(node)
     if module is not None:
@@ -95,7 +95,7 @@ def passage(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) 
 
 
 def _through_module(
-    work: Workpiece, node: fx.Node, module: nn.Module, channels: Channels
+    work: Surgery, node: fx.Node, module: nn.Module, channels: Channels
 ) -> Passage | None:
     shape = work.shapes[node]
     if is_elementwise(node, module):
@@ -203,7 +203,7 @@ def _whole_groups(channels: Channels, groups: int) -> int | None:
     return None if any(len(part) > 1 for part in parts) else parts.count({True})
 
 
-def _sliced_norm(work: Workpiece, node: fx.Node, channels: Channels) -> Changes:
+def _sliced_norm(work: Surgery, node: fx.Node, channels: Channels) -> Changes:
     """Keep some of the statistics and weights of ``F.batch_norm``."""
     changes = Changes()
     for argument in work.tensors_into(node)[1:]:

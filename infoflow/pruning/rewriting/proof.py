@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.graph import LayerGraph
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.comparing import are_close
-from infoflow.graph.tracing.facts import countable_attention
-from infoflow.graph.tracing.modes import evaluation_mode, seeded
-from infoflow.graph.tracing.nesting import tensors_in
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.comparison import are_close
+from infoflow.graph.running.model_state import evaluation_mode, seeded
+from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.tracing.node_info import countable_attention
 from infoflow.graph.tracing.variations import random_like, with_another
 from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal
 from infoflow.pruning.report import Removed
 from infoflow.pruning.rewriting.build import share
 from infoflow.pruning.rewriting.remove import reference, silence_all
-from infoflow.pruning.rewriting.workpiece import Workpiece
+from infoflow.pruning.rewriting.surgery import Surgery
 
 
 class MismatchError(PruningError):
@@ -42,7 +42,7 @@ def compare(
     """
     call = graph.source.example
     assert call is not None
-    work = Workpiece(graph, call)
+    work = Surgery(graph, call)
     reference(work, removals, removed, means)
     whole = share(work)
     trials = {"the example": call}
@@ -75,7 +75,7 @@ def constants_gone(slim: nn.Module, graph: LayerGraph, removals: Sequence[Remova
     """
     call = graph.source.example
     assert call is not None
-    work = Workpiece(graph, call)
+    work = Surgery(graph, call)
     silence_all(work, removals)
     zeroed = _run(share(work), call)
     if are_close(_run(slim, call), zeroed):
@@ -86,6 +86,6 @@ def constants_gone(slim: nn.Module, graph: LayerGraph, removals: Sequence[Remova
     )
 
 
-def _run(net: nn.Module, call: Call) -> list[Tensor]:
+def _run(net: nn.Module, call: Arguments) -> list[Tensor]:
     with evaluation_mode(net), torch.no_grad(), countable_attention(), seeded():
         return tensors_in(call.of(net))

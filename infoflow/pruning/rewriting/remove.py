@@ -8,23 +8,23 @@ from typing import Literal
 import torch
 from torch import Tensor, fx
 
-from infoflow.graph.drafts import BundleDraft, LayerDraft
+from infoflow.graph.builders import BundleBuilder, LayerBuilder
 from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal
 from infoflow.pruning.report import How, Removed
+from infoflow.pruning.rewriting.channel_functions import as_mean
 from infoflow.pruning.rewriting.concat import Plan, blank_out, carry_out, plan_cut
-from infoflow.pruning.rewriting.functions import as_mean
 from infoflow.pruning.rewriting.in_place import protect
 from infoflow.pruning.rewriting.joint import drop_operand, neutral
 from infoflow.pruning.rewriting.model import MEAN
 from infoflow.pruning.rewriting.silence import Replace, silence
-from infoflow.pruning.rewriting.workpiece import CannotCutError, Workpiece
+from infoflow.pruning.rewriting.surgery import CannotCutError, Surgery
 
 Mode = Literal["auto", "cut", "zero", "mean"]
 
 
 def remove(
-    work: Workpiece,
+    work: Surgery,
     removals: Sequence[Removal],
     mode: Mode,
     means: Mapping[fx.Node, Tensor] | None = None,
@@ -41,7 +41,7 @@ def remove(
     for removal in removals:
         if mode in ("zero", "mean"):
             silenced.append(removal)
-        elif isinstance(removal.draft, LayerDraft):
+        elif isinstance(removal.draft, LayerBuilder):
             joint.append(removal)
         else:
             try:
@@ -52,7 +52,7 @@ def remove(
     for plan in plans:
         carry_out(work, plan)
     for removal in sorted(joint, key=lambda r: -work.position(work.new(r.draft.node))):
-        assert isinstance(removal.draft, LayerDraft)
+        assert isinstance(removal.draft, LayerBuilder)
         try:
             drop_operand(work, removal.draft, removal.sources)
         except CannotCutError as reason:
@@ -81,7 +81,7 @@ def _refuse(mode: Mode, removal: Removal, reason: CannotCutError, reasons: dict[
 
 
 def _replacement(
-    work: Workpiece, removal: Removal, means: Mapping[fx.Node, Tensor] | None
+    work: Surgery, removal: Removal, means: Mapping[fx.Node, Tensor] | None
 ) -> Replace:
     def replace(value: fx.Node) -> fx.Node:
         if means is None:
@@ -92,14 +92,14 @@ def _replacement(
     return replace
 
 
-def silence_all(work: Workpiece, removals: Sequence[Removal]) -> None:
+def silence_all(work: Surgery, removals: Sequence[Removal]) -> None:
     """Set streams to zero, or to one where they multiply, at their merges."""
     for removal in removals:
         silence(work, removal, _replacement(work, removal, None))
 
 
 def reference(
-    work: Workpiece,
+    work: Surgery,
     removals: Sequence[Removal],
     cut: Sequence[Removed],
     means: Mapping[fx.Node, Tensor] | None,
@@ -112,13 +112,13 @@ def reference(
     was_cut = {removed.stream for removed in cut if removed.how == "cut"}
     for removal in removals:
         is_cut = was_cut.issuperset(removal.names)
-        if is_cut and isinstance(removal.draft, BundleDraft):
+        if is_cut and isinstance(removal.draft, BundleBuilder):
             blank_out(work, plan_cut(work, removal.draft, removal.sources))
         else:
             silence(work, removal, _replacement(work, removal, means))
 
 
-def values_replaced(work: Workpiece, removals: Sequence[Removal]) -> list[fx.Node]:
+def values_replaced(work: Surgery, removals: Sequence[Removal]) -> list[fx.Node]:
     """Return the nodes, as traced, whose values would be replaced where streams are silenced."""
     found: list[fx.Node] = []
 

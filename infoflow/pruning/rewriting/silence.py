@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 from torch import fx
 
-from infoflow.graph.drafts import LayerDraft
+from infoflow.graph.builders import LayerBuilder
 from infoflow.graph.tracing.operations import operation_name
 from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal
 from infoflow.pruning.rewriting.in_place import works_in_place
-from infoflow.pruning.rewriting.workpiece import Workpiece
+from infoflow.pruning.rewriting.surgery import Surgery
 
 #: Makes, from the node of a stream's value, the node of what replaces it.
 Replace = Callable[[fx.Node], fx.Node]
 
 
-def silence(work: Workpiece, removal: Removal, replace: Replace) -> None:
+def silence(work: Surgery, removal: Removal, replace: Replace) -> None:
     """Put something else in the place of streams where they enter a merge, and nowhere else.
 
     Raises
@@ -27,7 +27,7 @@ def silence(work: Workpiece, removal: Removal, replace: Replace) -> None:
     """
     node = work.new(removal.draft.node)
     copies: dict[fx.Node, fx.Node] = {}
-    if isinstance(removal.draft, LayerDraft):
+    if isinstance(removal.draft, LayerBuilder):
         for value in node.all_input_nodes:
             node.replace_input_with(value, _without(work, value, removal.sources, replace, copies))
         return
@@ -38,7 +38,7 @@ def silence(work: Workpiece, removal: Removal, replace: Replace) -> None:
             _redirect(work, user, node, whole)
 
 
-def _redirect(work: Workpiece, user: fx.Node, old: fx.Node, new: fx.Node) -> None:
+def _redirect(work: Surgery, user: fx.Node, old: fx.Node, new: fx.Node) -> None:
     """Let a user read another value; of a split into parts only what takes all streams of one."""
     parts = [one for one in user.users if _reads_a_part(work, one, user)]
     if not parts:
@@ -51,7 +51,7 @@ def _redirect(work: Workpiece, user: fx.Node, old: fx.Node, new: fx.Node) -> Non
             _redirect(work, one, user, copy)
 
 
-def _reads_a_part(work: Workpiece, user: fx.Node, value: fx.Node) -> bool:
+def _reads_a_part(work: Surgery, user: fx.Node, value: fx.Node) -> bool:
     """Tell whether a node takes some streams of a bundle for another reader than the bundle's."""
     if user.op == "output" or user not in work.flows or work.is_layer(user):
         return False
@@ -59,7 +59,7 @@ def _reads_a_part(work: Workpiece, user: fx.Node, value: fx.Node) -> bool:
 
 
 def _without(
-    work: Workpiece,
+    work: Surgery,
     value: fx.Node,
     sources: frozenset[str],
     replace: Replace,

@@ -8,9 +8,9 @@ import torch
 from torch import fx, nn
 
 from infoflow.graph import LayerGraph
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.modes import evaluation_mode, seeded
-from infoflow.graph.tracing.nesting import tensors_in
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.model_state import evaluation_mode, seeded
+from infoflow.graph.running.pytree import tensors_in
 
 _ROUNDS = 15
 
@@ -54,7 +54,7 @@ def _last_reads(nodes: list[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
     return found
 
 
-def latency_ratio(slim: nn.Module, whole: nn.Module, call: Call) -> float:
+def latency_ratio(slim: nn.Module, whole: nn.Module, call: Arguments) -> float:
     """Return the time of a forward pass of ``slim`` over that of ``whole``.
 
     The shortest of some passes of each, which run in turn after one that is not counted: whatever
@@ -66,7 +66,7 @@ def latency_ratio(slim: nn.Module, whole: nn.Module, call: Call) -> float:
     return min(ours for ours, _ in rounds) / min(others for _, others in rounds)
 
 
-def _seconds(net: nn.Module, call: Call) -> float:
+def _seconds(net: nn.Module, call: Arguments) -> float:
     is_cuda = any(tensor.is_cuda for tensor in tensors_in(call.args))
     if is_cuda:
         torch.cuda.synchronize()

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from infoflow.graph.table import align
-from infoflow.pruning.trial.plan import Kind
+from infoflow.graph.text_table import align
 from infoflow.pruning.trial.ranking import Ranking, rank
+from infoflow.pruning.trial.trial_sets import Kind
 
 #: What can be measured of a removal: at once, after fine-tuning, and trained from scratch.
 MEASURES = ("cut", "tuned", "redesign")

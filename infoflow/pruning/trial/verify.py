@@ -17,10 +17,10 @@ from infoflow.interface import ArgumentError, ArgumentTypeError
 from infoflow.pruning.choice import StreamName, candidates
 from infoflow.pruning.rewrite import Reset, is_graph_of
 from infoflow.pruning.suggest import PruningAdvice
-from infoflow.pruning.trial.laboratory import Evaluate, Laboratory, Train
-from infoflow.pruning.trial.notebook import Notebook
 from infoflow.pruning.trial.outcome import PruningTrial
-from infoflow.pruning.trial.plan import sets_to_try, streams_to_try
+from infoflow.pruning.trial.result_cache import ResultCache
+from infoflow.pruning.trial.runner import Evaluate, Train, TrialRunner
+from infoflow.pruning.trial.trial_sets import sets_to_try, streams_to_try
 
 SMALLEST_WEIGHTS = "root mean square of the weights that go with the stream"
 
@@ -114,7 +114,7 @@ def verify_pruning(
     """
     _check(advice, train, tune_epochs, redesign_epochs, seeds, random_choices)
     graph = _graph(model, advice, example)
-    lab = Laboratory(
+    lab = TrialRunner(
         model, graph, evaluate, train, reset, tune_epochs, redesign_epochs, tuple(seeds), seed
     )
     if redesign_epochs:
@@ -125,7 +125,7 @@ def verify_pruning(
     norms = {name: lab.weights_of((name,)) for name in alone}
     norms = {name: value for name, value in norms.items() if not math.isnan(value)}
     sets = sets_to_try(graph, advice, alone, norms, generator, random_choices)
-    notebook = Notebook(checkpoint, lab.setting())
+    notebook = ResultCache(checkpoint, lab.setting())
     with tqdm(total=len(sets), disable=None if progress is None else not progress) as bar:
         rows = []
         for removing in sets:

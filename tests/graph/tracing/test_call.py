@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 import infoflow
-from infoflow.graph.tracing.call import Call, as_call, holds_samples
-from infoflow.graph.tracing.nesting import leaves_of, map_tensors, tensors_in
+from infoflow.graph.running.arguments import Arguments, as_arguments, holds_samples
+from infoflow.graph.running.pytree import leaves_of, map_tensors, tensors_in
 from infoflow.interface import UnmeasurableWarning
 
 
@@ -185,8 +185,8 @@ def test_lists_with_a_sample_an_item(value, is_list):
 
 def test_samples_of_a_call():
     model = nn.Linear(6, 4)
-    assert as_call(model, A).samples == 3
-    assert Call(([torch.rand(3, 8, 8)] * 5,)).samples == 5
-    assert Call(([torch.rand(2, 8, 4, 4), torch.rand(2, 16, 2, 2)],)).samples == 2
-    half = Call((A,), {"scale": torch.ones(1), "mask": B}).select(slice(0, 2))
+    assert as_arguments(model, A).samples == 3
+    assert Arguments(([torch.rand(3, 8, 8)] * 5,)).samples == 5
+    assert Arguments(([torch.rand(2, 8, 4, 4), torch.rand(2, 16, 2, 2)],)).samples == 2
+    half = Arguments((A,), {"scale": torch.ones(1), "mask": B}).select(slice(0, 2))
     assert [len(t) for t in (half.args[0], half.kwargs["scale"], half.kwargs["mask"])] == [2, 1, 2]

@@ -207,11 +207,11 @@ def test_values_of_a_path_that_depends_on_values_are_those_of_the_model():
 
 def test_a_batch_that_takes_another_path_is_told():
     graph = infoflow.trace(TwoWays(), torch.ones(3, 6))
-    from infoflow.graph.tracing.call import Call
+    from infoflow.graph.running.arguments import Arguments
 
     seen = []
     with pytest.warns(PathWarning, match="they part at the call in c"):
-        graph.visit(Call((-torch.ones(3, 6),)), [graph["c"]], lambda *pair: seen.append(pair))
+        graph.visit(Arguments((-torch.ones(3, 6),)), [graph["c"]], lambda *pair: seen.append(pair))
     assert len(seen) == 1
     with pytest.raises(ActivationError, match="1 of 3 layers were not computed, such as b"):
         graph.values(-torch.ones(3, 6))

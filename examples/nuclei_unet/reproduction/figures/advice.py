@@ -12,8 +12,8 @@ from models import skip_name
 from skips import FINE_TUNING
 
 import infoflow
-from infoflow.pruning.answers import Answer
 from infoflow.pruning.suggest import StreamAdvice
+from infoflow.pruning.verdicts import Answer
 from reproduction.arrivals import arrival
 from reproduction.curves import LEARNED
 from reproduction.ours import HARMLESS

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.source import Source
 from infoflow.interface import Faithfulness
 
@@ -45,11 +45,11 @@ class Trial:
         What is known of them for the example.
     """
 
-    call: Call
+    call: Arguments
     source: Source
     output: Any
     values: Mapping[fx.Node, str]
-    facts: Mapping[fx.Node, Fact]
+    facts: Mapping[fx.Node, NodeInfo]
 
     @property
     def model(self) -> nn.Module:

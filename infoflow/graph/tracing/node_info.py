@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
-from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED
 from infoflow.graph.tracing.writes import memory_of
 
@@ -60,7 +60,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Fact:
+class NodeInfo:
     """What is known of a node's value.
 
     Parameters
@@ -92,21 +92,21 @@ class Fact:
     placement: Placement | None = None
 
     @classmethod
-    def of_no_tensor(cls) -> Fact:
+    def of_no_tensor(cls) -> NodeInfo:
         """Return what is known of a number."""
         return cls(False, int, ())
 
 
-def describe(value: Any, samples: int, multiply_adds: int = 0) -> Fact:
+def describe(value: Any, samples: int, multiply_adds: int = 0) -> NodeInfo:
     """Return the fact of a value; with ``samples`` of the batch, with a probe."""
     tensor = first_tensor(value)
     if tensor is None:
-        return Fact(False, type(value), (), multiply_adds)
+        return NodeInfo(False, type(value), (), multiply_adds)
     if tensor.is_nested:
-        return Fact(True, type(value), (tensor.size(0),), multiply_adds)
+        return NodeInfo(True, type(value), (tensor.size(0),), multiply_adds)
     shape, probe = tuple(tensor.shape), _probe(tensor, samples)
     place = Placement.of(tensor)
-    return Fact(True, type(value), shape, multiply_adds, probe, tensor.is_complex(), place)
+    return NodeInfo(True, type(value), shape, multiply_adds, probe, tensor.is_complex(), place)
 
 
 def _probe(tensor: Tensor, samples: int) -> Probe | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 
 from scipy import stats
 
-from infoflow.graph.table import align
+from infoflow.graph.text_table import align
 from infoflow.interface import ArgumentError
 from infoflow.validation.cases import Case, known_cases
 from infoflow.validation.entrants import ENTRANTS, Entrant, Finding, quietly

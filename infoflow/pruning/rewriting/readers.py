@@ -7,9 +7,9 @@ from typing import Any
 from torch import fx, nn
 
 from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED, operation_name
+from infoflow.pruning.rewriting.kept_channels import Slice
 from infoflow.pruning.rewriting.passing import Channels
-from infoflow.pruning.rewriting.slices import Slice
-from infoflow.pruning.rewriting.workpiece import Changes, Workpiece
+from infoflow.pruning.rewriting.surgery import Changes, Surgery
 
 _FUNCTIONS = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), 1),
@@ -18,7 +18,7 @@ _FUNCTIONS = {
 }
 
 
-def reading(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
+def reading(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
     """Return what a dense layer loses with channels that it reads, None where it is none.
 
     Raises
@@ -61,7 +61,7 @@ def _by_group(channels: Channels, groups: int) -> tuple[tuple[int, ...], ...] | 
     return None if len({len(part) for part in kept}) > 1 else kept
 
 
-def _function(work: Workpiece, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
+def _function(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
     name = operation_name(node)
     first = node.args[0] if node.args else node.kwargs.get("input")
     if name not in _FUNCTIONS or first is not value:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.modes import check_model
-from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.model_state import check_model
+from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
@@ -60,7 +60,7 @@ def _refuse(model: nn.Module) -> None:
 
 
 def explain_failure(
-    model: nn.Module, call: Call, error: Exception, what: str = "the example"
+    model: nn.Module, call: Arguments, error: Exception, what: str = "the example"
 ) -> InfoflowError:
     """Return the model's own error on its example, or on a batch, with a sentence in front."""
     tensors = tensors_in((call.args, dict(call.kwargs)))
@@ -72,7 +72,7 @@ def explain_failure(
     )
 
 
-def _advice(model: nn.Module, call: Call, error: Exception) -> str:
+def _advice(model: nn.Module, call: Arguments, error: Exception) -> str:
     tensors = tensors_in((call.args, dict(call.kwargs)))
     weights = [p for p in model.parameters() if p.is_floating_point()]
     homes = {str(p.device) for p in weights}
@@ -101,7 +101,7 @@ def _advice(model: nn.Module, call: Call, error: Exception) -> str:
     )
 
 
-def check_call(call: Call) -> None:
+def check_arguments(call: Arguments) -> None:
     """Raise for an example without a tensor, or without samples."""
     tensors = tensors_in((call.args, dict(call.kwargs)))
     if all(tensor.ndim == 0 for tensor in tensors):

@@ -15,7 +15,7 @@ OUTPUT = "(output)"
 
 
 @dataclass(eq=False)
-class BundleDraft:
+class BundleBuilder:
     """Streams put side by side: a concatenation with two or more sources, or a part of one.
 
     ``widths`` says how much of the concatenated dimension ``axis`` each stream fills, in all its
@@ -39,18 +39,18 @@ class Flow:
     """
 
     sources: tuple[str, ...]
-    bundle: BundleDraft | None = None
+    bundle: BundleBuilder | None = None
     norms: frozenset[fx.Node] = frozenset()
     is_mixed: bool = False
 
     @property
-    def origin(self) -> tuple[tuple[str, ...], BundleDraft | None]:
+    def origin(self) -> tuple[tuple[str, ...], BundleBuilder | None]:
         """What two flows have in common that are of one value."""
         return self.sources, self.bundle
 
 
 @dataclass(eq=False)
-class LayerDraft:
+class LayerBuilder:
     """A layer while it is being found; ``value`` moves down as what follows is absorbed.
 
     ``parts`` are the nodes that belong to it, beside ``node``.
@@ -76,7 +76,7 @@ class LayerDraft:
         return len({flow.origin for flow in self.arguments}) > 1
 
     @property
-    def bundles(self) -> list[BundleDraft]:
+    def bundles(self) -> list[BundleBuilder]:
         """The bundles among the arguments."""
         return list(unique(flow.bundle for flow in self.arguments if flow.bundle is not None))
 
@@ -102,8 +102,8 @@ class Streams:
     """
 
     inputs: tuple[str, ...]
-    layers: tuple[LayerDraft, ...]
-    bundles: tuple[BundleDraft, ...]
+    layers: tuple[LayerBuilder, ...]
+    bundles: tuple[BundleBuilder, ...]
     outputs: tuple[Flow, ...]
     flows: Mapping[fx.Node, Flow]
     edges: tuple[Edge, ...]
@@ -115,7 +115,7 @@ class Streams:
 
 
 #: A place where streams meet, while it is being found.
-MergeDraft = LayerDraft | BundleDraft
+MergeBuilder = LayerBuilder | BundleBuilder
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Anatomy:
     """
 
     streams: Streams
-    merges: Mapping[str, MergeDraft]
+    merges: Mapping[str, MergeBuilder]
 
 
 class Names:

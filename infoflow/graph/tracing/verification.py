@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from infoflow.graph.tracing.call import Call, holds_samples
-from infoflow.graph.tracing.comparing import are_close, have_moved, is_close, is_plain
-from infoflow.graph.tracing.nesting import first_tensor, tensors_in
+from infoflow.graph.running.arguments import Arguments, holds_samples
+from infoflow.graph.running.comparison import are_close, have_moved, is_close, is_plain
+from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.tracing.program import per_sample
-from infoflow.graph.tracing.rows import sample_axis
-from infoflow.graph.tracing.trial import Axes, Proof, Trial
+from infoflow.graph.tracing.sample_axes import sample_axis
+from infoflow.graph.tracing.trial_run import Axes, Proof, Trial
 from infoflow.graph.tracing.variations import last_and_new, random_like
 
 
@@ -76,7 +76,7 @@ class _Rows:
             self._alone[name] = tensor[probe.where].clone()
 
     def replay(
-        self, call: Call, samples: int, *, old: int | None = None, new: int | None = None
+        self, call: Arguments, samples: int, *, old: int | None = None, new: int | None = None
     ) -> list[Tensor]:
         """Replay a batch of ``samples`` and compare each layer's value; return the outputs.
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from infoflow.flow.result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import Skip
-from infoflow.pruning.answers import BeforeMerge
+from infoflow.pruning.verdicts import BeforeMerge
 
 GAP = "paper: maximum of I(Y;·) less I(Y;·) beside"
 OWN = "I(Y;·) of the stream's source"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infoflow.graph.tracing.nesting import (
+from infoflow.graph.running.pytree import (
     first_tensor,
     leaves_of,
     map_leaves,
@@ -22,7 +22,7 @@ from infoflow.interface import ArgumentError
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
+class Arguments:
     """The arguments of one call of a model.
 
     Parameters
@@ -39,9 +39,9 @@ class Call:
         copied = self.map(torch.clone)
         return model(*copied.args, **copied.kwargs)
 
-    def map(self, change: Callable[[Tensor], Any]) -> Call:
+    def map(self, change: Callable[[Tensor], Any]) -> Arguments:
         """Return a call with every tensor changed."""
-        return Call(map_tensors(change, self.args), map_tensors(change, dict(self.kwargs)))
+        return Arguments(map_tensors(change, self.args), map_tensors(change, dict(self.kwargs)))
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -78,11 +78,11 @@ class Call:
         """The shapes of all tensors, without the dimension that counts the samples."""
         return tuple(s[1:] if s[:1] == (self.samples,) else s for s in self.shapes)
 
-    def select(self, rows: slice) -> Call:
+    def select(self, rows: slice) -> Arguments:
         """Return the call with some of its samples only."""
         return self.combine(lambda leaf: leaf[rows])
 
-    def combine(self, change: Callable[[Any], Any]) -> Call:
+    def combine(self, change: Callable[[Any], Any]) -> Arguments:
         """Return a call with ``change`` applied to what has a row, or an item, per sample."""
         count = self.samples
 
@@ -93,7 +93,7 @@ class Call:
                 return change(value) if value.ndim and len(value) == count else value
             return value
 
-        return Call(
+        return Arguments(
             tuple(_visit(visit, value) for value in self.args),
             {name: _visit(visit, value) for name, value in self.kwargs.items()},
         )
@@ -129,14 +129,16 @@ def _is_image(tensor: Tensor) -> bool:
     return tensor.ndim == 3 and tensor.shape[0] in (1, 3, 4)
 
 
-def as_call(model: nn.Module, example: Any, kwargs: Mapping[str, Any] | None = None) -> Call:
+def as_arguments(
+    model: nn.Module, example: Any, kwargs: Mapping[str, Any] | None = None
+) -> Arguments:
     """Return the call that an example stands for.
 
     A tuple is the positional arguments. A dictionary whose keys are all parameters of ``forward``
     is the keyword arguments. Anything else is the one argument. NumPy arrays become tensors, and
     tensors of a subclass plain ones.
     """
-    if isinstance(example, Call):
+    if isinstance(example, Arguments):
         return example
     if isinstance(example, Mapping) and not kwargs and set(example) <= parameters_of(model):
         args: tuple[Any, ...] = ()
@@ -144,7 +146,7 @@ def as_call(model: nn.Module, example: Any, kwargs: Mapping[str, Any] | None = N
     else:
         args = example if type(example) is tuple else (example,)
         args, named = (() if example is None else args), dict(kwargs or {})
-    return Call(tuple(map_leaves(_as_plain, a) for a in args), map_leaves(_as_plain, named))
+    return Arguments(tuple(map_leaves(_as_plain, a) for a in args), map_leaves(_as_plain, named))
 
 
 def _as_plain(leaf: Any) -> Any:
@@ -166,7 +168,7 @@ def parameters_of(model: nn.Module, *, required: bool = False) -> frozenset[str]
     )
 
 
-def named_leaves(model: nn.Module, call: Call) -> Iterator[tuple[str, str, Any]]:
+def named_leaves(model: nn.Module, call: Arguments) -> Iterator[tuple[str, str, Any]]:
     """Yield what is no container in a call: its argument, its own name, and itself.
 
     The order is that of the parameters of ``forward``. The argument of an item of a list of samples
@@ -184,7 +186,7 @@ def named_leaves(model: nn.Module, call: Call) -> Iterator[tuple[str, str, Any]]
             yield (name if is_list else own), own, leaf
 
 
-def _bound(model: nn.Module, call: Call) -> Iterator[tuple[str, Any]]:
+def _bound(model: nn.Module, call: Arguments) -> Iterator[tuple[str, Any]]:
     signature = inspect.signature(model.forward)
     try:
         arguments = signature.bind(*call.args, **call.kwargs).arguments

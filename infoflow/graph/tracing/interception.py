@@ -16,8 +16,8 @@ from torch import nn
 from torch._functorch import apis, eager_transforms
 from torch.overrides import TorchFunctionMode
 
-from infoflow.graph.tracing.leaves import Leaves, is_compiled
-from infoflow.graph.tracing.reading import ABOUT
+from infoflow.graph.running.leaves import Leaves, is_compiled
+from infoflow.graph.tracing.value_reads import ABOUT
 
 _TORCH = Path(torch.__file__).parent
 _OURS = Path(__file__).parents[1]
@@ -42,7 +42,7 @@ class Keys:
         return self.trail[-1]
 
 
-class Observer(TorchFunctionMode):
+class Interceptor(TorchFunctionMode):
     """Base of what looks on while a model runs.
 
     ``on_module`` and ``on_function`` are asked to make each call and return its result; what they
@@ -139,7 +139,7 @@ def _intercepted(called: Callable[..., Any]) -> Iterator[None]:
 
 
 @contextmanager
-def _whole(observer: Observer, home: Any, name: str) -> Iterator[None]:
+def _whole(observer: Interceptor, home: Any, name: str) -> Iterator[None]:
     """Let ``torch.vmap`` or the like be one call: what happens inside cannot happen outside it."""
     original = getattr(home, name, None)
     if original is None:
@@ -160,7 +160,7 @@ def _whole(observer: Observer, home: Any, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _whole_scripted(observer: Observer) -> Iterator[None]:
+def _whole_scripted(observer: Interceptor) -> Iterator[None]:
     """Let the call of a function that torch.jit has scripted be one call."""
     home: Any = torch.jit.ScriptFunction
     original = home.__call__

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.graph import LayerGraph
-from infoflow.graph.drafts import Flow
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.facts import countable_attention
-from infoflow.graph.tracing.modes import evaluation_mode, seeded
-from infoflow.graph.tracing.nesting import first_tensor
-from infoflow.pruning.rewriting.slices import Slice
+from infoflow.graph.builders import Flow
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.model_state import evaluation_mode, seeded
+from infoflow.graph.running.pytree import first_tensor
+from infoflow.graph.tracing.node_info import countable_attention
+from infoflow.pruning.rewriting.kept_channels import Slice
 
 
 class CannotCutError(Exception):
@@ -48,7 +48,7 @@ class Changes:
         self.settings.update(other.settings)
 
 
-class Workpiece:
+class Surgery:
     """A copy of a graph's program, with what is known of its nodes.
 
     Parameters
@@ -80,7 +80,7 @@ class Workpiece:
         Values that have taken the place of a merge's.
     """
 
-    def __init__(self, graph: LayerGraph, call: Call) -> None:
+    def __init__(self, graph: LayerGraph, call: Arguments) -> None:
         self.name = graph.model
         self.call = call
         self.program = graph.program
@@ -190,7 +190,7 @@ def _all_tensors(module: nn.Module) -> list[Tensor]:
     return [t for _, t in (*parameters, *module.named_buffers(remove_duplicate=False))]
 
 
-def _shapes(graph: LayerGraph, call: Call) -> Mapping[fx.Node, tuple[int, ...] | None]:
+def _shapes(graph: LayerGraph, call: Arguments) -> Mapping[fx.Node, tuple[int, ...] | None]:
     shapes: dict[fx.Node, tuple[int, ...] | None] = {}
     model = graph.program.model
     with evaluation_mode(model), torch.no_grad(), countable_attention(), seeded():

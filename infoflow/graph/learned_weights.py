@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import Program
 
 
@@ -19,7 +19,7 @@ class Weights:
         The program, and what is known of its nodes.
     """
 
-    def __init__(self, program: Program, facts: Mapping[fx.Node, Fact]) -> None:
+    def __init__(self, program: Program, facts: Mapping[fx.Node, NodeInfo]) -> None:
         self._program = program
         self._facts = facts
         self._behind: dict[fx.Node, frozenset[fx.Node]] = {}

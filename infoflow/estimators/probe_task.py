@@ -31,7 +31,7 @@ _CHECK_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class ProbeTask:
     """Y, cut into folds, and the pixels of it that are asked for.
 
     Parameters
@@ -135,7 +135,9 @@ class Question:
         return (samples[:, None] * width + torch.arange(width)).flatten()
 
 
-def ask(target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: int = 0) -> Question:
+def ask(
+    target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: int = 0
+) -> ProbeTask:
     """Cut Y into folds; of maps, choose the pixels."""
     labels = class_numbers(target)[1]
     for name, number, least in (("folds", folds, 2), ("pixels", pixels, 1)):
@@ -154,13 +156,13 @@ def ask(target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: i
     fold = torch.empty(len(labels), dtype=torch.int64)
     fold[order] = torch.arange(len(labels)) % folds
     if labels.ndim == 1:
-        return Question(labels[:, None], fold, None, None, seed)
+        return ProbeTask(labels[:, None], fold, None, None, seed)
     flat = labels.flatten(1)
     chosen = torch.stack(
         [torch.randperm(flat.shape[1], generator=generator)[:pixels] for _ in flat]
     )
     size = (int(labels.shape[1]), int(labels.shape[2]))
-    return Question(flat.gather(1, chosen), fold, chosen, size, seed)
+    return ProbeTask(flat.gather(1, chosen), fold, chosen, size, seed)
 
 
 def class_numbers(target: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:

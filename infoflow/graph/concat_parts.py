@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from infoflow.graph.tracing.facts import Fact, Placement
+from infoflow.graph.tracing.node_info import NodeInfo, Placement
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Part:
     shape: tuple[int, ...]
 
     @classmethod
-    def whole(cls, pieces: tuple[Piece, ...], axis: int, fact: Fact) -> Part | None:
+    def whole(cls, pieces: tuple[Piece, ...], axis: int, fact: NodeInfo) -> Part | None:
         """Return the part that is all of a concatenation; None where memory does not tell."""
         at = fact.placement
         is_known = all(piece.is_in_order for piece in pieces)
@@ -68,7 +68,7 @@ class Part:
         size = math.prod(fact.shape)
         return cls(pieces, at.strides[axis], at.offset, size, at, fact.shape)
 
-    def then(self, fact: Fact, *, keeps_places: bool) -> Part | None:
+    def then(self, fact: NodeInfo, *, keeps_places: bool) -> Part | None:
         """Return what an operation on the part alone has made of it; None where it cannot be told.
 
         Parameters

@@ -13,7 +13,7 @@ from infoflow.cli.models import load_model
 from infoflow.cli.options import Tracing
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.export import to_dot, to_json, to_mermaid
-from infoflow.graph.tracing.call import as_call
+from infoflow.graph.running.arguments import as_arguments
 from infoflow.interface import ArgumentError
 
 _FORMS = {"--json": to_json, "--dot": to_dot, "--mermaid": to_mermaid}
@@ -49,7 +49,7 @@ def shapes_of(text: str, shapes: Sequence[str], tracing: Tracing) -> LayerGraph:
     try:
         with torch.device("meta"):
             model = load_model(text, None)
-        example = as_call(model, example_input(model, text, shapes, None))
+        example = as_arguments(model, example_input(model, text, shapes, None))
         return trace(model, example.map(lambda tensor: tensor.to("meta")), **tracing.settings)
     except Exception:
         model = load_model(text, None)

@@ -14,16 +14,16 @@ from tqdm import tqdm
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import enough_bytes, format_bytes, parse_bytes
 from infoflow.capture.labels import TargetLike, raw_classes
-from infoflow.capture.nets import check_plain
-from infoflow.capture.undisturbed import undisturbed
+from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
-from infoflow.estimators.question import Family, Question, as_features, ask, check_family
+from infoflow.estimators.probe_task import Family, ProbeTask, as_features, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
 from infoflow.flow.usable_result import StreamBits, UsableStreams
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce, channels_first
-from infoflow.graph.tracing.call import Call, named_leaves
-from infoflow.graph.tracing.leaves import Choice
+from infoflow.graph.running.arguments import Arguments, named_leaves
+from infoflow.graph.running.leaves import Choice
+from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -133,7 +133,7 @@ def usable_streams(
     return UsableStreams(tuple(rows))
 
 
-def _sizes(graph: LayerGraph, call: Call) -> dict[str, tuple[int, int]]:
+def _sizes(graph: LayerGraph, call: Arguments) -> dict[str, tuple[int, int]]:
     """Return, for layers and tensor inputs, how many units and how many channels a sample has."""
     shapes = {layer.name: (layer.shape, layer.positions) for layer in graph}
     for argument, own, leaf in named_leaves(graph.source.model, call):
@@ -150,7 +150,7 @@ def _sizes(graph: LayerGraph, call: Call) -> dict[str, tuple[int, int]]:
 def _check_room(
     merge: Merge,
     sizes: Mapping[str, tuple[int, int]],
-    question: Question,
+    question: ProbeTask,
     family: Family,
     budget: int,
 ) -> None:
@@ -210,7 +210,7 @@ def _chosen(graph: LayerGraph, names: Sequence[str] | None) -> list[Merge]:
 
 
 def _features(
-    graph: LayerGraph, samples: Samples, merge: Merge, question: Question, family: Family
+    graph: LayerGraph, samples: Samples, merge: Merge, question: ProbeTask, family: Family
 ) -> dict[str, Tensor]:
     """Return for each stream what a probe reads of it, over all samples."""
     parts: dict[str, list[Tensor]] = {stream: [] for stream in merge.streams}
@@ -241,7 +241,7 @@ class _Bits:
     """The losses of sets of streams, each fitted once."""
 
     def __init__(
-        self, features: dict[str, Tensor], question: Question, family: Family, bar: Any
+        self, features: dict[str, Tensor], question: ProbeTask, family: Family, bar: Any
     ) -> None:
         self._features = features
         self._question = question

@@ -14,16 +14,16 @@ import torch
 from torch import nn
 
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.tracing.modes import seeded
-from infoflow.graph.tracing.nesting import tensors_in
+from infoflow.graph.running.model_state import seeded
+from infoflow.graph.running.pytree import tensors_in
 from infoflow.interface import ArgumentError, PruningWarning
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.rewrite import Reset, prune
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.trial.cost import latency_ratio, peak_activation_bytes
-from infoflow.pruning.trial.notebook import Notebook
 from infoflow.pruning.trial.outcome import TrialRow
-from infoflow.pruning.trial.plan import Removing
+from infoflow.pruning.trial.result_cache import ResultCache
+from infoflow.pruning.trial.trial_sets import Removing
 
 #: Trains a net in place for a number of epochs, from a seed.
 Train = Callable[[nn.Module, int, int], object]
@@ -32,7 +32,7 @@ Evaluate = Callable[[nn.Module], float]
 
 
 @dataclass(frozen=True)
-class Laboratory:
+class TrialRunner:
     """Makes nets without streams, trains them, and measures them.
 
     Parameters
@@ -59,7 +59,7 @@ class Laboratory:
             warnings.simplefilter("ignore", PruningWarning)
             return prune(self.model, StreamNames.of(streams, self.graph), reset=reset)
 
-    def try_out(self, removing: Removing, notebook: Notebook) -> TrialRow:
+    def try_out(self, removing: Removing, notebook: ResultCache) -> TrialRow:
         """Return what removing a set of streams does, with the numbers that the notebook has."""
         slim = self.without(removing.streams)
         call = self.graph.source.example

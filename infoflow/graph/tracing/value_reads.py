@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infoflow.graph.tracing.nesting import tensors_in
+from infoflow.graph.running.pytree import tensors_in
 
 #: Reading these from a tensor says nothing of its values.
 ABOUT = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infoflow.graph.table import align
+from infoflow.graph.text_table import align
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from infoflow.capture.sketch import SKETCH_SIZE, columns_of
 from infoflow.capture.strategy import Mode, Strategy, choose_strategy, strategy_beside
 from infoflow.estimators import KDE, make_estimator
 from infoflow.flow.measure import Layers, bytes_of_streams, measurable
-from infoflow.flow.streams import StreamMeter
+from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Distances, Draws, Estimator, Layer, Values
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from infoflow.graph.tracing.comparing import is_close
-from infoflow.graph.tracing.facts import Fact
+from infoflow.graph.running.comparison import is_close
+from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import per_sample
 
 #: Samples that two batches have in common: their rows in the one and in the other.
@@ -15,7 +15,7 @@ Kept = Sequence[tuple[int, int]]
 
 
 def sample_axis(
-    fact: Fact, value: Tensor | None, samples: int, other: int, kept: Kept
+    fact: NodeInfo, value: Tensor | None, samples: int, other: int, kept: Kept
 ) -> tuple[int, str | None]:
     """Return the dimension that counts the samples, and why there is none, or None.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infoflow.graph.table import align
+from infoflow.graph.text_table import align
 
 
 def result_table(result: Mapping[str, Any], epochs: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from infoflow.interface import ArgumentError
 
 
-class Notebook:
+class ResultCache:
     """Measured numbers by name; what is there already is not measured again.
 
     Parameters

@@ -14,9 +14,9 @@ from infoflow.capture.sketch import Gathered
 from infoflow.capture.strategy import Mode, Strategy, choose_strategy, gather
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.leaves import Choice
-from infoflow.graph.tracing.modes import check_model
+from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.leaves import Choice
+from infoflow.graph.running.model_state import check_model
 from infoflow.interface import ArgumentError, Draws, Estimator, Layer, Statistic
 
 
@@ -51,7 +51,7 @@ def argument_model(model: nn.Module) -> nn.Module:
     return model.model if isinstance(model, NoisyNet) else model
 
 
-class Net:
+class TracedModel:
     """A model that was traced with an example; see :func:`infoflow.trace` for the settings.
 
     Attributes
@@ -63,7 +63,7 @@ class Net:
     def __init__(
         self,
         model: nn.Module,
-        call: Call,
+        call: Arguments,
         *,
         leaves: Sequence[Choice] = (),
         open: Sequence[Choice] = (),
