@@ -14,12 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from infoflow.estimators.classes import (
-    as_classes,
-    as_tensor,
-    label_entropy,
-    singleton_classes,
-)
+from infoflow.estimators.classes import as_classes, as_tensor, label_entropy, singleton_classes
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,

@@ -14,14 +14,7 @@ from torch import Tensor
 from infoflow.estimators.classes import most_about
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.null import null_of, shuffled
-from infoflow.interface import (
-    ArgumentError,
-    Distances,
-    Draws,
-    Estimate,
-    Estimator,
-    InfoflowWarning,
-)
+from infoflow.interface import ArgumentError, Distances, Draws, Estimate, Estimator, InfoflowWarning
 
 #: Estimators of others may be slow: fewer groups and shuffles than for our own.
 _GROUPS = 10

@@ -20,12 +20,7 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 from torch import Tensor
 
-from infoflow.estimators.classes import (
-    NOT_KNOWN,
-    as_tensor,
-    label_entropy,
-    with_ceilings,
-)
+from infoflow.estimators.classes import NOT_KNOWN, as_tensor, label_entropy, with_ceilings
 from infoflow.estimators.distances import effective_dimension, without_rounding
 from infoflow.interface import (
     ActivationError,

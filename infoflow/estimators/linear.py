@@ -12,13 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from infoflow.estimators.probes import (
-    Split,
-    class_shares,
-    gains_surely,
-    losses_of,
-    mean_and_spread,
-)
+from infoflow.estimators.probes import Split, class_shares, gains_surely, losses_of, mean_and_spread
 
 #: Inverse strengths of the penalty, from strong to weak, for features whose squares add up to 1 on
 #: average.

@@ -15,12 +15,7 @@ from infoflow.capture.strategy import Mode
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
-from infoflow.flow.measure import (
-    Layers,
-    Settings,
-    measure,
-    warn_of_saturation,
-)
+from infoflow.flow.measure import Layers, Settings, measure, warn_of_saturation
 from infoflow.flow.result import FlowResult, load, result_of
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.leaves import Choice

@@ -13,20 +13,14 @@ from torch import Tensor
 from infoflow.graph.builders import Anatomy
 from infoflow.graph.reduce import Reduce, reduce_positions
 from infoflow.graph.running.arguments import Arguments, as_arguments
-from infoflow.graph.running.model_state import evaluation_mode, seeded
+from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.pytree import first_tensor
+from infoflow.graph.running.random_state import seeded
 from infoflow.graph.selection import not_found, select_layers
 from infoflow.graph.text_table import graph_table
 from infoflow.graph.tracing.program import Program, per_sample
 from infoflow.graph.tracing.source import Source
-from infoflow.interface import (
-    ActivationError,
-    InfoflowError,
-    Layer,
-    Merge,
-    Skip,
-    Verification,
-)
+from infoflow.interface import ActivationError, InfoflowError, Layer, Merge, Skip, Verification
 
 
 class LayerGraph:

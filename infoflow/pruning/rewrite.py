@@ -16,12 +16,7 @@ from infoflow.graph.running.checks import unwrapped
 from infoflow.graph.running.leaves import Choice
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.undisturbed import undisturbed
-from infoflow.interface import (
-    ArgumentError,
-    ArgumentTypeError,
-    PruningError,
-    PruningWarning,
-)
+from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError, PruningWarning
 from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
 from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewriting.build import build, in_training

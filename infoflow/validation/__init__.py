@@ -1,14 +1,7 @@
 """Every estimator against known truth, as a table."""
 
 from infoflow.validation.cases import ChainCase, ClassCase, PairCase, known_cases
-from infoflow.validation.entrants import (
-    ENTRANTS,
-    Entrant,
-    Finding,
-    of_chains,
-    of_classes,
-    of_pairs,
-)
+from infoflow.validation.entrants import ENTRANTS, Entrant, Finding, of_chains, of_classes, of_pairs
 from infoflow.validation.outcomes import Validation, ValidationRow, validate
 
 __all__ = [

@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from infoflow.estimators.propagation import (
-    SamplePropagation,
-    risk_bound,
-    sample_propagation,
-)
+from infoflow.estimators.propagation import SamplePropagation, risk_bound, sample_propagation
 from infoflow.interface import ArgumentError, Estimator
 from tests.estimators.gaussians import mixture_information
 

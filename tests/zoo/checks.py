@@ -16,8 +16,8 @@ from torch import Tensor, nn
 import infoflow
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.running.arguments import as_arguments
+from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.pytree import tensors_in
-from infoflow.graph.tracing.node_info import countable_attention
 from infoflow.interface import InfoflowError, Merge
 from tests.zoo.entry import Arguments, Make, Subject, copied, one_line
 

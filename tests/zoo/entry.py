@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infoflow.graph.tracing.node_info import countable_attention
+from infoflow.graph.running.model_state import countable_attention
 
 #: Positional and keyword arguments of one call.
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export.graph_signature import InputKind
 
-from infoflow.graph.tracing.node_info import countable_attention
+from infoflow.graph.running.model_state import countable_attention
 
 #: Operations that read the shape of their argument only.
 _SHAPE = {

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from infoflow.graph.tracing.writes import version_of
+from infoflow.graph.running.memory import version_of
 from infoflow.interface import ArgumentError
 
 
@@ -122,37 +120,14 @@ def _refill(container: Any, content: Any) -> None:
 
 
 @contextmanager
-def seeded(seed: int = 0) -> Iterator[None]:
-    """Run with the same random numbers each time, and leave the random states as they were."""
-    with random_states_kept():
-        seed_all(seed)
-        yield
+def countable_attention() -> Iterator[None]:
+    """Turn off the fused attention kernel, whose multiplications torch does not count.
 
-
-def seed_all(seed: int) -> None:
-    """Start the random states of Python, NumPy and torch from ``seed``.
-
-    Raises
-    ------
-    ArgumentError
-        If NumPy cannot start from it.
+    With it, a module computes other roundings where its inputs are watched than where not.
     """
-    if not 0 <= seed < 2**32:
-        raise ArgumentError(f"seed must be a whole number from 0 to 4294967295, got {seed}.")
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  a model's or a loader's own code may draw from it
-    torch.manual_seed(seed)
-
-
-@contextmanager
-def random_states_kept() -> Iterator[None]:
-    """Leave the random states of Python, NumPy and torch as they were."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    # naming the devices keeps torch from waking those of other processes
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)

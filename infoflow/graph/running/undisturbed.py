@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from infoflow.graph.running.model_state import evaluation_mode, random_states_kept, seed_all
+from infoflow.graph.running.model_state import evaluation_mode
+from infoflow.graph.running.random_state import random_states_kept, seed_all
 from infoflow.interface import ArgumentError
 
 

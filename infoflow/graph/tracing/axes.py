@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from infoflow.graph.running.arguments import Arguments
-from infoflow.graph.running.model_state import seeded
 from infoflow.graph.running.pytree import first_tensor
+from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.sample_axes import Kept, sample_axis
 from infoflow.graph.tracing.trial_run import Axes, Trial
 from infoflow.graph.tracing.variations import random_like, with_another, with_other_last

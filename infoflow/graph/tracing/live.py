@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor, fx
 
+from infoflow.graph.running.memory import memory_of, same_place, version_of
 from infoflow.graph.running.pytree import items_of
-from infoflow.graph.tracing.writes import memory_of, same_place, version_of
 
 #: A function, and its second argument, by which a part of a value is read.
 Way = tuple[Callable[..., Any], Any]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
+from infoflow.graph.running.memory import memory_of
 from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED
-from infoflow.graph.tracing.writes import memory_of
 
 #: Functions whose multiplications are counted, beside those of modules.
 _MULTIPLYING = (
@@ -184,17 +183,3 @@ def _recurrent_multiply_adds(value: Tensor | None, weights: Iterable[Tensor]) ->
     """Count what torch does not: a recurrent layer uses every weight once a sample and step."""
     steps = 0 if value is None else math.prod(value.shape[:-1])
     return steps * sum(weight.numel() for weight in weights if weight.ndim == 2)
-
-
-@contextmanager
-def countable_attention() -> Iterator[None]:
-    """Turn off the fused attention kernel, whose multiplications torch does not count.
-
-    With it, a module computes other roundings where its inputs are watched than where not.
-    """
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from infoflow.graph.running.memory import version_of
 from infoflow.graph.running.pytree import items_of
 from infoflow.graph.tracing.attributes import hidden_parameters, named_attributes
 from infoflow.graph.tracing.live import LiveTensors
@@ -23,7 +24,7 @@ from infoflow.graph.tracing.program_functions import (
 )
 from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.sizes import TracedFloat, TracedInt, as_argument
-from infoflow.graph.tracing.writes import Writes, version_of
+from infoflow.graph.tracing.writes import Writes
 
 
 class Nodes:

@@ -11,8 +11,8 @@ from torch import nn
 
 from infoflow.graph.running.arguments import Arguments, holds_samples
 from infoflow.graph.running.comparison import are_close, have_moved
-from infoflow.graph.running.model_state import seeded
 from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.trial_run import Proof, Trial
 from infoflow.graph.tracing.variations import random_like, with_another
 

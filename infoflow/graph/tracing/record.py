@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.running.arguments import Arguments, named_leaves
 from infoflow.graph.running.leaves import Leaves
+from infoflow.graph.running.memory import memory_of, same_place, version_of
 from infoflow.graph.running.pytree import map_leaves, tensors_in
 from infoflow.graph.tracing.interception import Interceptor, Key, Keys
 from infoflow.graph.tracing.node_info import describe, multiply_adds_of
@@ -30,7 +31,6 @@ from infoflow.graph.tracing.value_reads import (
     reads_values,
     varies_in_shape,
 )
-from infoflow.graph.tracing.writes import memory_of, same_place, version_of
 
 _SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined]
 

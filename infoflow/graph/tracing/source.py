@@ -13,10 +13,10 @@ from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.checks import explain_failure
 from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.leaves import Leaves
-from infoflow.graph.running.model_state import random_states_kept, seeded
+from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.running.random_state import random_states_kept, seeded
 from infoflow.graph.tracing.interception import Key
-from infoflow.graph.tracing.node_info import countable_attention
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.watch import Place, place_of, watch
 from infoflow.interface import ActivationError, InfoflowError, PathWarning

@@ -10,9 +10,9 @@ from torch import Tensor, fx, nn
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.comparison import are_close
-from infoflow.graph.running.model_state import evaluation_mode, seeded
+from infoflow.graph.running.model_state import countable_attention, evaluation_mode
 from infoflow.graph.running.pytree import tensors_in
-from infoflow.graph.tracing.node_info import countable_attention
+from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.variations import random_like, with_another
 from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal

@@ -14,9 +14,9 @@ from torch import Tensor, fx, nn
 from infoflow.graph import LayerGraph
 from infoflow.graph.builders import Flow
 from infoflow.graph.running.arguments import Arguments
-from infoflow.graph.running.model_state import evaluation_mode, seeded
+from infoflow.graph.running.model_state import countable_attention, evaluation_mode
 from infoflow.graph.running.pytree import first_tensor
-from infoflow.graph.tracing.node_info import countable_attention
+from infoflow.graph.running.random_state import seeded
 from infoflow.pruning.rewriting.kept_channels import Slice
 
 

@@ -9,8 +9,9 @@ from torch import fx, nn
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
-from infoflow.graph.running.model_state import evaluation_mode, seeded
+from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.running.random_state import seeded
 
 _ROUNDS = 15
 

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.running.model_state import seeded
 from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError, PruningWarning
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.rewrite import Reset, prune
