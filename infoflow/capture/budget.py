@@ -65,7 +65,7 @@ def enough_bytes(number: float) -> str:
 
 
 @dataclass(frozen=True)
-class Slice:
+class ColumnSlice:
     """Columns ``start`` to ``stop`` of a layer's units, collected in one pass."""
 
     layer: Layer
@@ -85,7 +85,7 @@ class Slice:
 
 def plan_passes(
     layers: Sequence[Layer], samples: int, budget: int, bytes_per_value: int
-) -> list[list[Slice]]:
+) -> list[list[ColumnSlice]]:
     """Divide the layers' units over as few passes as the budget allows.
 
     A pass holds its columns for all samples; beside them live a few N×N matrices and the chunk that
@@ -106,7 +106,7 @@ def plan_passes(
             f"{format_bytes(fixed)} are for {samples}×{samples} distances and working space. Raise "
             "it, or use fewer samples."
         )
-    passes: list[list[Slice]] = []
+    passes: list[list[ColumnSlice]] = []
     room = 0
     for layer in layers:
         start = 0
@@ -115,7 +115,7 @@ def plan_passes(
                 passes.append([])
                 room = columns
             stop = min(layer.units, start + room)
-            passes[-1].append(Slice(layer, start, stop))
+            passes[-1].append(ColumnSlice(layer, start, stop))
             room -= stop - start
             start = stop
     return passes
@@ -123,7 +123,7 @@ def plan_passes(
 
 def plan_whole_layers(
     layers: Sequence[Layer], samples: int, budget: int, bytes_per_value: int
-) -> list[list[Slice]]:
+) -> list[list[ColumnSlice]]:
     """Divide whole layers over as few passes as the budget allows, in their order.
 
     Half of the budget is left to what an estimator makes of the values.
@@ -134,7 +134,7 @@ def plan_whole_layers(
         If a layer does not fit; says how much would.
     """
     column = samples * bytes_per_value
-    passes: list[list[Slice]] = []
+    passes: list[list[ColumnSlice]] = []
     room = 0
     for layer in layers:
         if 2 * layer.units * column > budget:
@@ -147,7 +147,7 @@ def plan_whole_layers(
         if layer.units > room:
             passes.append([])
             room = budget // (2 * column)
-        passes[-1].append(Slice(layer, 0, layer.units))
+        passes[-1].append(ColumnSlice(layer, 0, layer.units))
         room -= layer.units
     return passes
 

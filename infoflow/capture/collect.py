@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.budget import Slice, plan_passes, plan_whole_layers
+from infoflow.capture.budget import ColumnSlice, plan_passes, plan_whole_layers
 from infoflow.capture.flat_rows import flat_rows, not_finite
 from infoflow.estimators.binning import bin_digests, number_digests
 from infoflow.estimators.distances import add_products, distances_from_gram
@@ -110,7 +110,7 @@ def _values(
 
 
 def _collect_columns(
-    graph: LayerGraph, samples: Samples, slices: list[Slice], arena: Tensor, step: Step
+    graph: LayerGraph, samples: Samples, slices: list[ColumnSlice], arena: Tensor, step: Step
 ) -> list[Tensor]:
     """Fill the arena with the columns of ``slices`` for all samples; return a view of each."""
     rows = samples.count

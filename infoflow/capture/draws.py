@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.budget import Slice, plan_whole_layers
+from infoflow.capture.budget import ColumnSlice, plan_whole_layers
 from infoflow.capture.collect import Step, value_dtype
 from infoflow.capture.flat_rows import not_finite
 from infoflow.capture.noisy import NoisyNet
@@ -25,7 +25,7 @@ def passes_for_draws(
 
 def _plan(
     net: NoisyNet, samples: Samples, layers: Sequence[Layer], statistic: Draws, budget: int
-) -> list[list[Slice]]:
+) -> list[list[ColumnSlice]]:
     itemsize = value_dtype(net.graph()).itemsize
     return plan_whole_layers(layers, samples.count * statistic.count, budget, itemsize)
 

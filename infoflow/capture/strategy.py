@@ -28,7 +28,7 @@ from infoflow.interface import (
     Values,
 )
 
-Mode = Literal["auto", "exact", "sketch"]
+CaptureMode = Literal["auto", "exact", "sketch"]
 
 #: Above so many multiply-adds for exact distances, samples² · units / 2, ``"auto"`` sketches.
 MOST_EXACT = 2e12
@@ -71,7 +71,7 @@ def choose_strategy(
     *,
     budget: int,
     bytes_per_value: int,
-    mode: Mode = "auto",
+    mode: CaptureMode = "auto",
     size: int = SKETCH_SIZE,
     takes_rows: bool = True,
 ) -> Strategy:

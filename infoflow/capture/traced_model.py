@@ -11,7 +11,7 @@ from infoflow.capture.collect import Step, value_dtype
 from infoflow.capture.draws import collect_draws, passes_for_draws
 from infoflow.capture.noisy import NoisyNet
 from infoflow.capture.sketch import Gathered
-from infoflow.capture.strategy import Mode, Strategy, choose_strategy, gather
+from infoflow.capture.strategy import CaptureMode, Strategy, choose_strategy, gather
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.arguments import Arguments
@@ -108,7 +108,7 @@ class TracedModel:
         statistic: Statistic,
         *,
         budget: int,
-        mode: Mode,
+        mode: CaptureMode,
         size: int,
         takes_rows: bool,
     ) -> Strategy:

@@ -22,7 +22,7 @@ from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.interface import ArgumentError
 from infoflow.pruning import PrunedModel, PruningAdvice, prune
 from infoflow.pruning.advice_table import advice_parts
-from infoflow.pruning.rewriting.remove import Mode
+from infoflow.pruning.rewriting.remove import RemovalMode
 
 _COLOURS = {"prune": "red", "keep": "green", "cannot tell": "yellow"}
 
@@ -102,7 +102,7 @@ def prune_model(
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     call = as_arguments(model, example_input(model, text, shapes, loader))
-    how: dict[str, Any] = {"mode": cast(Mode, mode), "leaves": leaves, "open": opened}
+    how: dict[str, Any] = {"mode": cast(RemovalMode, mode), "leaves": leaves, "open": opened}
     slim = prune(model, streams, call, data=loader, **how).eval()
     program, is_fixed = _export(slim, call)
     if is_fixed:

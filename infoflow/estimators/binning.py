@@ -17,10 +17,9 @@ from infoflow.estimators.classes import (
     most_about,
     with_ceilings,
 )
-from infoflow.estimators.doubt import with_doubt
 from infoflow.estimators.jackknife import group_jackknife, jackknife_interval
 from infoflow.estimators.noise import check_count, check_positive
-from infoflow.estimators.null import PERMUTATIONS, null_of, shuffled
+from infoflow.estimators.uncertainty import PERMUTATIONS, null_of, shuffled, with_uncertainty
 from infoflow.interface import ArgumentError, Codes, Estimate
 
 #: 128 bits: for a million samples the chance that any two codes collide is below 1e-26.
@@ -145,14 +144,14 @@ def estimate_codes(codes: Tensor, labels: Tensor | None, kind: str, permutations
         ixm, _without_groups(codes, labels, _about_codes), 0.0, estimate.ixm_ceiling
     )
     if labels is None:
-        return with_doubt(estimate, about_x)
+        return with_uncertainty(estimate, about_x)
     about_y = jackknife_interval(
         iym[0], _without_groups(codes, labels, _about_classes), 0.0, most_about(labels)
     )
     orders = shuffled(labels, permutations)
     shuffles = [_about_classes(codes, order) for order in orders]
     null = null_of(torch.tensor(shuffles, dtype=torch.float64))
-    return with_doubt(estimate, about_x, about_y, null)
+    return with_uncertainty(estimate, about_x, about_y, null)
 
 
 def _about_codes(codes: Tensor, classes: Tensor) -> float:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from infoflow.estimators.binning import BLOCK, bin_digests, estimate_codes, number_digests
-from infoflow.estimators.null import PERMUTATIONS
+from infoflow.estimators.uncertainty import PERMUTATIONS
 from infoflow.interface import ArgumentError, Estimate, Values
 
 #: Quantiles are taken of at most this many of a layer's values, evenly spaced ones.

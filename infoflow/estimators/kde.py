@@ -21,7 +21,6 @@ from infoflow.estimators.classes import (
     with_ceilings,
 )
 from infoflow.estimators.distances import DistanceRows, blocks_of, centred_norms
-from infoflow.estimators.doubt import with_doubt
 from infoflow.estimators.information import (
     Information,
     about_classes,
@@ -33,7 +32,7 @@ from infoflow.estimators.information import (
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kernel import Totals, kernel_sums, kernel_totals
 from infoflow.estimators.noise import Noise, Relative, check_count, check_positive
-from infoflow.estimators.null import PERMUTATIONS, null_of, shuffled
+from infoflow.estimators.uncertainty import PERMUTATIONS, null_of, shuffled, with_uncertainty
 from infoflow.interface import ArgumentError, Distances, Estimate
 
 
@@ -139,13 +138,13 @@ class KDE:
             ixm.value, self._replicates(ixm, norms), 0.0, estimate.ixm_ceiling
         )
         if labels is None:
-            return with_doubt(estimate, about_x)
+            return with_uncertainty(estimate, about_x)
         iym = about_classes(sums, labels)
         about_y = jackknife_interval(
             iym.value, self._replicates(iym, norms), 0.0, most_about(labels)
         )
         null = null_of(about_shuffled_classes(sums, labels))
-        return with_doubt(estimate, about_x, about_y, null)
+        return with_uncertainty(estimate, about_x, about_y, null)
 
     def values(
         self, statistic: Tensor | DistanceRows, labels: Tensor | None

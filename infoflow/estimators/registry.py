@@ -11,7 +11,6 @@ from torch import Tensor
 
 from infoflow.estimators.binning import Binning, bin_digests, number_digests
 from infoflow.estimators.classes import as_classes, as_tensor
-from infoflow.estimators.complete import complete_estimate
 from infoflow.estimators.distances import finite_distances
 from infoflow.estimators.equal_mass import EqualMassBinning
 from infoflow.estimators.kde import KDE
@@ -19,6 +18,7 @@ from infoflow.estimators.ksg import KSG
 from infoflow.estimators.noise import Noise, NoiseLike, noises_of
 from infoflow.estimators.propagation import SamplePropagation
 from infoflow.estimators.renyi import Renyi
+from infoflow.estimators.uncertainty import complete_estimate
 from infoflow.interface import (
     ActivationError,
     ArgumentError,

@@ -9,7 +9,7 @@ from torch import nn
 
 from infoflow.capture.labels import TargetLike
 from infoflow.capture.sketch import SKETCH_SIZE
-from infoflow.capture.strategy import Mode
+from infoflow.capture.strategy import CaptureMode
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
@@ -40,7 +40,7 @@ def analyze(
     open: Sequence[Choice] = (),
     reduce: Reduce = "flatten",
     streams: bool = True,
-    mode: Mode = "auto",
+    mode: CaptureMode = "auto",
     sketch_size: int = SKETCH_SIZE,
 ) -> FlowResult:
     """Estimate how many bits every layer keeps about the input and about the target.

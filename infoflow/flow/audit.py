@@ -17,10 +17,10 @@ from infoflow.graph.text_table import align
 if TYPE_CHECKING:
     from infoflow.flow.result import FlowResult
 
-Finding = Literal["holds", "within interval", "noise model", "estimator", "merge"]
+AuditFinding = Literal["holds", "within interval", "noise model", "estimator", "merge"]
 
 #: What each finding means, for the table's foot.
-MEANINGS: Mapping[Finding, str] = {
+MEANINGS: Mapping[AuditFinding, str] = {
     "within interval": "a rise that the confidence intervals allow to be none",
     "noise model": "real in what is measured: noise or bins are put on each layer anew, and are "
     "not propagated",
@@ -70,7 +70,7 @@ class AuditRow:
     value: float
     low: float
     high: float
-    finding: Finding
+    finding: AuditFinding
 
     @property
     def rise(self) -> float:
@@ -175,7 +175,7 @@ def _row(
     known: Mapping[str, Numbers],
     before: str,
     layer: str,
-    finding: Finding,
+    finding: AuditFinding,
 ) -> AuditRow:
     early, late = known[before], known[layer]
     return AuditRow(
@@ -213,7 +213,7 @@ def _numbers(moment: xr.Dataset, layers: Sequence[str], quantity: str) -> dict[s
     return found
 
 
-def _finding(early: Numbers, late: Numbers, is_propagated: bool) -> Finding:
+def _finding(early: Numbers, late: Numbers, is_propagated: bool) -> AuditFinding:
     if late[""] <= early[""] + _ROUNDING:
         return "holds"
     if late["_ci_low"] <= early["_ci_high"]:

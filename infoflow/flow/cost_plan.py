@@ -10,7 +10,7 @@ import numpy as np
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
 from infoflow.capture.collect import value_dtype
 from infoflow.capture.sketch import SKETCH_SIZE, columns_of
-from infoflow.capture.strategy import Mode, Strategy, choose_strategy, strategy_beside
+from infoflow.capture.strategy import CaptureMode, Strategy, choose_strategy, strategy_beside
 from infoflow.estimators import KDE, make_estimator
 from infoflow.flow.measure import Layers, bytes_of_streams, measurable
 from infoflow.flow.stream_information import StreamMeter
@@ -24,7 +24,7 @@ _FOLD = 30.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasurementPlan:
     """What a measurement will do and cost.
 
     Parameters
@@ -81,10 +81,10 @@ def plan(
     estimator: str | Estimator = "kde",
     layers: Layers = "all",
     memory_budget: int | float | str = "2GB",
-    mode: Mode = "auto",
+    mode: CaptureMode = "auto",
     sketch_size: int = SKETCH_SIZE,
     streams: bool = True,
-) -> Plan:
+) -> MeasurementPlan:
     """Say what :func:`infoflow.analyze` will do and cost, before it runs.
 
     Nothing is computed: shapes and multiply-adds of the traced graph are enough.
@@ -146,7 +146,7 @@ def plan(
             strategy, kept, budget = beside, wanted, budget - wanted
     forward = float(samples * sum(layer.multiply_adds for layer in graph.layers))
     extra = _extra(measured, samples, chosen, strategy)
-    return Plan(
+    return MeasurementPlan(
         graph.model,
         samples,
         len(measured),

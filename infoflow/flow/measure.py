@@ -18,12 +18,12 @@ from infoflow.capture.budget import format_bytes, parse_bytes
 from infoflow.capture.collect import Step
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
 from infoflow.capture.sketch import Gathered
-from infoflow.capture.strategy import Mode, Strategy, strategy_beside
+from infoflow.capture.strategy import CaptureMode, Strategy, strategy_beside
 from infoflow.capture.traced_model import TracedModel, argument_model, check_noise
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import KDE
 from infoflow.estimators.classes import numbered
-from infoflow.estimators.complete import complete_estimate
+from infoflow.estimators.uncertainty import complete_estimate
 from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
@@ -52,7 +52,7 @@ class Settings:
     sweep: tuple[KDE, ...]
     layers: Layers
     streams: bool
-    mode: Mode
+    mode: CaptureMode
     sketch_size: int
     device: str | None
     memory_budget: int | float | str

@@ -28,7 +28,7 @@ from infoflow.estimators.jackknife import jackknife_interval
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.kernel import Sums, kernel_sums
 from infoflow.estimators.noise import Noise, Relative
-from infoflow.estimators.null import null_of, shuffled
+from infoflow.estimators.uncertainty import null_of, shuffled
 from infoflow.graph import LayerGraph
 from infoflow.interface import Layer, Merge, is_saturated
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from infoflow.capture.labels import KnownLabels, TargetLike
 from infoflow.capture.sketch import SKETCH_SIZE
-from infoflow.capture.strategy import Mode
+from infoflow.capture.strategy import CaptureMode
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
@@ -109,7 +109,7 @@ class Tracker:
         open: Sequence[Choice] = (),
         reduce: Reduce = "flatten",
         streams: bool = True,
-        mode: Mode = "auto",
+        mode: CaptureMode = "auto",
         sketch_size: int = SKETCH_SIZE,
     ) -> None:
         nats_per(unit)

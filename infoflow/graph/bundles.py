@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from torch import fx
 
 from infoflow.graph.builders import BundleBuilder, Flow, unique
-from infoflow.graph.concat_parts import Part, Piece, widths_of
+from infoflow.graph.concat_parts import ConcatPart, Piece, widths_of
 from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.operations import (
     arguments_of,
@@ -40,7 +40,7 @@ class Bundles:
         self._facts = facts
         self._flows = flows
         self._canvases: set[fx.Node] = set()
-        self._parts: dict[fx.Node, Part] = {}
+        self._parts: dict[fx.Node, ConcatPart] = {}
 
     def concatenated(self, node: fx.Node, arguments: list[Flow]) -> Flow:
         """Return the flow of a node that puts two or more streams side by side."""
@@ -54,7 +54,7 @@ class Bundles:
             if axis is not None and sum(filled.values()) == shape[axis]:
                 widths = tuple(filled[source] for source in sources)
         if axis is not None and pieces is not None:
-            self._note(node, Part.whole(pieces, axis, self._facts[node]))
+            self._note(node, ConcatPart.whole(pieces, axis, self._facts[node]))
         bundle = self._add(BundleBuilder(operation_name(node), node, sources, widths, axis))
         # norms of bundles within this one are of other channels than its own
         is_mixed = any(flow.is_mixed or flow.norms for flow in arguments)
@@ -122,7 +122,7 @@ class Bundles:
         self.drafts.append(bundle)
         return bundle
 
-    def _note(self, node: fx.Node, part: Part | None) -> Part | None:
+    def _note(self, node: fx.Node, part: ConcatPart | None) -> ConcatPart | None:
         if part is not None:
             self._parts[node] = part
         return part

@@ -34,7 +34,7 @@ def widths_of(pieces: Iterable[Piece]) -> Mapping[str, int]:
 
 
 @dataclass(frozen=True)
-class Part:
+class ConcatPart:
     """A part of a concatenation, and where in memory the concatenation and the part lie.
 
     Parameters
@@ -59,7 +59,7 @@ class Part:
     shape: tuple[int, ...]
 
     @classmethod
-    def whole(cls, pieces: tuple[Piece, ...], axis: int, fact: NodeInfo) -> Part | None:
+    def whole(cls, pieces: tuple[Piece, ...], axis: int, fact: NodeInfo) -> ConcatPart | None:
         """Return the part that is all of a concatenation; None where memory does not tell."""
         at = fact.placement
         is_known = all(piece.is_in_order for piece in pieces)
@@ -68,7 +68,7 @@ class Part:
         size = math.prod(fact.shape)
         return cls(pieces, at.strides[axis], at.offset, size, at, fact.shape)
 
-    def then(self, fact: NodeInfo, *, keeps_places: bool) -> Part | None:
+    def then(self, fact: NodeInfo, *, keeps_places: bool) -> ConcatPart | None:
         """Return what an operation on the part alone has made of it; None where it cannot be told.
 
         Parameters

@@ -32,7 +32,7 @@ from infoflow.graph.tracing.record import record
 from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.symbolic import symbolic_facts, symbolic_trace
-from infoflow.graph.tracing.trial_run import Axes, Proof, Trial
+from infoflow.graph.tracing.trial_run import Axes, Proof, TrialRun
 from infoflow.graph.tracing.verification import verify
 from infoflow.interface import (
     ArgumentError,
@@ -127,7 +127,7 @@ def trace(
         source = Source(
             program, values, chosen, recording.events, tuple(recording.trail), example=call
         )
-        trial = Trial(call, source, recording.output, values, recording.facts)
+        trial = TrialRun(call, source, recording.output, values, recording.facts)
         proof = _prove(trial, recording)
         source.is_faithful = proof.label == "exact"
         axes = proof.axes or find_axes(trial, is_random=recording.is_random)
@@ -169,7 +169,7 @@ def _record(model: nn.Module, call: Arguments, leaves: Leaves) -> Recording:
     return recording
 
 
-def _prove(trial: Trial, recording: Recording) -> Proof:
+def _prove(trial: TrialRun, recording: Recording) -> Proof:
     if recording.reads:
         lines = "; ".join(recording.reads[:3])
         note = f"the path depends on values of the input, at {lines}"
@@ -222,7 +222,7 @@ class _Known:
     positions: Mapping[str, tuple[int, ...]]
 
 
-def _positions(trial: Trial, streams: Streams, axes: Axes) -> dict[str, tuple[int, ...]]:
+def _positions(trial: TrialRun, streams: Streams, axes: Axes) -> dict[str, tuple[int, ...]]:
     """Return the positions of the layers that have a row per sample."""
     channels = find_channels(trial.source.program, trial.facts)
     samples = max(trial.call.samples, 1)

@@ -10,7 +10,7 @@ from infoflow.graph.text_table import align
 
 
 @dataclass(frozen=True)
-class Part:
+class AdviceSection:
     """One of the two questions, with a row for each stream, and why.
 
     Parameters
@@ -54,7 +54,7 @@ def advice_table(advice: Mapping[str, Any]) -> str:
     return "\n".join([*lines, advice["caution"]])
 
 
-def advice_parts(advice: Mapping[str, Any]) -> Iterator[Part]:
+def advice_parts(advice: Mapping[str, Any]) -> Iterator[AdviceSection]:
     """Yield the answers to each question."""
     streams = advice["streams"]
     unit = advice["unit"]
@@ -63,7 +63,7 @@ def advice_parts(advice: Mapping[str, Any]) -> Iterator[Part]:
     added = next((row["added"]["unit"] for row in streams if row["added"]), unit)
     cut = ("stream", "verdict", f"adds ({added})", "95 %", "null")
     for name, header, cells in (("redesign", redesign, _before), ("cut", cut, _added)):
-        yield Part(
+        yield AdviceSection(
             advice["questions"][name],
             _reading(streams, name),
             (*header, "saves parameters", "mult-adds"),

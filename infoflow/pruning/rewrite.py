@@ -22,7 +22,7 @@ from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewriting.build import build, in_training
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.rewriting.proof import MismatchError, compare, constants_gone
-from infoflow.pruning.rewriting.remove import Mode, remove, values_replaced
+from infoflow.pruning.rewriting.remove import RemovalMode, remove, values_replaced
 from infoflow.pruning.rewriting.surgery import Surgery
 
 #: Gives a module new random weights.
@@ -35,7 +35,7 @@ def prune(
     example: Any = None,
     kwargs: Mapping[str, Any] | None = None,
     *,
-    mode: Mode = "auto",
+    mode: RemovalMode = "auto",
     data: Iterable[Any] | None = None,
     reset: Reset = False,
     leaves: Sequence[Choice] = (),
@@ -125,7 +125,7 @@ def prune(
 def _without(
     graph: LayerGraph,
     chosen: Sequence[Removal],
-    mode: Mode,
+    mode: RemovalMode,
     means: Mapping[fx.Node, Tensor] | None,
     reason: str = "",
 ) -> PrunedModel:

@@ -1,7 +1,14 @@
 """Every estimator against known truth, as a table."""
 
 from infoflow.validation.cases import ChainCase, ClassCase, PairCase, known_cases
-from infoflow.validation.entrants import ENTRANTS, Entrant, Finding, of_chains, of_classes, of_pairs
+from infoflow.validation.entrants import (
+    ENTRANTS,
+    Entrant,
+    Measured,
+    of_chains,
+    of_classes,
+    of_pairs,
+)
 from infoflow.validation.outcomes import Validation, ValidationRow, validate
 
 __all__ = [
@@ -9,7 +16,7 @@ __all__ = [
     "ChainCase",
     "ClassCase",
     "Entrant",
-    "Finding",
+    "Measured",
     "PairCase",
     "Validation",
     "ValidationRow",

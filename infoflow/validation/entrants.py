@@ -46,7 +46,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Measured:
     """What an estimator says of one quantity of a case, in nats.
 
     Parameters
@@ -87,7 +87,7 @@ class Entrant:
 
     name: str
     takes: type
-    measure: Callable[[Any], list[Finding]]
+    measure: Callable[[Any], list[Measured]]
     refuses: Callable[[Any], str]
 
 
@@ -119,11 +119,11 @@ def of_classes(
         Returns why the estimator is not valid for a case.
     """
 
-    def measure(case: ClassCase) -> list[Finding]:
+    def measure(case: ClassCase) -> list[Measured]:
         numbers = estimate(case.values, case.labels, estimator=estimator, unit="nats")
         low, high = ("_lower", "_upper") if ends == "bounds" else ("_ci_low", "_ci_high")
         return [
-            Finding(
+            Measured(
                 _SYMBOLS[short],
                 getattr(numbers, short),
                 getattr(numbers, short + low),
@@ -155,14 +155,14 @@ def of_pairs(
         Returns why the estimator is not valid for a case.
     """
 
-    def measure(case: PairCase) -> list[Finding]:
+    def measure(case: PairCase) -> list[Measured]:
         value = quantity(case.x, case.y)
         replicates = group_jackknife(
             lambda kept: quantity(case.x[kept], case.y[kept]), len(case.x), groups=_GROUPS
         )
         ends = jackknife_interval(value, replicates)
         truth = Truth(case.family.information)
-        return [Finding("I(X;Y)", value, ends.low, ends.high, truth, "interval")]
+        return [Measured("I(X;Y)", value, ends.low, ends.high, truth, "interval")]
 
     return Entrant(name, PairCase, measure, refuses)
 
@@ -174,7 +174,7 @@ def of_chains(name: str, estimator: Estimator) -> Entrant:
     noisy value is normal with a known covariance.
     """
 
-    def measure(case: ChainCase) -> list[Finding]:
+    def measure(case: ChainCase) -> list[Measured]:
         layers = [truth.layer for truth in case.net.truths if truth.layer.startswith("layers.")]
         noisy = NoisyNet(case.net.model, beta=case.beta, layers=layers)
         batch = [(case.net.inputs, case.net.labels)]
@@ -194,7 +194,7 @@ def of_chains(name: str, estimator: Estimator) -> Entrant:
                 slack = 3 * at["_standard_error"]
                 low, high = at["_lower"] - slack, at["_upper"] + slack
                 symbol = f"{_SYMBOLS[short]} {layer}"
-                findings.append(Finding(symbol, at[""], low, high, known, "bounds"))
+                findings.append(Measured(symbol, at[""], low, high, known, "bounds"))
         return findings
 
     return Entrant(name, ChainCase, measure, never)
@@ -283,12 +283,12 @@ def unless_many_together(case: PairCase) -> str:
 def of_probes(name: str) -> Entrant:
     """Return what linear probes gain: I(Y;M) itself where the best prediction is linear."""
 
-    def measure(case: ClassCase) -> list[Finding]:
+    def measure(case: ClassCase) -> list[Measured]:
         if case.is_discrete:
             return []
         bits = usable_information(case.values, case.labels)
         value, low, high = (bit * math.log(2) for bit in (bits.value, bits.ci_low, bits.ci_high))
-        return [Finding("I(Y;M)", value, low, high, Truth(case.iym), "interval")]
+        return [Measured("I(Y;M)", value, low, high, Truth(case.iym), "interval")]
 
     def refuses(case: ClassCase) -> str:
         return "too few samples for the probe's weights" if case.units > 10 else ""
@@ -303,7 +303,7 @@ def _whitened(values: Tensor, noise_covariance: Tensor) -> Tensor:
     return white.T
 
 
-def quietly(entrant: Entrant, case: object) -> list[Finding]:
+def quietly(entrant: Entrant, case: object) -> list[Measured]:
     """Measure a case without infoflow's own warnings; the table says what they say."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfoflowWarning)

@@ -12,7 +12,7 @@ from scipy import stats
 from infoflow.graph.text_table import align
 from infoflow.interface import ArgumentError
 from infoflow.validation.cases import Case, known_cases
-from infoflow.validation.entrants import ENTRANTS, Entrant, Finding, quietly
+from infoflow.validation.entrants import ENTRANTS, Entrant, Measured, quietly
 
 Verdict = Literal["within interval", "within bounds", "outside", "not valid here"]
 
@@ -181,7 +181,7 @@ def _rows(entrant: Entrant, case: Case) -> Iterator[ValidationRow]:
         )
 
 
-def _widened(finding: Finding) -> Finding:
+def _widened(finding: Measured) -> Measured:
     if finding.ends == "bounds":
         return finding
     low, high = (
@@ -190,7 +190,7 @@ def _widened(finding: Finding) -> Finding:
     return replace(finding, low=low, high=high)
 
 
-def _verdict(finding: Finding) -> Verdict:
+def _verdict(finding: Measured) -> Verdict:
     slack = _ROUNDING + _TRUTH_ERRORS * finding.truth.error
     if finding.low - slack <= finding.truth.value <= finding.high + slack:
         return "within bounds" if finding.ends == "bounds" else "within interval"

@@ -11,8 +11,8 @@ import infoflow
 from infoflow.estimators.distances import DistanceRows, squared_distances
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kde import KDE
-from infoflow.estimators.null import shuffled
 from infoflow.estimators.shuffles import Shuffles
+from infoflow.estimators.uncertainty import shuffled
 from infoflow.interface import HighDimensionWarning
 from tests.estimators import twins
 

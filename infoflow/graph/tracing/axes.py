@@ -8,11 +8,11 @@ from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.sample_axes import Kept, sample_axis
-from infoflow.graph.tracing.trial_run import Axes, Trial
+from infoflow.graph.tracing.trial_run import Axes, TrialRun
 from infoflow.graph.tracing.variations import random_like, with_another, with_other_last
 
 
-def find_axes(trial: Trial, *, is_random: bool) -> Axes:
+def find_axes(trial: TrialRun, *, is_random: bool) -> Axes:
     """Return which dimension of each layer's value counts the samples.
 
     The model runs on a batch with one more sample, or, where it takes none, with one other sample.
@@ -36,7 +36,7 @@ def find_axes(trial: Trial, *, is_random: bool) -> Axes:
     return dict.fromkeys(trial.values.values(), (0, "the model runs on the example only"))
 
 
-def _axes_of(trial: Trial, call: Arguments, samples: int, kept: Kept) -> Axes:
+def _axes_of(trial: TrialRun, call: Arguments, samples: int, kept: Kept) -> Axes:
     axes: Axes = {}
     facts = {name: trial.facts[node] for node, name in trial.values.items()}
 

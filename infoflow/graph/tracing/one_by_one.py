@@ -13,14 +13,14 @@ from infoflow.graph.running.arguments import Arguments, holds_samples
 from infoflow.graph.running.comparison import are_close, have_moved
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
-from infoflow.graph.tracing.trial_run import Proof, Trial
+from infoflow.graph.tracing.trial_run import Proof, TrialRun
 from infoflow.graph.tracing.variations import random_like, with_another
 
 #: Noise on the weights, relative to their scale, where the output would not move otherwise.
 _PERTURBATION = 0.1
 
 
-def verify_one_by_one(trial: Trial) -> Proof:
+def verify_one_by_one(trial: TrialRun) -> Proof:
     """Replay the example, new input of the same shape, and another batch size, one by one."""
     proof = Proof("this input only")
     difference = _difference(trial, trial.call, trial.output)
@@ -35,7 +35,7 @@ def verify_one_by_one(trial: Trial) -> Proof:
     return proof
 
 
-def _check_new_input(trial: Trial, proof: Proof) -> bool:
+def _check_new_input(trial: TrialRun, proof: Proof) -> bool:
     other = random_like(trial.call)
     if not have_moved(other.tensors, trial.call.tensors):
         proof.notes.append("no other input of this kind can be made up, so none was tried")
@@ -67,7 +67,7 @@ def _check_new_input(trial: Trial, proof: Proof) -> bool:
     return True
 
 
-def _check_batch(trial: Trial, proof: Proof) -> None:
+def _check_batch(trial: TrialRun, proof: Proof) -> None:
     """Replay another number of samples; lower the label where that cannot be or differs."""
     samples = trial.call.samples
     if samples == 0:
@@ -96,7 +96,7 @@ def _check_batch(trial: Trial, proof: Proof) -> None:
     proof.checks.append(f"a batch of {samples + 1}")
 
 
-def _difference(trial: Trial, call: Arguments, wanted: Any) -> str:
+def _difference(trial: TrialRun, call: Arguments, wanted: Any) -> str:
     """Return how a replay differs from what the model gave; empty where it does not."""
     try:
         with seeded():

@@ -28,7 +28,7 @@ class Proof:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class TrialRun:
     """What is to be verified.
 
     Parameters

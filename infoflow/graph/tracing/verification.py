@@ -11,11 +11,11 @@ from infoflow.graph.running.comparison import are_close, have_moved, is_close, i
 from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.tracing.program import per_sample
 from infoflow.graph.tracing.sample_axes import sample_axis
-from infoflow.graph.tracing.trial_run import Axes, Proof, Trial
+from infoflow.graph.tracing.trial_run import Axes, Proof, TrialRun
 from infoflow.graph.tracing.variations import last_and_new, random_like
 
 
-def verify(trial: Trial) -> Proof | None:
+def verify(trial: TrialRun) -> Proof | None:
     """Replay the example, new input and another batch size at once; None where that fails.
 
     The replay is given the last sample of the example and a new one, together, or, where the
@@ -60,7 +60,7 @@ def _have_rows(outputs: list[Tensor], samples: int) -> bool:
 class _Rows:
     """The layers' values for a new sample: alone in the model, and within a replayed batch."""
 
-    def __init__(self, trial: Trial, samples: int) -> None:
+    def __init__(self, trial: TrialRun, samples: int) -> None:
         self.axes: Axes = {}
         self.are_the_models = True
         self.have_moved = False

@@ -19,7 +19,7 @@ from infoflow.pruning.rewriting.surgery import CannotCutError, Changes, Surgery
 
 
 @dataclass
-class Plan:
+class CutPlan:
     """How a concatenation goes without some of its streams; nothing is changed yet.
 
     Parameters
@@ -48,7 +48,7 @@ class Plan:
     arguments: dict[fx.Node, Mapping[int | str, Any]] = field(default_factory=dict)
 
 
-def plan_cut(work: Surgery, bundle: BundleBuilder, sources: frozenset[str]) -> Plan:
+def plan_cut(work: Surgery, bundle: BundleBuilder, sources: frozenset[str]) -> CutPlan:
     """Follow the channels of streams from a concatenation to all of its readers.
 
     Raises
@@ -64,7 +64,7 @@ def plan_cut(work: Surgery, bundle: BundleBuilder, sources: frozenset[str]) -> P
         for source, width in _segments(work, node, bundle.axis)
         for _ in range(width)
     )
-    plan = Plan(node, {node: Channels(kept, bundle.axis)})
+    plan = CutPlan(node, {node: Channels(kept, bundle.axis)})
     waiting = [node]
     while waiting:
         value = waiting.pop(0)
@@ -75,7 +75,7 @@ def plan_cut(work: Surgery, bundle: BundleBuilder, sources: frozenset[str]) -> P
     return plan
 
 
-def _visit(work: Surgery, plan: Plan, user: fx.Node, value: fx.Node) -> list[fx.Node]:
+def _visit(work: Surgery, plan: CutPlan, user: fx.Node, value: fx.Node) -> list[fx.Node]:
     """Add a user of a value in the region to the plan; return it where it belongs there too."""
     channels = plan.region[value]
     if user.op == "output":
@@ -106,7 +106,7 @@ def _is_other_merge(work: Surgery, user: fx.Node, value: fx.Node) -> bool:
     return work.flows[user].bundle is not work.flows[value].bundle
 
 
-def _check_one_use(work: Surgery, plan: Plan) -> None:
+def _check_one_use(work: Surgery, plan: CutPlan) -> None:
     """Raise CannotCutError where weights that shrink also serve another merge."""
     shrinking = {name.rpartition(".")[0] for name in plan.changes.slices}
     for node in plan.region:
@@ -115,7 +115,7 @@ def _check_one_use(work: Surgery, plan: Plan) -> None:
             raise CannotCutError(f"another merge reads {node.target} with all of its channels")
 
 
-def _leaves_whole(work: Surgery, plan: Plan, node: fx.Node) -> Iterator[bool]:
+def _leaves_whole(work: Surgery, plan: CutPlan, node: fx.Node) -> Iterator[bool]:
     for user in node.users:
         if user in plan.region:
             yield from _leaves_whole(work, plan, user)
@@ -161,7 +161,7 @@ def _axis_of(work: Surgery, node: fx.Node) -> int | None:
 # --------------------------------------------------------------------------- carrying it out
 
 
-def carry_out(work: Surgery, plan: Plan) -> None:
+def carry_out(work: Surgery, plan: CutPlan) -> None:
     """Give the readers of a concatenation a smaller one."""
     slim: dict[fx.Node, fx.Node] = {}
     for node in sorted(plan.region, key=work.position):
@@ -180,7 +180,7 @@ def carry_out(work: Surgery, plan: Plan) -> None:
     work.changes.add(plan.changes)
 
 
-def blank_out(work: Surgery, plan: Plan) -> None:
+def blank_out(work: Surgery, plan: CutPlan) -> None:
     """Let the layers that read a concatenation see zeros instead; nothing becomes smaller."""
     for reader, value in plan.readers:
         if value in plan.frontier and work.shapes[reader] is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Slice:
+class KeptChannels:
     """The part of a tensor that stays.
 
     Parameters

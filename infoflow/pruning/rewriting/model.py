@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
-from infoflow.pruning.rewriting.kept_channels import Slice
+from infoflow.pruning.rewriting.kept_channels import KeptChannels
 
 #: How the names of means that stand for streams begin.
 MEAN = "_mean"
@@ -32,7 +32,7 @@ class Cut:
         Names of the tensors that went whole.
     """
 
-    slices: Mapping[str, Slice]
+    slices: Mapping[str, KeptChannels]
     dropped: frozenset[str]
 
     def take(self, state_dict: dict[str, Any], prefix: str) -> None:

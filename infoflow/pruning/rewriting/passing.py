@@ -20,7 +20,7 @@ from infoflow.graph.tracing.operations import (
     operation_name,
     reduced_dimensions,
 )
-from infoflow.pruning.rewriting.kept_channels import Slice
+from infoflow.pruning.rewriting.kept_channels import KeptChannels
 from infoflow.pruning.rewriting.surgery import CannotCutError, Changes, Surgery
 
 _FLATTENING = {"flatten", "view", "reshape"}
@@ -144,7 +144,7 @@ class _Settings:
         """Keep some of a parameter or buffer, where the module has it."""
         tensor = getattr(self.module, parameter, None)
         if tensor is not None:
-            self.changes.slices[f"{self.name}.{parameter}"] = Slice(
+            self.changes.slices[f"{self.name}.{parameter}"] = KeptChannels(
                 tuple(tensor.shape), dim, (tuple(kept),)
             )
 
@@ -208,7 +208,7 @@ def _sliced_norm(work: Surgery, node: fx.Node, channels: Channels) -> Changes:
     changes = Changes()
     for argument in work.tensors_into(node)[1:]:
         name = work.owned_attribute(argument, "statistic")
-        changes.slices[name] = Slice((len(channels.kept),), 0, (channels.indices,))
+        changes.slices[name] = KeptChannels((len(channels.kept),), 0, (channels.indices,))
     return changes
 
 

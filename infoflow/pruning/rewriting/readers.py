@@ -7,7 +7,7 @@ from typing import Any
 from torch import fx, nn
 
 from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED, operation_name
-from infoflow.pruning.rewriting.kept_channels import Slice
+from infoflow.pruning.rewriting.kept_channels import KeptChannels
 from infoflow.pruning.rewriting.passing import Channels
 from infoflow.pruning.rewriting.surgery import Changes, Surgery
 
@@ -39,7 +39,7 @@ def reading(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) ->
     shape, name = tuple(weight.shape), str(node.target)
     changes = Changes()
     if isinstance(module, nn.Linear):
-        changes.slices[f"{name}.weight"] = Slice(shape, 1, (channels.indices,))
+        changes.slices[f"{name}.weight"] = KeptChannels(shape, 1, (channels.indices,))
         changes.settings[name, "in_features"] = len(channels.indices)
         return changes
     kept = _by_group(channels, int(module.groups))
@@ -47,7 +47,9 @@ def reading(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) ->
         return None
     is_transposed = isinstance(module, TRANSPOSED)
     changes.slices[f"{name}.weight"] = (
-        Slice(shape, 0, (channels.indices,)) if is_transposed else Slice(shape, 1, kept)
+        KeptChannels(shape, 0, (channels.indices,))
+        if is_transposed
+        else KeptChannels(shape, 1, kept)
     )
     changes.settings[name, "in_channels"] = len(channels.indices)
     return changes
@@ -74,4 +76,4 @@ def _function(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) 
     weight = work.owned_attribute(given, "weight")
     assert isinstance(given, fx.Node)
     shape = tuple(work.attribute(given).shape)
-    return Changes({weight: Slice(shape, _FUNCTIONS[name], (channels.indices,))})
+    return Changes({weight: KeptChannels(shape, _FUNCTIONS[name], (channels.indices,))})

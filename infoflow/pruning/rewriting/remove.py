@@ -13,20 +13,20 @@ from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal
 from infoflow.pruning.report import How, Removed
 from infoflow.pruning.rewriting.channel_functions import as_mean
-from infoflow.pruning.rewriting.concat import Plan, blank_out, carry_out, plan_cut
+from infoflow.pruning.rewriting.concat import CutPlan, blank_out, carry_out, plan_cut
 from infoflow.pruning.rewriting.in_place import protect
 from infoflow.pruning.rewriting.joint import drop_operand, neutral
 from infoflow.pruning.rewriting.model import MEAN
 from infoflow.pruning.rewriting.silence import Replace, silence
 from infoflow.pruning.rewriting.surgery import CannotCutError, Surgery
 
-Mode = Literal["auto", "cut", "zero", "mean"]
+RemovalMode = Literal["auto", "cut", "zero", "mean"]
 
 
 def remove(
     work: Surgery,
     removals: Sequence[Removal],
-    mode: Mode,
+    mode: RemovalMode,
     means: Mapping[fx.Node, Tensor] | None = None,
 ) -> list[Removed]:
     """Take streams out of a workpiece, and return what became of each.
@@ -35,7 +35,7 @@ def remove(
     sums go last, from the last to the first, since each lets another value take its place.
     """
     reasons: dict[str, str] = {}
-    plans: list[Plan] = []
+    plans: list[CutPlan] = []
     silenced: list[Removal] = []
     joint: list[Removal] = []
     for removal in removals:
@@ -70,7 +70,9 @@ def remove(
     ]
 
 
-def _refuse(mode: Mode, removal: Removal, reason: CannotCutError, reasons: dict[str, str]) -> None:
+def _refuse(
+    mode: RemovalMode, removal: Removal, reason: CannotCutError, reasons: dict[str, str]
+) -> None:
     names = ", ".join(removal.names)
     if mode == "cut":
         raise PruningError(

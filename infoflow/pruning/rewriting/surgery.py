@@ -17,7 +17,7 @@ from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.model_state import countable_attention, evaluation_mode
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
-from infoflow.pruning.rewriting.kept_channels import Slice
+from infoflow.pruning.rewriting.kept_channels import KeptChannels
 
 
 class CannotCutError(Exception):
@@ -36,7 +36,7 @@ class Changes:
         By qualified name of a module and of its attribute, the new value.
     """
 
-    slices: dict[str, Slice] = field(default_factory=dict)
+    slices: dict[str, KeptChannels] = field(default_factory=dict)
     settings: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:

@@ -1,24 +1,66 @@
-"""An estimate with the uncertainty that its estimator leaves out."""
+"""The uncertainty of an estimate: its confidence interval, and its null for shuffled classes."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from infoflow.estimators.classes import most_about
-from infoflow.estimators.jackknife import deal_groups, jackknife_interval
-from infoflow.estimators.null import null_of, shuffled
+from infoflow.estimators.jackknife import Interval, deal_groups, jackknife_interval
 from infoflow.interface import ArgumentError, Distances, Draws, Estimate, Estimator, InfoflowWarning
 
+#: Shuffles of the classes.
+PERMUTATIONS = 100
+_QUANTILE = 0.95
 #: Estimators of others may be slow: fewer groups and shuffles than for our own.
 _GROUPS = 10
 _PERMUTATIONS = 20
+
+
+def shuffled(classes: Tensor, permutations: int) -> Tensor:
+    """Return classes in ``permutations`` random orders, always the same: (permutations, N)."""
+    generator = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(len(classes), generator=generator) for _ in range(permutations)]
+    if not orders:
+        return classes.new_empty(0, len(classes))
+    return classes[torch.stack(orders).to(classes.device)]
+
+
+@dataclass(frozen=True)
+class Null:
+    """Mean and 95 % quantile of what is estimated where there is nothing to know."""
+
+    mean: float = math.nan
+    high: float = math.nan
+
+
+def null_of(values: Tensor) -> Null:
+    """Return the null that (permutations,) estimates make; NaN without any."""
+    if not len(values):
+        return Null()
+    return Null(float(values.mean()), float(values.quantile(_QUANTILE)))
+
+
+def with_uncertainty(
+    estimate: Estimate, ixm: Interval, iym: Interval | None = None, null: Null | None = None
+) -> Estimate:
+    """Return ``estimate`` with the intervals of I(X;M) and I(Y;M), and the null of I(Y;M)."""
+    iym, null = iym or Interval(), null or Null()
+    return replace(
+        estimate,
+        ixm_ci_low=ixm.low,
+        ixm_ci_high=ixm.high,
+        iym_ci_low=iym.low,
+        iym_ci_high=iym.high,
+        iym_null=null.mean,
+        iym_null_high=null.high,
+    )
 
 
 def complete_estimate(estimator: Estimator, statistic: Tensor, labels: Tensor | None) -> Estimate:
