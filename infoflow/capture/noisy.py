@@ -50,7 +50,7 @@ class NoisyNet(nn.Module):
         :meth:`infoflow.LayerGraph.select` takes.
     seed
         Seed of the noise. Two nets with one seed, given the same batches, draw the same noise.
-    leaves, open
+    leaves, opened
         Modules to keep whole as one layer, or to open, as for :func:`infoflow.trace`.
 
     Raises
@@ -92,7 +92,7 @@ class NoisyNet(nn.Module):
         layers: str | int | Sequence[str | int] = "hidden",
         seed: int = 0,
         leaves: Sequence[Choice] = (),
-        open: Sequence[Choice] = (),
+        opened: Sequence[Choice] = (),
     ) -> None:
         super().__init__()
         check_model(model)
@@ -105,7 +105,7 @@ class NoisyNet(nn.Module):
         self.model, _ = unwrapped(model)
         self.beta = float(beta)
         self._layers = layers
-        self._leaves, self._open = tuple(leaves), tuple(open)
+        self._leaves, self._opened = tuple(leaves), tuple(opened)
         self._graph: LayerGraph | None = None
         self._noisy: tuple[Layer, ...] = ()
         self.reseed(seed)
@@ -173,7 +173,7 @@ class NoisyNet(nn.Module):
             call = (
                 inputs[0] if isinstance(inputs[0], Arguments) else as_arguments(self.model, inputs)
             )
-            graph = trace(self.model, call, leaves=self._leaves, open=self._open)
+            graph = trace(self.model, call, leaves=self._leaves, opened=self._opened)
             if not graph.verification.is_exact:
                 raise UntraceableModelError(
                     f"{type(self.model).__name__} cannot be replayed with noise: its graph is "

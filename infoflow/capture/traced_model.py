@@ -66,17 +66,17 @@ class TracedModel:
         call: Arguments,
         *,
         leaves: Sequence[Choice] = (),
-        open: Sequence[Choice] = (),
+        opened: Sequence[Choice] = (),
         reduce: Reduce = "flatten",
     ) -> None:
         self._noisy = model if isinstance(model, NoisyNet) else None
         if self._noisy is None:
-            self.graph: LayerGraph = trace(model, call, leaves=leaves, open=open, reduce=reduce)
+            self.graph: LayerGraph = trace(model, call, leaves=leaves, opened=opened, reduce=reduce)
             return
-        if leaves or open or reduce != "flatten":
+        if leaves or opened or reduce != "flatten":
             raise ArgumentError(
-                "leaves and open must be set on the NoisyNet itself, and reduce must be 'flatten' "
-                f"there, got leaves={leaves!r}, open={open!r}, reduce={reduce!r}. Write "
+                "leaves and opened must be set on the NoisyNet itself, and reduce must be 'flatten' "
+                f"there, got leaves={leaves!r}, opened={opened!r}, reduce={reduce!r}. Write "
                 "infoflow.NoisyNet(model, beta=..., leaves=...)."
             )
         self.graph = self._noisy.graph(call)

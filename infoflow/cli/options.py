@@ -95,7 +95,7 @@ class Tracing:
         """The keyword arguments of :func:`infoflow.trace` and :func:`infoflow.analyze`."""
         # a way to reduce that does not exist is told by trace
         reduce = int(self.reduce) if self.reduce.lstrip("-").isdigit() else self.reduce
-        return {"leaves": self.leaves or (), "open": self.opened or (), "reduce": reduce}
+        return {"leaves": self.leaves or (), "opened": self.opened or (), "reduce": reduce}
 
 
 def read_noise(text: str | None) -> float | str | list[float | str] | None:

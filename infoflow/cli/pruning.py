@@ -102,7 +102,7 @@ def prune_model(
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     call = as_arguments(model, example_input(model, text, shapes, loader))
-    how: dict[str, Any] = {"mode": cast(RemovalMode, mode), "leaves": leaves, "open": opened}
+    how: dict[str, Any] = {"mode": cast(RemovalMode, mode), "leaves": leaves, "opened": opened}
     slim = prune(model, streams, call, data=loader, **how).eval()
     program, is_fixed = _export(slim, call)
     if is_fixed:

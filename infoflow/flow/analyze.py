@@ -37,7 +37,7 @@ def analyze(
     seed: int = 0,
     progress: bool | None = None,
     leaves: Sequence[Choice] = (),
-    open: Sequence[Choice] = (),
+    opened: Sequence[Choice] = (),
     reduce: Reduce = "flatten",
     streams: bool = True,
     mode: CaptureMode = "auto",
@@ -86,7 +86,7 @@ def analyze(
         Seed of every pass over the loader.
     progress
         Show a bar; None shows it on a terminal only.
-    leaves, open
+    leaves, opened
         Modules to keep whole as one layer, or to open, as for :func:`infoflow.trace`.
     reduce
         What of values with positions is measured: ``"flatten"`` (all), ``"mean"``, ``"first"``,
@@ -142,7 +142,7 @@ def analyze(
         seed=seed,
         progress=progress,
         leaves=leaves,
-        open=open,
+        opened=opened,
         reduce=reduce,
         streams=streams,
         mode=mode,

@@ -7,15 +7,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import xarray as xr
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.text_table import align
-
-if TYPE_CHECKING:
-    from infoflow.flow.result import FlowResult
 
 AuditFinding = Literal["holds", "within interval", "noise model", "estimator", "merge"]
 
@@ -127,27 +124,35 @@ class Audit(Sequence[AuditRow]):
         return _table(self)
 
 
-def audit(result: FlowResult, epoch: int) -> Audit:
-    """Compare every measured layer with its measured dominators, and merges with their streams."""
-    moment = result.dataset.sel(epoch=epoch)
-    is_propagated = bool(result.dataset.attrs.get("is_propagated", 0))
+def audit(dataset: xr.Dataset, graph: LayerGraph, epoch: int) -> Audit:
+    """Compare every measured layer with its measured dominators, and merges with their streams.
+
+    Parameters
+    ----------
+    dataset, graph
+        Of a :class:`infoflow.FlowResult`.
+    epoch
+        One of the epochs measured.
+    """
+    moment = dataset.sel(epoch=epoch)
+    layers = [str(name) for name in dataset["layer"].values]
+    is_propagated = bool(dataset.attrs.get("is_propagated", 0))
+    has_target = bool(dataset["iym"].notnull().any())
     rows: list[AuditRow] = []
     rises: list[AuditRow] = []
-    for quantity in ("ixm", "iym") if result.has_target else ("ixm",):
-        known = _numbers(moment, result.layers, quantity)
-        row = partial(_row, result.graph, _SYMBOLS[quantity], known)
+    for quantity in ("ixm", "iym") if has_target else ("ixm",):
+        known = _numbers(moment, layers, quantity)
+        row = partial(_row, graph, _SYMBOLS[quantity], known)
         rows += [
             row(before, layer, _finding(known[before], known[layer], is_propagated))
-            for layer in result.layers
-            for before in _dominators(result.graph, layer)
+            for layer in layers
+            for before in _dominators(graph, layer)
             if before in known
         ]
-        rises += [
-            row(source, layer, "merge") for source, layer in _across_merges(result.graph, known)
-        ]
+        rises += [row(source, layer, "merge") for source, layer in _across_merges(graph, known)]
     finite = [row for row in [*rows, *rises] if row.rise == row.rise]
     kept = tuple(row for row in finite if row.finding != "merge" or row.rise > _ROUNDING)
-    return Audit(result.graph.model, result.unit, epoch, kept)
+    return Audit(graph.model, str(dataset["ixm"].attrs["units"]), epoch, kept)
 
 
 def _dominators(graph: LayerGraph, layer: str) -> list[str]:

@@ -60,7 +60,7 @@ class Settings:
     seed: int
     progress: bool | None
     leaves: Sequence[Choice]
-    open: Sequence[Choice]
+    opened: Sequence[Choice]
     reduce: Reduce
 
 
@@ -164,7 +164,7 @@ def measure(
             model,
             example.call,
             leaves=settings.leaves,
-            open=settings.open,
+            opened=settings.opened,
             reduce=settings.reduce,
         )
         graph, statistic = net.graph, settings.estimator.statistic

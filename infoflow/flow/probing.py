@@ -49,7 +49,7 @@ def probe(
     seed: int = 0,
     progress: bool | None = None,
     leaves: Sequence[Choice] = (),
-    open: Sequence[Choice] = (),
+    opened: Sequence[Choice] = (),
     reduce: Reduce = "flatten",
 ) -> ProbeResult:
     """Fit a linear read-out of every layer, and tell how well it does on samples it has not seen.
@@ -87,7 +87,7 @@ def probe(
         mostly background, a layer that knows something may still find background most probable
         everywhere, with a Dice of 0; ``"balanced"`` shows what it knows, at the price of more false
         alarms.
-    device, unpack, progress, leaves, open, reduce
+    device, unpack, progress, leaves, opened, reduce
         As for :func:`infoflow.analyze`.
     memory_budget
         For the features that are fitted, 4 bytes × samples × pixels × channels for each layer and
@@ -147,7 +147,7 @@ def probe(
             for source in (loader, other)
         )
         example = samples.example()
-        graph = trace(model, example.call, leaves=leaves, open=open, reduce=reduce)
+        graph = trace(model, example.call, leaves=leaves, opened=opened, reduce=reduce)
         chosen = measurable(graph, layers)
         raw = raw_classes(target, graph, samples, example, caller="probe")
         if evaluate is None:

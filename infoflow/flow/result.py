@@ -161,7 +161,7 @@ class FlowResult:
         >>> [row.finding for row in result.audit()]
         ['noise model']
         """
-        return audit(self, self._checked_epoch(epoch))
+        return audit(self.dataset, self.graph, self._checked_epoch(epoch))
 
     def joined(self, later: FlowResult) -> FlowResult:
         """Return one result with the epochs of both; where both have one, ``later`` counts."""

@@ -61,7 +61,7 @@ class Tracker:
         As for :func:`infoflow.analyze`; the loader is the one to measure on, and may shuffle.
     target, estimator, noise, noise_variance, bin_size, layers, unit
         As for :func:`infoflow.analyze`.
-    device, memory_budget, unpack, seed, progress, leaves, open, reduce, streams, mode,
+    device, memory_budget, unpack, seed, progress, leaves, opened, reduce, streams, mode,
     sketch_size
         As for :func:`infoflow.analyze`.
     schedule
@@ -106,7 +106,7 @@ class Tracker:
         seed: int = 0,
         progress: bool | None = None,
         leaves: Sequence[Choice] = (),
-        open: Sequence[Choice] = (),
+        opened: Sequence[Choice] = (),
         reduce: Reduce = "flatten",
         streams: bool = True,
         mode: CaptureMode = "auto",
@@ -132,7 +132,7 @@ class Tracker:
             seed=seed,
             progress=progress,
             leaves=leaves,
-            open=open,
+            opened=opened,
             reduce=reduce,
             streams=streams,
             mode=mode,

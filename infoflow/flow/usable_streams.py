@@ -52,7 +52,7 @@ def usable_streams(
     seed: int = 0,
     progress: bool | None = None,
     leaves: Sequence[Choice] = (),
-    open: Sequence[Choice] = (),
+    opened: Sequence[Choice] = (),
     reduce: Reduce = "flatten",
 ) -> UsableStreams:
     """Measure, at every merge, what each stream lets small probes know about Y.
@@ -79,7 +79,7 @@ def usable_streams(
         For the features of one merge and the fit of a probe, in bytes or as ``"2GB"``: 16 bytes ×
         samples × units of all streams, or, where Y is a map, × pixels × channels, and × 9 for the
         convolution.
-    device, unpack, progress, leaves, open, reduce
+    device, unpack, progress, leaves, opened, reduce
         As for :func:`infoflow.analyze`.
 
     Returns
@@ -115,7 +115,7 @@ def usable_streams(
     with undisturbed(model, loader, device) as place:
         samples = Samples(loader, unpack=unpack, model=model, device=place, seed=seed)
         example = samples.example()
-        graph = trace(model, example.call, leaves=leaves, open=open, reduce=reduce)
+        graph = trace(model, example.call, leaves=leaves, opened=opened, reduce=reduce)
         chosen = _with_rows(graph, _chosen(graph, merges))
         classes = raw_classes(target, graph, samples, example, caller="usable_streams")
         question = ask(classes, folds=folds, pixels=pixels, seed=seed)

@@ -5,17 +5,31 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
-from infoflow.interface import ArgumentTypeError, Layer, LayerNotFoundError
-
-if TYPE_CHECKING:
-    from infoflow.graph.layer_graph import LayerGraph
+from infoflow.interface import ArgumentTypeError, Layer, LayerNotFoundError, Merge
 
 
-def select_layers(graph: LayerGraph, layers: str | int | Sequence[str | int]) -> tuple[Layer, ...]:
+class NamedLayers(Protocol):
+    """The layers of a net: what a choice among them has to know."""
+
+    model: str
+    layers: tuple[Layer, ...]
+    merges: tuple[Merge, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: str | int, /) -> Layer: ...
+
+
+def select_layers(graph: NamedLayers, layers: str | int | Sequence[str | int]) -> tuple[Layer, ...]:
     """Return the chosen layers in the order of computation; see :meth:`LayerGraph.select`."""
     chosen: set[str] = set()
     for key in keys_of(layers):
@@ -43,13 +57,13 @@ def keys_of(layers: str | int | Sequence[str | int]) -> list[str | int]:
     return [int(key) if isinstance(key, (int, np.integer)) else key for key in keys]
 
 
-def named_layers(graph: LayerGraph, layers: str | int | Sequence[str | int]) -> set[str]:
+def named_layers(graph: NamedLayers, layers: str | int | Sequence[str | int]) -> set[str]:
     """Return the layers that are asked for one by one, not by a pattern or a role."""
     keys = keys_of(layers)
     return {graph[key].name for key in keys if isinstance(key, int) or key in graph.names}
 
 
-def _match(graph: LayerGraph, key: str | int) -> set[str]:
+def _match(graph: NamedLayers, key: str | int) -> set[str]:
     names = set(graph.names)
     if key == "all":
         return names
@@ -66,7 +80,7 @@ def _match(graph: LayerGraph, key: str | int) -> set[str]:
     return matched
 
 
-def not_found(graph: LayerGraph, key: str | int) -> LayerNotFoundError:
+def not_found(graph: NamedLayers, key: str | int) -> LayerNotFoundError:
     """Return the error for a key that matches no layer, with the nearest names."""
     if isinstance(key, int):
         return LayerNotFoundError(

@@ -50,7 +50,7 @@ def trace(
     kwargs: Mapping[str, Any] | None = None,
     *,
     leaves: Sequence[Choice] = (),
-    open: Sequence[Choice] = (),
+    opened: Sequence[Choice] = (),
     reduce: Reduce = "flatten",
 ) -> LayerGraph:
     """Turn a module into a graph of layers, streams and merges.
@@ -70,7 +70,7 @@ def trace(
         symbolically, without shapes and without proof.
     kwargs
         Keyword arguments, beside ``example``.
-    leaves, open
+    leaves, opened
         Modules to keep whole as one layer, or to open, by class or by pattern of names. Without
         them torch.nn's own modules are kept whole, but for containers and ``nn.Transformer*``.
     reduce
@@ -106,7 +106,7 @@ def trace(
         return _trace_symbolically(model, notes)
     call = as_arguments(model, example, kwargs)
     check_arguments(call)
-    chosen = Leaves(model, leaves, open)
+    chosen = Leaves(model, leaves, opened)
     with ExitStack() as stack:
         for context in (counted_writes(), evaluation_mode(model), countable_attention(), seeded()):
             stack.enter_context(context)

@@ -39,7 +39,7 @@ def prune(
     data: Iterable[Any] | None = None,
     reset: Reset = False,
     leaves: Sequence[Choice] = (),
-    open: Sequence[Choice] = (),
+    opened: Sequence[Choice] = (),
 ) -> PrunedModel:
     """Return a net without some of its streams; the model is left as it is.
 
@@ -72,7 +72,7 @@ def prune(
     reset
         True re-initialises every module by its ``reset_parameters``; a function is applied to
         every module, as by ``nn.Module.apply``. The paper trains its smaller nets from scratch.
-    leaves, open
+    leaves, opened
         As for :func:`infoflow.trace`.
 
     Returns
@@ -107,7 +107,7 @@ def prune(
             f"model must be a net of its own, got one inside of {type(model).__name__}. Pass "
             "model.module."
         )
-    graph = _graph_of(model, streams, example, kwargs, leaves, open)
+    graph = _graph_of(model, streams, example, kwargs, leaves, opened)
     chosen = removals(graph, streams)
     means = None if data is None or mode != "mean" else _means(graph, chosen, data)
     try:
@@ -153,7 +153,7 @@ def _graph_of(
     example: Any,
     kwargs: Mapping[str, Any] | None,
     leaves: Sequence[Choice],
-    open: Sequence[Choice],
+    opened: Sequence[Choice],
 ) -> LayerGraph:
     if example is None and kwargs is None:
         graph = streams.graph if isinstance(streams, StreamNames) else None
@@ -163,7 +163,7 @@ def _graph_of(
                 "infoflow.prune(model, streams, batch)."
             )
     else:
-        graph = trace(model, example, kwargs, leaves=leaves, open=open)
+        graph = trace(model, example, kwargs, leaves=leaves, opened=opened)
     if graph.verification.label in ("this input only", "not verified"):
         raise PruningError(
             f"{graph.model} cannot be pruned, since its recording cannot be replayed: "

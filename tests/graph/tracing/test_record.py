@@ -234,7 +234,7 @@ def test_leaves_and_open_choose_what_is_kept_whole():
     x = torch.rand(2, 6)
     assert [layer.name for layer in infoflow.trace(net, x)] == ["0.0", "1"]
     assert [layer.name for layer in infoflow.trace(net, x, leaves=["0"])] == ["0", "1"]
-    opened = infoflow.trace(net, x, open=[nn.Linear])
+    opened = infoflow.trace(net, x, opened=[nn.Linear])
     assert [layer.kind for layer in opened] == ["linear", "linear"]
 
 
