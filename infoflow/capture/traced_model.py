@@ -75,8 +75,9 @@ class TracedModel:
             return
         if leaves or opened or reduce != "flatten":
             raise ArgumentError(
-                "leaves and opened must be set on the NoisyNet itself, and reduce must be 'flatten' "
-                f"there, got leaves={leaves!r}, opened={opened!r}, reduce={reduce!r}. Write "
+                "leaves and opened must be set on the NoisyNet itself, and reduce must be "
+                f"'flatten' there, got leaves={leaves!r}, opened={opened!r}, "
+                f"reduce={reduce!r}. Write "
                 "infoflow.NoisyNet(model, beta=..., leaves=...)."
             )
         self.graph = self._noisy.graph(call)

@@ -136,7 +136,7 @@ def test_the_axis_by_its_other_name():
 
 def test_parts_of_large_maps_are_found_without_listing_their_numbers():
     """Of 512×512 positions the channels alone are looked at."""
-    part = infoflow.graph.concat_parts.Part(
+    part = infoflow.graph.concat_parts.ConcatPart(
         (infoflow.graph.concat_parts.Piece("a", 8), infoflow.graph.concat_parts.Piece("b", 8)),
         step=512 * 512,
         start=0,
