@@ -90,7 +90,7 @@ class Program:
         A value is let go as soon as no later node reads it, and an operation that works in place
         may overwrite it: copy what you keep. Later nodes read what ``change`` makes of a value.
         """
-        interpreter = _Interpreter(self)
+        interpreter = Interpreter(self)
         given = self._inputs(call)
         placeholders = (node for node in self._position if node.op == "placeholder")
         interpreter.args_iter = iter([given.get(str(node.target)) for node in placeholders])
@@ -152,20 +152,30 @@ def fixed_arguments(model: nn.Module, call: Arguments) -> dict[str, Any]:
     }
 
 
-class _Interpreter(fx.Interpreter):
-    """Finds constants beside the attributes of the module."""
+class Interpreter(fx.Interpreter):
+    """Computes nodes of a program; finds constants beside the attributes of the module.
 
-    def __init__(self, program: Program) -> None:
-        super().__init__(program.root, graph=program.graph)
+    Parameters
+    ----------
+    program
+        The program.
+    lets_go
+        Whether a run forgets values that no later node reads.
+    """
+
+    def __init__(self, program: Program, *, lets_go: bool = True) -> None:
+        super().__init__(program.root, garbage_collect_values=lets_go, graph=program.graph)
         self._program = program
 
     def run_node(self, n: fx.Node) -> Any:
+        """Compute a node, under the autocast that it was recorded under."""
         with ExitStack() as stack:
             for device, dtype in n.meta.get("autocast", ()):
                 stack.enter_context(torch.autocast(device, dtype))
             return super().run_node(n)
 
     def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """Return a constant of the program, or an attribute of its root."""
         constant = self._program.constants.get(str(target))
         return super().get_attr(target, args, kwargs) if constant is None else constant
 

@@ -99,10 +99,10 @@ def _module(
     work.nodes.lint()
     return PrunedModel(
         tree,
-        work.nodes,
         tensors=tensors,
         cut=Cut(dict(work.changes.slices), dropped),
         pruning=pruning,
+        lineage=work.lineage(),
     )
 
 

@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
 from infoflow.pruning.rewriting.kept_channels import KeptChannels
+from infoflow.pruning.rewriting.surgery import Lineage
 
 #: How the names of means that stand for streams begin.
 MEAN = "_mean"
-_OWN = ("pruning", "_pruned_cuts", "_pruned_code", "_pruned_means")
+_OWN = ("pruning", "_pruned_cuts", "_pruned_code", "_pruned_means", "_pruned_lineage")
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,11 @@ class PrunedModel(nn.Module):
     def __init__(
         self,
         tree: nn.Module,
-        nodes: fx.Graph,
         *,
         tensors: Mapping[str, Tensor],
         cut: Cut,
         pruning: Pruning,
+        lineage: Lineage,
     ) -> None:
         super().__init__()
         is_own = isinstance(tree, PrunedModel)
@@ -94,11 +95,12 @@ class PrunedModel(nn.Module):
         self._non_persistent_buffers_set = set(tree._non_persistent_buffers_set)
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor, persistent=name.startswith(MEAN))
-        code = nodes.python_code("self")
+        code = lineage.nodes.python_code("self")
         self.pruning = pruning
         before: tuple[Cut, ...] = tree._pruned_cuts if isinstance(tree, PrunedModel) else ()
         self._pruned_cuts: tuple[Cut, ...] = (*before, cut)
         self._pruned_code = (code.src, dict(code.globals))
+        self._pruned_lineage: Lineage | None = lineage
         self.training = tree.training
         self._compile()
 
@@ -116,6 +118,14 @@ class PrunedModel(nn.Module):
             ) from error
         self.forward = types.MethodType(space["forward"], self)
 
+    @property
+    def lineage(self) -> Lineage | None:
+        """The program, and the nodes of the original's that its nodes come from.
+
+        None for copies, and for nets that were read from a file.
+        """
+        return self._pruned_lineage
+
     def _replicate_for_data_parallel(self) -> PrunedModel:
         replica: PrunedModel = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
         replica.forward = types.MethodType(self.forward.__func__, replica)  # type: ignore[attr-defined]
@@ -129,7 +139,7 @@ class PrunedModel(nn.Module):
             for name, value in names.items()
         }
         state = {name: value for name, value in vars(self).items() if name != "forward"}
-        return {**state, "_pruned_code": (source, portable)}
+        return {**state, "_pruned_code": (source, portable), "_pruned_lineage": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over a state and compile the function."""

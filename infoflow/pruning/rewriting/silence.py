@@ -53,8 +53,10 @@ def _redirect(work: Surgery, user: fx.Node, old: fx.Node, new: fx.Node) -> None:
 
 def _reads_a_part(work: Surgery, user: fx.Node, value: fx.Node) -> bool:
     """Tell whether a node takes some streams of a bundle for another reader than the bundle's."""
-    if user.op == "output" or user not in work.flows or work.is_layer(user):
+    if user.op == "output" or work.is_layer(user):
         return False
+    if user not in work.flows or value not in work.flows:
+        return False  # zeros that stand for a stream ask for a shape only
     return work.flows[user].bundle is not work.flows[value].bundle
 
 

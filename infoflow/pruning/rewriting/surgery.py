@@ -19,6 +19,9 @@ from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
 from infoflow.pruning.rewriting.kept_channels import KeptChannels
 
+#: Shape of each node's (first) tensor, None where it has none.
+Shapes = Mapping[fx.Node, tuple[int, ...] | None]
+
 
 class CannotCutError(Exception):
     """A stream cannot be cut out of the structure; the message says why."""
@@ -48,6 +51,25 @@ class Changes:
         self.settings.update(other.settings)
 
 
+@dataclass(frozen=True, eq=False)
+class Lineage:
+    """A rewritten program, and where its nodes come from.
+
+    Parameters
+    ----------
+    nodes
+        The program.
+    origins
+        For each node that keeps its place, the node of the whole net's program.
+    likes
+        The same, and for further copies, the node that they are copies of.
+    """
+
+    nodes: fx.Graph
+    origins: Mapping[fx.Node, fx.Node]
+    likes: Mapping[fx.Node, fx.Node]
+
+
 class Surgery:
     """A copy of a graph's program, with what is known of its nodes.
 
@@ -57,6 +79,8 @@ class Surgery:
         A traced layer graph.
     call
         An example of the model's arguments.
+    shapes
+        Shape of each node's (first) tensor for the example, where it is known already.
 
     Attributes
     ----------
@@ -80,7 +104,7 @@ class Surgery:
         Values that have taken the place of a merge's.
     """
 
-    def __init__(self, graph: LayerGraph, call: Arguments) -> None:
+    def __init__(self, graph: LayerGraph, call: Arguments, shapes: Shapes | None = None) -> None:
         self.name = graph.model
         self.call = call
         self.program = graph.program
@@ -88,7 +112,8 @@ class Surgery:
         self._new: dict[fx.Node, fx.Node] = {}
         for node in self.program.nodes:
             self._new[node] = self.nodes.node_copy(node, self._new.__getitem__)
-        self.shapes = {self._new[n]: shape for n, shape in _shapes(graph, call).items()}
+        known = _shapes(graph, call) if shapes is None else shapes
+        self.shapes = {self._new[n]: shape for n, shape in known.items()}
         self.flows: dict[fx.Node, Flow] = {
             self._new[node]: flow for node, flow in graph.anatomy.streams.flows.items()
         }
@@ -115,6 +140,12 @@ class Surgery:
     def old(self, node: fx.Node) -> fx.Node:
         """Return the node of the traced program that a node is a copy of."""
         return self._old[node]
+
+    def lineage(self) -> Lineage:
+        """Return the program as it is now, with the traced nodes that its nodes come from."""
+        likes = {node: self._old[node] for node in self.nodes.nodes if node in self._old}
+        origins = {node: old for node, old in likes.items() if self._new[old] is node}
+        return Lineage(self.nodes, origins, likes)
 
     def copy(self, node: fx.Node, inputs: Callable[[fx.Node], fx.Node]) -> fx.Node:
         """Insert another copy of a node, with other arguments, of which the same is known."""
@@ -190,7 +221,7 @@ def _all_tensors(module: nn.Module) -> list[Tensor]:
     return [t for _, t in (*parameters, *module.named_buffers(remove_duplicate=False))]
 
 
-def _shapes(graph: LayerGraph, call: Arguments) -> Mapping[fx.Node, tuple[int, ...] | None]:
+def _shapes(graph: LayerGraph, call: Arguments) -> Shapes:
     shapes: dict[fx.Node, tuple[int, ...] | None] = {}
     model = graph.program.model
     with evaluation_mode(model), torch.no_grad(), countable_attention(), seeded():
