@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nets import DenseNet, ResNet
+from evidence.convnets import DenseNet, ResNet
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.datasets import MNIST

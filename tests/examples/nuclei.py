@@ -19,13 +19,14 @@ HELD_OUT = ["id03", "id07", "id11"]
 def import_example(folder: str = "nuclei_unet") -> SimpleNamespace:
     """Import the modules of a folder of ``examples``, and leave their plain names free.
 
-    Those of its folder ``reproduction`` are attributes of ``.reproduction``.
+    Those of its packages are attributes: ``.reproduction``, ``.evidence``.
     """
     place = ROOT / "examples" / folder
     names = [path.stem for path in place.glob("*.py")]
     parts = [
         path.parent if path.stem == "__init__" else path.with_suffix("")
-        for path in place.glob("reproduction/**/*.py")
+        for package in place.glob("*/__init__.py")
+        for path in package.parent.glob("**/*.py")
     ]
     names += sorted(".".join(part.relative_to(place).parts) for part in parts)
     hidden = {name: sys.modules.pop(name) for name in names if name in sys.modules}

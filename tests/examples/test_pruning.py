@@ -27,7 +27,9 @@ def small_task(example):
     class TwoBlocks(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.blocks = nn.Sequential(example.nets.Block(1, 4, 2), example.nets.Block(4, 4, 1))
+            self.blocks = nn.Sequential(
+                example.evidence.convnets.Block(1, 4, 2), example.evidence.convnets.Block(4, 4, 1)
+            )
             self.head = nn.Linear(4, 3)
 
         def forward(self, image):
