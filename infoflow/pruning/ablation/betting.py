@@ -1,0 +1,70 @@
+"""Bounds on a mean that hold with rare large losses, by betting against it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import optimize
+
+from infoflow.pruning.ablation.pairs import Paired
+
+#: Shares of the largest bet that a capital is spread over, and how much of it each gets: half of
+#: it on nearly everything, which is best where the samples hardly differ.
+_BETS = np.append(0.95 * 0.5 ** np.arange(1, 13), 0.95)
+_STAKES = np.append(np.full(12, 0.5 / 12), 0.5)
+
+
+def betting_upper(pairs: Paired, error: float, largest: float) -> float:
+    """Return what the weighted mean of rises exceeds with a probability of at most ``error``.
+
+    It holds for any distribution whose rises are at most ``largest`` per unit of weight, at any
+    number of samples.
+
+    Parameters
+    ----------
+    pairs
+        Rises and weights.
+    error
+        The one-sided error, 0.025 for an end of a 95 % interval.
+    largest
+        The largest rise per unit of weight. A larger one among the samples takes its place.
+
+    Notes
+    -----
+    For a supposed mean r, a capital of 1 bets on every sample that ``rise − r · weight`` is
+    negative. If r is not above the mean, the capital does not grow on average, and by Markov's
+    inequality reaches ``1 / error`` with a probability of at most ``error``. The bound is the
+    smallest r for which it does. The bets are fixed shares of the largest that cannot ruin, and
+    their mean is a capital, too, so the order of the samples does not matter.
+
+    References
+    ----------
+    Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting, J. R.
+    Stat. Soc. B 86, section 4; the mixture over fixed bets is theirs, section 4.4.
+    """
+    counted = pairs.weights > 0
+    rises, weights = pairs.rises[counted], pairs.weights[counted]
+    mean = float(rises.sum() / weights.sum())
+    top = max(largest, float((rises / weights).max()))
+    if top <= mean:
+        return top
+    heaviest = float(weights.max())
+
+    def excess(mean_supposed: float) -> float:
+        outcomes = (rises - mean_supposed * weights) / ((top - mean_supposed) * heaviest)
+        logs = np.log1p(-np.outer(_BETS, outcomes)).sum(axis=1)
+        return float(np.logaddexp.reduce(logs + np.log(_STAKES)) + math.log(error))
+
+    end = top - 1e-9 * (top - mean)
+    if excess(end) < 0:
+        return top
+    return float(optimize.brentq(excess, mean, end, xtol=1e-12 * max(1.0, abs(top))))
+
+
+def betting_lower(pairs: Paired, error: float, largest: float) -> float:
+    """Return what the weighted mean of rises falls below with a probability of at most ``error``.
+
+    As :func:`betting_upper`, for gains of at most ``largest`` per unit of weight.
+    """
+    return -betting_upper(Paired(-pairs.rises, pairs.weights), error, largest)

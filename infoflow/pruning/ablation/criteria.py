@@ -1,0 +1,187 @@
+"""The loss of every label of a batch in nats, where a net predicts classes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from infoflow.graph.tracing.call import Call
+from infoflow.interface import TargetError
+from infoflow.pruning.ablation.outputs import Scale, prediction_of
+from infoflow.pruning.ablation.values import (
+    as_rows,
+    as_target,
+    check_probabilities,
+    log_probabilities,
+)
+
+
+class Terms(NamedTuple):
+    """The loss of every label, (B, L) float64 nats, and which labels count, (B, L) bool."""
+
+    nats: Tensor
+    counted: Tensor
+
+
+class Decisions(NamedTuple):
+    """What a net decides for every label, and what is true, (B, L) whole numbers; what counts."""
+
+    predicted: Tensor
+    truth: Tensor
+    counted: Tensor
+
+
+class Criterion(Protocol):
+    """What turns predictions and targets into nats, and draws targets from predictions."""
+
+    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+        """Return the loss of every label of a batch; gradients flow through it."""
+        ...
+
+    def draw(self, output: Any, generator: torch.Generator | None) -> Tensor:
+        """Return a target of the net's own prediction."""
+        ...
+
+    def decisions(self, output: Any, target: Any) -> Decisions:
+        """Return the most likely label and the true one; an ArgumentError where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """One of K classes per label: class numbers, or a probability for each class.
+
+    Parameters
+    ----------
+    scale
+        Whether the prediction holds logits (or logarithms of probabilities) or probabilities.
+    axis
+        The dimension of the classes: 1, or -1 for (B, T, V).
+    ignored
+        Class numbers that do not count.
+    shift
+        Whether position t predicts the target of position t + 1.
+    """
+
+    scale: Scale = "logits"
+    axis: int = 1
+    ignored: tuple[int, ...] = ()
+    shift: bool = False
+
+    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+        """Return (B, L) nats, for L labels of each sample."""
+        logs = log_probabilities(self._scores(output), self.scale)
+        target = as_target(target, logs.device)
+        if target.is_floating_point():
+            nats = -(target.double().movedim(self.axis, -1) * logs).sum(-1)
+            nats = nats.reshape(len(nats), -1)
+            return Terms(nats, torch.ones_like(nats, dtype=torch.bool))
+        classes, counted = self._classes(target, logs.shape)
+        nats = -logs.gather(-1, classes.unsqueeze(-1)).squeeze(-1)
+        nats = torch.where(counted, nats, 0.0)
+        return Terms(nats.reshape(len(nats), -1), counted.reshape(len(nats), -1))
+
+    def _scores(self, output: Any) -> Tensor:
+        scores = prediction_of(output).movedim(self.axis, -1)
+        return scores[:, :-1] if self.shift else scores
+
+    def _classes(self, target: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+        target = target[:, 1:] if self.shift else target
+        number = shape[-1]
+        if target.numel() != math.prod(shape[:-1]):
+            raise TargetError(
+                f"A net of {number} classes that gives {tuple(shape[:-1])} predictions needs as "
+                f"many labels, got a target of shape {tuple(target.shape)}. Pass loss=, a function "
+                "from (output, target) to the loss of each sample in nats."
+            )
+        classes = target.reshape(shape[:-1]).long()
+        is_void = torch.zeros_like(classes, dtype=torch.bool)
+        for value in self.ignored:
+            is_void |= classes == value
+        bad = ~is_void & ((classes < 0) | (classes >= number))
+        if bool(bad.any()):
+            raise TargetError(
+                f"Labels must be class numbers from 0 to {number - 1}, as many as the net has "
+                f"outputs, got {int(classes[bad][0])}. Renumber them, or name the number that "
+                "marks what has no label with ignore_index=."
+            )
+        return classes.masked_fill(is_void, 0), ~is_void
+
+    def draw(self, output: Any, generator: torch.Generator | None) -> Tensor:
+        """Return class numbers drawn from the predicted distribution, shaped as the labels."""
+        with torch.no_grad():
+            whole = prediction_of(output).movedim(self.axis, -1)
+            chances = log_probabilities(whole, self.scale).exp()
+            flat = chances.reshape(-1, chances.shape[-1])
+            drawn = torch.multinomial(flat, 1, generator=generator)
+            return drawn.reshape(chances.shape[:-1])
+
+    def decisions(self, output: Any, target: Any) -> Decisions:
+        """Return the most likely class; the truth may be a share for each class."""
+        scores = self._scores(output)
+        target = as_target(target, scores.device)
+        if target.is_floating_point() and target.shape == prediction_of(output).shape:
+            shares = target.movedim(self.axis, -1)
+            truth = (shares[:, 1:] if self.shift else shares).argmax(-1)
+            counted = torch.ones_like(truth, dtype=torch.bool)
+        else:
+            truth, counted = self._classes(target, scores.shape)
+        rows = len(truth)
+        predicted = scores.argmax(-1).reshape(rows, -1)
+        return Decisions(predicted, truth.reshape(rows, -1), counted.reshape(rows, -1))
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """A yes or no per number of the prediction: binary labels, masks, several labels a sample."""
+
+    scale: Scale = "logits"
+    ignored: tuple[int, ...] = ()
+
+    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+        """Return (B, L) nats, for L numbers that each sample's prediction has."""
+        scores = self._scores(output)
+        truth, is_void = self._truth(target, scores)
+        if self.scale == "logits":
+            nats = F.binary_cross_entropy_with_logits(scores, truth, reduction="none")
+        else:
+            nats = F.binary_cross_entropy(check_probabilities(scores), truth, reduction="none")
+        return Terms(torch.where(is_void, 0.0, nats), ~is_void)
+
+    def draw(self, output: Any, generator: torch.Generator | None) -> Tensor:
+        """Return zeros and ones drawn from the prediction, of its shape."""
+        with torch.no_grad():
+            scores = prediction_of(output).double()
+            chances = scores.sigmoid() if self.scale == "logits" else check_probabilities(scores)
+            return torch.bernoulli(chances, generator=generator).to(torch.int64)
+
+    def decisions(self, output: Any, target: Any) -> Decisions:
+        """Return 1 where the prediction is above one half."""
+        scores = self._scores(output)
+        truth, is_void = self._truth(target, scores)
+        above = scores > (0.0 if self.scale == "logits" else 0.5)
+        return Decisions(above.long(), (truth > 0.5).long(), ~is_void)
+
+    def _scores(self, output: Any) -> Tensor:
+        scores = prediction_of(output)
+        return scores.reshape(len(scores), -1).double()
+
+    def _truth(self, target: Any, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (B, L) truth between 0 and 1, and where there is none."""
+        target = as_rows(as_target(target, scores.device), scores)
+        is_void = torch.zeros_like(target, dtype=torch.bool)
+        for value in self.ignored:
+            is_void |= target == value
+        truth = target.double().masked_fill(is_void, 0.0)
+        if not bool(((truth >= 0) & (truth <= 1)).all()):
+            bad = float(truth[(truth < 0) | (truth > 1)][0])
+            raise TargetError(
+                f"Binary labels must lie between 0 and 1, got {bad:g}. Divide masks of 0 and 255 "
+                "by 255, or name the number that marks what has no label with ignore_index=."
+            )
+        return truth, is_void

@@ -1,0 +1,123 @@
+"""The loss in nats of a regression, of the model's own making, or of a caller's function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infoflow.graph.tracing.call import Call
+from infoflow.interface import ArgumentError
+from infoflow.pruning.ablation.criteria import Decisions, Terms
+from infoflow.pruning.ablation.outputs import own_loss_of, prediction_of
+from infoflow.pruning.ablation.values import as_rows, as_target, check_nats
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Squared errors as the code length of a normal distribution, without its constant.
+
+    Parameters
+    ----------
+    variance
+        Of the distribution, in squared units of the target: a scale, which drops out of the rise.
+    """
+
+    variance: float = 1.0
+
+    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+        """Return (B, L) squared errors over twice the variance, for L numbers of each sample."""
+        values = prediction_of(output)
+        values = values.reshape(len(values), -1).double()
+        truth = as_rows(as_target(target, values.device), values).double()
+        nats = (values - truth).square() / (2 * self.variance)
+        return Terms(nats, torch.ones_like(nats, dtype=torch.bool))
+
+    def draw(self, output: Any, generator: torch.Generator | None) -> Tensor:
+        """Return the prediction with normal noise of the variance added."""
+        with torch.no_grad():
+            values = prediction_of(output)
+            noise = torch.empty_like(values).normal_(generator=generator)
+            return values + noise * math.sqrt(self.variance)
+
+    def decisions(self, output: Any, target: Any) -> Decisions:
+        """Raise an ArgumentError: a regression decides for no class."""
+        raise undecided()
+
+
+@dataclass(frozen=True)
+class ModelLoss:
+    """The loss that the model returns, in nats: one a sample, or one for a batch of one."""
+
+    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+        """Return (B, 1) nats."""
+        loss = own_loss_of(output)
+        if loss is None:
+            raise ArgumentError(
+                "loss='model' needs a model that returns its loss, got an output without one. "
+                "Return it as 'loss', pass the labels to the model, or choose another loss=."
+            )
+        nats = loss.double().reshape(-1)
+        samples = len(prediction_of(output)) if call is None else call.samples
+        if len(nats) != samples:
+            raise ArgumentError(
+                f"The model returns {len(nats)} loss for {samples} samples, so the loss of each "
+                "sample is not known. Expected one loss per sample: use batches of one sample."
+            )
+        nats = check_nats(nats)
+        return Terms(nats[:, None], torch.ones_like(nats, dtype=torch.bool)[:, None])
+
+    def draw(self, output: Any, generator: torch.Generator | None) -> Tensor:
+        """Raise an ArgumentError: what the loss is of is not known."""
+        raise ArgumentError(
+            "No label can be drawn for a loss that the model computes itself. Pass loss= "
+            "'cross_entropy', 'binary', 'next_token', 'masked' or 'regression'."
+        )
+
+    def decisions(self, output: Any, target: Any) -> Decisions:
+        """Raise an ArgumentError: what the loss is of is not known."""
+        raise undecided()
+
+
+#: From (output, target) to the loss of each sample in nats, (B,).
+LossFunction = Callable[[Any, Any], Tensor]
+
+
+@dataclass(frozen=True)
+class FunctionLoss:
+    """A caller's function from (output, target) to (B,) nats."""
+
+    function: LossFunction = field(repr=False)
+
+    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+        """Return (B, 1) nats; an ArgumentError where the function gives something else."""
+        found = self.function(output, target)
+        samples = len(prediction_of(output)) if call is None else call.samples
+        if not isinstance(found, Tensor) or found.shape != (samples,):
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ArgumentError(
+                f"loss must return the loss of each sample, a tensor of shape ({samples},), got "
+                f"{got}. Use reduction='none', and average over all but the first dimension."
+            )
+        nats = check_nats(found.double())
+        return Terms(nats[:, None], torch.ones_like(nats, dtype=torch.bool)[:, None])
+
+    def draw(self, output: Any, generator: torch.Generator | None) -> Tensor:
+        """Raise an ArgumentError: what the loss is of is not known."""
+        return ModelLoss().draw(output, generator)
+
+    def decisions(self, output: Any, target: Any) -> Decisions:
+        """Raise an ArgumentError: what the loss is of is not known."""
+        raise undecided()
+
+
+def undecided() -> ArgumentError:
+    """Return the error for a metric of classes where a net predicts none."""
+    return ArgumentError(
+        "'accuracy', 'dice' and 'iou' need a net that predicts classes or masks, got another "
+        "loss. Pass metric='psnr', or a function from (output, target) to (B,) numbers."
+    )

@@ -1,0 +1,76 @@
+"""Predictions and targets as numbers that a loss can be computed from."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infoflow.interface import ArgumentError, TargetError
+from infoflow.pruning.ablation.outputs import Scale
+
+#: A probability of 0 costs this many nats, as in torch's ``binary_cross_entropy``.
+WORST_NATS = 100.0
+
+
+def check_nats(nats: Tensor) -> Tensor:
+    """Return the losses; an ArgumentError where one is not finite."""
+    bad = (~torch.isfinite(nats.detach())).nonzero()
+    if len(bad):
+        raise ArgumentError(
+            f"The loss of each sample must be finite, got {float(nats.flatten()[bad[0, 0]])} for "
+            f"sample {int(bad[0, 0])} of a batch of {len(nats)}. Check the model, the target and "
+            "the loss."
+        )
+    return nats
+
+
+def as_target(target: Any, device: torch.device) -> Tensor:
+    """Return a target as a tensor; a TargetError where there is none."""
+    if target is None:
+        raise TargetError(
+            "Held-out samples need labels to measure what the prediction loses, got none. Let the "
+            "loader give (inputs, target) pairs, or pass loss='model' for a model that returns its "
+            "loss."
+        )
+    try:
+        return torch.as_tensor(target).to(device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TargetError(
+            f"A target must be a tensor, got a {type(target).__name__}. Pass loss=, a function "
+            "from (output, target) to the loss of each sample in nats."
+        ) from error
+
+
+def as_rows(target: Tensor, rows: Tensor) -> Tensor:
+    """Return a target with the shape of (B, L) predictions; a TargetError where it has another."""
+    if len(target) != len(rows) or target.numel() != rows.numel():
+        raise TargetError(
+            f"A prediction of {rows.shape[1]} numbers a sample needs a target of as many for each "
+            f"of {len(rows)} samples, got shape {tuple(target.shape)}. Reshape the target, or pass "
+            "loss=, a function from (output, target) to the loss of each sample in nats."
+        )
+    return target.reshape(len(rows), -1)
+
+
+def log_probabilities(scores: Tensor, scale: Scale) -> Tensor:
+    """Return float64 logarithms of probabilities, of classes in the last dimension."""
+    if scale == "logits":
+        return scores.double().log_softmax(-1)
+    chances = check_probabilities(scores.double())
+    return chances.clamp_min(math.exp(-WORST_NATS)).log() - chances.sum(-1, keepdim=True).log()
+
+
+def check_probabilities(chances: Tensor) -> Tensor:
+    """Return probabilities; an ArgumentError where they are none."""
+    seen = chances.detach()
+    if not bool(((seen >= 0) & (seen <= 1 + 1e-6)).all()):
+        bad = seen[~((seen >= 0) & (seen <= 1 + 1e-6))].flatten()[0]
+        raise ArgumentError(
+            f"The prediction was taken for probabilities, between 0 and 1, got {float(bad):g}. "
+            "Check that the model ends in a softmax or sigmoid, or pass loss=, a function from "
+            "(output, target) to the loss of each sample in nats."
+        )
+    return chances.clamp(max=1.0)

@@ -1,0 +1,153 @@
+"""Intervals of paired rises, against scipy, closed forms and simulated coverage."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from infoflow.interface import ArgumentError
+from infoflow.pruning.ablation.betting import betting_lower, betting_upper
+from infoflow.pruning.ablation.bounds import (
+    Paired,
+    bits_interval,
+    default_tolerance,
+    paired,
+    samples_needed,
+    student_interval,
+    verdict,
+    weighted_mean,
+)
+from infoflow.pruning.ablation.losses import SampleBits, resolve_loss
+
+
+def pairs_of(values):
+    values = np.asarray(values, dtype=float)
+    return Paired(values, np.ones(len(values)))
+
+
+def test_with_equal_weights_the_interval_is_scipys():
+    values = np.random.default_rng(0).normal(0.1, 0.3, 80)
+    found = student_interval(pairs_of(values))
+    wanted = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert np.allclose(found, (wanted.low, wanted.high))
+
+
+def test_weights_that_are_all_the_same_change_nothing():
+    values = np.random.default_rng(0).normal(0.1, 0.3, 80)
+    heavy = Paired(values * 7, np.full(80, 7.0))
+    assert np.allclose(student_interval(heavy), student_interval(pairs_of(values)))
+    assert math.isclose(betting_upper(heavy, 0.025, 2.0), betting_upper(pairs_of(values), 0.025, 2))
+
+
+def test_the_value_is_all_bits_over_all_labels():
+    bits, labels = torch.tensor([1.0, 3.0]), torch.tensor([10.0, 30.0])
+    whole = SampleBits(torch.zeros(2), labels)
+    loss = resolve_loss("auto", output=torch.zeros(2, 3), target=torch.tensor([0, 1]))
+    assert weighted_mean(paired(loss, whole, SampleBits(bits, labels))) == (10 + 90) / 40
+
+
+def test_samples_without_labels_do_not_count():
+    values = np.random.default_rng(0).normal(0.1, 0.3, 80)
+    with_void = Paired(np.append(values, 0.0), np.append(np.ones(80), 0.0))
+    assert with_void.samples == 80
+    assert np.allclose(student_interval(with_void), student_interval(pairs_of(values)))
+
+
+def test_a_regression_is_half_the_logarithm_of_the_ratio_of_mean_squared_errors():
+    draw = torch.Generator().manual_seed(0)
+    truth = torch.randn(200, 3, generator=draw)
+    near = truth + 0.5 * torch.randn(200, 3, generator=draw)
+    far = truth + 0.7 * torch.randn(200, 3, generator=draw)
+    loss = resolve_loss("regression", output=near[:10], target=truth[:10])
+    interval = bits_interval(paired(loss, loss(near, truth), loss(far, truth)))
+    ratio = float((far - truth).square().mean() / (near - truth).square().mean())
+    assert math.isclose(interval.value, 0.5 * math.log2(ratio), rel_tol=1e-6)
+    assert interval.low < 0.5 * math.log2(0.49 / 0.25) < interval.high
+
+
+def test_betting_without_any_spread_is_nearly_the_rule_of_three():
+    # a largest loss of 1 in a share p of the samples is not seen with (1 - p)^n = 0.025
+    for count in (64, 256, 1024):
+        exact = 1 - 0.025 ** (1 / count)
+        found = betting_upper(pairs_of(np.zeros(count)), 0.025, 1.0)
+        assert exact < found < 1.3 * exact
+
+
+def test_betting_is_mirrored():
+    values = np.random.default_rng(1).normal(0.1, 0.3, 80)
+    assert math.isclose(
+        betting_lower(pairs_of(values), 0.025, 3.0), -betting_upper(pairs_of(-values), 0.025, 3.0)
+    )
+
+
+@given(
+    st.lists(st.floats(-1, 1), min_size=5, max_size=60),
+    st.floats(1.0, 10.0),
+    st.floats(0.001, 0.2),
+    st.floats(0.1, 10.0),
+)
+def test_betting_bounds_are_in_order(values, largest, error, factor):
+    pairs = pairs_of(values)
+    upper = betting_upper(pairs, error, largest)
+    assert weighted_mean(pairs) <= upper + 1e-9
+    assert upper <= largest + 1e-9
+    assert betting_upper(pairs, error / 2, largest) >= upper - 1e-9
+    assert betting_upper(pairs, error, largest * 2) >= upper - 1e-9
+    scaled = betting_upper(pairs_of(np.asarray(values) * factor), error, largest * factor)
+    assert math.isclose(scaled, upper * factor, rel_tol=1e-6, abs_tol=1e-8)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=5, max_size=60), st.randoms())
+def test_the_order_of_samples_does_not_matter(values, random):
+    shuffled = list(values)
+    random.shuffle(shuffled)
+    found = betting_upper(pairs_of(values), 0.025, 2.0)
+    assert math.isclose(found, betting_upper(pairs_of(shuffled), 0.025, 2.0), rel_tol=1e-9)
+
+
+def test_betting_holds_with_rare_large_losses():
+    """The case of 1.2 % of samples that lose 5 bits, of which t intervals say too little."""
+    draw, misses = np.random.default_rng(0), {"t": 0, "betting": 0}
+    for _ in range(400):
+        pairs = pairs_of(5.0 * (draw.random(128) < 0.012))
+        misses["t"] += student_interval(pairs)[1] < 0.06
+        misses["betting"] += betting_upper(pairs, 0.025, 5.0) < 0.06
+    assert misses["t"] > 60
+    assert misses["betting"] <= 10 + 3 * math.sqrt(10)
+
+
+def test_an_interval_of_few_samples_is_refused():
+    with pytest.raises(ArgumentError, match="at least 64 samples to judge with, got 63"):
+        bits_interval(pairs_of(np.zeros(63)))
+
+
+def test_the_default_tolerance_is_a_twentieth_of_the_loss():
+    assert default_tolerance(1.0) == 0.05
+    assert default_tolerance(0.01) == 0.005
+    assert math.isclose(default_tolerance(9.0, is_ratio=True), 0.5 * math.log2(1.05))
+
+
+def interval_of(mean, spread, count, seed=0):
+    values = np.random.default_rng(seed).normal(0, 1, count)
+    values = mean + spread * (values - values.mean()) / values.std(ddof=1)
+    return bits_interval(pairs_of(values), largest_rise=1.0)
+
+
+def test_verdicts_need_the_whole_interval_on_one_side():
+    assert verdict(interval_of(0.0, 0.01, 256), 0.05) == "prune"
+    assert verdict(interval_of(0.2, 0.01, 256), 0.05) == "keep"
+    assert verdict(interval_of(0.049, 0.1, 256), 0.05) == "cannot tell"
+
+
+def test_as_many_samples_as_needed_tell_and_a_third_fewer_do_not():
+    before = interval_of(0.04, 0.1, 128)
+    more = samples_needed(before, 0.05)
+    assert more is not None
+    assert verdict(interval_of(0.04, 0.1, 128 + 2 * more), 0.05) == "prune"
+    assert verdict(interval_of(0.04, 0.1, 128 + more // 3), 0.05) == "cannot tell"
+    assert samples_needed(interval_of(0.0, 0.01, 256), 0.05) == 0
+    assert samples_needed(interval_of(0.05, 0.1, 128), 0.05) is None
