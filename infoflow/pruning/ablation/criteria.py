@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import TargetError
 from infoflow.pruning.ablation.outputs import Scale, prediction_of
 from infoflow.pruning.ablation.values import (
@@ -39,7 +39,7 @@ class Decisions(NamedTuple):
 class Criterion(Protocol):
     """What turns predictions and targets into nats, and draws targets from predictions."""
 
-    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return the loss of every label of a batch; gradients flow through it."""
         ...
 
@@ -73,7 +73,7 @@ class CrossEntropy:
     ignored: tuple[int, ...] = ()
     shift: bool = False
 
-    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return (B, L) nats, for L labels of each sample."""
         logs = log_probabilities(self._scores(output), self.scale)
         target = as_target(target, logs.device)
@@ -143,7 +143,7 @@ class BinaryCrossEntropy:
     scale: Scale = "logits"
     ignored: tuple[int, ...] = ()
 
-    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return (B, L) nats, for L numbers that each sample's prediction has."""
         scores = self._scores(output)
         truth, is_void = self._truth(target, scores)

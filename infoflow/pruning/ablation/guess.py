@@ -9,13 +9,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, TargetError
-from infoflow.pruning.ablation.criteria import (
-    BinaryCrossEntropy,
-    Criterion,
-    CrossEntropy,
-)
+from infoflow.pruning.ablation.criteria import BinaryCrossEntropy, Criterion, CrossEntropy
 from infoflow.pruning.ablation.other_criteria import Gaussian, ModelLoss
 from infoflow.pruning.ablation.outputs import (
     Scale,
@@ -219,7 +215,7 @@ def _shares(seen: Seen) -> Guess | None:
 class _Shares(CrossEntropy):
     """The cross-entropy whose target is a probability for each class, of whatever type."""
 
-    def terms(self, output: Any, target: Any, call: Call | None) -> Any:
+    def terms(self, output: Any, target: Any, call: Arguments | None) -> Any:
         return super().terms(output, torch.as_tensor(target).double(), call)
 
 

@@ -11,23 +11,10 @@ import torch
 from torch import Tensor
 
 from infoflow.graph import LayerGraph
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, InfoflowWarning
-from infoflow.pruning.ablation.criteria import (
-    Criterion,
-    CrossEntropy,
-    Decisions,
-    Terms,
-)
-from infoflow.pruning.ablation.guess import (
-    CHOICES,
-    KINDS,
-    Guess,
-    Kind,
-    Per,
-    forced,
-    guess,
-)
+from infoflow.pruning.ablation.criteria import Criterion, CrossEntropy, Decisions, Terms
+from infoflow.pruning.ablation.guess import CHOICES, KINDS, Guess, Kind, Per, forced, guess
 from infoflow.pruning.ablation.other_criteria import FunctionLoss, LossFunction
 from infoflow.pruning.ablation.seen import USUAL_VOID, Seen, look, target_of
 from infoflow.pruning.ablation.values import check_nats
@@ -95,7 +82,7 @@ class SampleLoss:
         """Whether what counts is ½ log₂ of a ratio, and no difference: in a regression."""
         return self.kind == "regression"
 
-    def __call__(self, output: Any, target: Any, call: Call | None = None) -> SampleBits:
+    def __call__(self, output: Any, target: Any, call: Arguments | None = None) -> SampleBits:
         """Return the loss of each sample of a batch.
 
         Parameters
@@ -120,11 +107,11 @@ class SampleLoss:
             bits = terms.nats.sum(1) / labels.clamp_min(1.0) / math.log(2)
         return SampleBits(check_nats(bits.cpu()), labels.cpu())
 
-    def total(self, output: Any, target: Any, call: Call | None = None) -> Tensor:
+    def total(self, output: Any, target: Any, call: Arguments | None = None) -> Tensor:
         """Return the sum of nats over a batch, a scalar through which gradients flow."""
         return self._terms(output, target, call).nats.sum()
 
-    def _terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+    def _terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         return self.criterion.terms(output, target_of(target, call, self.kind), call)
 
     def draw_labels(self, output: Any, generator: torch.Generator | None = None) -> Tensor:
@@ -156,7 +143,7 @@ def resolve_loss(
     *,
     output: Any,
     target: Any,
-    call: Call | None = None,
+    call: Arguments | None = None,
     graph: LayerGraph | None = None,
     ignore_index: int | None = None,
 ) -> SampleLoss:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, ArgumentTypeError
 from infoflow.pruning.ablation.criteria import Decisions
 from infoflow.pruning.ablation.losses import SampleLoss
@@ -51,7 +51,7 @@ class Metric:
     function: Callable[..., Any]
     lower_is_better: bool = False
 
-    def per_sample(self, output: Any, target: Any, call: Call | None = None) -> Tensor:
+    def per_sample(self, output: Any, target: Any, call: Arguments | None = None) -> Tensor:
         """Return the metric of each sample of a batch, (B,) float64; NaN for what has no label.
 
         Raises

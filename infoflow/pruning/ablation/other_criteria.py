@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError
 from infoflow.pruning.ablation.criteria import Decisions, Terms
 from infoflow.pruning.ablation.outputs import own_loss_of, prediction_of
@@ -29,7 +29,7 @@ class Gaussian:
 
     variance: float = 1.0
 
-    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return (B, L) squared errors over twice the variance, for L numbers of each sample."""
         values = prediction_of(output)
         values = values.reshape(len(values), -1).double()
@@ -53,7 +53,7 @@ class Gaussian:
 class ModelLoss:
     """The loss that the model returns, in nats: one a sample, or one for a batch of one."""
 
-    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return (B, 1) nats."""
         loss = own_loss_of(output)
         if loss is None:
@@ -93,7 +93,7 @@ class FunctionLoss:
 
     function: LossFunction = field(repr=False)
 
-    def terms(self, output: Any, target: Any, call: Call | None) -> Terms:
+    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return (B, 1) nats; an ArgumentError where the function gives something else."""
         found = self.function(output, target)
         samples = len(prediction_of(output)) if call is None else call.samples

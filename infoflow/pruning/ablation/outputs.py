@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from infoflow.graph import LayerGraph
-from infoflow.graph.tracing.nesting import items_of, leaves_of
+from infoflow.graph.running.pytree import items_of, leaves_of
 from infoflow.interface import ArgumentError
 
 Scale = Literal["logits", "probabilities"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from infoflow.graph import LayerGraph
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.pruning.ablation.outputs import Link, link_of, prediction_of
 from infoflow.pruning.ablation.values import as_target
 
@@ -78,7 +78,7 @@ class Seen:
 
 
 def look(
-    output: Any, target: Any, call: Call | None, graph: LayerGraph | None, ignore: int | None
+    output: Any, target: Any, call: Arguments | None, graph: LayerGraph | None, ignore: int | None
 ) -> Seen:
     """Return what one batch shows."""
     prediction = prediction_of(output)
@@ -93,7 +93,7 @@ def look(
     )
 
 
-def _ids(call: Call | None, target: Any) -> Tensor | None:
+def _ids(call: Arguments | None, target: Any) -> Tensor | None:
     """Return the first whole numbers of shape (B, T) among a call's arguments, but the target."""
     if call is None:
         return None
@@ -109,7 +109,7 @@ def _ids(call: Call | None, target: Any) -> Tensor | None:
     )
 
 
-def target_of(target: Any, call: Call | None, kind: str) -> Any:
+def target_of(target: Any, call: Arguments | None, kind: str) -> Any:
     """Return the target: the loader's, else what the model is called with as labels or tokens."""
     if target is not None or call is None or kind in ("model", "function"):
         return target

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import infoflow
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, TargetError
 from infoflow.pruning.ablation.losses import LossWarning, resolve_loss
 
@@ -205,7 +205,7 @@ def test_a_certain_and_wrong_probability_costs_100_nats_as_in_torch():
 
 def test_a_target_equal_to_the_input_tokens_is_shifted():
     ids, logits = torch.randint(0, 11, (3, 6)), torch.randn(3, 6, 11)
-    call = Call((ids,))
+    call = Arguments((ids,))
     each = F.cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none").mean(1)
     for target in (ids.clone(), None):
         if target is None:
@@ -223,9 +223,9 @@ def test_a_target_equal_to_the_input_tokens_is_shifted():
 def test_a_target_that_is_shifted_already_is_not_shifted_again():
     text = torch.randint(0, 11, (3, 7))
     ids, target, logits = text[:, :-1], text[:, 1:], torch.randn(3, 6, 11)
-    loss = resolve_loss("auto", output=logits, target=target, call=Call((ids,)))
+    loss = resolve_loss("auto", output=logits, target=target, call=Arguments((ids,)))
     each = F.cross_entropy(logits.transpose(1, 2), target, reduction="none").mean(1)
-    close(loss(logits, target, Call((ids,))).bits, each / BIT)
+    close(loss(logits, target, Arguments((ids,))).bits, each / BIT)
     assert loss.kind == "next_token"
 
 
@@ -234,8 +234,8 @@ def test_masked_tokens_alone_count():
     labels = torch.full((3, 6), -100)
     labels[:2, 2] = (ids[:2, 2] + 1) % 11
     labels[0, 4] = (ids[0, 4] + 1) % 11
-    loss = resolve_loss("auto", output=logits, target=labels, call=Call((ids,)))
-    found = loss(logits, labels, Call((ids,)))
+    loss = resolve_loss("auto", output=logits, target=labels, call=Arguments((ids,)))
+    found = loss(logits, labels, Arguments((ids,)))
     each = F.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
     assert loss.kind == "masked"
     assert found.labels.tolist() == [2.0, 1.0, 0.0]
@@ -245,7 +245,7 @@ def test_masked_tokens_alone_count():
 def test_a_label_for_every_token_is_no_next_token():
     ids, logits = torch.randint(0, 50, (3, 6)), torch.randn(3, 6, 4)
     tags = torch.randint(0, 4, (3, 6))
-    loss = resolve_loss("auto", output=logits, target=tags, call=Call((ids,)))
+    loss = resolve_loss("auto", output=logits, target=tags, call=Arguments((ids,)))
     each = F.cross_entropy(logits.transpose(1, 2), tags, reduction="none").mean(1)
     close(loss(logits, tags).bits, each / BIT)
     assert (loss.kind, loss.per) == ("cross_entropy", "token")
@@ -340,7 +340,7 @@ def test_gradients_of_the_total_are_those_of_torch(kind):
     }[kind]
     output.requires_grad_()
     with pytest.warns(LossWarning) if kind == "next_token" else _nothing():
-        loss = resolve_loss(kind, output=output, target=target, call=Call((ids,)))
+        loss = resolve_loss(kind, output=output, target=target, call=Arguments((ids,)))
     (found,) = torch.autograd.grad(loss.total(output, target), output)
     variance = float((output.detach() - target).square().mean()) if kind == "regression" else 1.0
     wanted = {

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import infoflow
-from infoflow.graph.tracing.call import Call
+from infoflow.graph.running.arguments import Arguments
 from infoflow.pruning.ablation.losses import LossWarning, resolve_loss
 
 BIT = math.log(2)
@@ -34,7 +34,7 @@ def test_gpt2_costs_what_transformers_says(transformers):
     with torch.no_grad():
         output = net(input_ids=ids)
         own = [float(net(input_ids=row[None], labels=row[None]).loss) for row in ids]
-    call = Call((), {"input_ids": ids})
+    call = Arguments((), {"input_ids": ids})
     with pytest.warns(LossWarning, match="input token t . 1"):
         loss = resolve_loss("auto", output=output, target=None, call=call, graph=graph)
     found = loss(output, None, call)
@@ -56,7 +56,7 @@ def test_gpt2_with_labels_among_its_arguments(transformers):
     ids = torch.randint(0, 40, (1, 12))
     labels = ids.clone()
     labels[:, :4] = -100
-    call = Call((), {"input_ids": ids, "labels": labels})
+    call = Arguments((), {"input_ids": ids, "labels": labels})
     with torch.no_grad():
         output = call.of(net)
     with pytest.warns(LossWarning, match="position t"):
@@ -86,7 +86,7 @@ def test_bert_costs_what_transformers_says_of_masked_tokens(transformers):
         own = [
             float(net(input_ids=ids[i : i + 1], labels=labels[i : i + 1]).loss) for i in range(3)
         ]
-    call = Call((), {"input_ids": ids})
+    call = Arguments((), {"input_ids": ids})
     loss = resolve_loss("auto", output=output, target=labels, call=call)
     found = loss(output, labels, call)
     torch.testing.assert_close(found.bits * BIT, torch.tensor(own).double(), rtol=1e-5, atol=1e-6)
@@ -105,7 +105,7 @@ def test_bert_as_a_classifier(transformers):
     )
     net = transformers.BertForSequenceClassification(config).eval()
     ids, labels = torch.randint(0, 40, (4, 6)), torch.tensor([0, 2, 1, 2])
-    call = Call((), {"input_ids": ids})
+    call = Arguments((), {"input_ids": ids})
     with torch.no_grad():
         output = call.of(net)
     loss = resolve_loss("auto", output=output, target=labels, call=call)
