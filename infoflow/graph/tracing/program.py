@@ -53,7 +53,7 @@ class Program:
         self.constants = dict(constants or {})
         self._outcomes = dict(outcomes or {})
         self._position = {node: i for i, node in enumerate(graph.nodes)}
-        self._fixed = fixed
+        self.fixed = fixed
         self._modules: dict[str, nn.Module] = {}
 
     @property
@@ -133,11 +133,11 @@ class Program:
             if isinstance(leaf, Tensor)
         }
         recorded = [str(node.target) for node in self.sources]
-        fixed = None if self._fixed is None else fixed_arguments(self.model, call)
-        if fixed != self._fixed or set(given) != set(recorded):
+        fixed = None if self.fixed is None else fixed_arguments(self.model, call)
+        if fixed != self.fixed or set(given) != set(recorded):
             raise ArgumentError(
                 f"{type(self.model).__name__} was traced with the tensors {', '.join(recorded)} "
-                f"and {self._fixed or 'no other arguments'}, got {', '.join(given)} and "
+                f"and {self.fixed or 'no other arguments'}, got {', '.join(given)} and "
                 f"{fixed or 'no others'}. Trace it again with such an example."
             )
         return given

@@ -17,6 +17,7 @@ from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.model_state import countable_attention, evaluation_mode
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
+from infoflow.graph.tracing.program import Program
 from infoflow.pruning.rewriting.kept_channels import KeptChannels
 
 #: Shape of each node's (first) tensor, None where it has none.
@@ -68,6 +69,11 @@ class Lineage:
     nodes: fx.Graph
     origins: Mapping[fx.Node, fx.Node]
     likes: Mapping[fx.Node, fx.Node]
+
+    def program(self, net: nn.Module) -> Program:
+        """Return the program with a net that holds its modules, to be run node by node."""
+        inputs = [node for node in self.nodes.nodes if node.op == "placeholder"]
+        return Program(net, self.nodes, {node: str(node.target) for node in inputs})
 
 
 class Surgery:

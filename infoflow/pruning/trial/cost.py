@@ -12,6 +12,8 @@ from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
+from infoflow.graph.tracing.program import Program
+from infoflow.pruning.variants.memory import last_reads
 
 _ROUNDS = 15
 
@@ -24,8 +26,12 @@ def peak_activation_bytes(graph: LayerGraph) -> int:
     """
     call = graph.source.example
     assert call is not None
-    program = graph.program
-    last_reads = _last_reads(program.nodes)
+    return peak_bytes(graph.program, call)
+
+
+def peak_bytes(program: Program, call: Arguments) -> int:
+    """Return what :func:`peak_activation_bytes` does, of a program and a call of its model."""
+    reads = last_reads(program.nodes)
     held: dict[fx.Node, dict[int, int]] = {}
     most = 0
     with evaluation_mode(program.model), torch.no_grad(), seeded():
@@ -34,25 +40,13 @@ def peak_activation_bytes(graph: LayerGraph) -> int:
                 storages = [tensor.untyped_storage() for tensor in tensors_in(value)]
                 held[node] = {s.data_ptr(): s.nbytes() for s in storages}
             most = max(most, sum(_merged(held).values()))
-            for done in last_reads.get(node, ()):
+            for done in reads.get(node, ()):
                 held.pop(done, None)
     return most // max(call.samples, 1)
 
 
 def _merged(held: dict[fx.Node, dict[int, int]]) -> dict[int, int]:
     return {place: size for sizes in held.values() for place, size in sizes.items()}
-
-
-def _last_reads(nodes: list[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
-    """Return, for each node, the values that no later node reads."""
-    found: dict[fx.Node, list[fx.Node]] = {}
-    seen: set[fx.Node] = set()
-    for node in reversed(nodes):
-        for value in (node, *node.all_input_nodes):
-            if value not in seen:
-                seen.add(value)
-                found.setdefault(node, []).append(value)
-    return found
 
 
 def latency_ratio(slim: nn.Module, whole: nn.Module, call: Arguments) -> float:

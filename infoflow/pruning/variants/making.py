@@ -119,5 +119,4 @@ def variant_of(slim: PrunedModel, graph: LayerGraph, footprint: Footprint) -> Va
             f"This pruned {slim.pruning.model} is not known to come from this graph: expected the "
             "very net that infoflow.prune returned for it, got a copy or another one. Prune again."
         )
-    program = Program(slim, lineage.nodes, {})
-    return Variant(program, lineage, graph.program, footprint)
+    return Variant(lineage.program(slim), lineage, graph.program, footprint)

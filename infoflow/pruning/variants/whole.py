@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -90,6 +91,19 @@ class WholeRun:
                         del kept.of[read]
             if node is self._output:
                 yield None, value
+
+    def peak_bytes(self, variants: Sequence[Variant]) -> int:
+        """Return how many bytes :meth:`outputs` keeps at most, for a batch like the footprint's."""
+        last: dict[fx.Node, int] = {}
+        for variant in variants:
+            place = self._ready_at(variant)
+            for node in variant.reads:
+                last[node] = max(last.get(node, 0), place)
+        changes = dict.fromkeys(range(len(self._position) + 1), 0)
+        for node, place in last.items():
+            changes[self._position[node]] += self.footprint.sizes[node]
+            changes[place + 1] -= self.footprint.sizes[node]
+        return max(accumulate(changes.values()))
 
     def _ready_at(self, variant: Variant) -> int:
         places = [self._position[node] for node in variant.reads]

@@ -1,0 +1,240 @@
+"""Held-out samples: told apart, divided into parts, and read part by part."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from infoflow.capture.batches import Batch, Samples
+from infoflow.graph.running.arguments import Arguments, holds_samples
+from infoflow.graph.running.pytree import tensors_in
+from infoflow.interface import ArgumentError
+from infoflow.pruning.ablation.bounds import FEWEST_SAMPLES
+from infoflow.pruning.ablation.splitting import Parts, split_samples
+
+#: More samples than this to mend with hardly mend better.
+ENOUGH_TO_MEND = 1024
+
+#: Shares of the samples that mend, choose and judge; and where others mend, or nothing does.
+_SHARES = (0.4, 0.2, 0.4)
+_SHARES_WITHOUT_MENDING = (0.0, 1 / 3, 2 / 3)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Held-out samples and what each is used for.
+
+    Parameters
+    ----------
+    samples
+        The loader's samples.
+    checksums
+        (N,) int64, one for each sample's inputs.
+    parts
+        Numbers of the samples that mend, choose and judge. No two samples with the same inputs are
+        in different parts.
+    left_out
+        Numbers of the samples that are used for nothing, since they are among those that mend.
+    classes
+        (N,) class of each sample, where a sample has one.
+    notes
+        What is to be said of the samples.
+    """
+
+    samples: Samples
+    checksums: NDArray[np.int64]
+    parts: Parts
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    classes: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """A short digest of all samples and of their parts."""
+        digest = hashlib.sha256(self.checksums.tobytes())
+        for part in (self.parts.mend, self.parts.choose, self.parts.judge):
+            digest.update(part.astype(np.int64).tobytes() + b"|")
+        return digest.hexdigest()[:16]
+
+    @property
+    def measured(self) -> NDArray[np.int64]:
+        """Numbers of the samples that choose or judge, ascending."""
+        return np.sort(np.concatenate([self.parts.choose, self.parts.judge]))
+
+    def roles(self) -> list[str]:
+        """Return what each sample is used for."""
+        found = np.full(len(self.checksums), "left out", dtype=object)
+        for name in ("mend", "choose", "judge"):
+            found[getattr(self.parts, name)] = name
+        return [str(role) for role in found]
+
+    def batches(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
+        """Go through the loader once and yield of each batch the samples that are in ``rows``."""
+        wanted = np.zeros(len(self.checksums), dtype=bool)
+        wanted[rows] = True
+        start = 0
+        for batch in self.samples.batches():
+            chosen = np.flatnonzero(wanted[batch.start : batch.start + batch.size])
+            if len(chosen):
+                yield take(batch, chosen, start)
+                start += len(chosen)
+
+
+def take(batch: Batch, rows: NDArray[np.int64], start: int) -> Batch:
+    """Return some samples of a batch, as the samples from number ``start`` on."""
+    if len(rows) == batch.size:
+        return Batch(batch.call, batch.target, start, batch.size, batch.checksum)
+    index = torch.from_numpy(rows)
+
+    def select(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return leaf.index_select(0, index.to(leaf.device))
+        return type(leaf)(leaf[row] for row in rows)
+
+    target = None if batch.target is None else batch.target.index_select(0, index)
+    return Batch(batch.call.combine(select), target, start, len(rows), batch.checksum)
+
+
+def scan(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """Return a checksum of each sample's inputs, (N,), and its class where it has one.
+
+    Samples of the same inputs share a checksum.
+    """
+    checksums: list[int] = []
+    labels: list[Tensor | None] = []
+    for batch in samples.batches():
+        checksums += _checksums(batch)
+        labels.append(_labels(batch))
+    samples.drop_targets()
+    return np.array(checksums, np.int64), _classes(labels)
+
+
+def _labels(batch: Batch) -> Tensor | None:
+    target = batch.target
+    if target is None or target.is_floating_point() or target.numel() != batch.size:
+        return None
+    return target.reshape(batch.size).long()
+
+
+def _classes(labels: list[Tensor | None]) -> NDArray[np.int64] | None:
+    """Return a class for each sample, where all have one, and there are few."""
+    known = [label for label in labels if label is not None]
+    if len(known) < len(labels):
+        return None
+    classes = torch.cat(known).numpy()
+    return classes if len(np.unique(classes)) <= len(classes) // 2 else None
+
+
+def _checksums(batch: Batch) -> list[int]:
+    """Return a number of 63 bits for each sample of a batch."""
+    digests = [hashlib.blake2b(digest_size=8) for _ in range(batch.size)]
+    for rows in _per_sample(batch.call, batch.size):
+        for digest, row in zip(digests, rows, strict=True):
+            digest.update(row)
+    return [int.from_bytes(digest.digest(), "little") >> 1 for digest in digests]
+
+
+def _per_sample(call: Arguments, size: int) -> Iterator[list[bytes]]:
+    for value in (*call.args, *call.kwargs.values()):
+        if holds_samples(value) and len(value) == size:
+            yield [b"".join(_bytes(t) for t in tensors_in(item)) for item in value]
+            continue
+        for tensor in tensors_in(value):
+            if tensor.ndim and len(tensor) == size:
+                yield [_bytes(row) for row in tensor]
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    flat = tensor.detach().cpu().contiguous().flatten()
+    kind = zlib.crc32(str((tensor.dtype, tuple(tensor.shape))).encode()).to_bytes(4, "little")
+    return kind + flat.view(torch.uint8).numpy().tobytes()
+
+
+def divide(samples: Samples, *, mends: bool, calibrate: Iterable[int] | None, seed: int) -> HeldOut:
+    """Divide held-out samples into those that mend, choose and judge.
+
+    Parameters
+    ----------
+    samples
+        Held-out samples.
+    mends
+        Whether anything is mended.
+    calibrate
+        Checksums of other samples that mend; None where held-out samples have to.
+    seed
+        Seed of the division.
+
+    Raises
+    ------
+    ArgumentError
+        If fewer than 64 samples would judge.
+    """
+    checksums, classes = scan(samples)
+    given = None if calibrate is None else np.unique(np.fromiter(calibrate, np.int64))
+    is_known = np.zeros(len(checksums), bool) if given is None else np.isin(checksums, given)
+    unique, groups = np.unique(checksums, return_inverse=True)
+    usable = np.unique(groups[~is_known])
+    shares = _SHARES if mends and calibrate is None else _SHARES_WITHOUT_MENDING
+    of_group = None if classes is None else _of_groups(classes, groups, len(unique))[usable]
+    parts = _split(len(usable), shares, of_group, seed, mends=mends, known=int(is_known.sum()))
+    rows = [np.flatnonzero(np.isin(groups, usable[part]) & ~is_known) for part in parts]
+    found = Parts(*(part.astype(np.int64) for part in rows))
+    left_out = np.flatnonzero(is_known).astype(np.int64)
+    mending = len(given) if given is not None else len(found.mend)
+    notes = _notes(mending if mends else None, len(left_out), len(checksums) - len(unique))
+    return HeldOut(samples, checksums, found, left_out, classes, notes)
+
+
+def _split(
+    count: int,
+    shares: tuple[float, float, float],
+    classes: NDArray[np.int64] | None,
+    seed: int,
+    *,
+    mends: bool,
+    known: int,
+) -> list[NDArray[np.int64]]:
+    judging = count - round(count * (shares[0] + shares[1]))
+    if judging < FEWEST_SAMPLES:
+        needed = int(np.ceil(FEWEST_SAMPLES / shares[2]))
+        seen = f", beside {known} that also mend" if known else ""
+        instead = ""
+        if shares[0]:
+            fewer = int(np.ceil(FEWEST_SAMPLES / _SHARES_WITHOUT_MENDING[2]))
+            instead = f", or calibrate= with training data, where {fewer} are enough"
+        raise ArgumentError(
+            f"held_out must leave at least {FEWEST_SAMPLES} samples to judge with, got {judging} "
+            f"of {count} different ones{seen}. Pass {needed} or more{instead}."
+        )
+    parts = split_samples(count, seed=seed, shares=shares, classes=classes)
+    return [parts.mend, parts.choose, parts.judge]
+
+
+def _of_groups(
+    classes: NDArray[np.int64], groups: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    found = np.empty(count, np.int64)
+    found[groups] = classes
+    return found
+
+
+def _notes(mending: int | None, left_out: int, repeated: int) -> tuple[str, ...]:
+    notes = []
+    if mending is not None and mending < ENOUGH_TO_MEND:
+        notes.append(
+            f"{mending} samples mend; {ENOUGH_TO_MEND} mend better: pass calibrate=, a loader of "
+            "training data, whose labels are not needed"
+        )
+    if left_out:
+        notes.append(f"{left_out} held-out samples are left out, since they are in calibrate=, too")
+    if repeated:
+        notes.append(f"{repeated} held-out samples repeat the inputs of others")
+    return tuple(notes)
