@@ -55,9 +55,11 @@ if TYPE_CHECKING:
         Verification,
     )
     from infoflow.pruning import (
+        Ablation,
         PrunedModel,
         PruningAdvice,
         PruningTrial,
+        ablate,
         prune,
         suggest_pruning,
         verify_pruning,
@@ -85,6 +87,7 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
     **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),
+    **dict.fromkeys(("Ablation", "ablate"), "pruning"),
     **dict.fromkeys(("prune", "suggest_pruning", "verify_pruning"), "pruning"),
     "validate": "validation",
 }
@@ -92,6 +95,7 @@ _HOMES: dict[str, str | None] = {
 __all__ = [
     "KDE",
     "KSG",
+    "Ablation",
     "Binning",
     "ClassLabels",
     "Coarsening",
@@ -121,6 +125,7 @@ __all__ = [
     "UsableInformation",
     "UsableStreams",
     "Verification",
+    "ablate",
     "analyze",
     "distance_histograms",
     "estimate",

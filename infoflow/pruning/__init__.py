@@ -1,5 +1,9 @@
 """Which streams can go: advice from a result; and nets without them."""
 
+from infoflow.pruning.ablation.ablate import ablate
+from infoflow.pruning.ablation.bounds import Interval
+from infoflow.pruning.ablation.result import Ablation
+from infoflow.pruning.ablation.rows import FrontierPoint, StreamLoss
 from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewrite import prune
 from infoflow.pruning.rewriting.model import PrunedModel
@@ -9,6 +13,9 @@ from infoflow.pruning.trial.ranking import Ranking
 from infoflow.pruning.trial.verify import verify_pruning
 
 __all__ = [
+    "Ablation",
+    "FrontierPoint",
+    "Interval",
     "PrunedModel",
     "Pruning",
     "PruningAdvice",
@@ -16,7 +23,9 @@ __all__ = [
     "Ranking",
     "Removed",
     "StreamAdvice",
+    "StreamLoss",
     "TrialRow",
+    "ablate",
     "prune",
     "suggest_pruning",
     "verify_pruning",

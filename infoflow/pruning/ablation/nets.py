@@ -156,9 +156,7 @@ class Workshop:
             warnings.simplefilter("ignore", PruningWarning)
             return prune(self.bench.model, StreamNames.of(names, graph))
 
-    def _examine(
-        self, names: tuple[str, ...], plain: Scores | None, advance: Advance
-    ) -> Examined:
+    def _examine(self, names: tuple[str, ...], plain: Scores | None, advance: Advance) -> Examined:
         slim = self.build(names).eval()
         parts = self.bench.held_out.parts
         with ready(slim):

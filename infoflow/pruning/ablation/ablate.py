@@ -1,0 +1,252 @@
+"""``infoflow.ablate``: how many bits of its prediction a net loses without each stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch import nn
+
+from infoflow.capture.budget import parse_bytes
+from infoflow.capture.traced_model import check_plain
+from infoflow.capture.unpack import Unpack
+from infoflow.graph.running.model_state import countable_attention
+from infoflow.graph.running.undisturbed import undisturbed
+from infoflow.interface import ArgumentError, Skip
+from infoflow.pruning.ablation.assemble import dataset_of
+from infoflow.pruning.ablation.bench import Bench, Scores
+from infoflow.pruning.ablation.bounds import default_tolerance
+from infoflow.pruning.ablation.findings import Findings, Point
+from infoflow.pruning.ablation.journal import Journal
+from infoflow.pruning.ablation.judging import Judge, Judged
+from infoflow.pruning.ablation.nets import Examined, MenderName
+from infoflow.pruning.ablation.opening import (
+    Choices,
+    LossChoice,
+    MetricChoice,
+    check_tolerances,
+    choose_streams,
+    open_bench,
+)
+from infoflow.pruning.ablation.repairing import Refit, refit_of
+from infoflow.pruning.ablation.result import Ablation
+from infoflow.pruning.ablation.session import Session
+from infoflow.pruning.choice import StreamName
+
+Mend = Literal["auto", "reader", "cascade"] | None
+Sets = Literal["frontier", "all"] | None
+
+#: What of a metric may be lost, relative to the whole net's, where the caller does not say.
+METRIC_SHARE = 0.01
+
+
+def ablate(
+    model: nn.Module,
+    held_out: Iterable[Any],
+    *,
+    calibrate: Iterable[Any] | None = None,
+    metric: MetricChoice = None,
+    loss: LossChoice = "auto",
+    streams: StreamName | Iterable[StreamName] = "all",
+    mend: Mend = None,
+    sets: Sets = "frontier",
+    tolerance: float | None = None,
+    metric_tolerance: float | None = None,
+    unpack: Unpack | None = None,
+    device: str | None = None,
+    memory_budget: int | float | str = "2GB",
+    seed: int = 0,
+    path: str | Path | None = None,
+    progress: bool | None = None,
+) -> Ablation:
+    """Measure how many bits of its held-out prediction a net loses without each stream.
+
+    Each stream is silenced as ``prune(mode="cut")`` leaves it out, and the rise of the loss is
+    measured on the same samples: as it is, and after what is left was mended in closed form. Then
+    sets of streams are measured together, nested, up to the tolerance.
+
+    Parameters
+    ----------
+    model
+        Any module that :func:`infoflow.trace` can replay; left as it is.
+    held_out
+        Iterable of batches that can be read more than once, with targets, of samples that the net
+        was not trained on.
+    calibrate
+        The same, of other samples that mend; targets are not needed, and training data will do.
+        Without it, 40 % of the held-out samples mend.
+    metric
+        Also measure ``"accuracy"``, ``"dice"``, ``"iou"``, ``"psnr"``, a function of the net that
+        returns a number, or one of (output, target) that returns a number for each sample. A net
+        that loses too much of it is not called prunable, whatever its bits.
+    loss
+        ``"auto"`` guesses from outputs and targets; or ``"cross_entropy"``, ``"binary"``,
+        ``"next_token"``, ``"masked"``, ``"regression"``, ``"model"`` (its own), or a function from
+        (output, target) to nats, (B,).
+    streams
+        ``"all"`` skip connections, and main streams of sums and gates; or names, or Skips. Of more
+        than 64 that are not named, one backward pass ranks all, and only those that seem to matter
+        least are measured.
+    mend
+        What refits the layers behind a cut: ``"reader"`` those that read the merge, ``"cascade"``
+        all of them in order; ``"auto"`` takes what loses least of both and the plain cut, on
+        samples that do not judge. None mends nothing.
+    sets
+        ``"frontier"`` measures nested sets; ``"all"`` also every set of at most 12 streams as it
+        is, for exact Shapley shares; None measures single streams only.
+    tolerance
+        How many bits per label, pixel or token may be lost. None takes the larger of 0.005 and 5 %
+        of the whole net's held-out loss; of a regression, 5 % of its mean squared error.
+    metric_tolerance
+        How much of the metric may be lost; None takes 1 % of the whole net's.
+    unpack
+        Function from a batch to ``(inputs, target)``.
+    device
+        Where to measure; None for where the model is.
+    memory_budget
+        What values that are kept for several nets may use, in bytes or as ``"2GB"``.
+    seed
+        Of the parts that samples are divided into, and of the passes over the loaders.
+    path
+        A journal: a run that was stopped goes on where it was.
+    progress
+        Show bars; None shows them on a terminal only.
+
+    Returns
+    -------
+    Ablation
+        ``print`` shows it; ``.rows``, ``.frontier()``, ``.conclusion``, ``.cuttable``.
+
+    Raises
+    ------
+    InfoflowError
+        If the samples are too few (64 must judge), differ from pass to pass or have no usable
+        target; the loss cannot be guessed; the net cannot be replayed; a stream does not exist or
+        is the only path; the journal is of another ablation.
+
+    Notes
+    -----
+    No sample that mended or chose judges. A verdict rests on 95 % intervals of paired differences:
+    *prune* where their upper ends are below the tolerance, *keep* where the lower ones are above
+    it, else *cannot tell*. What only was ranked gets no verdict.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from infoflow.testing import UNet, blob_images
+    >>> data = torch.utils.data.TensorDataset(*blob_images(96, size=16))
+    >>> held_out = torch.utils.data.DataLoader(data, batch_size=32)
+    >>> found = ablate(UNet(base_channels=2), held_out, mend=None, progress=False)
+    >>> [(str(row.skip), row.status) for row in found.rows][-1]
+    ('1→20', 'measured')
+    >>> found.dataset["bits"].dims
+    ('stream', 'net')
+    """
+    _check(mend, sets)
+    check_plain(model, "ablate")
+    check_tolerances(tolerance, metric_tolerance)
+    choices = Choices(
+        *(calibrate, metric, loss, mend is not None, unpack),
+        *(parse_bytes(memory_budget), seed),
+    )
+    with undisturbed(model, held_out, device) as place, countable_attention():
+        bench, mending = open_bench(model, held_out, choices, place)
+        chosen, is_named = choose_streams(bench.graph, streams)
+        refit = refit_of(bench, mending, seed) if mend is not None else None
+        session = _session(bench, chosen, refit, (is_named, mend, path, progress, seed))
+        found = _measure(session, sets, tolerance, metric_tolerance, refit)
+    return Ablation(dataset_of(found), bench.graph)
+
+
+def _check(mend: object, sets: object) -> None:
+    for name, value, known in (
+        ("mend", mend, (None,)),
+        ("sets", sets, ("frontier", "all", None)),
+    ):
+        if value not in known:
+            raise ArgumentError(f"{name} must be {' or '.join(map(repr, known))}, got {value!r}.")
+
+
+def _menders(mend: Mend) -> tuple[MenderName, ...]:
+    if mend is None:
+        return ()
+    return ("reader", "cascade") if mend == "auto" else (mend,)
+
+
+def _session(
+    bench: Bench, chosen: tuple[Skip, ...], refit: Refit | None, given: tuple[Any, ...]
+) -> Session:
+    is_named, mend, path, progress, seed = given
+    setting = {
+        **bench.setting(),
+        "streams": [stream.name for stream in chosen],
+        "mend": "none" if mend is None else mend,
+        "mending samples": "none" if refit is None else refit.fingerprint,
+        "seed": seed,
+    }
+    repair = None if refit is None else refit.repair
+    journal = Journal(path, setting)
+    return Session(bench, chosen, is_named, _menders(mend), repair, journal, progress, seed)
+
+
+def _measure(
+    session: Session,
+    sets: Sets,
+    tolerance: float | None,
+    metric_tolerance: float | None,
+    refit: Refit | None,
+) -> Findings:
+    bench = session.bench
+    metric = _whole_metric(bench, session.whole)
+    judge = Judge(bench, session.whole, metric)
+    is_ratio = bench.loss.is_ratio
+    allowed = default_tolerance(judge.whole_bits, is_ratio=is_ratio)
+    allowed = allowed if tolerance is None else tolerance
+    may_lose = METRIC_SHARE * abs(metric) if metric_tolerance is None else metric_tolerance
+    ranked = session.screen
+    plain = {name: _judged(judge, bench, scores) for name, scores in session.plain.items()}
+    examined = session.examined
+    points = session.frontier(allowed).points if sets is not None else ()
+    return Findings(
+        bench=bench,
+        whole=session.whole,
+        streams=session.streams,
+        plain=plain,
+        mended=_all_judged(judge, examined) if session.menders else {},
+        examined=examined,
+        refused=session.refused,
+        points=tuple(Point(one, judge.judge(one.scores, one.metric)) for one in points),
+        screen=ranked,
+        tolerance=allowed,
+        metric_tolerance=may_lose,
+        menders=session.menders,
+        mending_samples=(0, "") if refit is None else (refit.count, refit.fingerprint),
+        shares=session.shapley() if sets == "all" else {},
+        costs=session.clock.in_passes(),
+        whole_metric=metric,
+        notes=tuple(session.notes),
+    )
+
+
+def _judged(judge: Judge, bench: Bench, scores: Scores) -> Judged:
+    held_out = bench.held_out
+    return judge.judge(scores.part(held_out.parts.judge, held_out.measured))
+
+
+def _all_judged(judge: Judge, examined: dict[str, Examined]) -> dict[str, Judged]:
+    return {name: judge.judge(one.scores, one.metric) for name, one in examined.items()}
+
+
+def _whole_metric(bench: Bench, whole: Scores) -> float:
+    """Return the whole net's metric, on the samples that judge; NaN without one."""
+    if bench.metric is None:
+        return math.nan
+    if bench.metric.of == "net":
+        return bench.metric.of_net(bench.model)
+    judged = whole.part(bench.held_out.parts.judge, bench.held_out.measured)
+    assert judged.metric is not None
+    known = judged.metric[~np.isnan(judged.metric)]
+    return float(known.mean()) if len(known) else math.nan

@@ -1,0 +1,137 @@
+"""From the caller's arguments to what an ablation is of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from infoflow.capture.batches import Samples
+from infoflow.capture.traced_model import check_plain
+from infoflow.capture.unpack import Unpack
+from infoflow.graph import LayerGraph, trace
+from infoflow.graph.running.comparison import are_close
+from infoflow.graph.running.pytree import tensors_in
+from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError, Skip
+from infoflow.pruning.ablation.bench import Bench
+from infoflow.pruning.ablation.heldout import divide, scan
+from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
+from infoflow.pruning.ablation.metrics import Metric, resolve_metric
+from infoflow.pruning.choice import StreamName, candidates, find_streams
+from infoflow.pruning.variants import observe
+
+#: What ``loss=`` and ``metric=`` take.
+LossChoice = str | SampleLoss | Callable[..., Any]
+MetricChoice = str | Metric | Callable[..., Any] | None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What :func:`infoflow.ablate` was asked to measure with; see there."""
+
+    calibrate: Iterable[Any] | None
+    metric: MetricChoice
+    loss: LossChoice
+    mends: bool
+    unpack: Unpack | None
+    budget: int
+    seed: int
+
+
+def open_bench(
+    model: nn.Module, held_out: Iterable[Any], choices: Choices, place: torch.device
+) -> tuple[Bench, Samples | None]:
+    """Return what the ablation is of, and the samples that mend where others do.
+
+    In evaluation mode, without gradients.
+
+    Raises
+    ------
+    InfoflowError
+        If the samples are too few or differ from pass to pass, the net cannot be replayed, or the
+        loss or the metric do not fit.
+    """
+    check_plain(model, "ablate")
+    samples = Samples(held_out, unpack=choices.unpack, model=model, device=place, seed=choices.seed)
+    example = samples.example()
+    graph = trace(model, example.call)
+    _check_replay(graph)
+    mending, given = _calibration(model, choices, place)
+    parts = divide(samples, mends=choices.mends, calibrate=given, seed=choices.seed)
+    footprint = observe(graph.program, example.call)
+    batch = next(iter(parts.batches(parts.measured)))
+    output = batch.call.of(graph.source.model)
+    _check_output(graph, batch.call, output)
+    loss = resolve_loss(
+        choices.loss, output=output, target=batch.target, call=batch.call, graph=graph
+    )
+    metric = None
+    if choices.metric is not None:
+        metric = resolve_metric(choices.metric, loss=loss, target=batch.target)
+    return Bench(graph, footprint, parts, loss, metric, choices.budget), mending
+
+
+def _check_replay(graph: LayerGraph) -> None:
+    if graph.verification.label != "exact":
+        raise PruningError(
+            f"{graph.model} cannot be ablated, since its recording stands for "
+            f"{graph.verification.label}, and samples are judged in batches of any size; expected "
+            f"one that stands for any input. {graph.verification}"
+        )
+    if not graph.merges:
+        raise ArgumentError(
+            f"{graph.model} has no merges, so there is no stream to leave out; expected a net with "
+            "skip connections, residual blocks or gates. print(infoflow.trace(model, example)) "
+            "shows its layers."
+        )
+
+
+def _check_output(graph: LayerGraph, call: Any, output: Any) -> None:
+    """Raise where the program gives something else than the model on held-out samples."""
+    replayed = None
+    for pair in graph.program.run(call):
+        replayed = pair[1]
+    if not are_close(tensors_in(replayed), tensors_in(output)):
+        raise PruningError(
+            f"{graph.model} gives something else on the held-out samples than its recording does; "
+            "expected the same. Check that forward does not depend on the values of its input."
+        )
+
+
+def _calibration(
+    model: nn.Module, choices: Choices, place: torch.device
+) -> tuple[Samples | None, NDArray[np.int64] | None]:
+    if not choices.mends or choices.calibrate is None:
+        return None, None
+    samples = Samples(
+        choices.calibrate, unpack=choices.unpack, model=model, device=place, seed=choices.seed
+    )
+    return samples, np.unique(scan(samples)[0])
+
+
+def choose_streams(
+    graph: LayerGraph, streams: StreamName | Iterable[StreamName]
+) -> tuple[tuple[Skip, ...], bool]:
+    """Return the streams to ablate, and whether the caller has named them."""
+    if isinstance(streams, str) and streams == "all":
+        return tuple(stream for merge in graph.merges for stream in candidates(merge)), False
+    found = find_streams(graph, streams)
+    if not found:
+        raise ArgumentError("streams must be 'all' or name at least one stream, got none.")
+    return found, True
+
+
+def check_tolerances(tolerance: float | None, metric_tolerance: float | None) -> None:
+    """Raise an ArgumentError for tolerances that are no numbers above 0."""
+    for name, value in (("tolerance", tolerance), ("metric_tolerance", metric_tolerance)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise ArgumentTypeError(f"{name} must be a number, got {type(value).__name__}.")
+        if not 0 < value < np.inf:
+            raise ArgumentError(f"{name} must be a number greater than 0, got {value}.")

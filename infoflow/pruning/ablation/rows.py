@@ -1,0 +1,211 @@
+"""Rows of an ablation: a stream, a set of streams, and the verdicts on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import xarray as xr
+
+from infoflow.interface import Skip
+from infoflow.pruning.ablation.bounds import Interval, Verdict
+from infoflow.pruning.ablation.judging import Judged, Judgement, decide
+from infoflow.pruning.ablation.metric_loss import GroupLoss, MetricLoss
+
+
+@dataclass(frozen=True)
+class StreamLoss:
+    """What a net loses without one stream.
+
+    Parameters
+    ----------
+    skip
+        The stream.
+    status
+        ``"measured"``; ``"ranked"`` by a backward pass only; or ``"cannot go"``.
+    plain, mended
+        Bits lost as it is, and mended; None where that was not measured.
+    mender
+        What mended best: ``"plain"``, ``"reader"`` or ``"cascade"``; empty where nothing was tried.
+    verdict
+        On the mended net, where there is one: ``"prune"``, ``"keep"`` or ``"cannot tell"``.
+    reason
+        Why, in words.
+    more_samples
+        How many more judging samples would tell; None where that cannot be said, 0 where the
+        verdict is firm.
+    metric
+        What is lost of the user's metric, or None.
+    parameters, multiply_adds, activation_bytes, time
+        What the net saves; see :class:`infoflow.Ablation`.
+    """
+
+    skip: Skip
+    status: str
+    plain: Interval | None
+    mended: Interval | None
+    mender: str
+    verdict: Verdict
+    reason: str
+    more_samples: int | None
+    metric: MetricLoss | None
+    parameters: float
+    multiply_adds: float
+    activation_bytes: float
+    time: float
+
+    @property
+    def best(self) -> Interval | None:
+        """Bits lost mended, where that was measured, else as it is."""
+        return self.plain if self.mended is None else self.mended
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """What a net loses without a set of streams.
+
+    Parameters
+    ----------
+    streams
+        Names of the streams; those of the point before are among them.
+    labels
+        What they are called in tables.
+    interval
+        Bits lost, with its interval.
+    mender
+        What mended best.
+    verdict, reason
+        As for a stream.
+    metric
+        What is lost of the user's metric, or None.
+    parameters, multiply_adds, activation_bytes, time
+        What the net saves.
+    """
+
+    streams: tuple[str, ...]
+    labels: tuple[str, ...]
+    interval: Interval
+    mender: str
+    verdict: Verdict
+    reason: str
+    metric: MetricLoss | None
+    parameters: float
+    multiply_adds: float
+    activation_bytes: float
+    time: float
+
+    @property
+    def bits(self) -> float:
+        """Bits lost."""
+        return self.interval.value
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval of the bits lost."""
+        return self.interval.low
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval of the bits lost."""
+        return self.interval.high
+
+
+def interval_of(row: xr.Dataset, prefix: str = "bits") -> Interval | None:
+    """Return the interval that a row of the dataset holds, None where nothing was measured."""
+    value = float(row[prefix])
+    if math.isnan(value):
+        return None
+    low, high, robust_low, robust_high, largest = (
+        float(row[f"{prefix}_{end}"])
+        for end in ("low", "high", "robust_low", "robust_high", "largest_rise")
+    )
+    samples, method = int(row.attrs["judging_samples"]), str(row.attrs["interval"])
+    return Interval(
+        value,
+        low,
+        high,
+        robust_low,
+        robust_high,
+        largest,
+        level=0.95,
+        samples=samples,
+        method=method,
+    )
+
+
+def metric_of(row: xr.Dataset, prefix: str = "") -> MetricLoss | None:
+    """Return what a row says of the metric, None where there is none."""
+    name = f"{prefix}metric_loss"
+    if name not in row or math.isnan(float(row[name])):
+        return None
+    value, low, high, worst = (
+        float(row[f"{prefix}{field}"])
+        for field in ("metric_loss", "metric_loss_low", "metric_loss_high", "metric_worst_low")
+    )
+    whole = float(row.attrs["whole_metric"])
+    group = str(row[f"{prefix}metric_worst"].item())
+    groups = () if math.isnan(worst) else (GroupLoss(group, 0, worst, worst, math.nan),)
+    return MetricLoss(whole, math.nan, value, low, high, groups)
+
+
+def judgement_of(
+    interval: Interval, metric: MetricLoss | None, tolerance: float, metric_tolerance: float
+) -> tuple[Judgement, str]:
+    """Return the verdict, and the reason in words."""
+    found = decide(Judged(interval, metric), tolerance, metric_tolerance)
+    if found.veto and interval.high < tolerance:
+        return found, found.veto
+    if found.verdict == "prune":
+        ends = max(interval.high, interval.robust_high)
+        return found, f"loses at most {ends:.2g}, below the tolerance of {tolerance:.2g}"
+    if found.verdict == "keep":
+        ends = min(interval.low, interval.robust_low)
+        return found, f"loses at least {ends:.2g}, above the tolerance of {tolerance:.2g}"
+    if found.more_samples is None:
+        return found, f"the tolerance of {tolerance:.2g} lies within the interval"
+    more = f"{found.more_samples:,} more judging samples would tell"
+    return found, f"the tolerance of {tolerance:.2g} lies within the interval; about {more}"
+
+
+def stream_loss(
+    row: xr.Dataset, skip: Skip, tolerance: float, metric_tolerance: float
+) -> StreamLoss:
+    """Return what the dataset says of one stream."""
+    plain_row, mended_row = row.sel(net="plain"), row.sel(net="mended")
+    plain, mended = interval_of(plain_row), interval_of(mended_row)
+    metric = metric_of(plain_row if mended is None else mended_row)
+    status = str(row["status"].item())
+    verdict: Verdict = "cannot tell"
+    reason, more = "only ranked by a backward pass, which tells an order and no loss", None
+    best = plain if mended is None else mended
+    if status == "cannot go":
+        verdict, reason, more = "keep", str(row["note"].item()), 0
+    elif best is not None:
+        found, reason = judgement_of(best, metric, tolerance, metric_tolerance)
+        verdict, more = found.verdict, found.more_samples
+        if mended is None and row.attrs["menders"] and verdict == "keep":
+            verdict, more = "cannot tell", None
+            reason = f"{reason} as it is; it was not mended, and may lose less then"
+    return StreamLoss(
+        *(skip, status, plain, mended, str(row["best_mender"].item()), verdict, reason, more),
+        metric,
+        *(float(row[name]) for name in ("parameters", "multiply_adds", "activation_bytes", "time")),
+    )
+
+
+def frontier_point(
+    row: xr.Dataset, names: list[str], labels: list[str], tolerance: float, metric_tolerance: float
+) -> FrontierPoint:
+    """Return what the dataset says of one set of the frontier."""
+    interval = interval_of(row, "point_bits")
+    assert interval is not None
+    metric = metric_of(row, "point_")
+    found, reason = judgement_of(interval, metric, tolerance, metric_tolerance)
+    chosen = [place for place, inside in enumerate(row["in_point"].values) if inside]
+    savings = ("parameters", "multiply_adds", "activation_bytes", "time")
+    return FrontierPoint(
+        tuple(names[place] for place in chosen),
+        tuple(labels[place] for place in chosen),
+        *(interval, str(row["point_mender"].item()), found.verdict, reason, metric),
+        *(float(row[f"point_{name}"]) for name in savings),
+    )

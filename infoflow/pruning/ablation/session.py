@@ -1,0 +1,272 @@
+"""The stages of an ablation, one after the other."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from infoflow.interface import ArgumentError, PruningError, Skip
+from infoflow.pruning.ablation.bench import Advance, Bench, Scores
+from infoflow.pruning.ablation.costs import VariantCosts
+from infoflow.pruning.ablation.frontier import Walk, greedy_order, walk
+from infoflow.pruning.ablation.journal import Journal, pack_scores, unpack_scores
+from infoflow.pruning.ablation.nets import (
+    Examined,
+    MenderName,
+    Repair,
+    Workshop,
+    lost_bits,
+)
+from infoflow.pruning.ablation.screening import Screen, screen
+from infoflow.pruning.ablation.shapley import MOST, all_sets, shapley_shares
+from infoflow.pruning.choice import StreamNames
+from infoflow.pruning.variants import Variant, silenced
+
+#: Up to this many streams are all measured; of more, as many as the passes below allow.
+FEW = 64
+#: Forward passes that measuring plain cuts may take where streams are ranked first.
+PASSES = 30.0
+#: Streams of a ranking that are mended.
+MOST_MENDED = 32
+
+
+@dataclass
+class Clock:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time of a stage."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def in_passes(self) -> dict[str, float]:
+        """Return the stages' time in forward passes of the whole net."""
+        one = self.seconds.get("forward", 0.0)
+        return {
+            name: value / one if one else math.nan
+            for name, value in self.seconds.items()
+            if name != "forward"
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """Measures streams and sets of a net.
+
+    Parameters
+    ----------
+    bench
+        What the ablation is of.
+    streams, is_named
+        The streams, and whether the caller has named them.
+    menders, repair
+        What is tried beside the plain cut, and what refits.
+    journal
+        Keeps what was measured.
+    shows
+        Whether to show bars; None shows them on a terminal.
+    seed
+        Of labels that are drawn.
+    """
+
+    bench: Bench
+    streams: tuple[Skip, ...]
+    is_named: bool
+    menders: tuple[MenderName, ...]
+    repair: Repair | None
+    journal: Journal
+    shows: bool | None = None
+    seed: int = 0
+    clock: Clock = field(default_factory=Clock)
+    refused: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def _bar(self, what: str, total: float) -> Iterator[Advance]:
+        """Show a bar over ``total`` nets and count its time as a stage."""
+        disable = None if self.shows is None else not self.shows
+        style = "{l_bar}{bar}| {n:.1f}/{total:.0f} [{elapsed}<{remaining}]"
+        with (
+            self.clock.stage(what),
+            tqdm(total=total, desc=what, disable=disable, bar_format=style, leave=False) as bar,
+        ):
+            yield bar.update
+
+    # ------------------------------------------------------------------------------ the whole net
+
+    @cached_property
+    def whole(self) -> Scores:
+        """The whole net's scores on the samples that choose or judge."""
+        with self._bar("forward", 1) as advance:
+            return self._kept("whole", lambda: self._whole(advance))
+
+    def _whole(self, advance: Advance) -> Scores:
+        return self.bench.score(self.bench.model, self._rows, advance)
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        return self.bench.held_out.measured
+
+    def _kept(self, name: str, measure: Callable[[], Scores]) -> Scores:
+        if name not in self.journal:
+            self.journal.add(name, pack_scores(measure()))
+        return unpack_scores(self.journal[name])
+
+    # ------------------------------------------------------------------------------ choosing
+
+    @cached_property
+    def screen(self) -> Screen | None:
+        """What a backward pass says of the streams, None where it cannot be computed."""
+        with self._bar("screening", 1) as advance:
+            try:
+                return screen(self.bench, self.streams, advance, self.seed)
+            except (RuntimeError, NotImplementedError) as error:
+                reason = str(error).splitlines()[0]
+                self.notes.append(f"streams could not be ranked by a backward pass ({reason})")
+                return None
+
+    @cached_property
+    def variants(self) -> dict[str, Variant]:
+        """The net without each stream that is measured, in the order of the graph."""
+        chosen = [stream.name for stream in self.streams]
+        if not self.is_named and len(chosen) > FEW and self.screen is not None:
+            return self._affordable(self.screen)
+        found = {name: self._silenced(name) for name in chosen}
+        return {name: variant for name, variant in found.items() if variant is not None}
+
+    def _silenced(self, name: str) -> Variant | None:
+        graph = self.bench.graph
+        try:
+            return silenced(graph, StreamNames.of([name], graph), self.bench.footprint)
+        except PruningError as error:
+            if self.is_named:
+                raise
+            self.refused[name] = str(error)
+            return None
+
+    def _affordable(self, ranked: Screen) -> dict[str, Variant]:
+        """Return the streams that seem to matter least, as many as the passes allow."""
+        costs = VariantCosts(self.bench)
+        scores = np.where(np.isnan(ranked.score), -np.inf, ranked.score)
+        found: dict[str, Variant] = {}
+        spent = 0.0
+        for place in np.argsort(scores, kind="stable"):
+            name = ranked.streams[place]
+            variant = self._silenced(name)
+            if variant is None:
+                continue
+            spent += costs.of(variant)
+            if spent > PASSES:
+                break
+            found[name] = variant
+        left = len(self.streams) - len(found) - len(self.refused)
+        self.notes.append(
+            f"{left} of {len(self.streams)} streams are only ranked, by one backward pass; the "
+            f"{len(found)} that seem to matter least were measured. Name others as streams= to "
+            "measure them"
+        )
+        order = [stream.name for stream in self.streams]
+        return dict(sorted(found.items(), key=lambda pair: order.index(pair[0])))
+
+    # ------------------------------------------------------------------------------ measuring
+
+    @cached_property
+    def plain(self) -> dict[str, Scores]:
+        """Scores of the net without each stream as it is."""
+        return self._measured(self.variants, "measuring")
+
+    def _measured(self, variants: Mapping[str, Variant], what: str) -> dict[str, Scores]:
+        names = {name: f"plain {name}" for name in variants}
+        missing = {n: v for n, v in variants.items() if names[n] not in self.journal}
+        with self._bar(what, len(variants)) as advance:
+            advance(len(variants) - len(missing))
+            for group in self.bench.groups(missing):
+                for name, scores in self.bench.score_variants(group, self._rows, advance).items():
+                    self.journal.add(names[name], pack_scores(scores))
+        return {name: unpack_scores(self.journal[key]) for name, key in names.items()}
+
+    @cached_property
+    def _workshop(self) -> Workshop:
+        return Workshop(self.bench, self.whole, self.menders, self.repair, self.journal)
+
+    @cached_property
+    def examined(self) -> dict[str, Examined]:
+        """The best net without each stream that is mended, or measured where nothing is mended."""
+        names = self._to_mend()
+        with self._bar("mending" if self.menders else "accounting", len(names)) as advance:
+            return {name: self._examine([name], advance) for name in names}
+
+    def _to_mend(self) -> list[str]:
+        names = list(self.plain)
+        if self.is_named or len(self.streams) <= FEW:
+            return names
+        by_loss = sorted(names, key=lambda name: self._choosing_bits(self.plain[name]))
+        chosen = set(by_loss[:MOST_MENDED])
+        return [name for name in names if name in chosen]
+
+    def _examine(self, names: Sequence[str], advance: Advance) -> Examined:
+        plain = self.plain.get(names[0]) if len(names) == 1 else None
+        return self._workshop.examine(names, plain, advance)
+
+    def _choosing_bits(self, scores: Scores) -> float:
+        held_out = self.bench.held_out
+        choose = held_out.parts.choose
+        parts = (one.part(choose, held_out.measured) for one in (self.whole, scores))
+        return lost_bits(self.bench, *parts)
+
+    # ------------------------------------------------------------------------------ sets
+
+    def frontier(self, tolerance: float) -> Walk:
+        """Return the nested sets within the tolerance, on the samples that choose."""
+        lost = {name: found.menders[found.mender] for name, found in self.examined.items()}
+        names = [name for name, bits in lost.items() if bits <= tolerance]
+        order = greedy_order(names, self._expectation(lost))
+        with self._bar("frontier", len(order)) as advance:
+
+            def measure(chosen: Sequence[str]) -> Examined | None:
+                try:
+                    return self._examine(chosen, advance)
+                except PruningError:
+                    return None  # without these, no way is left
+
+            return walk(order, tolerance, measure)
+
+    def _expectation(self, lost: Mapping[str, float]) -> Callable[[Sequence[str]], float]:
+        """Return what sets are expected to cost: by the backward pass, or by single losses."""
+        ranked = self.screen if not self.menders else None
+        if ranked is None or np.isnan(ranked.joint).any():
+            return lambda chosen: sum(lost[name] for name in chosen)
+        return ranked.of_set
+
+    def shapley(self) -> dict[str, float]:
+        """Return exact Shapley shares of the loss as it is, of at most 12 streams."""
+        names = [stream.name for stream in self.streams]
+        if len(names) > MOST:
+            raise ArgumentError(
+                f"sets='all' measures every set of streams, of at most {MOST} streams, got "
+                f"{len(names)}. Name those that you ask about as streams=."
+            )
+        graph = self.bench.graph
+        variants = {
+            " + ".join(chosen): silenced(graph, StreamNames.of(chosen, graph), self.bench.footprint)
+            for chosen in all_sets(names)
+        }
+        scores = self._measured(variants, "all sets")
+        judge, measured = self.bench.held_out.parts.judge, self.bench.held_out.measured
+        whole = self.whole.part(judge, measured)
+        losses = {
+            frozenset(key.split(" + ")): lost_bits(self.bench, whole, one.part(judge, measured))
+            for key, one in scores.items()
+        }
+        return shapley_shares(names, losses)
