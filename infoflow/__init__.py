@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         unit_entropies,
         usable_information,
     )
-    from infoflow.flow import FlowResult, Tracker, analyze, load, paper_schedule, plan
+    from infoflow.flow import FlowResult, Tracker, analyze, paper_schedule, plan
     from infoflow.flow.probe_result import ProbeResult
     from infoflow.flow.probing import probe
     from infoflow.flow.units import layer_unit_entropies
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         suggest_pruning,
         verify_pruning,
     )
+    from infoflow.results import Result, Table, concat, load
     from infoflow.validation import validate
 
 __version__ = "0.1.0"
@@ -82,13 +83,14 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("StreamBits", "UsableStreams"), "flow.usable_result"),
     "ProbeResult": "flow.probe_result",
     "probe": "flow.probing",
-    **dict.fromkeys(("FlowResult", "Tracker", "analyze", "load", "paper_schedule", "plan"), "flow"),
+    **dict.fromkeys(("FlowResult", "Tracker", "analyze", "paper_schedule", "plan"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
     **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),
     **dict.fromkeys(("Ablation", "ablate"), "pruning"),
     **dict.fromkeys(("prune", "suggest_pruning", "verify_pruning"), "pruning"),
+    **dict.fromkeys(("Result", "Table", "concat", "load"), "results"),
     "validate": "validation",
 }
 
@@ -117,9 +119,11 @@ __all__ = [
     "PruningTrial",
     "Relative",
     "Renyi",
+    "Result",
     "SamplePropagation",
     "Skip",
     "StreamBits",
+    "Table",
     "Target",
     "Tracker",
     "UsableInformation",
@@ -127,6 +131,7 @@ __all__ = [
     "Verification",
     "ablate",
     "analyze",
+    "concat",
     "distance_histograms",
     "estimate",
     "ksg",

@@ -14,17 +14,18 @@ PACKAGE = Path(infoflow.__file__).parent
 #: For each room, the rooms that it may import from besides itself.
 ALLOWED = {
     "interface": set(),
-    "graph": {"interface"},
-    "estimators": {"interface"},
+    "results": {"interface"},
+    "graph": {"interface", "results"},
+    "estimators": {"interface", "results"},
     "capture": {"interface", "graph", "estimators"},
-    "flow": {"interface", "graph", "estimators", "capture"},
-    "pruning": {"interface", "graph", "estimators", "capture", "flow"},
-    "plots": {"interface", "graph", "estimators", "capture", "flow", "pruning"},
+    "flow": {"interface", "results", "graph", "estimators", "capture"},
+    "pruning": {"interface", "results", "graph", "estimators", "capture", "flow"},
+    "plots": {"interface", "results", "graph", "estimators", "capture", "flow", "pruning"},
     "testing": {"interface", "estimators"},
-    "validation": {"interface", "graph", "estimators", "capture", "flow", "testing"},
+    "validation": {"interface", "results", "graph", "estimators", "capture", "flow", "testing"},
     "cli": {
-        *("interface", "graph", "estimators", "capture", "flow", "pruning", "plots", "testing"),
-        "validation",
+        *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots"),
+        *("testing", "validation"),
     },
     "__main__": {"cli"},
 }

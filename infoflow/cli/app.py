@@ -250,8 +250,8 @@ def prune_suggest(
     from infoflow.cli.figures import check_folder, check_result, save_figures
     from infoflow.cli.measuring import load_subject
     from infoflow.cli.pruning import print_advice
-    from infoflow.flow import load
     from infoflow.pruning import suggest_pruning
+    from infoflow.results import load
 
     if save_plots is not None:
         check_folder(save_plots)

@@ -96,15 +96,11 @@ def dataset_of(
 
 
 #: What a file must hold, as variables or coordinates, and as attributes.
-_FIELDS = ("epoch", "layer", "index", "ixm", "iym", "samples")
-_CEILINGS = ("ixm_ceiling", "iym_ceiling", "ixm_saturated", "iym_saturated")
-_ATTRIBUTES = ("kind", "target")
-
-
-def missing_fields(dataset: xr.Dataset) -> list[str]:
-    """Return what a stored result lacks and cannot do without."""
-    lacking = [name for name in (*_FIELDS, *_CEILINGS) if name not in dataset]
-    return [*lacking, *(name for name in _ATTRIBUTES if name not in dataset.attrs)]
+NEEDED = (
+    *("epoch", "layer", "index", "ixm", "iym", "samples"),
+    *("ixm_ceiling", "iym_ceiling", "ixm_saturated", "iym_saturated"),
+    *("kind", "target"),
+)
 
 
 def with_missing(dataset: xr.Dataset) -> xr.Dataset:

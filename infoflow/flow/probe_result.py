@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +13,13 @@ from torch import Tensor
 
 from infoflow.estimators.linear import LinearReadout
 from infoflow.estimators.scores import METRICS, score
-from infoflow.flow.files import write_whole
 from infoflow.flow.readouts import Task, constant_overlaps
 from infoflow.graph.text_table import align
+from infoflow.results import Result
 
 
-@dataclass(frozen=True, eq=False)
-class ProbeResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class ProbeResult(Result):
     """How well linear read-outs of the layers do on samples that they have not seen.
 
     Parameters
@@ -35,7 +33,9 @@ class ProbeResult:
         ``layer``. Metrics go from 0 to 1 and have no unit.
     """
 
-    dataset: xr.Dataset
+    needs = ("layer", "index", "features", "strength")
+    dims = ("layer",)
+    always = tuple(METRICS)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -47,19 +47,8 @@ class ProbeResult:
         """Names of the layers, in the order of computation."""
         return [str(name) for name in self.dataset["layer"].values]
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the dataset as netCDF; ``ProbeResult(xarray.load_dataset(path))`` reads it.
-
-        A file that is there is replaced only when the new one is complete.
-
-        Raises
-        ------
-        ResultFileError
-            If the file cannot be written.
-        """
-        return write_whole(self.dataset, path)
-
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return every metric of every layer."""
         about = self.dataset.attrs
         names = [METRICS[name] for name in self.metrics]
         header = ["", "layer", "features", *(cell for name in names for cell in (name, "± sd"))]
@@ -77,9 +66,6 @@ class ProbeResult:
             spread = float(moment[f"{name}_sd"])
             cells += [f"{float(moment[name]):.3f}", "" if np.isnan(spread) else f"{spread:.3f}"]
         return cells
-
-    def __repr__(self) -> str:
-        return f"ProbeResult({len(self.layers)} layers, {', '.join(self.metrics)})"
 
 
 def result_of(

@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 import json
-import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import numpy as np
 import xarray as xr
 
 from infoflow.flow.audit import Audit, audit
 from infoflow.flow.dataset import (
     DOUBT,
     FLAGS,
+    NEEDED,
     PER_EPOCH,
     PER_LAYER,
     SKETCH_ERRORS,
     STREAM_PREFIX,
     WHERE_KNOWN,
     dataset_of,
-    missing_fields,
     with_missing,
 )
-from infoflow.flow.files import write_whole
 from infoflow.flow.measure import Measurement
 from infoflow.flow.result_table import result_table
 from infoflow.flow.sweep import OrderChange, order_changes
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Estimator, InfoflowError, ResultFileError, Unit
+from infoflow.results import Result, concat
+from infoflow.results.frame import tidy_frame
+from infoflow.results.plain import plain
 
-#: Version of the file's layout; raised when a file of before can no longer be read.
-SCHEMA = 1
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-class FlowResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class FlowResult(Result):
     """What :func:`infoflow.analyze` and :class:`infoflow.Tracker` measured.
 
-    Attributes
+    Parameters
     ----------
-    dataset : xarray.Dataset
+    dataset
         ``ixm``, ``iym``, their bounds, intervals, nulls and saturation flags by ``epoch``
         and ``layer``; ceilings, ``samples`` and ``singleton_classes`` by ``epoch``; after a sweep,
         ``ixm_sweep`` and ``iym_sweep`` by ``epoch``, ``noise`` and ``layer``. Units are in each
         variable's attributes; the kind of quantity, the estimator and Y are in the dataset's.
-    graph : LayerGraph
-        The net. After :func:`infoflow.load` it has no program to run.
+    graph
+        The net. It computes values as long as the model is there, which the result does not keep
+        alive; after :func:`infoflow.load` or unpickling it has no program to run.
 
     Examples
     --------
@@ -55,11 +58,20 @@ class FlowResult:
     >>> result = infoflow.analyze(UNet(base_channels=4), loader, progress=False, noise_variance=9.0)
     >>> result.ixm.sel(epoch=0, layer="output").item() <= 4.0
     True
+    >>> result
+    FlowResult(UNet: 23 layers, 1 epoch, in bits)
     """
 
-    def __init__(self, dataset: xr.Dataset, graph: LayerGraph) -> None:
-        self.dataset = dataset
-        self.graph = graph
+    graph: LayerGraph
+
+    needs = NEEDED
+    dims = ("epoch", "layer")
+    always = ("ixm", "iym")
+    agree = (*Result.agree, "estimator", "capture")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "graph", self.graph.released())
 
     @property
     def ixm(self) -> xr.DataArray:
@@ -70,11 +82,6 @@ class FlowResult:
     def iym(self) -> xr.DataArray:
         """I(Y;M) by epoch and layer; NaN where there was no Y."""
         return self.dataset["iym"]
-
-    @property
-    def unit(self) -> str:
-        """``"bits"`` or ``"nats"``."""
-        return str(self.dataset["ixm"].attrs["units"])
 
     @property
     def epochs(self) -> list[int]:
@@ -135,11 +142,7 @@ class FlowResult:
         InfoflowError
             If the result is of a single noise.
         """
-        if f"{quantity}_sweep" not in self.dataset:
-            raise InfoflowError(
-                f"This result holds no sweep of {quantity!r}. Measure with several noises, such as "
-                "noise=[0.1, 1.0, 10.0]."
-            )
+        self._check_sweep(quantity)
         return order_changes(
             self.dataset[f"{quantity}_sweep"].sel(epoch=self._checked_epoch(epoch))
         )
@@ -166,21 +169,50 @@ class FlowResult:
     def joined(self, later: FlowResult) -> FlowResult:
         """Return one result with the epochs of both; where both have one, ``later`` counts."""
         keep = [epoch for epoch in self.epochs if epoch not in later.epochs]
-        parts = [self.dataset.sel(epoch=keep), later.dataset]
-        joined = xr.concat(parts, dim="epoch", combine_attrs="override", join="exact")
-        return FlowResult(joined.sortby("epoch"), later.graph)
+        return concat([self.sel(epoch=keep), later], "epoch") if keep else later
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write netCDF; a file that is there is replaced only when the new one is complete.
+    def net(self) -> object:
+        """Return the kinds and shapes of the measured layers."""
+        layers = [self.graph[name] for name in self.layers]
+        return self.model, [(layer.name, layer.kind, tuple(layer.shape)) for layer in layers]
 
-        Raises
-        ------
-        ResultFileError
-            If the file cannot be written.
+    def to_frame(self, rows: Literal["layer", "noise", "stream"] = "layer") -> pd.DataFrame:
+        """Return a tidy pandas frame.
+
+        Parameters
+        ----------
+        rows
+            One row for each epoch and ``"layer"``; for each noise of a sweep as well
+            (``"noise"``); or for each ``"stream"`` into a merge, whose words are those of
+            :attr:`streams`.
         """
+        if rows == "layer":
+            return super().to_frame()
+        dims = {"noise": ("epoch", "noise", "layer"), "stream": ("epoch", "noise", "stream")}
+        if rows not in dims:
+            raise ArgumentError(f"rows must be 'layer', 'noise' or 'stream', got {rows!r}.")
+        if rows == "noise":
+            self._check_sweep("ixm")
+            sweeps = [str(name) for name in self.dataset if str(name).endswith("_sweep")]
+            return tidy_frame(self.dataset[sweeps], dims[rows], self.joined_along, sweeps)
+        return tidy_frame(self.streams, dims[rows], self.joined_along, ("all", "rest", "added"))
+
+    def stored(self) -> xr.Dataset:
+        """Return the dataset with the graph as JSON."""
         # a variable, since an HDF5 attribute may not exceed 64 kB, and a DenseNet's graph does
-        graph = json.dumps(self.graph.to_dict())
-        return write_whole(self.dataset.assign(graph=graph), path)
+        return self.dataset.assign(graph=json.dumps(self.graph.to_dict()))
+
+    @classmethod
+    def from_stored(cls, dataset: xr.Dataset, path: Path) -> Self:
+        """Return the result that :meth:`stored` gave; a ResultFileError where it is damaged."""
+        try:
+            graph = LayerGraph.from_dict(json.loads(dataset["graph"].item()))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResultFileError(
+                f"{path} lacks the layer graph of an infoflow result, or holds a damaged one "
+                f"({type(error).__name__}). Measure again, or take the file from a complete copy."
+            ) from error
+        return cls(with_missing(dataset.drop_vars("graph")), graph)
 
     def to_dict(self, epoch: int | None = None) -> dict[str, Any]:
         """Return one epoch (the last, unless said otherwise) as plain lists and numbers."""
@@ -193,11 +225,11 @@ class FlowResult:
             if name in moment
         }
         rows = [
-            {"index": int(i), "layer": name, **{key: _plain(columns[key][row]) for key in columns}}
+            {"index": int(i), "layer": name, **{key: plain(columns[key][row]) for key in columns}}
             for row, (i, name) in enumerate(zip(moment["index"].values, self.layers, strict=True))
         ]
         numbers = (*PER_EPOCH, "samples", "singleton_classes")
-        per_epoch = {name: _plain(moment[name].item()) for name in numbers}
+        per_epoch = {name: plain(moment[name].item()) for name in numbers}
         changes = (
             {name: [str(c) for c in self.order_changes(name, epoch)] for name in ("ixm", "iym")}
             if "noise" in self.dataset.dims
@@ -212,26 +244,24 @@ class FlowResult:
             "layers": rows,
         }
 
+    def _check_sweep(self, quantity: str) -> None:
+        if f"{quantity}_sweep" not in self.dataset:
+            raise InfoflowError(
+                f"This result holds no sweep of {quantity!r}. Measure with several noises, such as "
+                "noise=[0.1, 1.0, 10.0]."
+            )
+
     def _checked_epoch(self, epoch: int | None) -> int:
+        self.single()
         if epoch is not None and epoch not in self.epochs:
             raise ArgumentError(
                 f"epoch must be among the measured ones, {self.epochs}, got {epoch}."
             )
         return self.epochs[-1] if epoch is None else epoch
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return the table of the last epoch."""
         return result_table(self.to_dict(), self.epochs)
-
-    def __repr__(self) -> str:
-        return (
-            f"FlowResult({self.graph.model}: {len(self.layers)} layers, "
-            f"{len(self.epochs)} epochs, in {self.unit})"
-        )
-
-
-def _plain(value: Any) -> Any:
-    """Return a JSON value: NaN, which JSON lacks, becomes None."""
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def result_of(
@@ -239,50 +269,4 @@ def result_of(
 ) -> FlowResult:
     """Label a measurement."""
     dataset = dataset_of(measurement, estimator, unit, epoch)
-    return FlowResult(dataset.assign_attrs(infoflow_schema=SCHEMA), measurement.graph)
-
-
-def load(path: str | os.PathLike[str]) -> FlowResult:
-    """Read a result that :meth:`FlowResult.save` wrote.
-
-    Raises
-    ------
-    ResultFileError
-        If there is no such file, it is truncated, no infoflow result, or of another schema.
-    """
-    source = Path(path)
-    if not source.is_file():
-        raise ResultFileError(f"There is no file {source}. Expected a result that .save() wrote.")
-    try:
-        with xr.open_dataset(source, engine="h5netcdf") as stored:
-            dataset = stored.load()
-    except Exception as error:
-        raise ResultFileError(
-            f"{source} cannot be read as an infoflow result ({type(error).__name__}): it is "
-            "truncated or no netCDF file. Measure again, or take the file from a complete copy."
-        ) from error
-    schema = dataset.attrs.get("infoflow_schema")
-    if schema is None:
-        raise ResultFileError(
-            f"{source} is netCDF, but no infoflow result: it has no infoflow_schema. Expected a "
-            "file that FlowResult.save() wrote."
-        )
-    if schema != SCHEMA:
-        raise ResultFileError(
-            f"{source} has schema {schema}, this version of infoflow reads schema {SCHEMA}. Use "
-            "the version that wrote it, or measure again."
-        )
-    lacking = missing_fields(dataset)
-    if lacking:
-        raise ResultFileError(
-            f"{source} lacks {', '.join(lacking)}, which every infoflow result has. Measure again, "
-            "or take the file from a complete copy."
-        )
-    try:
-        graph = LayerGraph.from_dict(json.loads(dataset["graph"].item()))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ResultFileError(
-            f"{source} lacks the layer graph of an infoflow result, or holds a damaged one "
-            f"({type(error).__name__}). Measure again, or take the file from a complete copy."
-        ) from error
-    return FlowResult(with_missing(dataset.drop_vars("graph")), graph)
+    return FlowResult(dataset, measurement.graph)

@@ -16,7 +16,7 @@ from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
 from infoflow.flow.measure import Layers, Settings, measure, warn_of_saturation
-from infoflow.flow.result import FlowResult, load, result_of
+from infoflow.flow.result import FlowResult, result_of
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.leaves import Choice
 from infoflow.interface import (
@@ -27,6 +27,7 @@ from infoflow.interface import (
     Unit,
     nats_per,
 )
+from infoflow.results import load
 
 Schedule = Callable[[int], bool] | Collection[int]
 
@@ -144,7 +145,9 @@ class Tracker:
             raise ArgumentError(
                 f"path must be a file for the result, got the folder {self.path}. Add a name to it."
             )
-        self._result = load(self.path) if self.path is not None and self.path.exists() else None
+        self._result = (
+            load(self.path, FlowResult) if self.path is not None and self.path.exists() else None
+        )
 
     @property
     def result(self) -> FlowResult:

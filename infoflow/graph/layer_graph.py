@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -83,6 +84,18 @@ class LayerGraph:
         self._by_name = {layer.name: layer for layer in layers}
         self._source = source
         self._anatomy = anatomy
+        #: The program knows its model weakly: a graph keeps it, a result's graph does not.
+        self._kept = source.model if source is not None else None
+
+    def released(self) -> LayerGraph:
+        """Return the same graph, which does not keep the model alive."""
+        found = copy.copy(self)
+        found._source, found._anatomy, found._kept = self._source, self._anatomy, None
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the program, which is of a model in memory."""
+        return {**vars(self), "_source": None, "_anatomy": None, "_kept": None}
 
     @property
     def skips(self) -> tuple[Skip, ...]:
@@ -225,8 +238,11 @@ class LayerGraph:
 
     @property
     def has_program(self) -> bool:
-        """Whether values can be computed; not where the graph was read from a file."""
-        return self._source is not None
+        """Whether values can be computed.
+
+        Not where the graph was read from a file, or the model of a result has been deleted.
+        """
+        return self._source is not None and self._source.program.is_alive
 
     @property
     def source(self) -> Source:

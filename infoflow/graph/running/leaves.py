@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -38,13 +39,16 @@ class Leaves:
     def __init__(
         self, model: nn.Module, leaves: Sequence[Choice] = (), opened: Sequence[Choice] = ()
     ) -> None:
-        self._names = {module: name for name, module in model.named_modules()}
+        # weak, so that a graph does not keep its model alive
+        self._names = WeakKeyDictionary({module: name for name, module in model.named_modules()})
         _check_choices(model, self._names, (*leaves, *opened))
-        self._leaves = {
-            module: module is not model
-            and _is_leaf(module, name, leaves=tuple(leaves), opened=tuple(opened))
-            for module, name in self._names.items()
-        }
+        self._leaves = WeakKeyDictionary(
+            {
+                module: module is not model
+                and _is_leaf(module, name, leaves=tuple(leaves), opened=tuple(opened))
+                for module, name in self._names.items()
+            }
+        )
 
     @property
     def scripted(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.graph.running.arguments import Arguments, named_leaves
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, InfoflowError
 
 
 class Program:
@@ -19,7 +20,7 @@ class Program:
     Parameters
     ----------
     model
-        The model that was recorded.
+        The model that was recorded; the program does not keep it alive.
     graph
         Its calls, in order; the targets are names of the modules and tensors of ``root``.
     sources
@@ -46,15 +47,36 @@ class Program:
         constants: Mapping[str, Tensor] | None = None,
         outcomes: Mapping[fx.Node, bool] | None = None,
     ) -> None:
-        self.model = model
+        self._model = weakref.ref(model)
         self.graph = graph
         self.sources = dict(sources)
-        self.root = model if root is None else root
+        self._root = root
         self.constants = dict(constants or {})
         self._outcomes = dict(outcomes or {})
         self._position = {node: i for i, node in enumerate(graph.nodes)}
         self.fixed = fixed
-        self._modules: dict[str, nn.Module] = {}
+        self._modules: weakref.WeakValueDictionary[str, nn.Module] = weakref.WeakValueDictionary()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the model is still there."""
+        return self._model() is not None
+
+    @property
+    def model(self) -> nn.Module:
+        """The model that was recorded; an InfoflowError where it has been deleted."""
+        model = self._model()
+        if model is None:
+            raise InfoflowError(
+                "The model of this graph has been deleted, so that nothing can be computed. Trace "
+                "a model again with infoflow.trace(model, example)."
+            )
+        return model
+
+    @property
+    def root(self) -> nn.Module:
+        """What the targets are names in."""
+        return self.model if self._root is None else self._root
 
     @property
     def nodes(self) -> list[fx.Node]:
@@ -66,9 +88,10 @@ class Program:
         if node.op != "call_module":
             return None
         target = str(node.target)
-        if target not in self._modules:
-            self._modules[target] = self.root.get_submodule(target)
-        return self._modules[target]
+        module = self._modules.get(target)
+        if module is None:
+            module = self._modules[target] = self.root.get_submodule(target)
+        return module
 
     def attribute(self, node: fx.Node) -> Any:
         """Return what a ``get_attr`` node reads."""

@@ -1,0 +1,90 @@
+"""Joining datasets along a dimension, new or there already, and taking parts out again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def join_arrays(datasets: Sequence[xr.Dataset], along: str, labels: Sequence[Any]) -> xr.Dataset:
+    """Return datasets along a dimension that they have, or along a new one with ``labels``."""
+    import xarray as xr
+
+    is_new = along not in datasets[0].dims
+    if is_new:
+        datasets = [
+            without_attribute(one, along).expand_dims({along: [label]})
+            for one, label in zip(datasets, labels, strict=True)
+        ]
+    joined = xr.concat(
+        datasets,
+        dim=along,
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="drop_conflicts",
+    )
+    return joined if is_new else joined.sortby(along)
+
+
+def part_of_arrays(
+    dataset: xr.Dataset, name: str, labels: Sequence[Any], *, drops: bool
+) -> xr.Dataset:
+    """Return what a dataset has at labels; ``drops`` takes a dimension of one label away."""
+    found = dataset.sel({name: list(labels)})
+    return found.isel({name: 0}, drop=True) if drops else found
+
+
+def join_rows(
+    datasets: Sequence[xr.Dataset], row: str, along: str, labels: Sequence[Any]
+) -> xr.Dataset:
+    """Return the rows of datasets one after the other, with a coordinate that says whose each is.
+
+    What has no rows is put along a dimension of its own, ``each_seed`` for ``"seed"``.
+    """
+    import xarray as xr
+
+    rows, others = [], []
+    for one, label in zip(datasets, labels, strict=True):
+        plain = without_attribute(one, along)
+        single = [name for name, variable in plain.variables.items() if row not in variable.dims]
+        own = plain.drop_vars(single)
+        if along not in own.variables:
+            own = own.assign_coords({along: (row, [label] * own.sizes[row])})
+        rows.append(own)
+        rest = plain[[name for name in single if name in plain.data_vars]]
+        others.append(
+            rest if each(along) in rest.dims else rest.expand_dims({each(along): [label]})
+        )
+    kept = xr.concat(rows, dim=row, combine_attrs="drop_conflicts", join="outer")
+    if not others[0].data_vars:
+        return kept
+    rest = xr.concat(others, dim=each(along), join="outer", combine_attrs="drop_conflicts")
+    return kept.merge(rest, combine_attrs="override")
+
+
+def part_of_rows(
+    dataset: xr.Dataset, row: str, name: str, labels: Sequence[Any], *, drops: bool
+) -> xr.Dataset:
+    """Return the rows at labels; ``drops`` takes the coordinate of one label away."""
+    chosen = dataset[name].isin(list(labels)).values.nonzero()[0]
+    found = dataset.isel({row: chosen})
+    if each(name) in found.dims:
+        found = part_of_arrays(found, each(name), labels, drops=drops)
+    return found.drop_vars(name) if drops else found
+
+
+def each(along: str) -> str:
+    """Return the dimension of what a table has once for each part that was joined."""
+    return f"each_{along}"
+
+
+def without_attribute(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """Return the dataset without an attribute that has become a coordinate."""
+    found = dataset.copy(deep=False)
+    found.attrs = {key: value for key, value in dataset.attrs.items() if key != name}
+    return found

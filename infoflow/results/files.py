@@ -1,0 +1,159 @@
+"""Results in files: written whole or not at all, and read by the kind that the file names."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+from uuid import uuid4
+
+from infoflow.interface import ArgumentError, ResultFileError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from infoflow.results.base import Result
+
+_R = TypeVar("_R", bound="Result")
+
+#: The classes of results, by the kind that their files name.
+_CLASSES: dict[str, type[Result]] = {}
+#: The kind of the files that name none: those of before there were several.
+_FIRST = "FlowResult"
+
+
+def register(cls: type[Result]) -> None:
+    """Let :func:`load` read the kind of a class; a class that is defined anew takes its place."""
+    known = _CLASSES.get(cls.kind)
+    if known is not None and _home(known) != _home(cls):
+        raise ArgumentError(
+            f"The kind {cls.kind!r} of {_home(cls)} is that of {_home(known)} already. Give the "
+            "class a kind of its own: kind = 'another name'."
+        )
+    _CLASSES[cls.kind] = cls
+
+
+def _home(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def write_whole(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write netCDF; a file that is there is replaced only when the new one is complete."""
+    return replace_file(path, lambda part: dataset.to_netcdf(part, engine="h5netcdf"))
+
+
+def replace_file(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
+    """Let ``write`` make a file beside ``path``, and put it there when it is on the disk.
+
+    Several processes may write to one path: the last one that is complete stays.
+
+    Raises
+    ------
+    ResultFileError
+        If it cannot be written; what was there stays.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name[:100]}.{uuid4().hex}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
+        part.replace(target)
+    except OSError as error:
+        raise ResultFileError(
+            f"Cannot write the result to {target}: {error.strerror or error}. Choose a folder "
+            "that you may write to."
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return target
+
+
+@overload
+def load(path: str | os.PathLike[str]) -> Any: ...
+
+
+@overload
+def load(path: str | os.PathLike[str], kind: type[_R]) -> _R: ...
+
+
+def load(path: str | os.PathLike[str], kind: type[Result] | None = None) -> Any:
+    """Read a result of any kind that its ``save`` wrote.
+
+    Parameters
+    ----------
+    path
+        A file of :class:`infoflow.FlowResult`, :class:`infoflow.PruningTrial` or any other result,
+        also of a class of your own that has been imported.
+    kind
+        The class that is expected; None takes any.
+
+    Returns
+    -------
+    Result
+        Of the class that was saved.
+
+    Raises
+    ------
+    ResultFileError
+        If there is no such file, it is truncated, no infoflow result, of a kind that is not known
+        here or not expected, or of another schema.
+    """
+    source = Path(path)
+    dataset = _read(source)
+    found = str(dataset.attrs.get("infoflow_kind", _FIRST))
+    cls = _class_of(found, source)
+    if kind is not None and not issubclass(cls, kind):
+        raise ResultFileError(f"{source} holds a result of kind {found!r}, expected {kind.kind!r}.")
+    schema = dataset.attrs["infoflow_schema"]
+    if schema != cls.schema:
+        raise ResultFileError(
+            f"{source} has schema {schema}, this version of infoflow reads schema {cls.schema}. "
+            "Use the version that wrote it, or measure again."
+        )
+    lacking = [n for n in cls.needs if n not in dataset.variables and n not in dataset.attrs]
+    if lacking:
+        raise ResultFileError(
+            f"{source} lacks {', '.join(lacking)}, which every {found} has. Measure again, or take "
+            "the file from a complete copy."
+        )
+    return cls.from_stored(dataset, source)
+
+
+def _read(source: Path) -> xr.Dataset:
+    import xarray as xr
+
+    if not source.is_file():
+        raise ResultFileError(f"There is no file {source}. Expected a result that .save() wrote.")
+    try:
+        with xr.open_dataset(source, engine="h5netcdf") as stored:
+            dataset = stored.load()
+    except Exception as error:
+        raise ResultFileError(
+            f"{source} cannot be read as an infoflow result ({type(error).__name__}): it is "
+            "truncated or no netCDF file. Measure again, or take the file from a complete copy."
+        ) from error
+    if "infoflow_schema" not in dataset.attrs:
+        raise ResultFileError(
+            f"{source} is netCDF, but no infoflow result: it has no infoflow_schema. Expected a "
+            "file that the .save() of a result wrote."
+        )
+    return dataset
+
+
+def _class_of(kind: str, source: Path) -> type[Result]:
+    """Return the class of a kind; ours are imported when they are first asked for."""
+    package = importlib.import_module("infoflow")
+    if kind not in _CLASSES and kind in package.__all__:
+        getattr(package, kind)
+    if kind not in _CLASSES:
+        raise ResultFileError(
+            f"{source} holds a result of kind {kind!r}, which no class here reads; expected one of "
+            f"{', '.join(sorted(_CLASSES))}. Import the module that defines its class first."
+        )
+    return _CLASSES[kind]

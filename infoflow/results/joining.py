@@ -1,0 +1,119 @@
+"""``infoflow.concat``: several results of one kind as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.results.base import JOINED, Result
+
+_R = TypeVar("_R", bound=Result)
+
+
+def concat(results: Iterable[_R], along: str, *, labels: Sequence[Any] | None = None) -> _R:
+    """Join results of one kind, of one net and in one unit.
+
+    Parameters
+    ----------
+    results
+        One or more results, such as those of several seeds.
+    along
+        What tells them apart: ``"seed"``, ``"epoch"``, or another name. A dimension that they have
+        is made longer, any other is added.
+    labels
+        A label for each result; None for those that they have, or 0, 1, ….
+
+    Returns
+    -------
+    Result
+        Of the same kind; ``.sel(seed=0)`` takes a part out again. Attributes that differ are left
+        out.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If there is none, they are of other kinds, nets, units or settings, or labels repeat.
+
+    Examples
+    --------
+    >>> import infoflow, torch
+    >>> points = [torch.randn(64, 2, generator=torch.Generator().manual_seed(0))]
+    >>> results = []
+    >>> for seed in (0, 1):
+    ...     _ = torch.manual_seed(seed)
+    ...     net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh())
+    ...     results.append(infoflow.analyze(net, points, noise=0.1, progress=False))
+    >>> both = infoflow.concat(results, "seed")
+    >>> dict(both.ixm.sizes)
+    {'seed': 2, 'epoch': 1, 'layer': 1}
+    """
+    found = list(results)
+    if not found:
+        raise ArgumentError("concat needs at least one result, got none.")
+    for one in found:
+        if not isinstance(one, Result):
+            raise ArgumentTypeError(
+                f"concat joins results such as those of infoflow.analyze, got {type(one).__name__}."
+            )
+        _check_alike(found[0], one, along)
+    names = _labels(found, along, labels)
+    joined = found[0].joined_with(found[1:], along, names)
+    beyond = dict.fromkeys([*found[0].joined_along, *([] if along in found[0].dims else [along])])
+    marks = {JOINED: " ".join(beyond)} if beyond else {}
+    return found[0].with_dataset(joined.assign_attrs(marks))
+
+
+def _check_alike(first: Result, other: Result, along: str) -> None:
+    pairs = {
+        "kind of result": (first.kind, other.kind),
+        "net": (first.net(), other.net()),
+        "unit": (first.unit, other.unit),
+        **{name: tuple(r.dataset.attrs.get(name) for r in (first, other)) for name in first.agree},
+    }
+    for dim in dict.fromkeys([*first.dataset.dims, *other.dataset.dims]):
+        if dim != along and not first.may_differ(str(dim)):
+            pairs[f"{dim}"] = (_values(first, dim), _values(other, dim))
+    for what, (one, another) in pairs.items():
+        if one != another:
+            raise ArgumentError(
+                f"Results are joined along {along!r} only where their {what} is the same, got "
+                f"{_short(one)} and {_short(another)}. Join those that belong together."
+            )
+
+
+def _values(result: Result, dim: Any) -> list[Any]:
+    return list(result.dataset[dim].values.tolist()) if dim in result.dataset.coords else []
+
+
+def _labels(results: Sequence[Result], along: str, labels: Sequence[Any] | None) -> list[Any]:
+    """Return a label for each result, None where they have labels already."""
+    if labels is not None and len(labels) != len(results):
+        raise ArgumentError(
+            f"labels must have one for each of the {len(results)} results, got {len(labels)}."
+        )
+    own = [dict.fromkeys(_values(result, along)) for result in results]
+    if any(own):
+        if labels is not None or not all(own):
+            raise ArgumentError(
+                f"The results have labels along {along!r} already, got others for some. Leave "
+                "labels= out, and join those that have labels with each other."
+            )
+        given: list[Any] = [None] * len(results)
+        every = [label for names in own for label in names]
+    else:
+        marked = [result.dataset.attrs.get(along) for result in results]
+        is_marked = None not in marked and len(set(marked)) == len(marked)
+        given = list(labels or (marked if is_marked else range(len(results))))
+        every = given
+    twice = [label for label in every if every.count(label) > 1]
+    if twice:
+        raise ArgumentError(
+            f"Each {along} may occur once in results that are joined, got {twice[0]!r} twice."
+        )
+    return given
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) < 80 else f"{text[:77]}..."

@@ -1,0 +1,157 @@
+"""``Table``: a result that is a sequence of rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, get_args, overload
+
+from infoflow.results.arrays import join_rows, part_of_rows
+from infoflow.results.base import Result
+from infoflow.results.columns import columns_of, number_columns, rows_of, text_columns
+from infoflow.results.plain import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Table(Result, Sequence[Row], Generic[Row]):
+    """A result of rows, each a frozen dataclass; a column of the dataset for each of their fields.
+
+    A subclass names the class of its rows, ``Table[Step]``, and what a row is of, as ``dims``.
+
+    Attributes
+    ----------
+    row
+        Class of the rows: a frozen dataclass of numbers, texts, truth values, tuples, None, and
+        dataclasses of these.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True)
+    ... class Step:
+    ...     name: str
+    ...     loss: float
+    >>> class Steps(Table[Step]):
+    ...     dims = ("step",)
+    >>> steps = Steps.of([Step("warm up", 2.0), Step("train", 0.5)], units={"loss": "bits"})
+    >>> steps[1].loss, steps.unit, len(steps.to("nats"))
+    (0.5, 'bits', 2)
+    """
+
+    kind: ClassVar[str] = ""
+    row: ClassVar[type]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        for base in vars(cls).get("__orig_bases__", ()):
+            named = get_args(base)
+            if named and isinstance(named[0], type):
+                cls.row = named[0]
+        super().__init_subclass__(**options)
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Row],
+        *,
+        units: Mapping[str, str] | None = None,
+        names: Sequence[str] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        **about: Any,
+    ) -> Self:
+        """Return the table of some rows.
+
+        Parameters
+        ----------
+        rows
+            Instances of the class of rows.
+        units
+            Units by column.
+        names
+            A name for each row, the labels of its dimension.
+        variables
+            Further variables of the dataset.
+        **about
+            What is true of all rows, the attributes of the dataset: numbers and texts.
+        """
+        import xarray as xr
+
+        dim = cls.dims[0]
+        columns = columns_of(rows, cls.row, dim, units or {})
+        coordinates = {} if names is None else {dim: list(names)}
+        known = {key: value for key, value in about.items() if value is not None}
+        return cls(xr.Dataset({**columns, **(variables or {})}, coordinates, known))
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows."""
+        return rows_of(self.dataset, self.row, self.dims[0])
+
+    def __len__(self) -> int:
+        return self.dataset.sizes[self.dims[0]]
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        return self.rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is true of all rows, and the rows, as plain lists, strings and numbers."""
+        about = {k: v for k, v in self.dataset.attrs.items() if not k.startswith("infoflow_")}
+        found: dict[str, Any] = plain(
+            {**about, "rows": [asdict(cast(Any, row)) for row in self.rows]}
+        )
+        return found
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a tidy pandas frame, one row for each row.
+
+        Columns that say nothing are left out, as in :meth:`Result.to_frame`.
+        """
+        dim, dataset = self.dims[0], self.dataset
+        for name in number_columns(self.row):
+            several = dataset[name].transpose(dim, ...).values
+            dataset = dataset.drop_vars([name, f"{name}_count"]).assign(
+                {f"{name}_{i}": (dim, column) for i, column in enumerate(several.T)}
+            )
+        for name in text_columns(self.row):
+            texts = [_joined(text) for text in dataset[name].values.tolist()]
+            dataset = dataset.assign({name: (dim, texts)})
+        return self.with_dataset(dataset)._frame()
+
+    def _frame(self) -> pd.DataFrame:
+        return super().to_frame()
+
+    def joined_with(
+        self, others: Sequence[Result], along: str, labels: Sequence[Any]
+    ) -> xr.Dataset:
+        """Return all rows, one result after the other."""
+        datasets = [self.dataset, *(one.dataset for one in others)]
+        return join_rows(datasets, self.dims[0], along, labels)
+
+    def may_differ(self, dim: str) -> bool:
+        """Tell whether results that are joined may have other labels along a dimension."""
+        return True
+
+    def _part(
+        self, dataset: xr.Dataset, name: str, labels: Sequence[Any], *, drops: bool
+    ) -> xr.Dataset:
+        return part_of_rows(dataset, self.dims[0], name, labels, drops=drops)
+
+
+def _joined(text: str) -> str:
+    value = json.loads(text) if text else ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
