@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from infoflow.flow.files import write_whole
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, ResultFileError, Skip
 from infoflow.pruning.ablation.ablation_table import ablation_html, ablation_table, conclusion
 from infoflow.pruning.ablation.rows import FrontierPoint, StreamLoss, frontier_point, stream_loss
 from infoflow.pruning.choice import StreamNames, exact_stream
+from infoflow.results.files import write_whole
 
 #: Version of the file's layout.
 SCHEMA = 1
