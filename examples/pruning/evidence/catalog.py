@@ -9,19 +9,19 @@ from evidence.nuclei import build_smp, build_unet, nuclei
 from evidence.sentences import build_minilm, docstrings
 from evidence.text import build_gpt, library_text
 
-_DIGITS = Sizes(train=12_000, judge=1024, test=3072)
-_TILES = Sizes(train=1200, judge=512, test=960)
+_DIGITS = Sizes(train=6000, judge=1024, test=3072)
+_TILES = Sizes(train=960, judge=512, test=960)
 _SGD = Recipe("sgd", learning_rate=0.05, epochs=4, batch_size=64)
 
 ENTRIES = (
     Entry(
         "unet", "U-Net, nuclei", 1, build_unet, nuclei, _TILES, "probabilities", "dice",
-        Recipe("sgd", learning_rate=0.02, epochs=16, batch_size=16, flips=True),
+        Recipe("sgd", learning_rate=0.02, epochs=12, batch_size=16, flips=True),
     ),
     Entry("resnet", "ResNet, MNIST", 1, build_resnet, digits, _DIGITS, "classes", "accuracy", _SGD),
     Entry(
         "vit", "ViT, MNIST", 1, build_vit, digits, _DIGITS, "classes", "accuracy",
-        Recipe("adamw", learning_rate=2e-3, epochs=5, batch_size=64),
+        Recipe("adamw", learning_rate=2e-3, epochs=6, batch_size=64),
     ),
     Entry(
         "topaz", "denoising U-Net, photographs", 1, build_topaz, patches,
@@ -33,7 +33,7 @@ ENTRIES = (
     ),
     Entry(
         "smp", "smp.Unet on ResNet-18, nuclei", 2, build_smp, nuclei, _TILES, "logits", "dice",
-        Recipe("adamw", learning_rate=1e-3, epochs=4, batch_size=16, flips=True),
+        Recipe("adamw", learning_rate=1e-3, epochs=3, batch_size=16, flips=True),
     ),
     Entry(
         "densenet", "DenseNet, MNIST", 2, build_densenet, digits, _DIGITS, "classes", "accuracy",
@@ -41,7 +41,7 @@ ENTRIES = (
     ),
     Entry(
         "gpt", "GPT, characters", 2, build_gpt, library_text,
-        Sizes(train=16_000, judge=1024, test=2048), "classes", "accuracy",
+        Sizes(train=10_000, judge=1024, test=2048), "classes", "accuracy",
         Recipe("adamw", learning_rate=3e-3, epochs=1, batch_size=32),
     ),
     Entry(
@@ -50,7 +50,7 @@ ENTRIES = (
     ),
     Entry(
         "minilm", "MiniLM, docstrings", 2, build_minilm, docstrings,
-        Sizes(train=2000, judge=1024, test=2048), "classes", "accuracy",
+        Sizes(train=1500, judge=1024, test=2048), "classes", "accuracy",
         Recipe("adamw", learning_rate=1e-2, epochs=4, batch_size=32),
     ),
 )  # fmt: skip
