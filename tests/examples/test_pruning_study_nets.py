@@ -49,7 +49,7 @@ def tiny_entry(example, epochs: int = 3):
         return example.evidence.entry.split_held_out(*halves, sizes, seed)
 
     return example.evidence.entry.Entry(
-        "tiny", "Tiny", 1, build, parts, example.evidence.entry.Sizes(20, 10, 10), "classes",
+        "tiny", "Tiny", 1, build, parts, example.evidence.entry.Sizes(20, 4, 6, 10), "classes",
         "accuracy", example.evidence.entry.Recipe("adamw", 0.05, epochs, 8),
     )  # fmt: skip
 
@@ -67,18 +67,18 @@ class TestCatalog:
             example.evidence.catalog.find_entry("unit")
 
     @pytest.mark.parametrize(
-        ("judge", "test", "expected"), [(20, 30, (20, 30)), (60, 60, (40, 40))]
+        ("sizes", "expected"), [((10, 20, 30), [10, 20, 30]), ((40, 60, 60), [20, 30, 30])]
     )
-    def test_held_out_samples_are_split_without_overlap(self, example, judge, test, expected):
+    def test_held_out_samples_are_split_without_overlap(self, example, sizes, expected):
         numbers = torch.arange(80)
         parts = example.evidence.entry.split_held_out(
-            (-numbers, numbers), (numbers, numbers), example.evidence.entry.Sizes(7, judge, test), 3
+            (-numbers, numbers), (numbers, numbers), example.evidence.entry.Sizes(7, *sizes), 3
         )
-        judges, tests = parts.judge[0], parts.test[0]
-        assert (len(judges), len(tests)) == expected
-        assert len({*judges.tolist(), *tests.tolist()}) == sum(expected)
+        found = [part[0].tolist() for part in (parts.choose, parts.judge, parts.test)]
+        assert [len(part) for part in found] == expected
+        assert len({number for part in found for number in part}) == sum(expected)
         assert parts.train[1].tolist() == list(range(7))
-        assert judges.tolist() != sorted(judges.tolist())
+        assert found[1] != sorted(found[1])
 
 
 class TestSamples:
@@ -93,7 +93,7 @@ class TestSamples:
         assert masks.shape == (32, 1, 64, 64)
         # nuclei are drawn brighter than the rest
         assert images[(masks > 0).expand_as(images)].mean() > images.mean()
-        assert len(parts.judge[0]) + len(parts.test[0]) in (31, 32)
+        assert 28 < len(parts.choose[0]) + len(parts.judge[0]) + len(parts.test[0]) <= 32
 
     def test_windows_are_followed_by_their_next_characters(self, example):
         text = example.evidence.text
@@ -212,8 +212,33 @@ class TestCommand:
         )
         assert done.exit_code == 0, done.output
         about = json.loads((tmp_path / "densenet_0" / "training.json").read_text())
-        assert about["samples"] == {"train": 96, "judge": 160, "test": 192}
+        assert about["samples"] == {
+            "train": 96, "choose": 32, "judge": 128, "test": 192,
+        }  # fmt: skip
         assert 0 < about["test_loss"] < 2 * math.log2(10)
+
+    def test_a_smoke_measurement_ends_in_tables(self, example, data_dir, tmp_path):
+        runs, results = tmp_path / "runs", tmp_path / "results"
+        options = ["--net", "densenet", "--smoke", "--out", str(runs), "--data-dir", str(data_dir)]
+        invoke = CliRunner().invoke
+        missing = invoke(example.study.app, ["measure", *options])
+        assert missing.exit_code == 2
+        assert "study.py train --net densenet --seed 0 first" in missing.output
+        for command in (
+            ["train", *options],
+            ["measure", *options, "--stage", "plain"],
+            ["collect", "--out", str(runs), "--results", str(results)],
+            ["report", "--results", str(results), "--out", str(tmp_path)],
+        ):
+            done = invoke(example.study.app, command)
+            assert done.exit_code == 0, (command, done.output, done.exception)
+        (summary,) = example.evidence.tables.read_summaries(results)
+        assert len(summary["streams"]) == 12
+        assert summary["samples"] == {
+            "mend": 96, "train": 96, "choose": 32, "judge": 128, "test": 192,
+        }  # fmt: skip
+        for name in example.study.TABLES:
+            assert (tmp_path / f"evidence_{name}.csv").stat().st_size > 0
 
     def test_pretrained_nets_that_are_not_there_say_how_to_fetch_them(self, example, tmp_path):
         options = ["--net", "topaz", "--out", str(tmp_path), "--packages", str(tmp_path)]
@@ -234,7 +259,7 @@ def test_pretrained_nets_do_what_they_were_trained_for(example, tmp_path):
         pytest.skip("Run python examples/pruning/study.py fetch")
     places = example.evidence.entry.Places(None, packages, tmp_path)
     entry = example.evidence.catalog.find_entry("topaz-small")
-    entry = replace(entry, sizes=example.evidence.entry.Sizes(32, 32, 32))
+    entry = replace(entry, sizes=example.evidence.entry.Sizes(32, 1, 1, 32))
     parts = entry.parts(places, entry.sizes, 0)
     score = example.evidence.scoring.score
     _, before = score(nn.Identity(), parts.test, entry.kind, entry.metric)

@@ -9,8 +9,8 @@ from evidence.nuclei import build_smp, build_unet, nuclei
 from evidence.sentences import build_minilm, docstrings
 from evidence.text import build_gpt, library_text
 
-_DIGITS = Sizes(train=6000, judge=1024, test=3072)
-_TILES = Sizes(train=960, judge=512, test=960)
+_DIGITS = Sizes(train=6000, choose=128, judge=640, test=1536)
+_TILES = Sizes(train=960, choose=128, judge=320, test=480)
 _SGD = Recipe("sgd", learning_rate=0.05, epochs=4, batch_size=64)
 
 ENTRIES = (
@@ -21,15 +21,15 @@ ENTRIES = (
     Entry("resnet", "ResNet, MNIST", 1, build_resnet, digits, _DIGITS, "classes", "accuracy", _SGD),
     Entry(
         "vit", "ViT, MNIST", 1, build_vit, digits, _DIGITS, "classes", "accuracy",
-        Recipe("adamw", learning_rate=2e-3, epochs=6, batch_size=64),
+        Recipe("adamw", learning_rate=1e-3, epochs=14, batch_size=32),
     ),
     Entry(
         "topaz", "denoising U-Net, photographs", 1, build_topaz, patches,
-        Sizes(train=320, judge=320, test=640), "squares", "psnr", None,
+        Sizes(train=320, choose=64, judge=256, test=384), "squares", "psnr", None,
     ),
     Entry(
         "topaz-small", "small denoising U-Net, photographs", 1, build_topaz_small, patches,
-        Sizes(train=320, judge=320, test=640), "squares", "psnr", None,
+        Sizes(train=320, choose=64, judge=256, test=384), "squares", "psnr", None,
     ),
     Entry(
         "smp", "smp.Unet on ResNet-18, nuclei", 2, build_smp, nuclei, _TILES, "logits", "dice",
@@ -41,7 +41,7 @@ ENTRIES = (
     ),
     Entry(
         "gpt", "GPT, characters", 2, build_gpt, library_text,
-        Sizes(train=10_000, judge=1024, test=2048), "classes", "accuracy",
+        Sizes(train=10_000, choose=128, judge=512, test=768), "classes", "accuracy",
         Recipe("adamw", learning_rate=3e-3, epochs=1, batch_size=32),
     ),
     Entry(
@@ -50,7 +50,7 @@ ENTRIES = (
     ),
     Entry(
         "minilm", "MiniLM, docstrings", 2, build_minilm, docstrings,
-        Sizes(train=1500, judge=1024, test=2048), "classes", "accuracy",
+        Sizes(train=1500, choose=128, judge=512, test=768), "classes", "accuracy",
         Recipe("adamw", learning_rate=1e-2, epochs=4, batch_size=32),
     ),
 )  # fmt: skip

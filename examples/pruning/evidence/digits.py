@@ -44,12 +44,12 @@ def seeded(net: Callable[[], nn.Module]) -> Build:
 
 
 def vit() -> nn.Module:
-    """Return a vision transformer of six blocks on patches of 4×4 pixels."""
+    """Return a vision transformer of six blocks on patches of 7×7 pixels."""
     from timm.models.vision_transformer import VisionTransformer  # slow to import
 
     return VisionTransformer(
         img_size=28,
-        patch_size=4,
+        patch_size=7,
         in_chans=1,
         num_classes=CLASSES,
         embed_dim=64,

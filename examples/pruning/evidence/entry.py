@@ -45,23 +45,30 @@ class Sizes:
     """How many samples each part has at most."""
 
     train: int
+    choose: int
     judge: int
     test: int
 
+    @property
+    def held_out(self) -> tuple[int, int, int]:
+        """Number of samples that choose, judge and tell the truth."""
+        return self.choose, self.judge, self.test
+
 
 #: Enough to run every line in seconds; the numbers mean nothing.
-SMOKE = Sizes(train=96, judge=160, test=192)
+SMOKE = Sizes(train=96, choose=32, judge=128, test=192)
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Samples that never meet: to train and mend with, to choose and judge with, to tell the truth.
+    """Samples that never meet: to train and mend with, to choose, to judge, to tell the truth.
 
-    The last two are a random split of the same held-out samples, so that an interval from the one
-    should hold the mean of the other as often as it says.
+    The last three are a random split of the same held-out samples, so that an interval from one
+    should hold the mean of another as often as it says.
     """
 
     train: Samples
+    choose: Samples
     judge: Samples
     test: Samples
 
@@ -131,16 +138,13 @@ def take(samples: Samples, rows: Tensor | slice) -> Samples:
 
 
 def split_held_out(train: Samples, held_out: Samples, sizes: Sizes, seed: int) -> Parts:
-    """Split held-out samples at random into a part that judges and a part that tells the truth.
+    """Split held-out samples at random into parts that choose, judge and tell the truth.
 
-    Where there are too few for both sizes, both shrink in proportion.
+    Where there are too few for all sizes, all shrink in proportion.
     """
     count = len(held_out[0])
-    share = min(1.0, count / (sizes.judge + sizes.test))
-    judge, test = int(share * sizes.judge), int(share * sizes.test)
+    share = min(1.0, count / sum(sizes.held_out))
+    counts = [int(share * size) for size in sizes.held_out]
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    return Parts(
-        take(train, slice(sizes.train)),
-        take(held_out, order[:judge]),
-        take(held_out, order[judge : judge + test]),
-    )
+    parts = [take(held_out, rows) for rows in order[: sum(counts)].split(counts)]
+    return Parts(take(train, slice(sizes.train)), *parts)

@@ -28,6 +28,11 @@ def sample_nats(kind: Kind, outputs: Tensor, targets: Tensor) -> Tensor:
     return loss.reshape(len(targets), -1).mean(1)
 
 
+def unit_of(kind: Kind) -> float:
+    """Return what a loss is divided by: nats per bit, but 1 for a squared error."""
+    return 1.0 if kind == "squares" else math.log(2)
+
+
 def sample_scores(metric: Metric, kind: Kind, outputs: Tensor, targets: Tensor) -> Tensor:
     """Return each sample's metric, (N,): larger is better."""
     if metric == "accuracy":
@@ -51,10 +56,9 @@ def score(
     The loss is in bits, but for a squared error, which has no unit of information by itself.
     """
     model.eval()
-    unit = 1.0 if kind == "squares" else math.log(2)
     losses, scores = [], []
     for inputs, targets in zip(*(part.split(batch_size) for part in samples), strict=True):
         outputs = model(inputs)
-        losses.append(sample_nats(kind, outputs, targets).double() / unit)
+        losses.append(sample_nats(kind, outputs, targets).double() / unit_of(kind))
         scores.append(sample_scores(metric, kind, outputs, targets))
     return torch.cat(losses), torch.cat(scores)

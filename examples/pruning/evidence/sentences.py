@@ -19,7 +19,7 @@ from evidence.packages import package_file
 #: The classes: whose docstring is it? All are dependencies of infoflow, direct or not.
 LIBRARIES = ("matplotlib", "networkx", "numpy", "pandas", "scipy", "sklearn", "torch", "xarray")
 #: Tokens of each text, the first and the last one of BERT among them; shorter texts are left out.
-TOKENS = 32
+TOKENS = 16
 #: Of each library at most, so that the classes are of about the same size.
 TEXTS = 800
 
@@ -51,7 +51,7 @@ def build_minilm(places: Places, seed: int) -> nn.Module:
 
 
 def docstrings(places: Places, sizes: Sizes, seed: int) -> Parts:
-    """Return tokens (N, 32) and the number of the library that each docstring is of, (N,)."""
+    """Return tokens (N, 16) and the number of the library that each docstring is of, (N,)."""
     cache = places.cache / f"docstrings_{TOKENS}_{TEXTS}.npz"
     if not cache.is_file():
         cache.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,7 @@ def train(
         about = {"losses": [], "seconds": []}
     described = describe(entry, seed, model, parts) | about
     say(f"{entry.name} {seed}: {described['metric']} {described['test_metric']:.4f} on test data")
-    text = json.dumps(described, indent=1)
-    write(folder / "training.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(folder / "training.json", described)
 
 
 def refuse_used(folder: Path, *, resume: bool) -> None:
@@ -178,7 +177,7 @@ def describe(entry: Entry, seed: int, model: nn.Module, parts: Parts) -> dict[st
         "net": entry.name,
         "seed": seed,
         "recipe": None if entry.recipe is None else asdict(entry.recipe),
-        "samples": {name: len(getattr(parts, name)[0]) for name in ("train", "judge", "test")},
+        "samples": {field.name: len(getattr(parts, field.name)[0]) for field in fields(parts)},
         "parameters": sum(p.numel() for p in model.parameters()),
         "kind": entry.kind,
         "metric": entry.metric,
@@ -203,3 +202,9 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
     part = path.with_name(f".{path.name}.part")
     fill(part)
     part.replace(path)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write plain lists, texts and numbers."""
+    text = json.dumps(content, indent=1)
+    write(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))

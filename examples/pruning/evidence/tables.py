@@ -1,0 +1,191 @@
+"""The tables of the study, made of the summaries of its nets."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from evidence.ranking import Summary, correlations, damage_of, interval_of_nets, mean_of_nets
+
+Row = dict[str, str]
+HALVES = {1: "first", 2: "second"}
+WAYS = {
+    "plain": "as it is",
+    "reader": "reader refitted",
+    "cascade": "cascade refitted",
+    "mended": "best mended",
+    "tuned": "mended and tuned",
+}
+
+
+def read_summaries(folder: Path) -> list[Summary]:
+    """Return the summaries of a folder, net by net; a ValueError where there is none."""
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise ValueError(f"{folder} holds no summaries. Run study.py measure first.")
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sorted(found, key=lambda one: (one["half"], one["net"], one["seed"]))
+
+
+def net_rows(summaries: Sequence[Summary]) -> list[Row]:
+    """Return a row for each net: what it is, and how well it does."""
+    return [
+        {
+            "net": several[0]["title"],
+            "half": HALVES[several[0]["half"]],
+            "seeds": str(len(several)),
+            "parameters": f"{several[0]['parameters']:,}",
+            "streams": str(len(several[0]["streams"])),
+            "mend, choose, judge, test": ", ".join(
+                str(several[0]["samples"][part]) for part in ("mend", "choose", "judge", "test")
+            ),
+            "loss": spread(one["loss"] for one in several),
+            "metric": f"{several[0]['metric']} {spread(one['score'] for one in several)}",
+            "tolerance, bits": spread(one["tolerance"] for one in several),
+        }
+        for several in by_net(summaries)
+    ]
+
+
+def stream_rows(summaries: Sequence[Summary]) -> list[Row]:
+    """Return, for each net and way, what the streams cost on the test part."""
+    rows = []
+    for several in by_net(summaries):
+        for way, words in WAYS.items():
+            found = [damage_of(one, way) for one in several]
+            if not any(found):
+                continue
+            numbers = [list(streams.values()) for streams in found if streams]
+            within = [
+                fmean(bits < one["tolerance"] for bits in streams.values())
+                for one, streams in zip(several, found, strict=True)
+                if streams
+            ]
+            rows.append(
+                {
+                    "net": several[0]["title"],
+                    "without a stream": words,
+                    "bits lost, median": spread(median(each) for each in numbers),
+                    "worst": spread(max(each) for each in numbers),
+                    "metric lost, median": spread(
+                        median(row[way]["damage"] for row in one["streams"] if way in row)
+                        for one in several
+                        if any(way in row for row in one["streams"])
+                    ),
+                    "within the tolerance": f"{fmean(within):.0%}",
+                }
+            )
+    return rows
+
+
+def verdict_rows(summaries: Sequence[Summary]) -> list[Row]:
+    """Return, for each half, way, sample size and tolerance, how verdicts did."""
+    rows = []
+    for (half, how, samples, factor), counts in sorted(pooled_verdicts(summaries).items()):
+        given = counts["given"]
+        rows.append(
+            {
+                "half": HALVES[half],
+                "net": WAYS.get(how, how),
+                "samples": str(samples),
+                "tolerance": f"{factor:g} × default",
+                "cases": str(given),
+                "prune": f"{counts['prune'] / given:.0%}",
+                "keep": f"{counts['keep'] / given:.0%}",
+                "wrong": f"{counts['wrong'] / given:.1%}",
+                "interval holds": f"{counts['held'] / given:.1%}",
+            }
+        )
+    return rows
+
+
+def pooled_verdicts(
+    summaries: Sequence[Summary],
+) -> dict[tuple[int, str, int, float], dict[str, float]]:
+    """Return counts by half, way, sample size and tolerance; every case counts once."""
+    found: dict[tuple[int, str, int, float], list[dict[str, Any]]] = defaultdict(list)
+    for one in summaries:
+        for tally in one["verdicts"]:
+            key = (one["half"], tally["how"], tally["samples"], tally["factor"])
+            found[key].append(tally)
+    names = ("given", "prune", "keep", "wrong", "held")
+    return {key: {n: sum(t[n] for t in tallies) for n in names} for key, tallies in found.items()}
+
+
+def ranking_rows(summaries: Sequence[Summary]) -> list[Row]:
+    """Return, for each reading, how well it ranks what cuts and mended cuts cost on test data."""
+    readings: list[str | tuple[str, str]] = [("plain", "judge"), ("mended", "judge")]
+    readings += sorted({name for one in summaries for name in one["readings"]})
+    rows = []
+    for reading in readings:
+        row = {"reading": reading if isinstance(reading, str) else _words(reading)}
+        for way in ("plain", "mended", "tuned"):
+            numbers = correlations(summaries, reading, way)
+            row[f"bits lost {WAYS[way]}"] = _with_interval(numbers)
+        rows.append(row)
+    return rows
+
+
+def _words(reading: tuple[str, str]) -> str:
+    way, part = reading
+    return f"bits lost {WAYS[way]}, measured on other samples" if part == "judge" else way
+
+
+def _with_interval(numbers: dict[str, list[float]]) -> str:
+    mean, (low, high) = mean_of_nets(numbers), interval_of_nets(numbers)
+    if math.isnan(mean):
+        return ""
+    return f"{mean:+.2f}" if math.isnan(low) else f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def cost_rows(summaries: Sequence[Summary]) -> list[Row]:
+    """Return, for each net, what a stream costs, in forward passes over the held-out samples."""
+    rows = []
+    for several in by_net(summaries):
+        row = {"net": several[0]["title"]}
+        for way, words in WAYS.items():
+            shares = [
+                one["seconds"][way] / one["seconds"]["whole"]
+                for one in several
+                if way in one["seconds"]
+            ]
+            row[words] = spread(shares) if shares else ""
+        rows.append(row)
+    return rows
+
+
+def by_net(summaries: Sequence[Summary]) -> list[list[Summary]]:
+    """Return the summaries of each net, of all of its seeds, in order."""
+    found: dict[str, list[Summary]] = {}
+    for one in summaries:
+        found.setdefault(one["net"], []).append(one)
+    return list(found.values())
+
+
+def spread(values: Iterable[float], form: str = ".3g") -> str:
+    """Return the mean with the smallest and the largest, or the one value.
+
+    Examples
+    --------
+    >>> spread([0.25, 0.75]), spread([2.0])
+    ('0.5 (0.25 to 0.75)', '2')
+    """
+    known = list(values)
+    mean = format(fmean(known), form)
+    if len(known) == 1:
+        return mean
+    return f"{mean} ({min(known):{form}} to {max(known):{form}})"
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write a table."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

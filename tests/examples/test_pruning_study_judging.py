@@ -1,0 +1,282 @@
+"""What the pruning study measures and counts, against closed forms and plain loops."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import infoflow
+from tests.examples.nuclei import import_example
+
+pytest.importorskip("tokenizers")
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    before = list(sys.path)
+    yield import_example("pruning").evidence
+    sys.path[:] = before
+
+
+class TestTruth:
+    def test_of_bits_it_is_the_normal_interval_of_the_mean_rise(self, evidence):
+        random = np.random.default_rng(0)
+        whole, other = random.random(50), random.random(50) + 1
+        truth = evidence.judging.truth_of(whole, other, is_ratio=False)
+        rise = other - whole
+        assert truth.value == pytest.approx(rise.mean())
+        assert truth.high - truth.value == pytest.approx(
+            1.96 * rise.std(ddof=1) / 50**0.5, rel=1e-3
+        )
+        assert truth.value - truth.low == pytest.approx(truth.high - truth.value)
+
+    def test_of_a_ratio_it_holds_what_a_bootstrap_holds(self, evidence):
+        random = np.random.default_rng(0)
+        whole = random.exponential(1.0, 800)
+        other = 1.2 * whole + random.exponential(0.3, 800)
+        truth = evidence.judging.truth_of(whole, other, is_ratio=True)
+        drawn = random.integers(800, size=(4000, 800))
+        means = 0.5 * np.log2(other[drawn].mean(1) / whole[drawn].mean(1))
+        assert truth.low == pytest.approx(np.quantile(means, 0.025), abs=0.003)
+        assert truth.high == pytest.approx(np.quantile(means, 0.975), abs=0.003)
+
+    @pytest.mark.parametrize(
+        ("said", "tolerance", "expected"),
+        [("prune", 0.5, True), ("prune", 1.5, False), ("keep", 3.5, True), ("keep", 2.5, False)],
+    )
+    def test_a_verdict_is_wrong_where_the_interval_is_on_the_other_side(
+        self, evidence, said, tolerance, expected
+    ):
+        truth = evidence.judging.Truth(2.0, 1.0, 3.0)
+        assert truth.contradicts(said, tolerance) is expected
+        assert not truth.contradicts("cannot tell", tolerance)
+
+
+class TestCounts:
+    def test_groups_are_disjoint_and_as_many_as_fit(self, evidence):
+        found = [list(range(300)[rows]) for rows in evidence.recording.groups(300, 64, 10)]
+        assert [len(rows) for rows in found] == [64] * 4
+        assert [row for rows in found for row in rows] == list(range(256))
+        assert len(list(evidence.recording.groups(3000, 64, 10))) == 10
+        assert not list(evidence.recording.groups(63, 64, 10))
+
+    def test_independent_intervals_hold_each_other_in_95_percent(self, evidence):
+        random = np.random.default_rng(0)
+        cases = []
+        for _ in range(2000):
+            few, many = random.normal(0, 1, 64), random.normal(0, 1, 256)
+            judge = evidence.judging.truth_of(np.zeros(64), few, is_ratio=False)
+            truth = evidence.judging.truth_of(np.zeros(256), many, is_ratio=False)
+            cases.append(evidence.judging.holds(judge.value, judge.low, judge.high, truth))
+        assert np.mean(cases) == pytest.approx(0.95, abs=0.015)
+
+    def test_clear_cases_are_all_firm_and_right(self, evidence):
+        random = np.random.default_rng(0)
+        whole = 0.2 + 0.01 * random.random(1000)
+        harmless = whole + 1e-4 * random.normal(size=1000)
+        ruinous = whole + 1 + 0.1 * random.normal(size=1000)
+        rows = (slice(0, 200), slice(200, 1000))
+        found = evidence.judging.judged("plain", whole, [harmless, ruinous], *rows, is_ratio=False)
+        by_key = {(t["samples"], t["factor"]): t for t in found}
+        assert set(by_key) == {(n, f) for n in (64, 128) for f in (0.5, 1.0, 2.0)}
+        tally = by_key[64, 1.0]
+        assert tally["given"] == 2 * 3
+        assert (tally["prune"], tally["keep"], tally["wrong"]) == (3, 3, 0)
+
+    def test_a_verdict_from_samples_unlike_the_truth_is_wrong(self, evidence):
+        whole = np.full(300, 0.2)
+        other = whole + 1e-3 * np.random.default_rng(0).normal(size=300)
+        other[100:] += 1.0  # judged where nothing is lost
+        (tally,) = [
+            t
+            for t in evidence.judging.judged(
+                "plain", whole, [other], slice(0, 64), slice(100, 300), is_ratio=False
+            )
+            if t["factor"] == 1.0
+        ]
+        assert (tally["prune"], tally["wrong"], tally["held"]) == (1, 1, 0)
+
+
+class Merging(nn.Module):
+    """A sum, a gate and a concatenation of two convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(1, 3, 1), nn.Conv2d(1, 3, 1)
+        self.read, self.gate = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+        self.last = nn.Conv2d(6, 2, 1)
+
+    def forward(self, image):
+        one, two = self.one(image), self.two(image)
+        both = self.read(one + two)
+        return self.last(torch.cat([both * torch.sigmoid(self.gate(both)), one], 1))
+
+
+class TestReadings:
+    def test_of_known_values(self, evidence):
+        graph = infoflow.trace(Merging(), torch.randn(2, 1, 4, 4))
+        merges = {merge.kind: merge for merge in graph.merges}
+        ones = torch.ones(5, 1, 2, 2)
+        up = torch.tensor([1.0, 0.0])[None, :, None, None].expand(5, 2, 2, 2)
+        right = torch.tensor([0.0, 1.0])[None, :, None, None].expand(5, 2, 2, 2)
+
+        def influence(kind, first, second):
+            merge = merges[kind]
+            values = dict(zip(merge.streams, (first, second), strict=True))
+            name = f"{merge.streams[1]}->{merge.name}"
+            readings = evidence.readings
+            return readings.influence(merge, name, values), readings.relative_norm(
+                merge, name, values
+            )
+
+        cosine = 1 - 1 / math.sqrt(2)
+        assert influence("add", up, right) == pytest.approx((cosine, 1 / math.sqrt(2)))
+        assert influence("add", up, 2 * up) == pytest.approx((0.0, 2 / math.sqrt(5)))
+        assert influence("mul", up + right, up) == pytest.approx((cosine, 1 / math.sqrt(3)))
+        # a vector of norm 5 without its part of norm 3
+        assert influence("concat", 4 * ones, 3 * ones) == pytest.approx((0.2, 0.6))
+
+    def test_weights_that_go_are_those_of_the_plain_cut(self, evidence):
+        model = Merging()
+        graph = infoflow.trace(model, torch.randn(2, 1, 4, 4))
+        streams = evidence.slimming.stream_names(graph)
+        name = next(s for s in streams if s == "one->last")
+        slim = evidence.slimming.without(graph, [name])
+        found = evidence.readings.cheap_readings(
+            model, graph, {name: slim}, torch.randn(4, 1, 4, 4), seed=0
+        )
+        weight = model.last.weight.detach()[:, 3:]
+        assert found[evidence.readings.PARAMETERS][name] == 6
+        assert found[evidence.readings.WEIGHTS][name] == pytest.approx(
+            weight.square().mean().sqrt().item(), rel=1e-5
+        )
+
+
+class TestRanking:
+    def summaries(self):
+        return [
+            {
+                "net": net,
+                "half": 1,
+                "readings": {"reading": dict(zip("abcd", reading, strict=True))},
+                "streams": [
+                    {"stream": name, "plain": {"test": bits, "judge": bits + 1}}
+                    for name, bits in zip("abcd", (1.0, 2.0, 3.0, 4.0), strict=True)
+                ],
+            }
+            for net, reading in (("x", [1, 2, 3, 4]), ("x", [1, 2, 4, 3]), ("y", [4, 3, 2, 1]))
+        ]
+
+    def test_means_are_over_seeds_and_then_over_nets(self, evidence):
+        found = evidence.ranking.correlations(self.summaries(), "reading", "plain")
+        assert found == {"x": [1.0, pytest.approx(0.8)], "y": [-1.0]}
+        assert evidence.ranking.mean_of_nets(found) == pytest.approx(-0.05)
+        low, high = evidence.ranking.interval_of_nets(found)
+        # two draws of x, whose seeds give 1 twice, have a chance of 1/64; 1 and 0.9 have 1/16
+        assert (low, high) == pytest.approx((-1.0, 0.95))
+
+    def test_bits_on_other_samples_are_a_reading(self, evidence):
+        found = evidence.ranking.correlations(self.summaries(), ("plain", "judge"), "plain")
+        assert found == {"x": [1.0, 1.0], "y": [1.0]}
+
+    def test_what_is_the_same_for_all_streams_ranks_nothing(self, evidence):
+        spearman = evidence.ranking.spearman
+        damage = dict(zip("abcd", range(4), strict=True))
+        assert math.isnan(spearman(dict.fromkeys("abcd", 1.0), damage))
+        assert math.isnan(spearman({"a": 1.0, "b": 2.0}, damage))
+        assert math.isnan(evidence.ranking.mean_of_nets({}))
+
+
+@pytest.fixture(scope="module")
+def bench(evidence, tmp_path_factory):
+    """A net with three merges, all of whose five streams are measured as they are."""
+    entry_of, folder = evidence.entry, tmp_path_factory.mktemp("bench")
+    generator = torch.Generator().manual_seed(0)
+    samples = torch.randn(400, 1, 4, 4, generator=generator), torch.arange(400) % 2
+
+    def build(places, seed):
+        torch.manual_seed(seed)
+        return nn.Sequential(Merging(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def parts(places, sizes, seed):
+        halves = [entry_of.take(samples, slice(a, b)) for a, b in ((0, 50), (50, 400))]
+        return entry_of.split_held_out(*halves, sizes, seed)
+
+    entry = entry_of.Entry(
+        "merging", "Merging", 1, build, parts, entry_of.Sizes(50, 50, 100, 200), "classes",
+        "accuracy", entry_of.Recipe("sgd", 0.05, 1, 10),
+    )  # fmt: skip
+    places = entry_of.Places(None, folder, folder)
+    evidence.training.train(entry, 0, places, folder, resume=False, say=str)
+    found = evidence.measuring.prepare(entry, 0, places, folder)
+    evidence.measuring.measure_plain(found, say=str)
+    return found
+
+
+class TestMeasuring:
+    def test_every_stream_is_measured_as_a_whole_run_of_the_pruned_net_does(self, evidence, bench):
+        assert len(bench.streams) == 5
+        example = bench.parts.train[0][:2]
+        inputs, targets = bench.held_out
+        for name in bench.streams:
+            slim = infoflow.prune(bench.model, name, example, mode="zero")
+            with torch.no_grad():
+                nats = nn.functional.cross_entropy(slim(inputs), targets, reduction="none")
+            found = bench.notebook[f"plain {name}"].losses
+            assert found == pytest.approx(nats.numpy() / math.log(2), abs=1e-5)
+
+    def test_what_is_noted_is_not_measured_again(self, evidence, bench):
+        def times():
+            return [path.stat().st_mtime_ns for path in sorted(bench.notebook.folder.iterdir())]
+
+        before, lines = times(), []
+        evidence.measuring.measure_plain(bench, say=lines.append)
+        assert lines == ["merging 0: 0 streams measured as they are"]
+        assert times() == before
+
+    def test_the_parts_of_a_record_are_those_of_the_samples(self, evidence, bench):
+        losses = bench.whole().losses
+        for part, rows in bench.rows.items():
+            samples = getattr(bench.parts, part)
+            alone = evidence.recording.record(bench.model, bench.entry, samples)
+            assert losses[rows] == pytest.approx(alone.losses, abs=1e-6)
+
+    def test_the_mender_that_loses_least_where_it_is_chosen_is_taken(self, evidence, bench):
+        name, rows = bench.streams[0], bench.rows
+        plain = bench.notebook[f"plain {name}"]
+        better, worse = plain.losses.copy(), plain.losses.copy()
+        better[rows["choose"]] -= 0.1
+        better[rows["judge"]] += 9.0  # which must not matter
+        worse[rows["choose"]] += 0.1
+        record = evidence.recording.Record
+        bench.notebook[f"reader {name}"] = record(better, plain.scores, 1.0)
+        bench.notebook[f"cascade {name}"] = record(worse, plain.scores, 1.0)
+        try:
+            assert evidence.measuring.chosen(bench, name) == "reader"
+            row = next(
+                row for row in evidence.summary.summary(bench)["streams"] if row["stream"] == name
+            )
+            assert row["mender"] == "reader"
+            assert row["mended"] == row["reader"] != row["plain"]
+            assert row["reader"]["judge"] == pytest.approx(row["plain"]["judge"] + 9.0, rel=1e-3)
+            assert row["reader"]["test"] == row["plain"]["test"]
+        finally:
+            for way in ("reader", "cascade"):
+                bench.notebook.path(f"{way} {name}").unlink()
+
+    def test_gentle_tuning_lowers_the_loss_and_is_repeatable(self, evidence, bench):
+        nets = [evidence.slimming.without(bench.graph, [bench.streams[0]]) for _ in range(2)]
+        for net in nets:
+            evidence.slimming.tune(net, bench.entry, bench.parts.train, seed=3)
+        before = evidence.slimming.without(bench.graph, [bench.streams[0]])
+        losses = [
+            evidence.scoring.score(net, bench.parts.train, "classes", "accuracy")[0].mean()
+            for net in (before, *nets)
+        ]
+        assert losses[1] < losses[0]
+        assert losses[1] == losses[2]
