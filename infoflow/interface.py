@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -57,6 +58,10 @@ class MemoryBudgetError(InfoflowError, ValueError):
 
 class ResultFileError(InfoflowError, ValueError):
     """A file is no infoflow result, is truncated, or has another schema."""
+
+
+class OperationError(InfoflowError):
+    """A formula that was registered for an operation's cost fails, or returns no number."""
 
 
 class PruningError(InfoflowError):
@@ -118,7 +123,10 @@ class Layer:
     parameters
         Learned numbers of the layer and of what follows it.
     multiply_adds
-        Multiplications with an addition that one sample costs.
+        Multiplications with an addition that one sample costs, of the operations from the layers
+        that it reads on; None where an operation is among them whose cost is not known. Products
+        count (convolutions, matrices, attention); what takes time in proportion to the number of
+        values (norms, activations, pooling, interpolation) does not.
     positions
         The dimensions of ``shape`` that count positions: (1, 2) for maps of shape (channels,
         height, width), (0,) for sequences (positions, channels), none for vectors.
@@ -132,7 +140,7 @@ class Layer:
     is_merge: bool = False
     followed_by: tuple[str, ...] = ()
     parameters: int = 0
-    multiply_adds: int = 0
+    multiply_adds: int | None = 0
     positions: tuple[int, ...] = ()
 
     @property
@@ -382,6 +390,18 @@ class Estimate:
             if field.name.startswith(("ixm", "iym"))
         }
         return replace(self, unit=unit, **scaled)
+
+
+def total(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum of some numbers, None where one of them is not known.
+
+    Examples
+    --------
+    >>> total([1, 2]), total([1, None])
+    (3, None)
+    """
+    known = list(numbers)
+    return None if None in known else sum(number for number in known if number is not None)
 
 
 def is_saturated(value: float, ceiling: float) -> bool:

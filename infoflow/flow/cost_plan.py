@@ -15,7 +15,8 @@ from infoflow.estimators import KDE, make_estimator
 from infoflow.flow.measure import Layers, bytes_of_streams, measurable
 from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
-from infoflow.interface import ArgumentError, Distances, Draws, Estimator, Layer, Values
+from infoflow.graph.text_table import as_number
+from infoflow.interface import ArgumentError, Distances, Draws, Estimator, Layer, Values, total
 
 #: A float64 multiply-add of a product costs as much as so many of the net's own, in float32.
 _PRODUCT = 2.0
@@ -36,12 +37,12 @@ class MeasurementPlan:
     passes
         How often the samples are read.
     forward
-        Multiply-adds of one plain forward pass over the samples.
+        Multiply-adds of one plain forward pass over the samples; None where they are not known.
     extra
         Multiply-adds, or what costs as much, for the distances or codes.
     relative_time
         All of it over one plain forward pass, with the speed of products against convolutions that
-        of a usual CPU: an estimate within a factor of about 2.
+        of a usual CPU: an estimate within a factor of about 2. None where ``forward`` is.
     memory
         Bytes above the model's own, at most.
     """
@@ -51,9 +52,9 @@ class MeasurementPlan:
     layers: int
     capture: str
     passes: int
-    forward: float
+    forward: float | None
     extra: float
-    relative_time: float
+    relative_time: float | None
     memory: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,9 +67,9 @@ class MeasurementPlan:
             [
                 f"{self.model}: {self.layers} layers for {self.samples} samples",
                 f"Capture: {self.capture}, {passes} over the samples",
-                f"Forward pass: {self.forward:.3g} multiply-adds; "
+                f"Forward pass: {as_number(self.forward, '.3g')} multiply-adds; "
                 f"for the statistics: as much as {self.extra:.3g}",
-                f"Time: about {self.relative_time:.1f} plain forward passes",
+                f"Time: about {as_number(self.relative_time, '.1f')} plain forward passes",
                 f"Memory above the model's own: at most {format_bytes(self.memory)}",
             ]
         )
@@ -144,8 +145,13 @@ def plan(
         beside = strategy_beside(strategy_within, wanted, budget)
         if beside is not None:
             strategy, kept, budget = beside, wanted, budget - wanted
-    forward = float(samples * sum(layer.multiply_adds for layer in graph.layers))
     extra = _extra(measured, samples, chosen, strategy)
+    whole = total(layer.multiply_adds for layer in graph.layers)
+    forward = None if whole is None else float(samples * whole)
+    every_pass = _passes_cost(graph, measured, samples, chosen, budget, strategy)
+    relative = None
+    if forward is not None and every_pass is not None:
+        relative = (every_pass * samples + extra) / max(forward, 1.0)
     return MeasurementPlan(
         graph.model,
         samples,
@@ -154,8 +160,7 @@ def plan(
         strategy.passes,
         forward,
         extra,
-        (_passes_cost(graph, measured, samples, chosen, budget, strategy) * samples + extra)
-        / max(forward, 1.0),
+        relative,
         kept + _memory(measured, samples, chosen, strategy, budget, value_dtype(graph).itemsize),
     )
 
@@ -167,16 +172,19 @@ def _passes_cost(
     estimator: Estimator,
     budget: int,
     strategy: Strategy,
-) -> float:
+) -> float | None:
     """Return the multiply-adds of a sample in all passes: each runs to its last wanted layer."""
-    whole = sum(layer.multiply_adds for layer in graph.layers)
+    whole = total(layer.multiply_adds for layer in graph.layers)
+    if whole is None:
+        return None
     if strategy.passes == 1:
         return float(whole)
     if strategy.is_sketch or not isinstance(estimator.statistic, Distances):
         return float(strategy.passes * whole)
     size = value_dtype(graph).itemsize
     last = [slices[-1].layer.index for slices in plan_passes(layers, samples, budget, size)]
-    return float(sum(layer.multiply_adds for end in last for layer in graph.layers[: end + 1]))
+    parts = total(layer.multiply_adds for end in last for layer in graph.layers[: end + 1])
+    return None if parts is None else float(parts)
 
 
 def _extra(

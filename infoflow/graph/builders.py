@@ -83,10 +83,11 @@ class LayerBuilder:
 
 @dataclass(frozen=True)
 class Edge:
-    """A norm with learned numbers that belongs to no layer, since others read its layer, too.
+    """An operation that belongs to no layer and has learned numbers, or costs multiply-adds.
 
-    ``source`` is None behind a bundle; ``readers`` are the names of the layers, and the bundles,
-    that read it.
+    Such as a norm after a layer that others read, too, or attention between parts of one layer's
+    value. ``source`` is None behind a bundle; ``readers`` are the names of the layers, and the
+    bundles, that read it.
     """
 
     node: fx.Node

@@ -9,14 +9,14 @@ from torch import fx
 
 from infoflow.graph.builders import BundleBuilder, Flow, unique
 from infoflow.graph.concat_parts import ConcatPart, Piece, widths_of
-from infoflow.graph.tracing.node_info import NodeInfo
-from infoflow.graph.tracing.operations import (
+from infoflow.graph.operations.nodes import (
     arguments_of,
-    is_elementwise,
-    is_per_channel,
     operation_name,
+    operation_of,
     reduced_dimensions,
 )
+from infoflow.graph.operations.record import Passing
+from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.program_functions import set_item
 
@@ -100,20 +100,19 @@ class Bundles:
 
     def treats_channels_alone(self, node: fx.Node, bundle: BundleBuilder) -> bool:
         """Tell whether a node that reads a bundle leaves its channels apart, and in their order."""
-        module = self._program.module(node)
+        operation = operation_of(node, self._program.module(node))
         value = next(a for a in arguments_of(node) if a in self._flows)
         before, after = self._facts[value].shape, self._facts[node].shape
         if bundle.axis is None or before == after == ():
             return False
-        if is_elementwise(node, module):
+        if operation.is_elementwise:
             return True
-        if is_per_channel(node, module):
+        if operation.is_per_channel:
             return bundle.axis == 1
-        name = operation_name(node, module).lower()
-        if name == "mean":
+        if operation.passing is Passing.MEAN:
             gone = reduced_dimensions(node, len(before))
             return gone is not None and bundle.axis not in gone
-        if name in ("flatten", "view", "reshape"):
+        if operation.passing is Passing.FLATTENED:
             return bundle.axis == 1 and after == (before[0], math.prod(before[1:]))
         part = self._parts.get(node)
         return before == after and part is not None and part.lies_along(bundle.axis)

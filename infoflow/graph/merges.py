@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from torch import fx
 
 from infoflow.graph.builders import OUTPUT, LayerBuilder, MergeBuilder, Names, Streams
+from infoflow.graph.layer_costs import LayerCosts
+from infoflow.graph.operations.nodes import operation_of
 from infoflow.graph.paths import Paths, merge_place
 from infoflow.graph.savings import Savings
 from infoflow.graph.tracing.program import Program
@@ -17,6 +19,7 @@ def find_merges(
     streams: Streams,
     paths: Paths,
     layers: Mapping[str, Layer],
+    costs: LayerCosts,
     program: Program,
     shapes: Mapping[fx.Node, tuple[int, ...]],
 ) -> list[tuple[Merge, MergeBuilder]]:
@@ -26,19 +29,21 @@ def find_merges(
         *(bundle for bundle in streams.bundles if bundle.readers),
     ]
     found.sort(key=lambda merge: _order(merge, layers, len(streams.layers)))
-    cost = Savings(streams, paths, layers, program, shapes)
+    cost = Savings(streams, paths, costs, program, shapes)
     names = Names(layers)
     merges = []
     for merge in found:
         reader = _readers(merge)[0]
         name = names.new("output") if reader == OUTPUT else names.new(reader, owns=True)
-        merges.append((_finish(merge, name, paths, layers, cost), merge))
+        kind = _kind(merge, program)
+        merges.append((_finish(merge, name, kind, paths, layers, cost), merge))
     return merges
 
 
 def _finish(
     merge: MergeBuilder,
     name: str,
+    kind: str,
     paths: Paths,
     layers: Mapping[str, Layer],
     cost: Savings,
@@ -59,7 +64,7 @@ def _finish(
     }
     branch = removable.pop(main)
     skips = tuple(removable.values())
-    return Merge(name, _kind(merge), merge.streams, met_in, main, skips, index, branch)
+    return Merge(name, kind, merge.streams, met_in, main, skips, index, branch)
 
 
 def _readers(merge: MergeBuilder) -> list[str]:
@@ -70,5 +75,7 @@ def _order(merge: MergeBuilder, layers: Mapping[str, Layer], end: int) -> int:
     return min(layers[name].index if name in layers else end for name in _readers(merge))
 
 
-def _kind(merge: MergeBuilder) -> str:
-    return "attention" if merge.kind == "MultiheadAttention" else merge.kind
+def _kind(merge: MergeBuilder, program: Program) -> str:
+    """Return what a merge is called: that of a module after what it does, where that has a name."""
+    module = program.module(merge.node) if isinstance(merge, LayerBuilder) else None
+    return (operation_of(merge.node, module).kind if module is not None else "") or merge.kind

@@ -7,10 +7,7 @@ from collections.abc import Mapping, Set
 from torch import fx
 
 from infoflow.graph.builders import Flow
-from infoflow.graph.tracing.operations import operation_name
-
-ADDING = {"add", "sub"}
-MULTIPLYING = {"mul", "div"}
+from infoflow.graph.operations.nodes import operation_of
 
 
 def operands(
@@ -30,8 +27,9 @@ def operands(
     sources
         The streams.
     """
-    name = operation_name(node)
-    if node.op == "call_module" or name not in ADDING | MULTIPLYING:
+    operation = operation_of(node)
+    name = operation.name
+    if node.op == "call_module" or operation.neutral is None:
         return f"{name} is no sum or product of streams"
     if node.kwargs.get("alpha", 1) != 1 or node.kwargs.get("rounding_mode") or len(node.args) != 2:
         return f"{name} has options of its own"
@@ -45,6 +43,6 @@ def operands(
     if shapes.get(stays[0]) != shapes.get(node):
         left = shapes.get(stays[0])
         return f"without the stream, {name} would have the shape {left}, not {shapes.get(node)}"
-    if name in ("sub", "div") and node.args[0] is gone[0]:
+    if not operation.commutes and node.args[0] is gone[0]:
         return f"the stream is what {name} subtracts from, or divides"
     return gone[0], stays[0]

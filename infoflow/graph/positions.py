@@ -7,39 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from torch import fx, nn
 
+from infoflow.graph.operations.nodes import arguments_of, operation_of, reduced_dimensions
+from infoflow.graph.operations.record import Moves, Operation, Passing
 from infoflow.graph.tracing.node_info import NodeInfo
-from infoflow.graph.tracing.operations import (
-    CONVOLUTIONS,
-    TRANSPOSED,
-    arguments_of,
-    is_per_channel,
-    is_statistic,
-    operation_name,
-    reduced_dimensions,
-)
 from infoflow.graph.tracing.program import Program
 
 #: The dimensions of a value, with the batch, that count channels.
 Channels = frozenset[int]
-
-_CONVOLUTION_NAMES = {
-    f"{kind}{dimensions}d": dimensions
-    for kind in ("conv", "conv_transpose")
-    for dimensions in (1, 2, 3)
-} | {"deform_conv2d": 2}
-_LAST = (
-    *(nn.Linear, nn.Bilinear, nn.Embedding, nn.EmbeddingBag),
-    *(nn.MultiheadAttention, nn.RNNBase),
-)
-_LAST_NAMES = {
-    *("linear", "bilinear", "embedding", "embedding_bag", "mm", "addmm"),
-    *("multi_head_attention_forward", "shifted_window_attention"),
-    *("lstm", "gru", "rnn_tanh", "rnn_relu"),
-}
-#: Of a product's arguments, the one that its rows come from, and the one of its columns.
-_FACTORS = {"matmul": (0, 1), "bmm": (0, 1), "baddbmm": (1, 2), "attention": (0, 2)}
-_RESHAPES = {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten"}
-_EXPANSIONS = {"expand", "expand_as", "broadcast_to"}
 
 
 def find_channels(program: Program, facts: Mapping[fx.Node, NodeInfo]) -> dict[fx.Node, Channels]:
@@ -98,40 +72,34 @@ def _channels_of(
     facts: Mapping[fx.Node, NodeInfo],
     known: Mapping[fx.Node, Channels],
 ) -> Channels | None:
-    fact, name = facts[node], operation_name(node, module)
+    fact, operation = facts[node], operation_of(node, module)
     rank = len(fact.shape)
-    dimensions = _convolved_dimensions(name, module)
-    if dimensions is not None:
-        return frozenset({rank - dimensions - 1})
-    if isinstance(module, _LAST) or name in _LAST_NAMES:
-        return frozenset({rank - 1})
-    if name in _FACTORS:
-        return _of_product(node, facts, known)
+    if operation.channels is not None:
+        return frozenset({rank + operation.channels})
+    if operation.moves is Moves.PRODUCT:
+        return _of_product(node, operation.factors, facts, known)
     read = [argument for argument in arguments_of(node) if argument in known]
     read.sort(key=lambda argument: facts[argument].shape != fact.shape)
     if read:
-        return _handed_on(node, known[read[0]], facts[read[0]], fact)
-    if is_per_channel(node, module) or isinstance(module, nn.GroupNorm) or name == "group_norm":
+        return _handed_on(node, operation, known[read[0]], facts[read[0]], fact)
+    if operation.is_per_channel or operation.passing is Passing.GROUPS:
         return frozenset({1})
     is_over_last = isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1
     return frozenset({rank - 1}) if is_over_last else None
 
 
-def _convolved_dimensions(name: str, module: nn.Module | None) -> int | None:
-    if isinstance(module, CONVOLUTIONS + TRANSPOSED):
-        return len(module.kernel_size)  # not the weight, which a parametrization would compute
-    return _CONVOLUTION_NAMES.get(name) if module is None else None
-
-
 def _of_product(
-    node: fx.Node, facts: Mapping[fx.Node, NodeInfo], known: Mapping[fx.Node, Channels]
+    node: fx.Node,
+    factors: tuple[int, int],
+    facts: Mapping[fx.Node, NodeInfo],
+    known: Mapping[fx.Node, Channels],
 ) -> Channels | None:
     """Return the channels of a product of matrices: rows are the first one's, columns the last's.
 
     A factor of which nothing is known holds weights.
     """
     given = [item for item in (*node.args, *node.kwargs.values()) if isinstance(item, fx.Node)]
-    first, last = _FACTORS[operation_name(node)]
+    first, last = factors
     if len(given) <= last or not any(each in known for each in given):
         return None
     rows, columns, rank = given[first], given[last], len(facts[node].shape)
@@ -144,14 +112,14 @@ def _of_product(
 
 
 def _handed_on(
-    node: fx.Node, channels: Channels, before: NodeInfo, after: NodeInfo
+    node: fx.Node, operation: Operation, channels: Channels, before: NodeInfo, after: NodeInfo
 ) -> Channels | None:
     """Return the channels of what an operation has made of a value; None where that is unclear."""
-    name, rank = operation_name(node), len(before.shape)
+    is_reshape, rank = operation.moves is Moves.RESHAPED, len(before.shape)
     added = len(after.shape) - rank
-    if name in _EXPANSIONS:
+    if operation.moves is Moves.EXPANDED:
         return frozenset(at + added for at in channels)
-    if is_statistic(node) and added < 0:
+    if operation.is_statistic and added < 0:
         gone = reduced_dimensions(node, rank)
         if gone is None:
             return None
@@ -159,13 +127,13 @@ def _handed_on(
         return frozenset(to for to, at in enumerate(left) if at in channels)
     one, other = before.placement, after.placement
     is_same = one is None or other is None or one.strides == other.strides
-    if before.shape == after.shape and (is_same or name in _RESHAPES):
+    if before.shape == after.shape and (is_same or is_reshape):
         return channels
     if one is not None and other is not None and one.memory == other.memory:
         return _overlapping(
             channels, _ranges(before.shape, one.strides), _ranges(after.shape, other.strides)
         )
-    if name in _RESHAPES:
+    if is_reshape:
         return _overlapping(channels, _in_order(before.shape), _in_order(after.shape))
     return channels if added == 0 else None
 

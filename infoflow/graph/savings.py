@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from typing import Any
 
-from torch import fx, nn
+from torch import fx
 
 from infoflow.graph.builders import OUTPUT, BundleBuilder, Flow, LayerBuilder, MergeBuilder, Streams
+from infoflow.graph.layer_costs import LayerCosts
 from infoflow.graph.operands import operands
+from infoflow.graph.operations.nodes import operation_of
 from infoflow.graph.paths import Paths, Place, merge_place
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.tracing.program import Program
-from infoflow.interface import Layer
-
-#: Kernel layers whose weights fall in proportion to the width of the bundle that they read.
-_DENSE = (
-    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
-    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-)
-_DENSE_FUNCTIONS = (
-    *("linear", "conv1d", "conv2d", "conv3d"),
-    *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
-)
+from infoflow.interface import total
 
 
 class Savings:
@@ -32,12 +25,12 @@ class Savings:
         self,
         streams: Streams,
         paths: Paths,
-        layers: Mapping[str, Layer],
+        costs: LayerCosts,
         program: Program,
         shapes: Mapping[fx.Node, tuple[int, ...]],
     ) -> None:
         self._paths = paths
-        self._layers = layers
+        self._costs = costs
         self._drafts = {draft.name: draft for draft in streams.layers}
         self._streams = streams
         self._program = program
@@ -60,40 +53,48 @@ class Savings:
         """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
         place = merge_place(merge)
         useless = self._paths.useless_without(source, place)
-        if what == "parameters":
-            saved = self._parameters(source, place, useless)
-        else:
-            saved = sum(
-                layer.multiply_adds for name, layer in self._layers.items() if name in useless
-            )
+        gone = self._gone(source, place, useless)
+        is_learned = what == "parameters"
+        saved = self._parameters(gone) if is_learned else self._costs.without(useless, gone)
         if isinstance(merge, LayerBuilder):
-            return saved if self._can_lose(merge, source) else None
+            own = 0 if is_learned else self._costs.of(merge.node)
+            return total((saved, own)) if self._can_lose(merge, source) else None
+        shares = self._shares(merge, source, what)
+        return None if shares is None else total((saved, shares))
+
+    def _shares(self, merge: BundleBuilder, source: str, what: str) -> int | None:
+        """Count what of the readers of a bundle, and of norms before them, is a stream's."""
         flows = self._flows(merge)
         if OUTPUT in merge.readers or any(flow.is_mixed for flow in flows):
             return None  # a narrower output is another net, and so is what is mixed on the way
-        if merge.widths is None:
+        if merge.widths is None or self._costs_on_the_way(merge):
             return None
-        width, total = merge.widths[merge.streams.index(source)], sum(merge.widths)
-        for reader in merge.readers:
-            whole = self._shrinks(merge, self._drafts[reader], what)
-            if whole is None:
-                return None
-            saved += whole * width // total
+        width, whole = merge.widths[merge.streams.index(source)], sum(merge.widths)
+        shrinking = [self._shrinks(merge, self._drafts[reader], what) for reader in merge.readers]
+        shares = [None if number is None else number * width // whole for number in shrinking]
         if what == "parameters":
             norms = frozenset[fx.Node]().union(*(flow.norms for flow in flows))
             learned = [self._streams.learned_by(norm).values() for norm in norms]
-            saved += sum(sum(sizes) * width // total for sizes in learned)
-        return saved
+            shares += [sum(sizes) * width // whole for sizes in learned]
+        return total(shares)
 
-    def _parameters(self, source: str, merge: Place, useless: Set[Place]) -> int:
-        """Count the parameters that only useless layers, and norms before these, read."""
-        gone: set[Hashable] = {
+    def _costs_on_the_way(self, merge: BundleBuilder) -> bool:
+        """Tell whether an operation with a cost reads a bundle before its readers do."""
+        flows = (self._streams.flows.get(edge.node) for edge in self._costs.edges)
+        return any(flow is not None and flow.bundle is merge for flow in flows)
+
+    def _gone(self, source: str, merge: Place, useless: Set[Place]) -> set[Hashable]:
+        """Return the useless layers, and the edges that lead to nothing else."""
+        edges = {
             edge
             for edge in self._streams.edges
             if edge.readers <= useless
             or (edge.source == source and edge.readers <= {*useless, merge})
         }
-        gone |= useless
+        return {*useless, *edges}
+
+    def _parameters(self, gone: Set[Hashable]) -> int:
+        """Count the parameters that only what is gone reads."""
         return sum(size for key, size in self._sizes.items() if self._users[key] <= gone)
 
     def _can_lose(self, merge: LayerBuilder, source: str) -> bool:
@@ -112,7 +113,7 @@ class Savings:
         if any(self._users[parameter] != {reader.name} for parameter in own):
             return None  # weights that other layers read with cannot lose channels
         if what == "multiply_adds":
-            return self._layers[reader.name].multiply_adds
+            return self._costs.of(reader.node)
         return weight.numbers
 
     def _flows(self, merge: BundleBuilder) -> list[Flow]:
@@ -132,20 +133,21 @@ class _Weight:
 
 def _weight(reader: LayerBuilder, program: Program) -> _Weight | None:
     """Return the weight of a layer whose cost is in proportion to its input's width, or None."""
-    module, node = program.module(reader.node), reader.node
-    if isinstance(module, _DENSE):
+    module: Any = program.module(reader.node)
+    node = reader.node
+    operation = operation_of(node, module)
+    if operation.weight_inputs is None:
+        return None
+    if module is not None:
         with evaluation_mode(module):  # a spectral norm moves on when its weight is read
             weight, groups = module.weight, getattr(module, "groups", 1)
-        kind = type(module).__name__.lower()
-    elif module is None and reader.kind in _DENSE_FUNCTIONS:
+    else:
         given = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
         if not isinstance(given, fx.Node) or given.op != "get_attr":
             return None
-        weight, kind = program.attribute(given), reader.kind
+        weight = program.attribute(given)
         groups = node.args[6] if len(node.args) > 6 else node.kwargs.get("groups", 1)
-    else:
-        return None
     if groups != 1:
         return None
-    inputs = weight.shape[0 if "transpose" in kind else 1]
-    return _Weight(weight.numel(), inputs, reader.rank - 1 if kind == "linear" else 1)
+    axis = reader.rank - 1 if operation.channels == -1 else 1
+    return _Weight(weight.numel(), weight.shape[operation.weight_inputs], axis)

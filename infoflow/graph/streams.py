@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from torch import fx, nn
+from torch import fx
 
 from infoflow.graph.builders import OUTPUT, Edge, Flow, LayerBuilder, Names, Streams, unique
 from infoflow.graph.bundles import Bundles, norms_of
 from infoflow.graph.learned_weights import Weights
+from infoflow.graph.operations.nodes import arguments_of, operation_name, operation_of, role_of
+from infoflow.graph.operations.record import Operation, Role
 from infoflow.graph.regions import last_of_region
 from infoflow.graph.tracing.node_info import NodeInfo
-from infoflow.graph.tracing.operations import (
-    Role,
-    arguments_of,
-    is_elementwise,
-    is_statistic,
-    operation_name,
-    role_of,
-)
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.program_functions import set_item
 
@@ -27,11 +21,6 @@ from infoflow.graph.tracing.program_functions import set_item
 def find_streams(program: Program, facts: Mapping[fx.Node, NodeInfo]) -> Streams:
     """Follow the data through ``program``, node by node."""
     return _Sweep(program, facts).run()
-
-
-#: What an operation is called where streams meet in it.
-_KINDS = {"getitem": "index", "index_select": "index", "gather": "index"}
-_KINDS["multi_head_attention_forward"] = "attention"
 
 
 class _Sweep:
@@ -48,7 +37,7 @@ class _Sweep:
         self._names = Names(str(n.target) for n in program.nodes if n.op == "call_module")
         self._weights = Weights(program, facts)
         self._bundles = Bundles(program, facts, self.flows)
-        self._norms: list[fx.Node] = []
+        self._edges: list[fx.Node] = []
         self._owned: set[fx.Node] = set()
         self._learned: dict[fx.Node, dict[int, int]] = {}
 
@@ -63,7 +52,7 @@ class _Sweep:
             tuple(self._bundles.drafts),
             self.outputs,
             self.flows,
-            tuple(self._edge(node) for node in self._norms if node not in self._owned),
+            tuple(self._edge(node) for node in self._edges if node not in self._owned),
             self._learned,
         )
 
@@ -127,8 +116,8 @@ class _Sweep:
             norms, is_mixed = norms_of(arguments), any(flow.is_mixed for flow in arguments)
             whole = replace(arguments[0], norms=norms, is_mixed=is_mixed)
             self.flows[node] = self._pass_on(node, whole)
-            if node in self._learned:
-                self._norms.append(node)
+            if node in self._learned or self.facts[node].multiply_adds != 0:
+                self._edges.append(node)
 
     def _role(self, node: fx.Node) -> Role:
         first = node.args[0] if node.args else None
@@ -156,7 +145,7 @@ class _Sweep:
     def _add_layer(self, node: fx.Node, role: Role, arguments: list[Flow]) -> None:
         draft = LayerBuilder(
             name=self._name(node, role),
-            kind=_KINDS.get(self._operation(node), self._operation(node)),
+            kind=self._kind(node),
             node=node,
             value=node,
             rank=len(self.facts[node].shape),
@@ -171,6 +160,11 @@ class _Sweep:
     def _operation(self, node: fx.Node) -> str:
         return operation_name(node, self.program.module(node))
 
+    def _kind(self, node: fx.Node) -> str:
+        """Return what a layer is called: a module's class, or an operation's usual name."""
+        module = self.program.module(node)
+        return operation_of(node).usual_kind if module is None else type(module).__name__
+
     def _name(self, node: fx.Node, role: Role) -> str:
         weight = self._weights.name_of(node) if role is Role.KERNEL else None
         if node.op == "call_module":
@@ -178,8 +172,7 @@ class _Sweep:
         elif weight is not None:
             name = weight
         else:
-            operation = _KINDS.get(operation_name(node), operation_name(node))
-            name = f"{node.meta.get('path', '')}.{operation}".strip(".")
+            name = f"{node.meta.get('path', '')}.{self._kind(node)}".strip(".")
         return self._names.new(name, owns=node.op == "call_module")
 
     def _absorb(self, node: fx.Node) -> bool:
@@ -206,8 +199,10 @@ class _Sweep:
         Its first dimension counts layers and directions, whatever its length.
         """
         is_item = self._operation(node) == "getitem" and node.args[1:] not in ((0,), (slice(None),))
-        recurrent = self._operation(source).lower().startswith(("lstm", "gru", "rnn_"))
-        return is_item and (recurrent or isinstance(self.program.module(source), nn.RNNBase))
+        return is_item and self._record(source).family == "recurrent"
+
+    def _record(self, node: fx.Node) -> Operation:
+        return operation_of(node, self.program.module(node))
 
     def _absorb_region(self, draft: LayerBuilder) -> None:
         """Let an activation or a norm that is written out belong to its layer."""
@@ -217,12 +212,14 @@ class _Sweep:
             flow = self.flows.get(node)
             if flow is None or flow.sources != (draft.name,) or node in places:
                 return False
-            return self._role(node) is Role.FOLLOW or is_statistic(node)
+            return self._role(node) is Role.FOLLOW or operation_of(node).is_statistic
 
         nodes = last_of_region(draft.value, self.facts, belongs)
         if nodes:
             draft.value = nodes[-1]
-            draft.followed_by += [self._operation(n) for n in nodes if not is_statistic(n)]
+            draft.followed_by += [
+                self._operation(n) for n in nodes if not operation_of(n).is_statistic
+            ]
             draft.parts += nodes
             self._owned.update(nodes)
 
@@ -238,7 +235,7 @@ class _Sweep:
     def _pass_on(self, node: fx.Node, flow: Flow) -> Flow:
         if flow.bundle is None:
             return flow
-        keeps_places = is_elementwise(node, self.program.module(node))
+        keeps_places = self._record(node).is_elementwise
         narrow = self._bundles.narrowed(node, flow, keeps_places=keeps_places)
         own = {node} if node in self._learned else set()
         is_mixed = flow.is_mixed or not self._bundles.treats_channels_alone(node, flow.bundle)

@@ -41,7 +41,7 @@ def _layer_row(layer: Layer, index: dict[str, str]) -> tuple[str, ...]:
         "×".join(map(str, layer.shape)) or "1",
         f"{reads} *" if layer.is_merge else reads,
         f"{layer.parameters:,}",
-        f"{layer.multiply_adds:,}",
+        as_number(layer.multiply_adds),
     )
 
 
@@ -53,6 +53,17 @@ def _merge_row(merge: Merge) -> tuple[str, ...]:
         merge.main,
         ", ".join(map(str, merge.skips)),
     )
+
+
+def as_number(value: float | None, form: str = ",") -> str:
+    """Return a number as text, a question mark where it is not known.
+
+    Examples
+    --------
+    >>> as_number(1234), as_number(None)
+    ('1,234', '?')
+    """
+    return "?" if value is None else format(value, form)
 
 
 def align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

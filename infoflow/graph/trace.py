@@ -12,6 +12,7 @@ from torch import fx, nn
 from torch.nn.parameter import is_lazy
 
 from infoflow.graph.builders import Anatomy, LayerBuilder, Streams
+from infoflow.graph.layer_costs import LayerCosts
 from infoflow.graph.layer_graph import LayerGraph
 from infoflow.graph.merges import find_merges
 from infoflow.graph.paths import Paths
@@ -244,14 +245,16 @@ def _build(
     reduce: Reduce,
 ) -> LayerGraph:
     paths = Paths(streams)
+    costs = LayerCosts(streams, known.facts, known.samples)
+    by_layer = costs.by_layer()
     layers = {
-        draft.name: _finish_layer(index, draft, streams, known, reduce)
+        draft.name: _finish_layer(index, draft, streams, known, by_layer[draft.name], reduce)
         for index, draft in enumerate(streams.layers)
     }
     if reduce not in ("flatten", "mean") and known.samples:
         _check_positions(known.positions, reduce)
     shapes = {node: fact.shape for node, fact in known.facts.items()}
-    found = find_merges(streams, paths, layers, source.program, shapes)
+    found = find_merges(streams, paths, layers, costs, source.program, shapes)
     merges = tuple(merge for merge, _ in found)
     return LayerGraph(
         model=type(model).__name__,
@@ -280,7 +283,12 @@ def _check_positions(positions: Mapping[str, tuple[int, ...]], reduce: Reduce) -
 
 
 def _finish_layer(
-    index: int, draft: LayerBuilder, streams: Streams, known: _Known, reduce: Reduce
+    index: int,
+    draft: LayerBuilder,
+    streams: Streams,
+    known: _Known,
+    multiply_adds: int | None,
+    reduce: Reduce,
 ) -> Layer:
     """Describe a layer; where it has no row per sample, for the whole batch."""
     fact = known.facts[draft.value]
@@ -300,7 +308,7 @@ def _finish_layer(
         streams=draft.streams,
         followed_by=tuple(draft.followed_by),
         parameters=sum(streams.learned_by(draft.node, *draft.parts).values()),
-        multiply_adds=known.facts[draft.node].multiply_adds // max(known.samples, 1),
+        multiply_adds=multiply_adds,
         positions=positions,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infoflow.graph.text_table import align
+from infoflow.graph.text_table import align, as_number
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def _before(row: Mapping[str, Any]) -> tuple[str, ...]:
     before = row["before"]
     mark = " =" if before["is_saturated"] else ""
     return (
-        _number(before["value"], ".3f") + mark,
-        *(_number(before[key], ".3f") for key in ("maximum", "gap", "null_high")),
+        as_number(before["value"], ".3f") + mark,
+        *(as_number(before[key], ".3f") for key in ("maximum", "gap", "null_high")),
     )
 
 
@@ -118,8 +118,4 @@ def _added(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _saved(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(_number(row[key], ",") for key in ("parameters", "multiply_adds"))
-
-
-def _number(value: float | None, form: str) -> str:
-    return "?" if value is None else format(value, form)
+    return tuple(as_number(row[key], ",") for key in ("parameters", "multiply_adds"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from infoflow.graph.text_table import as_number
+
 How = Literal["cut", "zeroed", "replaced by its mean"]
 
 
@@ -44,7 +46,7 @@ class Pruning:
     parameters_before, parameters_after
         Learned numbers that the path of the example uses.
     multiply_adds_before, multiply_adds_after
-        Multiplications with an addition that one sample costs.
+        Multiplications with an addition that one sample costs; None where they are not known.
     checks
         On what the pruned net was compared with the original, of which the streams were zeroed
         where their readers read them.
@@ -56,8 +58,8 @@ class Pruning:
     streams: tuple[Removed, ...]
     parameters_before: int = 0
     parameters_after: int = 0
-    multiply_adds_before: int = 0
-    multiply_adds_after: int = 0
+    multiply_adds_before: int | None = 0
+    multiply_adds_after: int | None = 0
     checks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -67,9 +69,10 @@ class Pruning:
         return self.parameters_before - self.parameters_after
 
     @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds of one sample saved."""
-        return self.multiply_adds_before - self.multiply_adds_after
+    def multiply_adds(self) -> int | None:
+        """Multiply-adds of one sample saved; None where they are not known."""
+        before, after = self.multiply_adds_before, self.multiply_adds_after
+        return None if before is None or after is None else before - after
 
     def __str__(self) -> str:
         return "\n".join(
@@ -84,6 +87,6 @@ class Pruning:
         )
 
 
-def _saved(what: str, before: int, after: int) -> str:
-    share = f" ({(after - before) / before:+.1%})" if before else ""
-    return f"{what}: {before:,} before, {after:,} after{share}"
+def _saved(what: str, before: int | None, after: int | None) -> str:
+    share = f" ({(after - before) / before:+.1%})" if before and after is not None else ""
+    return f"{what}: {as_number(before)} before, {as_number(after)} after{share}"

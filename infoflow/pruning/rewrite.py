@@ -16,7 +16,13 @@ from infoflow.graph.running.checks import unwrapped
 from infoflow.graph.running.leaves import Choice
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.undisturbed import undisturbed
-from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError, PruningWarning
+from infoflow.interface import (
+    ArgumentError,
+    ArgumentTypeError,
+    PruningError,
+    PruningWarning,
+    total,
+)
 from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
 from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewriting.build import build, in_training
@@ -222,8 +228,8 @@ def _account(slim: PrunedModel, graph: LayerGraph, pruning: Pruning) -> Pruning:
         pruning,
         parameters_before=sum(p.numel() for p in _used_parameters(graph).values()),
         parameters_after=sum(p.numel() for p in slim.parameters()),
-        multiply_adds_before=sum(layer.multiply_adds for layer in graph),
-        multiply_adds_after=sum(layer.multiply_adds for layer in after),
+        multiply_adds_before=total(layer.multiply_adds for layer in graph),
+        multiply_adds_after=total(layer.multiply_adds for layer in after),
     )
 
 

@@ -9,12 +9,12 @@ import numpy as np
 from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from infoflow.graph.operations.nodes import arguments_of, is_about_shape
 from infoflow.graph.running.memory import version_of
 from infoflow.graph.running.pytree import items_of
 from infoflow.graph.tracing.attributes import hidden_parameters, named_attributes
 from infoflow.graph.tracing.live import LiveTensors
 from infoflow.graph.tracing.node_info import NodeInfo, describe
-from infoflow.graph.tracing.operations import arguments_of, is_about_shape
 from infoflow.graph.tracing.program_functions import (
     PURE,
     as_written,

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from infoflow.graph.operations.nodes import is_about_shape, operation_of
 from infoflow.graph.tracing.node_info import NodeInfo
-from infoflow.graph.tracing.operations import is_about_shape
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import UntraceableModelError
 
@@ -58,8 +58,15 @@ def symbolic_facts(program: Program) -> dict[fx.Node, NodeInfo]:
             before = [facts[argument] for argument in node.all_input_nodes]
             carries = any(fact.carries_tensor for fact in before) and not is_about_shape(node)
             shape = max((fact.shape for fact in before), key=len, default=())
-        facts[node] = NodeInfo(carries, torch.Tensor, shape)
+        facts[node] = NodeInfo(carries, torch.Tensor, shape, _cost_without_shapes(program, node))
     return facts
+
+
+def _cost_without_shapes(program: Program, node: fx.Node) -> int | None:
+    """Return 0 for what multiplies nothing; without shapes, no more can be said."""
+    if node.op not in ("call_module", "call_function", "call_method"):
+        return 0
+    return 0 if operation_of(node, program.module(node)).multiply_adds == 0 else None
 
 
 def _defaults(model: nn.Module) -> dict[str, Any]:

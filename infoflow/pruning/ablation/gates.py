@@ -137,7 +137,7 @@ class _Gates:
     def _at_merge(self, own: Sequence[Removal]) -> None:
         draft, merge = own[0].draft, own[0].merge
         wanted = {source: removal.names[0] for removal in own for source in removal.sources}
-        blank = neutral(draft.kind)
+        blank = neutral(self._work, draft.node)
 
         def replace(value: fx.Node) -> fx.Node:
             (source, *more) = self._work.flows[value].sources

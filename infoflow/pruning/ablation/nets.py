@@ -229,7 +229,8 @@ class _Best:
 
 def savings_of(slim: PrunedModel) -> Savings:
     """Return what a pruned net saves by its own account."""
-    return Savings(float(slim.pruning.parameters), float(slim.pruning.multiply_adds))
+    saved = slim.pruning.multiply_adds
+    return Savings(float(slim.pruning.parameters), math.nan if saved is None else float(saved))
 
 
 def lost_bits(bench: Bench, whole: Scores, other: Scores) -> float:

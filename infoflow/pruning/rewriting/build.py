@@ -10,8 +10,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from infoflow.graph.operations.nodes import operation_name
 from infoflow.graph.running.arguments import parameters_of
-from infoflow.graph.tracing.operations import operation_name
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
 from infoflow.pruning.rewriting.model import Cut, PrunedModel

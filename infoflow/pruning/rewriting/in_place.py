@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import fx, nn
 
+from infoflow.graph.operations.nodes import works_in_place
 from infoflow.pruning.rewriting.surgery import Surgery
-
-_OPERATORS = {
-    *("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor"),
-    *("imatmul", "ilshift", "irshift"),
-}
-
-
-def works_in_place(node: fx.Node, module: nn.Module | None) -> bool:
-    """Tell whether a node overwrites its first argument."""
-    if module is not None:
-        return bool(getattr(module, "inplace", False))
-    if node.op not in ("call_method", "call_function"):
-        return False
-    name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
-    is_method = name.endswith("_") and not name.endswith("__")
-    return is_method or name in _OPERATORS or bool(node.kwargs.get("inplace", False))
 
 
 def protect(work: Surgery) -> None:

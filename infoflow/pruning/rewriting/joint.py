@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import fx
 
 from infoflow.graph.builders import LayerBuilder
-from infoflow.graph.operands import MULTIPLYING, operands
+from infoflow.graph.operands import operands
+from infoflow.graph.operations.nodes import operation_of
 from infoflow.pruning.rewriting.surgery import CannotCutError, Surgery
 
 
-def neutral(kind: str) -> Callable[..., torch.Tensor]:
-    """Return what stands for a stream that is not there: zeros, or ones where it multiplies."""
-    return torch.ones_like if kind in MULTIPLYING else torch.zeros_like
+def neutral(work: Surgery, node: fx.Node) -> Callable[..., torch.Tensor]:
+    """Return what stands for a stream that is not there: zeros, or ones where it multiplies.
+
+    ``node`` is where streams meet, as traced.
+    """
+    operation = operation_of(node, work.program.module(node))
+    return torch.ones_like if operation.neutral == 1 else torch.zeros_like
 
 
 def drop_operand(work: Surgery, draft: LayerBuilder, sources: frozenset[str]) -> None:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.operations import (
-    CONVOLUTIONS,
-    PER_CHANNEL_NORMS,
-    SPATIAL,
-    SPATIAL_FILES,
-    TRANSPOSED,
-    is_elementwise,
-    operation_name,
-    reduced_dimensions,
-)
+from infoflow.graph.operations.nodes import operation_name, operation_of, reduced_dimensions
+from infoflow.graph.operations.record import Operation, Passing
 from infoflow.pruning.rewriting.kept_channels import KeptChannels
 from infoflow.pruning.rewriting.surgery import CannotCutError, Changes, Surgery
-
-_FLATTENING = {"flatten", "view", "reshape"}
 
 
 @dataclass(frozen=True)
@@ -73,70 +62,64 @@ class Passage:
 def passage(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) -> Passage | None:
     """Return how channels of ``value`` go through ``node``, None where it mixes them."""
     module = work.module(node)
+    operation = operation_of(node, module)
     if module is not None:
-        return _through_module(work, node, module, channels)
-    name = operation_name(node)
-    if name == "batch_norm" and channels.axis == 1:
+        return _through_module(work, node, module, operation, channels)
+    passing = operation.passing
+    if passing is Passing.NORM and channels.axis == 1:
         return Passage(channels, _sliced_norm(work, node, channels))
     if work.tensors_into(node) != [value] or not node.args or node.args[0] is not value:
         return None
     shape, before = work.shapes[node], work.shapes[value]
     if shape is None or before is None:
         return None
-    if is_elementwise(node) and shape == before:
+    if operation.is_elementwise and shape == before:
         return Passage(channels)
-    if name in SPATIAL and shape[:2] == before[:2]:
-        return Passage(channels) if channels.axis == 1 and _is_spatial(name, len(before)) else None
-    if name == "mean":
+    if passing is Passing.SPATIAL and shape[:2] == before[:2]:
+        is_kept = channels.axis == 1 and _leaves_channels(operation, len(before))
+        return Passage(channels) if is_kept else None
+    if passing is Passing.MEAN:
         return _through_mean(node, before, channels)
-    if name in _FLATTENING:
+    if passing is Passing.FLATTENED:
         return _through_flattening(node, before, shape, channels)
     return None
 
 
 def _through_module(
-    work: Surgery, node: fx.Node, module: nn.Module, channels: Channels
+    work: Surgery, node: fx.Node, module: nn.Module, operation: Operation, channels: Channels
 ) -> Passage | None:
-    shape = work.shapes[node]
-    if is_elementwise(node, module):
+    shape, passing = work.shapes[node], operation.passing
+    if operation.is_elementwise:
         return Passage(channels)
     if shape is None or channels.axis != 1:
         return None
-    rule: Callable[[_Settings], Channels] | None = None
-    if isinstance(module, PER_CHANNEL_NORMS):
-        rule = _norm
-    elif isinstance(module, nn.PReLU):
-        rule = _prelu
-    elif isinstance(module, nn.GroupNorm):
-        rule = _group_norm
-    elif isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)) and module.groups > 1:
-        rule = _grouped
-    if rule is not None:
-        work.check_alone(node)
-        settings = _Settings(str(node.target), module, channels)
-        after = rule(settings)
-        return Passage(after, settings.changes)
-    if type(module).__module__ in SPATIAL_FILES and _is_spatial(type(module).__name__, len(shape)):
+    if passing is Passing.SPATIAL and _leaves_channels(operation, len(shape)):
         return Passage(channels) if shape[1] == len(channels.kept) else None
-    if isinstance(module, nn.Flatten):
+    if passing is Passing.FLATTENED:
         (before,) = (work.shapes[n] for n in work.tensors_into(node))
         assert before is not None
         return _through_flattening(node, before, shape, channels)
-    return None
+    rule = None if passing is None else _RULES.get(passing)
+    if rule is None or getattr(module, "groups", 2) == 1:
+        return None
+    work.check_alone(node)
+    settings = _Settings(str(node.target), module, operation, channels)
+    after = rule(settings)
+    return Passage(after, settings.changes)
 
 
-def _is_spatial(name: str, rank: int) -> bool:
+def _leaves_channels(operation: Operation, rank: int) -> bool:
     """Tell whether an operation leaves dimensions 0 and 1 alone: not where it takes no batch."""
-    dimensions = re.search(r"([123])d", name)
-    return rank > 2 and (dimensions is None or rank == int(dimensions[1]) + 2)
+    return rank > 2 and operation.positions in (None, rank - 2)
 
 
 class _Settings:
     """A module that loses channels, and the changes that this makes to it."""
 
-    def __init__(self, name: str, module: Any, channels: Channels) -> None:
+    def __init__(self, name: str, module: Any, operation: Operation, channels: Channels) -> None:
         self.name = name
         self.module = module
+        self.operation = operation
         self.channels = channels
         self.changes = Changes()
 
@@ -187,13 +170,22 @@ def _grouped(lost: _Settings) -> Channels:
     size, width = module.in_channels // module.groups, module.out_channels // module.groups
     stays = [lost.channels.kept[group * size] for group in range(module.groups)]
     after = Channels(tuple(stays), 1).repeated(width)
-    is_transposed = isinstance(module, TRANSPOSED)
+    is_transposed = lost.operation.weight_inputs == 0
     lost.slice("weight", lost.channels.indices if is_transposed else after.indices)
     lost.slice("bias", after.indices)
     lost.set("in_channels", groups * size)
     lost.set("out_channels", groups * width)
     lost.set("groups", groups)
     return after
+
+
+#: What modules with a weight for each channel, or each group of channels, lose.
+_RULES: Mapping[Passing, Callable[[_Settings], Channels]] = {
+    Passing.NORM: _norm,
+    Passing.SLOPES: _prelu,
+    Passing.GROUPS: _group_norm,
+    Passing.CONVOLUTION: _grouped,
+}
 
 
 def _whole_groups(channels: Channels, groups: int) -> int | None:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import fx, nn
+from torch import fx
 
-from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED, operation_name
+from infoflow.graph.operations.nodes import operation_of
+from infoflow.graph.operations.record import Operation
 from infoflow.pruning.rewriting.kept_channels import KeptChannels
 from infoflow.pruning.rewriting.passing import Channels
 from infoflow.pruning.rewriting.surgery import Changes, Surgery
-
-_FUNCTIONS = {
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), 1),
-    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), 0),
-    "linear": 1,
-}
 
 
 def reading(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
@@ -26,29 +21,27 @@ def reading(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) ->
     CannotCutError
         If its weights are shared or computed.
     """
-    module = work.module(node)
+    module: Any = work.module(node)
+    operation = operation_of(node, module)
+    if operation.weight_inputs is None:
+        return None
     if module is None:
-        return _function(work, node, value, channels)
-    if not isinstance(module, (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)):
-        return None
+        return _function(work, node, operation, value, channels)
     work.check_alone(node)
-    axis = work.rank(value) - 1 if isinstance(module, nn.Linear) else 1
-    if channels.axis != axis:
+    if channels.axis != _axis(work, operation, value):
         return None
-    weight: Any = module.weight
-    shape, name = tuple(weight.shape), str(node.target)
+    shape, name = tuple(module.weight.shape), str(node.target)
     changes = Changes()
-    if isinstance(module, nn.Linear):
+    if operation.positions is None:
         changes.slices[f"{name}.weight"] = KeptChannels(shape, 1, (channels.indices,))
         changes.settings[name, "in_features"] = len(channels.indices)
         return changes
     kept = _by_group(channels, int(module.groups))
     if kept is None:
         return None
-    is_transposed = isinstance(module, TRANSPOSED)
     changes.slices[f"{name}.weight"] = (
         KeptChannels(shape, 0, (channels.indices,))
-        if is_transposed
+        if operation.weight_inputs == 0
         else KeptChannels(shape, 1, kept)
     )
     changes.settings[name, "in_channels"] = len(channels.indices)
@@ -63,17 +56,23 @@ def _by_group(channels: Channels, groups: int) -> tuple[tuple[int, ...], ...] | 
     return None if len({len(part) for part in kept}) > 1 else kept
 
 
-def _function(work: Surgery, node: fx.Node, value: fx.Node, channels: Channels) -> Changes | None:
-    name = operation_name(node)
+def _axis(work: Surgery, operation: Operation, value: fx.Node) -> int:
+    """Return the dimension of a layer's input that counts channels: the last of a linear map."""
+    return work.rank(value) - 1 if operation.positions is None else 1
+
+
+def _function(
+    work: Surgery, node: fx.Node, operation: Operation, value: fx.Node, channels: Channels
+) -> Changes | None:
     first = node.args[0] if node.args else node.kwargs.get("input")
-    if name not in _FUNCTIONS or first is not value:
+    if first is not value or channels.axis != _axis(work, operation, value):
         return None
-    axis = work.rank(value) - 1 if name == "linear" else 1
     groups = node.args[6] if len(node.args) > 6 else node.kwargs.get("groups", 1)
-    if channels.axis != axis or (name != "linear" and groups != 1):
+    if operation.positions is not None and groups != 1:
         return None
     given = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
     weight = work.owned_attribute(given, "weight")
     assert isinstance(given, fx.Node)
+    assert operation.weight_inputs is not None
     shape = tuple(work.attribute(given).shape)
-    return Changes({weight: KeptChannels(shape, _FUNCTIONS[name], (channels.indices,))})
+    return Changes({weight: KeptChannels(shape, operation.weight_inputs, (channels.indices,))})

@@ -87,7 +87,7 @@ def _replacement(
 ) -> Replace:
     def replace(value: fx.Node) -> fx.Node:
         if means is None:
-            return work.nodes.call_function(neutral(removal.draft.kind), (value,))
+            return work.nodes.call_function(neutral(work, removal.draft.node), (value,))
         mean = work.add_tensor(MEAN, means[work.old(value)])
         return work.nodes.call_function(as_mean, (value, mean))
 

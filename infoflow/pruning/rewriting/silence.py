@@ -7,10 +7,9 @@ from collections.abc import Callable
 from torch import fx
 
 from infoflow.graph.builders import LayerBuilder
-from infoflow.graph.tracing.operations import operation_name
+from infoflow.graph.operations.nodes import operation_name, works_in_place
 from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal
-from infoflow.pruning.rewriting.in_place import works_in_place
 from infoflow.pruning.rewriting.surgery import Surgery
 
 #: Makes, from the node of a stream's value, the node of what replaces it.

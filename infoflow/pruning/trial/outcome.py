@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -30,7 +30,8 @@ class TrialRow:
     how
         For each stream ``"cut"`` or ``"zeroed"``, as in :class:`infoflow.PrunedModel`.
     parameters, multiply_adds, activation_bytes
-        Of the net that is left; multiply-adds and peak memory for values per sample.
+        Of the net that is left; multiply-adds (None where they are not known) and peak memory for
+        values per sample.
     latency
         Time of a forward pass over that of the whole net.
     cut, tuned
@@ -44,7 +45,7 @@ class TrialRow:
     streams: tuple[str, ...]
     how: tuple[str, ...]
     parameters: int
-    multiply_adds: int
+    multiply_adds: int | None
     activation_bytes: int
     latency: float
     cut: float
@@ -130,7 +131,7 @@ class PruningTrial:
         names = [row.name for row in self.rows]
         numbers = ("parameters", "multiply_adds", "activation_bytes", "latency", "cut", "tuned")
         variables: dict[str, Any] = {
-            name: ("removed", [getattr(row, name) for row in self.rows]) for name in numbers
+            name: ("removed", _column(getattr(row, name) for row in self.rows)) for name in numbers
         }
         seeds = max(len(row.redesign) for row in self.rows)
         redesign = np.full((len(names), seeds), np.nan)
@@ -200,8 +201,15 @@ class PruningTrial:
 _COSTS = ("parameters", "multiply_adds", "activation_bytes")
 
 
-def _relative(number: float, whole: float) -> str:
+def _relative(number: float | None, whole: float | None) -> str:
+    if number is None or whole is None:
+        return "?"
     return f"{number / whole:.1%}" if whole else f"{number}"
+
+
+def _column(values: Iterable[float | None]) -> list[float]:
+    """Return numbers for a data set, NaN for those that are not known."""
+    return [math.nan if value is None else value for value in values]
 
 
 def _number(value: float) -> str:

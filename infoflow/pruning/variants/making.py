@@ -75,7 +75,7 @@ def _silence(work: Surgery, chosen: Sequence[Removal]) -> set[fx.Node]:
         blank_out(work, plan)
     blanks: set[fx.Node] = set()
     for removal in others:
-        function = neutral(removal.draft.kind)
+        function = neutral(work, removal.draft.node)
 
         def replace(value: fx.Node, function: object = function) -> fx.Node:
             blank = work.nodes.call_function(function, (value,))  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def test_fixed_shape_where_the_model_itself_takes_no_other_batch():
 def test_this_input_only(forward):
     proof = verification(forward)
     assert proof.label == "this input only"
-    assert "test_verify.py" in proof.notes[-1]
+    assert "test_verification.py" in proof.notes[-1]
 
 
 def test_a_read_that_changes_nothing_is_told_with_what_was_tried():
@@ -75,7 +75,8 @@ def test_shapes_that_depend_on_values_are_named():
     x = torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0, 0], [1.0, 1.0, 0, 0, 0, 0]])
     proof = verification(lambda m, x: m.b(m.a(x)[x[:, 0] > 0.9]).view(2, 2), x)
     assert proof.label == "this input only"
-    assert proof.notes[-1].startswith("shapes depend on values of the input, at test_verify.py")
+    where = "shapes depend on values of the input, at test_verification.py"
+    assert proof.notes[-1].startswith(where)
 
 
 def test_numbers_of_parameters_are_no_values_of_the_input():

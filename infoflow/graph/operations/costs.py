@@ -1,0 +1,190 @@
+"""Multiply-adds of operations in closed form, from the shapes of what goes in and comes out.
+
+As ``torch.utils.flop_counter`` does, they count products: of weights or values with values, summed.
+What takes time in proportion to the number of values (norms, activations, sums, pooling,
+interpolation, gathers) counts 0. Attention counts whole, also where a mask hides parts of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import conv_flop_count
+
+from infoflow.graph.operations.record import Call
+
+
+def linear(call: Call) -> int:
+    """Count, for every output, one multiply-add a feature that it reads."""
+    if call.module is not None:
+        return call.output.numel() * int(call.module.in_features)
+    return call.output.numel() * int(call.get(1, "weight").shape[-1])
+
+
+def convolution(call: Call, *, transposed: bool = False) -> int:
+    """Count as torch does: every output of a convolution takes one filter."""
+    taken, made = list(call.tensors[0].shape), list(call.output.shape)
+    if call.module is not None:
+        weight = _weight_shape(call.module, transposed=transposed)
+    else:
+        weight = list(call.get(1, "weight").shape)
+    if len(taken) < len(weight):  # one sample without a batch
+        taken, made = [1, *taken], [1, *made]
+    return int(conv_flop_count(taken, weight, made, transposed)) // 2
+
+
+def transposed_convolution(call: Call) -> int:
+    """Count as torch does: every input of a transposed convolution takes one filter."""
+    return convolution(call, transposed=True)
+
+
+def _weight_shape(module: object, *, transposed: bool) -> list[int]:
+    """Return the shape of a weight, not the weight, which a parametrization would compute."""
+    groups, size = getattr(module, "groups", 1), getattr(module, "kernel_size", ())
+    taken, made = getattr(module, "in_channels", 0), getattr(module, "out_channels", 0)
+    pair = [taken, made // groups] if transposed else [made, taken // groups]
+    return [*pair, *size]
+
+
+def deformable_convolution(call: Call) -> int:
+    """Count one filter for every output; the interpolation of what it reads counts 0."""
+    return int(call.output.numel() * math.prod(call.get(1, "weight").shape[1:]))
+
+
+def convolution_over_time(call: Call) -> int:
+    """Count one filter for every output of ``conv_tbc``; its weight is (kernel, in, out)."""
+    kernel, taken, _ = call.get(1, "weight").shape
+    return call.output.numel() * int(kernel) * int(taken)
+
+
+def bilinear(call: Call) -> int:
+    """Count, for every output, a matrix times one input, and the result times the other."""
+    one, other = (tensor.shape[-1] for tensor in call.tensors[:2])
+    return call.output.numel() * (one + 1) * other
+
+
+def matrix_product(call: Call) -> int:
+    """Count, for every output, each number of the row that it is made of."""
+    return call.output.numel() * int(call.tensors[0].shape[-1])
+
+
+def matrix_product_and_sum(call: Call) -> int:
+    """Count a product of matrices; what is added to it (``addmm``) comes first."""
+    return call.output.numel() * int(call.tensors[1].shape[-1])
+
+
+def sum_of_matrix_products(call: Call) -> int:
+    """Count the products of a batch that ``torch.addbmm`` adds up."""
+    batch, _, inner = call.tensors[1].shape
+    return call.output.numel() * int(batch) * int(inner)
+
+
+def vector_products(call: Call) -> int:
+    """Count the numbers of either argument, after they were made to fit."""
+    one, other = call.tensors[:2]
+    return math.prod(torch.broadcast_shapes(one.shape, other.shape))
+
+
+def vector_product(call: Call) -> int:
+    """Count the numbers of either vector."""
+    return call.tensors[0].numel()
+
+
+def inner_product(call: Call) -> int:
+    """Count, for every output of ``torch.inner``, the numbers of a last dimension."""
+    one, other = call.tensors[:2]
+    return call.output.numel() * (int(one.shape[-1]) if one.ndim and other.ndim else 0)
+
+
+def distances(call: Call) -> int:
+    """Count one multiply-add a coordinate of each distance of ``torch.cdist``."""
+    return call.output.numel() * int(call.tensors[0].shape[-1])
+
+
+def affine_grid(call: Call) -> int:
+    """Count, for every coordinate of a grid, a row of the matrix times a place."""
+    return call.output.numel() * int(call.tensors[0].shape[-1])
+
+
+def trilinear(call: Call) -> int:
+    """Count ``aten::_trilinear``, which ``bilinear`` calls with its weight in the middle."""
+    one, weight, _ = call.tensors[:3]
+    outputs, first, second = weight.shape[-3:]
+    return one.numel() // max(int(first), 1) * int(outputs) * (int(first) + 1) * int(second)
+
+
+def attention(call: Call) -> int:
+    """Count queries times keys, and the result times values: ``L·S·(E + Ev)`` for each head."""
+    query, key, value = call.get(0, "query"), call.get(1, "key"), call.get(2, "value")
+    return attention_products(query, key, value)
+
+
+def attention_products(query: Tensor, key: Tensor, value: Tensor) -> int:
+    """Count both products of attention; keys and values may be shared by several heads."""
+    lead = max(math.prod(tensor.shape[:-2]) for tensor in (query, key, value))
+    length, source = query.shape[-2], key.shape[-2]
+    return int(lead * length * source * (query.shape[-1] + value.shape[-1]))
+
+
+def multi_head_attention(call: Call) -> int:
+    """Count the projections of queries, keys, values and the result, and both products.
+
+    For ``nn.MultiheadAttention`` and ``multi_head_attention_forward``, of which the one may have
+    the batch first.
+    """
+    query, key, value = (call.get(i, n) for i, n in enumerate(("query", "key", "value")))
+    module = call.module
+    batch_first = module is not None and module.batch_first and query.ndim == 3
+    time = 1 if batch_first else 0
+    length, source, width = query.shape[time], key.shape[time], query.shape[-1]
+    samples = query.numel() // max(length * width, 1)
+    projected = length * width + source * (key.shape[-1] + value.shape[-1]) + length * width
+    added = _added_keys(call)
+    return int(samples * width * (projected + 2 * length * (source + added)))
+
+
+def _added_keys(call: Call) -> int:
+    """Return how many keys a module adds to those it is given."""
+    if call.module is not None:
+        return int(call.module.bias_k is not None) + int(call.module.add_zero_attn)
+    return int(call.get(7, "bias_k") is not None) + int(bool(call.get(9, "add_zero_attn")))
+
+
+def shifted_window_attention(call: Call) -> int:
+    """Count Swin's attention within windows of maps (N, height, width, channels)."""
+    maps, (high, wide) = call.tensors[0], call.get(4, "window_size")
+    samples, height, width, channels = maps.shape
+    rows, columns = math.ceil(height / high), math.ceil(width / wide)
+    tokens, window = samples * rows * columns * high * wide, high * wide
+    return int(tokens * channels * (4 * channels + 2 * window))
+
+
+def recurrent(call: Call) -> int:
+    """Count every weight once a sample and step."""
+    return _steps(call) * _matrices(_parameters(call))
+
+
+def recurrent_cell(call: Call) -> int:
+    """Count every weight once a sample; a function has its state before the weights."""
+    if call.module is not None:
+        return _steps(call) * _matrices(call.module.parameters())
+    return _steps(call) * _matrices(call.get(i, n) for i, n in ((2, "w_ih"), (3, "w_hh")))
+
+
+def _steps(call: Call) -> int:
+    return math.prod(call.tensors[0].shape[:-1])
+
+
+def _parameters(call: Call) -> Iterable[Tensor]:
+    """Return the weights of a recurrent layer; a function has them as its last list of tensors."""
+    if call.module is not None:
+        return list(call.module.parameters())
+    lists = [given for given in call.args if isinstance(given, (list, tuple)) and given]
+    return [each for each in lists if isinstance(each[0], Tensor)][-1]
+
+
+def _matrices(weights: Iterable[Tensor]) -> int:
+    return sum(weight.numel() for weight in weights if weight.ndim == 2)
