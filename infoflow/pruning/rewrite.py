@@ -29,7 +29,7 @@ from infoflow.pruning.rewriting.build import build, in_training
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.rewriting.proof import MismatchError, compare, constants_gone
 from infoflow.pruning.rewriting.remove import RemovalMode, remove, values_replaced
-from infoflow.pruning.rewriting.surgery import Surgery
+from infoflow.pruning.rewriting.surgery import Shapes, Surgery
 
 #: Gives a module new random weights.
 Reset = bool | Callable[[nn.Module], object]
@@ -192,7 +192,7 @@ def _warn(removed: Sequence[Removed]) -> None:
 
 def _notes(graph: LayerGraph) -> tuple[str, ...]:
     """Say which parameters the path of the example does not use."""
-    used = _used_parameters(graph)
+    used = used_parameters(graph)
     unused = [name for name, _ in graph.program.model.named_parameters() if name not in used]
     if not unused:
         return ()
@@ -219,6 +219,27 @@ def _limits(graph: LayerGraph) -> list[str]:
     return notes
 
 
+def carve(
+    graph: LayerGraph, chosen: Sequence[Removal], shapes: Shapes | None = None
+) -> PrunedModel:
+    """Return the net without streams as :func:`prune` makes it, not compared nor accounted for.
+
+    Parameters
+    ----------
+    graph
+        A traced graph, with its program.
+    chosen
+        What shall go.
+    shapes
+        Shapes of the program's values, where they are known.
+    """
+    call = graph.source.example
+    assert call is not None
+    work = Surgery(graph, call, shapes)
+    removed = remove(work, chosen, "auto")
+    return build(work, Pruning(graph.model, tuple(removed)))
+
+
 def _account(slim: PrunedModel, graph: LayerGraph, pruning: Pruning) -> Pruning:
     """Count what is left, in the way in which the original was counted."""
     with warnings.catch_warnings():
@@ -226,14 +247,14 @@ def _account(slim: PrunedModel, graph: LayerGraph, pruning: Pruning) -> Pruning:
         after = trace(slim, graph.source.example)
     return replace(
         pruning,
-        parameters_before=sum(p.numel() for p in _used_parameters(graph).values()),
+        parameters_before=sum(p.numel() for p in used_parameters(graph).values()),
         parameters_after=sum(p.numel() for p in slim.parameters()),
         multiply_adds_before=total(layer.multiply_adds for layer in graph),
         multiply_adds_after=total(layer.multiply_adds for layer in after),
     )
 
 
-def _used_parameters(graph: LayerGraph) -> dict[str, nn.Parameter]:
+def used_parameters(graph: LayerGraph) -> dict[str, nn.Parameter]:
     """Return, by name, the parameters that the path of the example uses."""
     used = {str(n.target) for n in graph.program.nodes if n.op in ("call_module", "get_attr")}
     prefixes = tuple(f"{name}." for name in used)

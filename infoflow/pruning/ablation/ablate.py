@@ -225,7 +225,7 @@ def _measure(
         menders=session.menders,
         mending_samples=(0, "") if refit is None else (refit.count, refit.fingerprint),
         shares=session.shapley() if sets == "all" else {},
-        costs=session.clock.in_passes(),
+        costs=session.costs(),
         whole_metric=metric,
         notes=tuple(session.notes),
     )

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from infoflow.pruning.ablation.accounting import Savings
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.findings import Findings
 from infoflow.pruning.ablation.judging import Judged, worst_group
-from infoflow.pruning.ablation.nets import Savings
 
 #: The two nets that are measured of each stream.
 NETS = ("plain", "mended")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,19 +120,27 @@ class Bench:
 
     def score_variants(
         self, variants: Mapping[str, Variant], rows: NDArray[np.int64], advance: Advance
-    ) -> dict[str, Scores]:
-        """Run the whole net on samples once, and all variants from its values."""
+    ) -> tuple[Scores, dict[str, Scores]]:
+        """Run the whole net on samples once, and all variants from its values.
+
+        Returns
+        -------
+        (Scores, dict of str to Scores)
+            Of the whole net, and of each variant.
+        """
         run = WholeRun(self.graph.program, self.footprint)
         names = list(variants)
+        whole = _Collected()
         collected = [_Collected() for _ in names]
         for batch in self.held_out.batches(rows):
             self._check_way(batch)
             share = batch.size / len(rows) / max(len(names), 1)
             for number, output in run.outputs(batch.call, list(variants.values())):
-                if number is not None:
-                    collected[number].add(self, output, batch)
-                    advance(share)
-        return {name: one.scores() for name, one in zip(names, collected, strict=True)}
+                one = whole if number is None else collected[number]
+                one.add(self, output, batch)
+                advance(0.0 if number is None else share)
+        pairs = zip(names, collected, strict=True)
+        return whole.scores(), {name: one.scores() for name, one in pairs}
 
     def _check_way(self, batch: Batch) -> None:
         program = self.graph.program
@@ -165,6 +174,17 @@ class Bench:
         batches = self.held_out.samples.batches_per_pass
         count = len(self.held_out.checksums)
         return count if not batches else math.ceil(count / batches)
+
+    def forward_seconds(self) -> float:
+        """Return about how long the whole net takes for all samples that choose or judge."""
+        rows = self.held_out.measured
+        batch = next(iter(self.held_out.batches(rows)))
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            batch.call.of(self.model)
+            seconds.append(time.perf_counter() - start)
+        return min(seconds) / batch.size * len(rows)
 
     def setting(self) -> dict[str, object]:
         """Return what the measured numbers depend on."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from infoflow.interface import InfoflowError, PruningWarning
+from infoflow.interface import InfoflowError
+from infoflow.pruning.ablation.accounting import Accountant, Savings
 from infoflow.pruning.ablation.bench import Advance, Bench, Scores, key_of
 from infoflow.pruning.ablation.journal import Journal, pack_scores, unpack_scores
 from infoflow.pruning.ablation.pairs import paired, weighted_mean
-from infoflow.pruning.choice import StreamNames
-from infoflow.pruning.rewrite import prune
+from infoflow.pruning.choice import StreamNames, removals
+from infoflow.pruning.rewrite import carve
 from infoflow.pruning.rewriting.model import PrunedModel
-from infoflow.pruning.trial.cost import latency_ratio, peak_bytes
 from infoflow.pruning.variants import ready
 
 #: How a net was mended; ``"plain"`` where it was not.
@@ -30,26 +29,6 @@ class Repair(Protocol):
     def __call__(self, slim: PrunedModel, mender: MenderName) -> None:
         """Refit the layers of ``slim`` that a mender takes."""
         ...
-
-
-@dataclass(frozen=True)
-class Savings:
-    """What a net without streams saves, beside the whole net; NaN where that is not known.
-
-    Parameters
-    ----------
-    parameters, multiply_adds
-        Learned numbers, and multiply-adds of one sample, that go.
-    activation_bytes
-        By how much the peak memory of one sample's values falls, in bytes.
-    time
-        Measured time of a forward pass of the example, over that of the whole net.
-    """
-
-    parameters: float = math.nan
-    multiply_adds: float = math.nan
-    activation_bytes: float = math.nan
-    time: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +57,7 @@ class Examined:
     menders: Mapping[str, float]
     mender: MenderName
     scores: Scores
-    savings: Savings = Savings()
+    savings: Savings
     metric: float = math.nan
     note: str = ""
 
@@ -122,6 +101,8 @@ class Workshop:
         What is tried beside the plain cut.
     repair
         Refits a net; None where nothing is mended.
+    accountant
+        Counts what nets save.
     journal
         Keeps what was measured.
     """
@@ -130,6 +111,7 @@ class Workshop:
     whole: Scores
     menders: tuple[MenderName, ...]
     repair: Repair | None
+    accountant: Accountant
     journal: Journal
 
     def examine(self, names: Sequence[str], plain: Scores | None, advance: Advance) -> Examined:
@@ -152,9 +134,8 @@ class Workshop:
     def build(self, names: Sequence[str]) -> PrunedModel:
         """Return the net without streams, as :func:`infoflow.prune` makes it."""
         graph = self.bench.graph
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PruningWarning)
-            return prune(self.bench.model, StreamNames.of(names, graph))
+        chosen = removals(graph, StreamNames.of(names, graph))
+        return carve(graph, chosen, self.bench.footprint.shapes)
 
     def _examine(self, names: tuple[str, ...], plain: Scores | None, advance: Advance) -> Examined:
         slim = self.build(names).eval()
@@ -181,7 +162,7 @@ class Workshop:
                 judged = plain.part(parts.judge, measured)
             else:
                 judged = self.bench.score(slim, parts.judge, _quiet)
-            savings = self._savings(slim)
+            savings = self.accountant.savings(slim)
             metric = self._metric_of(slim)
         advance(1.0)
         return Examined(names, tried, best.mender, judged, savings, metric, "; ".join(notes))
@@ -204,17 +185,6 @@ class Workshop:
         whole = self.whole.part(held_out.parts.choose, held_out.measured)
         return lost_bits(self.bench, whole, scores)
 
-    def _savings(self, slim: PrunedModel) -> Savings:
-        call = self.bench.graph.source.example
-        lineage = slim.lineage
-        assert call is not None
-        if lineage is None:
-            return savings_of(slim)
-        before = peak_bytes(self.bench.graph.program, call)
-        after = peak_bytes(lineage.program(slim), call)
-        time = latency_ratio(slim, self.bench.model, call)
-        return replace(savings_of(slim), activation_bytes=float(before - after), time=time)
-
     def _metric_of(self, slim: PrunedModel) -> float:
         metric = self.bench.metric
         return metric.of_net(slim) if metric is not None and metric.of == "net" else math.nan
@@ -225,12 +195,6 @@ class _Best:
     mender: MenderName
     state: dict[str, Tensor]
     bits: float
-
-
-def savings_of(slim: PrunedModel) -> Savings:
-    """Return what a pruned net saves by its own account."""
-    saved = slim.pruning.multiply_adds
-    return Savings(float(slim.pruning.parameters), math.nan if saved is None else float(saved))
 
 
 def lost_bits(bench: Bench, whole: Scores, other: Scores) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from infoflow.interface import ArgumentError, PruningError, Skip
+from infoflow.pruning.ablation.accounting import Accountant
 from infoflow.pruning.ablation.bench import Advance, Bench, Scores
 from infoflow.pruning.ablation.costs import VariantCosts
 from infoflow.pruning.ablation.frontier import Walk, greedy_order, walk
@@ -36,6 +36,8 @@ PASSES = 30.0
 #: Streams of a ranking that are mended.
 MOST_MENDED = 32
 
+_WHOLE = "whole"
+
 
 @dataclass
 class Clock:
@@ -49,15 +51,6 @@ class Clock:
         start = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-    def in_passes(self) -> dict[str, float]:
-        """Return the stages' time in forward passes of the whole net."""
-        one = self.seconds.get("forward", 0.0)
-        return {
-            name: value / one if one else math.nan
-            for name, value in self.seconds.items()
-            if name != "forward"
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,20 +101,19 @@ class Session:
     @cached_property
     def whole(self) -> Scores:
         """The whole net's scores on the samples that choose or judge."""
-        with self._bar("forward", 1) as advance:
-            return self._kept("whole", lambda: self._whole(advance))
+        if _WHOLE not in self.journal and not self.plain:
+            scores = self.bench.score(self.bench.model, self._rows, lambda share: None)
+            self.journal.add(_WHOLE, pack_scores(scores))
+        return unpack_scores(self.journal[_WHOLE])
 
-    def _whole(self, advance: Advance) -> Scores:
-        return self.bench.score(self.bench.model, self._rows, advance)
+    def costs(self) -> dict[str, float]:
+        """Return the time of each stage in forward passes over the samples that were measured."""
+        one = self.bench.forward_seconds()
+        return {name: value / one for name, value in self.clock.seconds.items()}
 
     @cached_property
     def _rows(self) -> np.ndarray:
         return self.bench.held_out.measured
-
-    def _kept(self, name: str, measure: Callable[[], Scores]) -> Scores:
-        if name not in self.journal:
-            self.journal.add(name, pack_scores(measure()))
-        return unpack_scores(self.journal[name])
 
     # ------------------------------------------------------------------------------ choosing
 
@@ -192,13 +184,18 @@ class Session:
         with self._bar(what, len(variants)) as advance:
             advance(len(variants) - len(missing))
             for group in self.bench.groups(missing):
-                for name, scores in self.bench.score_variants(group, self._rows, advance).items():
+                whole, found = self.bench.score_variants(group, self._rows, advance)
+                if _WHOLE not in self.journal:
+                    self.journal.add(_WHOLE, pack_scores(whole))
+                for name, scores in found.items():
                     self.journal.add(names[name], pack_scores(scores))
         return {name: unpack_scores(self.journal[key]) for name, key in names.items()}
 
     @cached_property
     def _workshop(self) -> Workshop:
-        return Workshop(self.bench, self.whole, self.menders, self.repair, self.journal)
+        accountant = Accountant(self.bench.graph)
+        own = (self.menders, self.repair, accountant, self.journal)
+        return Workshop(self.bench, self.whole, *own)
 
     @cached_property
     def examined(self) -> dict[str, Examined]:

@@ -49,16 +49,27 @@ def _merged(held: dict[fx.Node, dict[int, int]]) -> dict[int, int]:
     return {place: size for sizes in held.values() for place, size in sizes.items()}
 
 
-def latency_ratio(slim: nn.Module, whole: nn.Module, call: Arguments) -> float:
+def latency_ratio(
+    slim: nn.Module, whole: nn.Module, call: Arguments, *, rounds: int = _ROUNDS
+) -> float:
     """Return the time of a forward pass of ``slim`` over that of ``whole``.
 
     The shortest of some passes of each, which run in turn after one that is not counted: whatever
     else the machine does makes passes longer, never shorter. Both in evaluation mode. The whole net
     against itself tells how far to trust it.
+
+    Parameters
+    ----------
+    slim, whole
+        The two nets.
+    call
+        What they are called with.
+    rounds
+        Passes of each that count.
     """
     with evaluation_mode(slim), evaluation_mode(whole), torch.no_grad():
-        rounds = [(_seconds(slim, call), _seconds(whole, call)) for _ in range(_ROUNDS + 1)][1:]
-    return min(ours for ours, _ in rounds) / min(others for _, others in rounds)
+        times = [(_seconds(slim, call), _seconds(whole, call)) for _ in range(rounds + 1)][1:]
+    return min(ours for ours, _ in times) / min(others for _, others in times)
 
 
 def _seconds(net: nn.Module, call: Arguments) -> float:
