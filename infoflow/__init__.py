@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoflow import plots, testing
     from infoflow.capture.noisy import NoisyNet
+    from infoflow.capture.options import DistanceOptions
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
     from infoflow.estimators import (
         KDE,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         unit_entropies,
         usable_information,
     )
+    from infoflow.estimators.statistics import Codes, Distances, Draws, Values
     from infoflow.flow import FlowResult, Tracker, analyze, paper_schedule, plan
     from infoflow.flow.probe_result import ProbeResult
     from infoflow.flow.probing import probe
@@ -43,15 +45,34 @@ if TYPE_CHECKING:
     from infoflow.flow.usable_result import StreamBits, UsableStreams
     from infoflow.flow.usable_streams import usable_streams
     from infoflow.graph import LayerGraph, trace
+    from infoflow.graph.options import TracingOptions
     from infoflow.interface import (
+        ActivationError,
+        ArgumentError,
+        ArgumentTypeError,
+        Collector,
         Estimate,
         Estimator,
+        HighDimensionWarning,
         InfoflowError,
         InfoflowWarning,
         Layer,
+        LayerNotFoundError,
+        LoaderError,
+        MemoryBudgetError,
         Merge,
+        PathWarning,
+        PruningError,
+        PruningWarning,
+        ResultFileError,
+        SaturationWarning,
+        SingletonWarning,
         Skip,
+        Statistic,
         Target,
+        TargetError,
+        UnmeasurableWarning,
+        UntraceableModelError,
         Verification,
     )
     from infoflow.pruning import (
@@ -69,6 +90,27 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_ERRORS = (
+    "ActivationError",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "HighDimensionWarning",
+    "InfoflowError",
+    "InfoflowWarning",
+    "LayerNotFoundError",
+    "LoaderError",
+    "MemoryBudgetError",
+    "PathWarning",
+    "PruningError",
+    "PruningWarning",
+    "ResultFileError",
+    "SaturationWarning",
+    "SingletonWarning",
+    "TargetError",
+    "UnmeasurableWarning",
+    "UntraceableModelError",
+)
+
 _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("plots", "testing"), None),
     "NoisyNet": "capture.noisy",
@@ -85,7 +127,11 @@ _HOMES: dict[str, str | None] = {
     "probe": "flow.probing",
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "paper_schedule", "plan"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
-    **dict.fromkeys(("Estimate", "Estimator", "InfoflowError", "InfoflowWarning"), "interface"),
+    **dict.fromkeys(("Collector", "Estimate", "Estimator", "Statistic"), "interface"),
+    **dict.fromkeys(_ERRORS, "interface"),
+    **dict.fromkeys(("Codes", "Distances", "Draws", "Values"), "estimators.statistics"),
+    **dict.fromkeys(("DistanceOptions",), "capture.options"),
+    **dict.fromkeys(("TracingOptions",), "graph.options"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
     **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),
     **dict.fromkeys(("Ablation", "ablate"), "pruning"),
@@ -98,36 +144,60 @@ __all__ = [
     "KDE",
     "KSG",
     "Ablation",
+    "ActivationError",
+    "ArgumentError",
+    "ArgumentTypeError",
     "Binning",
     "ClassLabels",
     "Coarsening",
+    "Codes",
+    "Collector",
     "DistanceHistograms",
+    "DistanceOptions",
+    "Distances",
+    "Draws",
     "EqualMassBinning",
     "Estimate",
     "Estimator",
     "FlowResult",
+    "HighDimensionWarning",
     "InfoflowError",
     "InfoflowWarning",
     "KMeans",
     "Layer",
     "LayerGraph",
+    "LayerNotFoundError",
+    "LoaderError",
+    "MemoryBudgetError",
     "Merge",
     "NoisyNet",
+    "PathWarning",
     "ProbeResult",
     "PrunedModel",
     "PruningAdvice",
+    "PruningError",
     "PruningTrial",
+    "PruningWarning",
     "Relative",
     "Renyi",
     "Result",
+    "ResultFileError",
     "SamplePropagation",
+    "SaturationWarning",
+    "SingletonWarning",
     "Skip",
+    "Statistic",
     "StreamBits",
     "Table",
     "Target",
+    "TargetError",
+    "TracingOptions",
     "Tracker",
+    "UnmeasurableWarning",
+    "UntraceableModelError",
     "UsableInformation",
     "UsableStreams",
+    "Values",
     "Verification",
     "ablate",
     "analyze",

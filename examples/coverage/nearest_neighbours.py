@@ -34,7 +34,8 @@ def of_pairs(truth: float, dimensions: int, seed: int) -> float:
     random = np.random.default_rng(seed)
     x = random.normal(size=(1000, dimensions))
     noise = random.normal(size=x.shape)
-    return infoflow.ksg(x, correlation * x + math.sqrt(1 - correlation**2) * noise)
+    y = correlation * x + math.sqrt(1 - correlation**2) * noise
+    return infoflow.ksg(x, y, unit="nats")
 
 
 def of_classes(apart: float, dimensions: int, seed: int) -> float:

@@ -68,7 +68,7 @@ def train(model, tracker=None):
     return float((2 * (found * masks).sum((1, 2, 3)) / size.clamp(min=1)).mean())
 
 
-settings = {"target": target, "noise_variance": 1.0, "progress": False}
+settings = {"target": target, "noise": 1.0, "progress": False}
 samples = DataLoader(TensorDataset(images, masks), batch_size=32)
 
 torch.manual_seed(0)
@@ -179,7 +179,7 @@ ax.legend(loc=(0.36, 0.12))
 # variance, an *untrained* net appears to hold all of H(Y) in almost every layer. Such a number is
 # arithmetic of the data set: infoflow warns, flags the layers and draws them hollow.
 
-small_noise = settings | {"noise_variance": 1e-6}
+small_noise = settings | {"noise": 1e-6}
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", infoflow.InfoflowWarning)
     torch.manual_seed(0)

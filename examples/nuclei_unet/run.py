@@ -208,7 +208,7 @@ class Run:
             batches(*self.training, self.settings.batch_size),
             path=self.folder / "flow.nc",
             target=FixedTarget(self.labels),
-            noise_variance=self.settings.noise_variance,
+            noise=self.settings.noise_variance,
             memory_budget=memory_budget,
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infoflow.estimators.distances import CHUNK_BYTES
-from infoflow.interface import ArgumentError, Layer, MemoryBudgetError
+from infoflow.interface import ArgumentError, Layer, MemoryBudgetError, Statistic
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _UNITS |= {"KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
@@ -122,33 +122,33 @@ def plan_passes(
 
 
 def plan_whole_layers(
-    layers: Sequence[Layer], samples: int, budget: int, bytes_per_value: int
-) -> list[list[ColumnSlice]]:
+    layers: Sequence[Layer], samples: int, statistic: Statistic, budget: int, bytes_per_value: int
+) -> list[list[Layer]]:
     """Divide whole layers over as few passes as the budget allows, in their order.
 
-    Half of the budget is left to what an estimator makes of the values.
+    Half of the budget is left to what an estimator makes of the statistic.
 
     Raises
     ------
     MemoryBudgetError
         If a layer does not fit; says how much would.
     """
-    column = samples * bytes_per_value
-    passes: list[list[ColumnSlice]] = []
+    passes: list[list[Layer]] = []
     room = 0
     for layer in layers:
-        if 2 * layer.units * column > budget:
+        need = 2 * samples * statistic.bytes_per_sample(layer.units, bytes_per_value)
+        if need > budget:
             raise MemoryBudgetError(
                 f"memory_budget of {format_bytes(budget)} does not hold layer {layer.name} "
                 f"({layer.units} units) for {samples} samples. Expected at least "
-                f"{enough_bytes(2 * layer.units * column)}, since this estimator needs all values "
-                "of a layer at once. Raise it, use fewer samples, or choose smaller layers."
+                f"{enough_bytes(need)}, since this estimator needs all values of a layer at once. "
+                "Raise it, use fewer samples, or choose smaller layers."
             )
-        if layer.units > room:
+        if need > room:
             passes.append([])
-            room = budget // (2 * column)
-        passes[-1].append(ColumnSlice(layer, 0, layer.units))
-        room -= layer.units
+            room = budget
+        passes[-1].append(layer)
+        room -= need
     return passes
 
 

@@ -6,7 +6,8 @@ budget holds, for all samples, and drops them when their products are added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,10 +15,10 @@ from torch import Tensor
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import ColumnSlice, plan_passes, plan_whole_layers
 from infoflow.capture.flat_rows import flat_rows, not_finite
-from infoflow.estimators.binning import bin_digests, number_digests
 from infoflow.estimators.distances import add_products, distances_from_gram
+from infoflow.estimators.statistics import Distances
 from infoflow.graph import LayerGraph
-from infoflow.interface import ArgumentTypeError, Codes, Distances, Layer, Statistic, Values
+from infoflow.interface import Collector, Layer, Statistic
 
 Step = Callable[[], object]
 
@@ -42,7 +43,7 @@ def collect(
     layers
         The layers to measure, in the order of computation.
     statistic
-        ``Distances()``, ``Codes(bin_size)`` or ``Values()``.
+        What to collect of each.
     budget
         Bytes that may be used above the model's own.
     step
@@ -57,13 +58,7 @@ def collect(
     """
     if isinstance(statistic, Distances):
         return _distances(graph, samples, layers, budget, step)
-    if isinstance(statistic, Codes):
-        return _codes(graph, samples, layers, statistic.bin_size, step)
-    if isinstance(statistic, Values):
-        return _values(graph, samples, layers, budget, step)
-    raise ArgumentTypeError(
-        f"statistic must be Distances(), Codes(bin_size) or Values(), got {statistic!r}."
-    )
+    return _by_collectors(graph, samples, layers, statistic, budget, step)
 
 
 def value_dtype(graph: LayerGraph) -> torch.dtype:
@@ -95,18 +90,39 @@ def _distances(
                 gram = None
 
 
-def _values(
-    graph: LayerGraph, samples: Samples, layers: Sequence[Layer], budget: int, step: Step
-) -> Iterator[tuple[Layer, Tensor]]:
+def _by_collectors(
+    graph: LayerGraph,
+    samples: Samples,
+    layers: Sequence[Layer],
+    statistic: Statistic,
+    budget: int,
+    step: Step,
+) -> Iterator[tuple[Layer, Any]]:
     dtype = value_dtype(graph)
-    for slices in plan_whole_layers(layers, samples.count, budget, dtype.itemsize):
-        units = sum(piece.width for piece in slices)
-        arena = torch.empty(units * samples.count, dtype=dtype, device=samples.device)
-        columns = _collect_columns(graph, samples, slices, arena, step)
-        for piece, values in zip(slices, columns, strict=True):
-            if not bool(torch.isfinite(values).all()):
-                raise not_finite(piece.layer, values)
-            yield piece.layer, values
+    for wanted in plan_whole_layers(layers, samples.count, statistic, budget, dtype.itemsize):
+        collectors = {
+            layer.name: statistic.collector(
+                layer.units, samples.count, dtype=dtype, device=samples.device
+            )
+            for layer in wanted
+        }
+        for batch in samples.batches():
+
+            def add(
+                layer: Layer,
+                value: Tensor,
+                batch: Batch = batch,
+                collectors: Mapping[str, Collector] = collectors,
+            ) -> None:
+                flat = flat_rows(layer, value, batch.size)
+                if not bool(torch.isfinite(flat).all()):
+                    raise not_finite(layer, flat)
+                collectors[layer.name].add(batch.start, flat)
+
+            graph.visit(batch.call, wanted, add)
+            step()
+        for layer in wanted:
+            yield layer, collectors.pop(layer.name).result()
 
 
 def _collect_columns(
@@ -131,24 +147,6 @@ def _collect_columns(
         graph.visit(batch.call, layers, keep)
         step()
     return views
-
-
-def _codes(
-    graph: LayerGraph, samples: Samples, layers: Sequence[Layer], bin_size: float, step: Step
-) -> Iterator[tuple[Layer, Tensor]]:
-    digests: dict[str, list[bytes]] = {layer.name: [] for layer in layers}
-    for batch in samples.batches():
-
-        def digest(layer: Layer, value: Tensor, batch: Batch = batch) -> None:
-            flat = flat_rows(layer, value, batch.size)
-            if not bool(torch.isfinite(flat).all()):
-                raise not_finite(layer, flat)
-            digests[layer.name] += bin_digests(flat, bin_size)
-
-        graph.visit(batch.call, layers, digest)
-        step()
-    for layer in layers:
-        yield layer, number_digests(digests[layer.name]).to(samples.device)
 
 
 def collect_output(graph: LayerGraph, samples: Samples, *, step: Step = lambda: None) -> Tensor:

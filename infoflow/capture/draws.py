@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.budget import ColumnSlice, plan_whole_layers
+from infoflow.capture.budget import plan_whole_layers
 from infoflow.capture.collect import Step, value_dtype
 from infoflow.capture.flat_rows import not_finite
 from infoflow.capture.noisy import NoisyNet
-from infoflow.interface import Draws, Layer
+from infoflow.estimators.statistics import Draws
+from infoflow.interface import Layer
 
 
 def passes_for_draws(
@@ -25,9 +26,9 @@ def passes_for_draws(
 
 def _plan(
     net: NoisyNet, samples: Samples, layers: Sequence[Layer], statistic: Draws, budget: int
-) -> list[list[ColumnSlice]]:
+) -> list[list[Layer]]:
     itemsize = value_dtype(net.graph()).itemsize
-    return plan_whole_layers(layers, samples.count * statistic.count, budget, itemsize)
+    return plan_whole_layers(layers, samples.count, statistic, budget, itemsize)
 
 
 def collect_draws(
@@ -63,8 +64,7 @@ def collect_draws(
     MemoryBudgetError
         If the budget does not hold a layer.
     """
-    for slices in _plan(net, samples, layers, statistic, budget):
-        wanted = [piece.layer for piece in slices]
+    for wanted in _plan(net, samples, layers, statistic, budget):
         arenas = {
             layer.name: torch.empty(
                 (samples.count, statistic.count, layer.units),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +12,7 @@ from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.collect import collect_output
 from infoflow.capture.targets import make_target
 from infoflow.graph import LayerGraph
-from infoflow.interface import Labels, Target, TargetError, UnmeasurableWarning
+from infoflow.interface import Labels, Target, TargetError, UnmeasurableWarning, warn
 
 TargetLike = str | Target | ArrayLike | Tensor
 
@@ -143,12 +142,11 @@ def _missing_target(reducer: Target, samples: Samples) -> TargetError:
 
 
 def _warn_of_odd_target(kind: str) -> None:
-    warnings.warn(
+    warn(
         f"The loader's targets are a {kind} that is no tensor, so I(Y;M) is not measured. Pass "
         "unpack=, a function from a batch to (inputs, target); target='none' says that no Y is "
         "wanted.",
         UnmeasurableWarning,
-        stacklevel=5,
     )
 
 

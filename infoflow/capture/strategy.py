@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import (
@@ -16,19 +15,11 @@ from infoflow.capture.budget import (
     plan_whole_layers,
 )
 from infoflow.capture.collect import collect, value_dtype
-from infoflow.capture.sketch import SKETCH_SIZE, Gathered, plan_sketches, sketch_layers
+from infoflow.capture.options import DistanceOptions
+from infoflow.capture.sketch import Gathered, plan_sketches, sketch_layers
+from infoflow.estimators.statistics import Distances
 from infoflow.graph import LayerGraph
-from infoflow.interface import (
-    ArgumentError,
-    Codes,
-    Distances,
-    Layer,
-    MemoryBudgetError,
-    Statistic,
-    Values,
-)
-
-CaptureMode = Literal["auto", "exact", "sketch"]
+from infoflow.interface import ArgumentError, Layer, MemoryBudgetError, Statistic
 
 #: Above so many multiply-adds for exact distances, samples² · units / 2, ``"auto"`` sketches.
 MOST_EXACT = 2e12
@@ -71,8 +62,7 @@ def choose_strategy(
     *,
     budget: int,
     bytes_per_value: int,
-    mode: CaptureMode = "auto",
-    size: int = SKETCH_SIZE,
+    distances: DistanceOptions | None = None,
     takes_rows: bool = True,
 ) -> Strategy:
     """Choose how to collect a statistic of ``layers`` for so many samples.
@@ -85,26 +75,28 @@ def choose_strategy(
         Bytes that may be used.
     bytes_per_value
         Of the layers' values.
-    mode
-        ``"exact"``, ``"sketch"``, or ``"auto"``: exact up to :data:`MOST_EXACT` multiply-adds and
-        as long as N×N matrices fit into the budget.
-    size
-        Columns of a sketch.
+    distances
+        How distances are taken; ``"auto"`` is exact up to :data:`MOST_EXACT` multiply-adds and as
+        long as N×N matrices fit into the budget.
     takes_rows
         Whether the estimator can do with blocks of rows of the distances.
 
     Raises
     ------
     ArgumentError
-        For another mode, or a sketch of what is no distance.
+        For a sketch of what is no distance.
     MemoryBudgetError
         If the budget is too small; says how much would do.
     """
-    _check(mode, size, statistic)
-    if isinstance(statistic, Codes):
-        return Strategy(False, size, None, 1)
-    if isinstance(statistic, Values):
-        passes = len(plan_whole_layers(layers, samples, budget, bytes_per_value))
+    distances = distances or DistanceOptions()
+    mode, size = distances.mode, distances.sketch_size
+    if not isinstance(statistic, Distances):
+        if mode == "sketch":
+            raise ArgumentError(
+                "distances='sketch' keeps distances, but this estimator needs something else, "
+                f"{statistic!r}. Choose estimator='kde', or leave distances out."
+            )
+        passes = len(plan_whole_layers(layers, samples, statistic, budget, bytes_per_value))
         return Strategy(False, size, None, passes)
     is_crowded = fixed_bytes(samples) >= budget
     cost = samples**2 / 2 * sum(layer.units for layer in layers)
@@ -139,21 +131,6 @@ def strategy_beside(choose: Callable[[int], Strategy], kept: int, budget: int) -
     except MemoryBudgetError:
         return None
     return None if strategy.block_rows else strategy
-
-
-def _check(mode: str, size: int, statistic: Statistic) -> None:
-    if mode not in ("auto", "exact", "sketch"):
-        raise ArgumentError(f"mode must be 'auto', 'exact' or 'sketch', got {mode!r}.")
-    if mode == "sketch" and not isinstance(statistic, Distances):
-        raise ArgumentError(
-            "mode='sketch' keeps distances, but this estimator needs something else, "
-            f"{statistic!r}. Choose estimator='kde', or mode='exact'."
-        )
-    if not isinstance(size, int) or size < 2 or size % 2:
-        raise ArgumentError(
-            f"sketch_size must be an even number of columns, at least 2, got {size!r}. "
-            f"{SKETCH_SIZE} is usual."
-        )
 
 
 def _rows(samples: int, budget: int) -> int:

@@ -22,6 +22,7 @@ from infoflow.interface import (
     SingletonWarning,
     Target,
     TargetError,
+    warn,
 )
 
 Source = Literal["target", "output"]
@@ -37,11 +38,10 @@ def make_labels(classes: Tensor, description: str) -> Labels:
     labels = Labels(classes, description, label_entropy(classes), singleton_classes(classes))
     number = len(torch.unique(classes))
     if labels.singleton_classes > number / 2:
-        warnings.warn(
+        warn(
             f"{labels.singleton_classes} of the {number} classes of Y ({description}) hold one "
             "sample only: I(Y;M) then mostly counts samples. Use fewer classes or more samples.",
             SingletonWarning,
-            stacklevel=2,
         )
     return labels
 

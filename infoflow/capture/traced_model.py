@@ -10,14 +10,17 @@ from infoflow.capture.batches import Samples
 from infoflow.capture.collect import Step, value_dtype
 from infoflow.capture.draws import collect_draws, passes_for_draws
 from infoflow.capture.noisy import NoisyNet
+from infoflow.capture.options import DistanceOptions
 from infoflow.capture.sketch import Gathered
-from infoflow.capture.strategy import CaptureMode, Strategy, choose_strategy, gather
+from infoflow.capture.strategy import Strategy, choose_strategy, gather
+from infoflow.estimators.statistics import Draws
 from infoflow.graph import LayerGraph, trace
+from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.arguments import Arguments
-from infoflow.graph.running.leaves import Choice
 from infoflow.graph.running.model_state import check_model
-from infoflow.interface import ArgumentError, Draws, Estimator, Layer, Statistic
+from infoflow.graph.selection import LayerChoice
+from infoflow.interface import ArgumentError, Estimator, Layer, Statistic
 
 
 def check_noise(model: nn.Module, estimator: Estimator) -> None:
@@ -56,6 +59,8 @@ class TracedModel:
 
     Attributes
     ----------
+    model
+        The model.
     graph
         Its layer graph.
     """
@@ -64,27 +69,25 @@ class TracedModel:
         self,
         model: nn.Module,
         call: Arguments,
-        *,
-        leaves: Sequence[Choice] = (),
-        opened: Sequence[Choice] = (),
+        tracing: TracingOptions,
         reduce: Reduce = "flatten",
     ) -> None:
+        self.model = model
         self._noisy = model if isinstance(model, NoisyNet) else None
         if self._noisy is None:
-            self.graph: LayerGraph = trace(model, call, leaves=leaves, opened=opened, reduce=reduce)
+            self.graph: LayerGraph = trace(
+                model, call, leaves=tracing.leaves, opened=tracing.opened, reduce=reduce
+            )
             return
-        if leaves or opened or reduce != "flatten":
+        if tracing != TracingOptions() or reduce != "flatten":
             raise ArgumentError(
-                "leaves and opened must be set on the NoisyNet itself, and reduce must be "
-                f"'flatten' there, got leaves={leaves!r}, opened={opened!r}, "
-                f"reduce={reduce!r}. Write "
-                "infoflow.NoisyNet(model, beta=..., leaves=...)."
+                "tracing= must be set on the NoisyNet itself, and reduce must be 'flatten' there, "
+                f"got {tracing} and reduce={reduce!r}. Write infoflow.NoisyNet(model, beta=..., "
+                "leaves=...)."
             )
         self.graph = self._noisy.graph(call)
 
-    def with_noise(
-        self, layers: tuple[Layer, ...], named: str | int | Sequence[str | int]
-    ) -> tuple[Layer, ...]:
+    def with_noise(self, layers: tuple[Layer, ...], named: LayerChoice) -> tuple[Layer, ...]:
         """Return those of ``layers`` that have noise, all where the net is not a noisy one.
 
         An ArgumentError where ``named`` asks for others, too.
@@ -109,22 +112,20 @@ class TracedModel:
         statistic: Statistic,
         *,
         budget: int,
-        mode: CaptureMode,
-        size: int,
+        distances: DistanceOptions,
         takes_rows: bool,
     ) -> Strategy:
         """Return how :meth:`gather` will collect a statistic."""
         if self._noisy is not None and isinstance(statistic, Draws):
             passes = passes_for_draws(self._noisy, samples, layers, statistic, budget)
-            return Strategy(False, size, None, passes)
+            return Strategy(False, distances.sketch_size, None, passes)
         return choose_strategy(
             layers,
             samples.count,
             statistic,
             budget=budget,
             bytes_per_value=value_dtype(self.graph).itemsize,
-            mode=mode,
-            size=size,
+            distances=distances,
             takes_rows=takes_rows,
         )
 

@@ -18,10 +18,10 @@ from infoflow.cli.options import (
     AsMermaid,
     Budget,
     Data,
+    DistancesOption,
     EstimatorName,
     LayersOption,
     Leaves,
-    Mode,
     Model,
     Noise,
     Open,
@@ -30,8 +30,9 @@ from infoflow.cli.options import (
     Shape,
     Shapes,
     Target,
-    Tracing,
+    TypedTracing,
     Weights,
+    read_estimator,
     read_layers,
     read_noise,
 )
@@ -108,7 +109,7 @@ def graph(
         shapes=input_shape or [],
         data=data,
         weights=weights,
-        tracing=Tracing(leaves, opened, reduce),
+        tracing=TypedTracing(leaves, opened, reduce),
         forms={"--json": as_json, "--dot": as_dot, "--mermaid": as_mermaid},
     )
 
@@ -121,15 +122,13 @@ def analyze(
     target: Target = "auto",
     estimator: EstimatorName = "kde",
     noise: Noise = None,
-    noise_variance: Annotated[float | None, typer.Option(help="The same as --noise.")] = None,
-    bin_size: Annotated[float | None, typer.Option(help="Of the binning; default 0.2.")] = None,
     layers: LayersOption = "all",
     unit: Annotated[str, typer.Option(help="bits or nats.")] = "bits",
     device: Annotated[
         str | None, typer.Option(help="Such as cuda; else where the model is.")
     ] = None,
     memory_budget: Budget = "2GB",
-    mode: Mode = "auto",
+    distances: DistancesOption = "auto",
     input_shape: Shape = None,
     leaves: Leaves = None,
     opened: Open = None,
@@ -150,20 +149,18 @@ def analyze(
         check_result(out)
     if save_plots is not None:
         check_folder(save_plots)
-    tracing = Tracing(leaves, opened, reduce)
+    tracing = TypedTracing(leaves, opened, reduce)
     subject = load_subject(
         model, data, weights, input_shape, target=target, seed=seed, tracing=tracing
     )
     result = subject.measure(
-        estimator=estimator,
+        estimator=read_estimator(estimator),
         noise=read_noise(noise),
-        noise_variance=noise_variance,
-        bin_size=bin_size,
         layers=read_layers(layers),
         unit=unit,
         device=device,
         memory_budget=memory_budget,
-        mode=mode,
+        distances=distances,
     )
     if out is not None:
         result.save(out)
@@ -184,7 +181,7 @@ def plan(
     estimator: EstimatorName = "kde",
     layers: LayersOption = "all",
     memory_budget: Budget = "2GB",
-    mode: Mode = "auto",
+    distances: DistancesOption = "auto",
     input_shape: Shapes = None,
     leaves: Leaves = None,
     opened: Open = None,
@@ -195,15 +192,15 @@ def plan(
     from infoflow.cli.graph_command import shapes_of
     from infoflow.flow import plan as make_plan
 
-    graph = shapes_of(model, input_shape or [], Tracing(leaves, opened, reduce))
+    graph = shapes_of(model, input_shape or [], TypedTracing(leaves, opened, reduce))
     _print(
         make_plan(
             graph,
             samples,
-            estimator=estimator,
+            estimator=read_estimator(estimator),
             layers=read_layers(layers),
             memory_budget=memory_budget,
-            mode=cast(Any, mode),
+            distances=cast(Any, distances),
         ),
         as_json,
     )
@@ -218,7 +215,6 @@ def prune_suggest(
     weights: Weights = None,
     target: Target = "auto",
     noise: Noise = None,
-    noise_variance: Annotated[float | None, typer.Option(help="The same as --noise.")] = None,
     device: Annotated[
         str | None, typer.Option(help="Such as cuda; else where the model is.")
     ] = None,
@@ -257,10 +253,10 @@ def prune_suggest(
         check_folder(save_plots)
     if out is not None:
         check_result(out)
-    probes, tracing = None, Tracing(leaves, opened, reduce)
+    probes, tracing = None, TypedTracing(leaves, opened, reduce)
     if model.endswith(".nc"):
-        settings = (data, weights, noise, noise_variance, device, input_shape, out)
-        others = (usable, seed, target != "auto", tracing != Tracing())
+        settings = (data, weights, noise, device, input_shape, out)
+        others = (usable, seed, target != "auto", tracing != TypedTracing())
         if any(others) or any(one is not None for one in settings):
             raise ArgumentError(
                 f"{model} is a saved result and is read as it is; --data, --weights, --usable, "
@@ -273,7 +269,6 @@ def prune_suggest(
         )
         result = subject.measure(
             noise=read_noise(noise),
-            noise_variance=noise_variance,
             device=device,
             memory_budget=memory_budget,
         )

@@ -10,7 +10,7 @@ import torch
 from infoflow.cli.data import load_loader
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
-from infoflow.cli.options import Tracing
+from infoflow.cli.options import TypedTracing
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.export import to_dot, to_json, to_mermaid
 from infoflow.graph.running.arguments import as_arguments
@@ -25,7 +25,7 @@ def print_graph(
     shapes: Sequence[str],
     data: str | None,
     weights: Path | None,
-    tracing: Tracing,
+    tracing: TypedTracing,
     forms: Mapping[str, bool],
 ) -> None:
     """Trace the model that ``text`` names and print its graph, as a table or in one of ``forms``.
@@ -36,11 +36,11 @@ def print_graph(
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     example = example_input(model, text, shapes, loader)
-    graph = trace(model, example, **tracing.settings)
+    graph = trace(model, example, **tracing.of_trace)
     print(graph if form is None else _FORMS[form](graph))
 
 
-def shapes_of(text: str, shapes: Sequence[str], tracing: Tracing) -> LayerGraph:
+def shapes_of(text: str, shapes: Sequence[str], tracing: TypedTracing) -> LayerGraph:
     """Return the graph of the model that ``text`` names, for its shapes alone.
 
     The model is made without memory for its weights and run without computing; where it cannot do
@@ -50,10 +50,10 @@ def shapes_of(text: str, shapes: Sequence[str], tracing: Tracing) -> LayerGraph:
         with torch.device("meta"):
             model = load_model(text, None)
         example = as_arguments(model, example_input(model, text, shapes, None))
-        return trace(model, example.map(lambda tensor: tensor.to("meta")), **tracing.settings)
+        return trace(model, example.map(lambda tensor: tensor.to("meta")), **tracing.of_trace)
     except Exception:
         model = load_model(text, None)
-        return trace(model, example_input(model, text, shapes, None), **tracing.settings)
+        return trace(model, example_input(model, text, shapes, None), **tracing.of_trace)
 
 
 def _the_one(forms: Mapping[str, bool]) -> str | None:

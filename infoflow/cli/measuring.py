@@ -11,7 +11,7 @@ from torch import nn
 
 from infoflow.cli.data import load_loader, load_target
 from infoflow.cli.models import load_model
-from infoflow.cli.options import Tracing
+from infoflow.cli.options import TypedTracing
 from infoflow.flow import FlowResult, analyze
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.flow.usable_streams import usable_streams
@@ -40,12 +40,12 @@ class Subject:
     loader: Any
     target: str
     seed: int
-    tracing: Tracing
+    tracing: TypedTracing
 
     def measure(self, **settings: Any) -> FlowResult:
         """Return I(X;M) and I(Y;M) of the layers."""
         reducer = load_target(self.target)
-        settings |= self.tracing.settings
+        settings |= self.tracing.of_measuring
         return analyze(self.model, self.loader, target=reducer, seed=self.seed, **settings)
 
     def probe(self, **settings: Any) -> UsableStreams:
@@ -55,7 +55,7 @@ class Subject:
         """
         is_reduced = self.target.startswith(("kmeans", "coarsening"))
         target = "auto" if is_reduced else load_target(self.target)
-        settings |= {"target": target, "seed": self.seed, **self.tracing.settings}
+        settings |= {"target": target, "seed": self.seed, **self.tracing.of_measuring}
         return usable_streams(self.model, self.loader, **settings)
 
 
@@ -67,7 +67,7 @@ def load_subject(
     *,
     target: str,
     seed: int,
-    tracing: Tracing,
+    tracing: TypedTracing,
 ) -> Subject:
     """Load the model and its data; raise an ArgumentError where there are no samples."""
     if data is None:

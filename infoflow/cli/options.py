@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from infoflow.estimators import Binning
+from infoflow.graph.options import TracingOptions
+from infoflow.interface import ArgumentError, Estimator
 
 Model = Annotated[
     str,
@@ -26,7 +30,10 @@ Shape = Annotated[
 ]
 EstimatorName = Annotated[
     str,
-    typer.Option(help="kde, binning, equal-mass, renyi, ksg; of a NoisyNet, sample-propagation."),
+    typer.Option(
+        help="kde, binning, binning:SIZE, equal-mass, renyi, ksg, or sample-propagation (of a "
+        "NoisyNet)."
+    ),
 ]
 Data = Annotated[
     str | None,
@@ -76,14 +83,17 @@ Noise = Annotated[
         help="Of the KDE: a variance, 'relative', or several with commas for a sweep; default 1."
     ),
 ]
-Mode = Annotated[
-    str, typer.Option(help="exact, sketch, or auto: exact as long as it is not too costly.")
+DistancesOption = Annotated[
+    str,
+    typer.Option(
+        "--distances", help="exact, sketch, or auto: exact as long as it is not too costly."
+    ),
 ]
 Budget = Annotated[str, typer.Option(help="Such as 2GB.")]
 
 
 @dataclass(frozen=True)
-class Tracing:
+class TypedTracing:
     """How to trace: ``--leaves``, ``--open`` and ``--reduce`` as they were typed."""
 
     leaves: Sequence[str] | None = None
@@ -91,11 +101,48 @@ class Tracing:
     reduce: str = "flatten"
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The keyword arguments of :func:`infoflow.trace` and :func:`infoflow.analyze`."""
+    def of_trace(self) -> dict[str, Any]:
+        """The keyword arguments of :func:`infoflow.trace`."""
+        return {**asdict(self._options), "reduce": self._reduce}
+
+    @property
+    def of_measuring(self) -> dict[str, Any]:
+        """The keyword arguments of :func:`infoflow.analyze`, and of others that measure."""
+        return {"tracing": self._options, "reduce": self._reduce}
+
+    @property
+    def _options(self) -> TracingOptions:
+        return TracingOptions(tuple(self.leaves or ()), tuple(self.opened or ()))
+
+    @property
+    def _reduce(self) -> int | str:
         # a way to reduce that does not exist is told by trace
-        reduce = int(self.reduce) if self.reduce.lstrip("-").isdigit() else self.reduce
-        return {"leaves": self.leaves or (), "opened": self.opened or (), "reduce": reduce}
+        return int(self.reduce) if self.reduce.lstrip("-").isdigit() else self.reduce
+
+
+def read_estimator(text: str) -> str | Estimator:
+    """Return what ``--estimator`` means: a name, or ``binning:SIZE``.
+
+    Examples
+    --------
+    >>> read_estimator("binning:0.5").bin_size
+    0.5
+    """
+    name, _, setting = text.partition(":")
+    if not setting:
+        return text
+    if name != "binning":
+        raise ArgumentError(
+            f"--estimator takes a setting for binning only, such as binning:0.1, got {text!r}. "
+            "The noise of the kde is --noise."
+        )
+    try:
+        size = float(setting)
+    except ValueError as error:
+        raise ArgumentError(
+            f"--estimator binning:SIZE needs a number, such as binning:0.1, got {text!r}."
+        ) from error
+    return Binning(size)
 
 
 def read_noise(text: str | None) -> float | str | list[float | str] | None:

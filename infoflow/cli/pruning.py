@@ -18,6 +18,7 @@ from infoflow.cli.data import load_loader
 from infoflow.cli.figures import check_file
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
+from infoflow.graph.options import TracingOptions
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.interface import ArgumentError
 from infoflow.pruning import PrunedModel, PruningAdvice, prune
@@ -102,8 +103,10 @@ def prune_model(
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     call = as_arguments(model, example_input(model, text, shapes, loader))
-    how: dict[str, Any] = {"mode": cast(RemovalMode, mode), "leaves": leaves, "opened": opened}
-    slim = prune(model, streams, call, data=loader, **how).eval()
+    tracing = TracingOptions(leaves, opened)
+    slim = prune(
+        model, streams, call, mode=cast(RemovalMode, mode), data=loader, tracing=tracing
+    ).eval()
     program, is_fixed = _export(slim, call)
     if is_fixed:
         print(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infoflow.estimators.binning import BLOCK, bin_digests, estimate_codes, number_digests
+from infoflow.estimators.bin_codes import BLOCK, bin_digests, number_digests
+from infoflow.estimators.binning import estimate_codes
+from infoflow.estimators.statistics import Values
 from infoflow.estimators.uncertainty import PERMUTATIONS
-from infoflow.interface import ArgumentError, Estimate, Values
+from infoflow.interface import ArgumentError, Estimate
 
 #: Quantiles are taken of at most this many of a layer's values, evenly spaced ones.
 _MOST_SORTED = 2**20

@@ -32,8 +32,9 @@ from infoflow.estimators.information import (
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kernel import Totals, kernel_sums, kernel_totals
 from infoflow.estimators.noise import Noise, Relative, check_count, check_positive
+from infoflow.estimators.statistics import Distances
 from infoflow.estimators.uncertainty import PERMUTATIONS, null_of, shuffled, with_uncertainty
-from infoflow.interface import ArgumentError, Distances, Estimate
+from infoflow.interface import ArgumentError, Estimate
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class KDE:
     """Kernel density estimate of I(X;M) and I(Y;M), the estimator of Lee and Bajić (2021).
 
     What is estimated is the information in M + Z, with Z Gaussian noise of variance
-    ``noise_variance`` that is added for the measurement only. X is uniform over the N samples.
+    ``noise`` that is added for the measurement only. X is uniform over the N samples.
     I(Y;M) is I(X;M) less its mean within the classes of Y, from the same distances.
 
     With squared distances D and noise variance v, the upper bound on I(X;M) is
@@ -50,7 +51,7 @@ class KDE:
 
     Parameters
     ----------
-    noise_variance
+    noise
         Variance of the noise in every unit, in squared units of the activation, or
         :class:`infoflow.Relative` for a share of the layer's own variance.
     bound
@@ -68,17 +69,17 @@ class KDE:
     --------
     >>> import infoflow, numpy as np
     >>> far_apart = 100.0 * np.eye(8)
-    >>> round(infoflow.estimate(far_apart, estimator=infoflow.KDE(noise_variance=1.0)).ixm, 6)
+    >>> round(infoflow.estimate(far_apart, estimator=infoflow.KDE(noise=1.0)).ixm, 6)
     3.0
     """
 
-    noise_variance: Noise = 1.0
+    noise: Noise = 1.0
     bound: Literal["upper", "lower"] = "upper"
     permutations: int = PERMUTATIONS
 
     def __post_init__(self) -> None:
-        if not isinstance(self.noise_variance, Relative):
-            check_positive("noise_variance", self.noise_variance, "The paper uses 1.0.")
+        if not isinstance(self.noise, Relative):
+            check_positive("noise", self.noise, "The paper uses 1.0.")
         check_count("permutations", self.permutations)
         if self.bound not in ("upper", "lower"):
             raise ArgumentError(f"bound must be 'upper' or 'lower', got {self.bound!r}.")
@@ -96,12 +97,22 @@ class KDE:
     @property
     def kind(self) -> str:
         """What the number is of."""
-        noise = self.noise_variance
+        noise = self.noise
         variance = f"{noise:g}" if isinstance(noise, (int, float)) else noise
         return (
             f"{self.bound} bound on I(X; M + Gaussian noise of variance {variance}, "
             "added for the measurement only); I(Y;M) is a difference of such bounds"
         )
+
+    @property
+    def takes_row_blocks(self) -> bool:
+        """Whether distances may come in blocks of rows; they may."""
+        return True
+
+    @property
+    def exponent_factor(self) -> float:
+        """What times the noise variance squared distances are divided by in the exponent."""
+        return 2.0 if self.bound == "upper" else 8.0
 
     def estimate(self, statistic: Tensor | DistanceRows, labels: Tensor | None) -> Estimate:
         """Return the estimate in nats.
@@ -166,14 +177,14 @@ class KDE:
         return (upper, lower) if self.bound == "upper" else (lower, upper)
 
     def _variance(self, norms: Tensor) -> float:
-        if not isinstance(self.noise_variance, Relative):
-            return self.noise_variance
+        if not isinstance(self.noise, Relative):
+            return self.noise
         # a layer that is constant says nothing, with whatever noise
-        return self.noise_variance.share * float(norms.mean()) or 1.0
+        return self.noise.share * float(norms.mean()) or 1.0
 
     def _replicates(self, information: Information, norms: Tensor) -> Tensor:
         """Let the noise follow the scale of the samples that are left."""
-        if not isinstance(self.noise_variance, Relative) or not float(norms.mean()):
+        if not isinstance(self.noise, Relative) or not float(norms.mean()):
             return information.replicates
         groups = deal_groups(len(norms), norms.device)
         counts = groups.bincount()

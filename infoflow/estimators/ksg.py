@@ -9,7 +9,6 @@ P. Viswanath, "Estimating Mutual Information for Discrete-Continuous Mixtures", 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -22,12 +21,15 @@ from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, as_tensor, label_entropy, with_ceilings
 from infoflow.estimators.distances import effective_dimension, without_rounding
+from infoflow.estimators.statistics import Distances
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
-    Distances,
     Estimate,
     HighDimensionWarning,
+    Unit,
+    nats_per,
+    warn,
 )
 
 Array = NDArray[np.float64]
@@ -39,8 +41,10 @@ MOST_DIMENSIONS = 10
 _MOST_COLUMNS = 6
 
 
-def ksg(x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3) -> float:
-    """Estimate I(X;Y) of two continuous variables, in nats.
+def ksg(
+    x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3, unit: Unit = "bits"
+) -> float:
+    """Estimate I(X;Y) of two continuous variables.
 
     ψ(k) + ψ(N) − mean(ψ(n_x + 1) + ψ(n_y + 1)), with n_x and n_y the samples nearer, in x and in y
     alone, than the k-th neighbour in both; distances are the largest coordinate's. A sample with k
@@ -56,6 +60,13 @@ def ksg(x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3) ->
         Shape (N,) or (N, d), paired; finite.
     neighbours
         k, at least 1 and below N. Small k has little bias, large k little variance.
+    unit
+        ``"bits"`` or ``"nats"``.
+
+    Returns
+    -------
+    float
+        In ``unit``.
 
     Raises
     ------
@@ -77,9 +88,10 @@ def ksg(x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3) ->
     --------
     >>> import numpy as np
     >>> x, noise = np.random.default_rng(0).normal(size=(2, 2000))
-    >>> bool(abs(ksg(x, x + noise) - 0.5 * np.log(2)) < 0.05)
+    >>> bool(abs(ksg(x, x + noise) - 0.5) < 0.05)
     True
     """
+    scale = nats_per(unit)
     first, second = _as_columns(x, "x"), _as_columns(y, "y")
     if len(first) != len(second):
         raise ArgumentError(
@@ -88,17 +100,16 @@ def ksg(x: ArrayLike | Tensor, y: ArrayLike | Tensor, *, neighbours: int = 3) ->
     check_neighbours(neighbours, len(first))
     joint = np.hstack([first, second])
     if joint.shape[1] > _MOST_COLUMNS:
-        warnings.warn(
+        warn(
             f"x and y have {joint.shape[1]} columns together; above {_MOST_COLUMNS} KSG is biased "
             "towards 0. Use it to compare, or reduce the dimensions first.",
             HighDimensionWarning,
-            stacklevel=2,
         )
     radius = np.asarray(cKDTree(joint).query(joint, neighbours + 1, p=np.inf)[0])[:, -1]
     counts = [_within(points, radius) for points in (first, second)]
     own = np.where(radius > 0, neighbours, _within(joint, radius))
     terms = digamma(own) - digamma(counts[0]) - digamma(counts[1])
-    return float(digamma(len(first)) + terms.mean())
+    return float(digamma(len(first)) + terms.mean()) / scale
 
 
 def _within(points: Array, radius: Array) -> NDArray[np.int64]:
@@ -282,11 +293,10 @@ class KSG:
         dimensions = effective_dimension(distances)
         if dimensions <= MOST_DIMENSIONS:
             return ""
-        warnings.warn(
+        warn(
             f"The samples fill more than {MOST_DIMENSIONS} effective dimensions, where nearest "
             "neighbours are far and KSG is biased towards 0. Use it to compare, or another "
             "estimator.",
             HighDimensionWarning,
-            stacklevel=4,
         )
         return f"biased towards 0 in about {dimensions:.0f} effective dimensions"

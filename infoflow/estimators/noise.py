@@ -31,7 +31,7 @@ class Relative:
     --------
     >>> import infoflow, numpy as np
     >>> values = np.random.default_rng(0).normal(size=(50, 3))
-    >>> kde = infoflow.KDE(noise_variance=infoflow.Relative(0.1))
+    >>> kde = infoflow.KDE(noise=infoflow.Relative(0.1))
     >>> small, large = (infoflow.estimate(s * values, estimator=kde).ixm for s in (0.01, 100))
     >>> abs(small - large) < 1e-9
     True

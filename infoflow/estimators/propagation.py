@@ -14,7 +14,8 @@ from torch import Tensor
 from infoflow.estimators.classes import NOT_KNOWN, label_entropy, with_ceilings
 from infoflow.estimators.mixture import KernelSum, integrate, standard_normal
 from infoflow.estimators.noise import check_positive
-from infoflow.interface import ArgumentError, Draws, Estimate
+from infoflow.estimators.statistics import Draws
+from infoflow.interface import ArgumentError, Estimate
 
 #: The constant c of the paper's Theorem 1, see :func:`risk_bound`.
 RISK_CONSTANT = 2.75

@@ -9,9 +9,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from infoflow.estimators.binning import Binning, bin_digests, number_digests
+from infoflow.estimators.binning import Binning
 from infoflow.estimators.classes import as_classes, as_tensor
-from infoflow.estimators.distances import finite_distances
 from infoflow.estimators.equal_mass import EqualMassBinning
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.ksg import KSG
@@ -23,19 +22,18 @@ from infoflow.interface import (
     ActivationError,
     ArgumentError,
     ArgumentTypeError,
-    Codes,
-    Distances,
-    Draws,
     Estimate,
     Estimator,
+    Statistic,
     TargetError,
     Unit,
-    Values,
     nats_per,
 )
 
-#: Estimators that take no setting by name.
-_PLAIN: Mapping[str, Callable[[], Estimator]] = {
+#: Estimators by name.
+ESTIMATORS: Mapping[str, Callable[[], Estimator]] = {
+    "kde": KDE,
+    "binning": Binning,
     "equal-mass": EqualMassBinning,
     "renyi": Renyi,
     "ksg": KSG,
@@ -43,88 +41,50 @@ _PLAIN: Mapping[str, Callable[[], Estimator]] = {
 }
 
 
-def make_estimator(
-    estimator: str | Estimator,
-    *,
-    noise: NoiseLike | None = None,
-    noise_variance: float | None = None,
-    bin_size: float | None = None,
-) -> Estimator:
-    """Return the estimator that a name and its setting stand for; objects pass through.
+def make_estimator(estimator: str | Estimator, noise: NoiseLike | None = None) -> Estimator:
+    """Return the estimator that a name stands for, with its noise; objects pass through.
 
     Raises
     ------
     ArgumentError
-        For an unknown name, or a setting that belongs to another estimator.
+        For an unknown name, noise for another estimator than ``"kde"``, or a sweep of noise.
     """
-    if noise is not None:
-        if noise_variance is not None:
-            raise ArgumentError(
-                f"noise and noise_variance say the same thing, got {noise!r} and "
-                f"{noise_variance!r}. Pass one of them."
-            )
-        noises = noises_of(noise)
-        if len(noises) > 1:
-            raise ArgumentError(
-                f"This takes one noise, got a sweep of {len(noises)}. Sweep with infoflow.analyze "
-                "or infoflow.Tracker."
-            )
-    settings = {"noise": noise, "noise_variance": noise_variance, "bin_size": bin_size}
-    given = {name: value for name, value in settings.items() if value is not None}
-    if not isinstance(estimator, str):
-        return _checked_object(estimator, given)
-    known: dict[str, tuple[str, ...]] = {
-        "kde": ("noise_variance", "noise"),
-        "binning": ("bin_size",),
-        **dict.fromkeys(_PLAIN, ()),
-    }
-    if estimator not in known:
-        raise ArgumentError(f"estimator must be one of {', '.join(known)}, got {estimator!r}.")
-    foreign = [name for name in given if name not in known[estimator]]
-    if foreign:
-        own = (*known[estimator], "no setting by name")[0]
+    chosen, sweep = make_estimators(estimator, noise)
+    if sweep:
         raise ArgumentError(
-            f"estimator {estimator!r} takes {own}, got {', '.join(foreign)}. "
-            f"Leave out the other setting, or choose the estimator that it belongs to."
+            f"This takes one noise, got a sweep of {len(sweep)}. Sweep with infoflow.analyze or "
+            "infoflow.Tracker."
         )
-    if estimator in _PLAIN:
-        return _PLAIN[estimator]()
-    if estimator == "binning":
-        return Binning() if bin_size is None else Binning(bin_size)
-    if noise is not None:
-        return KDE(noises_of(noise)[0])
-    return KDE() if noise_variance is None else KDE(noise_variance)
+    return chosen
 
 
 def make_estimators(
-    estimator: str | Estimator,
-    *,
-    noise: NoiseLike | None = None,
-    noise_variance: float | None = None,
-    bin_size: float | None = None,
+    estimator: str | Estimator, noise: NoiseLike | None = None
 ) -> tuple[Estimator, tuple[KDE, ...]]:
     """Return the estimator, and those of a sweep of noise: the middle one is the estimator itself.
 
     Raises
     ------
     ArgumentError
-        As for :func:`make_estimator`; and for a sweep of another estimator than ``"kde"``.
+        For an unknown name, or noise for another estimator than ``"kde"``.
     """
-    if noise is None or isinstance(noise, str) or not isinstance(noise, Sequence):
-        single = make_estimator(
-            estimator, noise=noise, noise_variance=noise_variance, bin_size=bin_size
-        )
-        return single, ()
-    if estimator != "kde" or noise_variance is not None or bin_size is not None:
+    if not isinstance(estimator, str):
+        return _checked_object(estimator, noise), ()
+    if estimator not in ESTIMATORS:
+        raise ArgumentError(f"estimator must be one of {', '.join(ESTIMATORS)}, got {estimator!r}.")
+    if noise is None:
+        return ESTIMATORS[estimator](), ()
+    if estimator != "kde":
         raise ArgumentError(
-            f"A sweep of noise needs estimator='kde' and no other setting, got {estimator!r}. "
-            "Leave out the sweep or the other settings."
+            f"noise is the measurement noise of estimator='kde', got noise={noise!r} for "
+            f"{estimator!r}. Leave noise out, or choose estimator='kde'."
         )
     sweep = tuple(KDE(point) for point in noises_of(noise))
-    return sweep[len(sweep) // 2], sweep
+    is_sweep = isinstance(noise, Sequence) and not isinstance(noise, str)
+    return sweep[len(sweep) // 2], sweep if is_sweep else ()
 
 
-def _checked_object(estimator: Any, given: Mapping[str, object]) -> Estimator:
+def _checked_object(estimator: Any, noise: NoiseLike | None) -> Estimator:
     if isinstance(estimator, type):
         raise ArgumentTypeError(
             f"estimator must be an object, got the class {estimator.__name__}. Write "
@@ -135,10 +95,10 @@ def _checked_object(estimator: Any, given: Mapping[str, object]) -> Estimator:
             f"estimator must be a name or an object with .name, .statistic and .estimate, got "
             f"{type(estimator).__name__}. infoflow.KDE() is one."
         )
-    if given:
+    if noise is not None:
         raise ArgumentError(
-            f"{', '.join(given)} must be set on the estimator itself, got it beside "
-            f"{estimator!r}. Write for example infoflow.KDE(noise_variance=0.1)."
+            f"noise must be set on the estimator itself, got it beside {estimator!r}. Write for "
+            "example infoflow.KDE(noise=0.1)."
         )
     return estimator
 
@@ -149,8 +109,6 @@ def estimate(
     *,
     estimator: str | Estimator = "kde",
     noise: Noise | str | None = None,
-    noise_variance: float | None = None,
-    bin_size: float | None = None,
     unit: Unit = "bits",
 ) -> Estimate:
     """Estimate I(X;M) and I(Y;M) of one layer from its values for N samples.
@@ -163,14 +121,11 @@ def estimate(
         (N,) class of each sample, any integers; without them I(Y;M) is NaN.
     estimator
         ``"kde"``, ``"binning"``, ``"equal-mass"``, ``"renyi"``, ``"ksg"``, or an object such as
-        ``infoflow.KDE(noise_variance=0.1)``.
+        ``infoflow.KDE(noise=0.1, bound="lower")`` or ``infoflow.Binning(0.1)``.
     noise
         Measurement noise of the KDE: a variance in squared units of the activations, or
-        ``"relative"`` or an :class:`infoflow.Relative` for a share of the layer's own variance.
-    noise_variance
-        The same as a number; default 1.0.
-    bin_size
-        Bin size of the binning estimator, in units of the activations; default 0.2.
+        ``"relative"`` or an :class:`infoflow.Relative` for a share of the layer's own variance;
+        1.0 where None.
     unit
         ``"bits"`` or ``"nats"``.
 
@@ -195,9 +150,7 @@ def estimate(
     (1.0, 1.0, 3.0)
     """
     nats_per(unit)
-    chosen = make_estimator(
-        estimator, noise=noise, noise_variance=noise_variance, bin_size=bin_size
-    )
+    chosen = make_estimator(estimator, noise)
     values = _as_rows(activations)
     classes = None if labels is None else as_classes(labels, len(values)).to(values.device)
     if classes is not None and len(torch.unique(classes)) < 2:
@@ -208,24 +161,18 @@ def estimate(
     return complete_estimate(chosen, statistic_of(values, chosen), classes).to(unit)
 
 
-def statistic_of(values: Tensor, estimator: Estimator) -> Tensor:
+def statistic_of(values: Tensor, estimator: Estimator) -> Any:
     """Return what an estimator asks for, from (N, units) values of a layer."""
     wanted = estimator.statistic
-    if isinstance(wanted, Distances):
-        return finite_distances(values)
-    if isinstance(wanted, Codes):
-        return number_digests(bin_digests(values, wanted.bin_size)).to(values.device)
-    if isinstance(wanted, Values):
-        return values
-    if isinstance(wanted, Draws):
-        raise ArgumentError(
-            f"estimator {estimator.name!r} needs Gaussian noise inside a net, got plain values. "
-            "Use infoflow.analyze(infoflow.NoisyNet(model, beta=0.1), loader, estimator=...), or "
-            "estimator='kde', whose noise is added for the measurement only."
+    if not isinstance(wanted, Statistic):
+        raise ArgumentTypeError(
+            f"estimator.statistic must be infoflow.Distances(), Codes(bin_size), Values(), or an "
+            f"object with bytes_per_sample and collector, got {wanted!r}."
         )
-    raise ArgumentTypeError(
-        f"estimator.statistic must be Distances(), Codes(bin_size) or Values(), got {wanted!r}."
-    )
+    samples, units = values.shape
+    collector = wanted.collector(units, samples, dtype=values.dtype, device=values.device)
+    collector.add(0, values)
+    return collector.result()
 
 
 def _as_rows(activations: ArrayLike | Tensor) -> Tensor:

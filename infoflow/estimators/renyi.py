@@ -15,7 +15,8 @@ from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, class_counts, with_ceilings
 from infoflow.estimators.distances import without_rounding
-from infoflow.interface import ArgumentError, Distances, Estimate
+from infoflow.estimators.statistics import Distances
+from infoflow.interface import ArgumentError, Estimate
 
 #: Nearer to 1 than this, α is 1: the power sum would lose all digits in the division by 1 − α.
 _NEAR_ONE = 1e-6

@@ -6,14 +6,23 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from infoflow.estimators.classes import most_about
 from infoflow.estimators.jackknife import Interval, deal_groups, jackknife_interval
-from infoflow.interface import ArgumentError, Distances, Draws, Estimate, Estimator, InfoflowWarning
+from infoflow.estimators.statistics import Draws
+from infoflow.interface import (
+    ArgumentError,
+    ClassShuffles,
+    CountedNull,
+    Estimate,
+    Estimator,
+    InfoflowWarning,
+    Subsampled,
+)
 
 #: Shuffles of the classes.
 PERMUTATIONS = 100
@@ -63,7 +72,7 @@ def with_uncertainty(
     )
 
 
-def complete_estimate(estimator: Estimator, statistic: Tensor, labels: Tensor | None) -> Estimate:
+def complete_estimate(estimator: Estimator, statistic: Any, labels: Tensor | None) -> Estimate:
     """Return an estimator's estimate in nats; interval and null are added where it has none.
 
     The estimate is made again without each of 10 groups of samples, and for 20 shuffles of the
@@ -83,12 +92,12 @@ def complete_estimate(estimator: Estimator, statistic: Tensor, labels: Tensor | 
 
 
 def _completed(
-    estimator: Estimator, statistic: Tensor, labels: Tensor | None, estimate: Estimate
+    estimator: Estimator, statistic: Any, labels: Tensor | None, estimate: Estimate
 ) -> Estimate:
     lacks_interval = math.isnan(estimate.ixm_ci_low) and math.isnan(estimate.iym_ci_low)
-    if lacks_interval and len(statistic) >= 2 * _GROUPS:
+    if lacks_interval and estimate.samples >= 2 * _GROUPS:
         estimate = _with_intervals(estimator, statistic, labels, estimate)
-    wants_null = getattr(estimator, "permutations", _PERMUTATIONS) > 0
+    wants_null = not isinstance(estimator, CountedNull) or estimator.permutations > 0
     lacks_null = math.isnan(estimate.iym_null) and not math.isnan(estimate.iym)
     if labels is not None and wants_null and lacks_null:
         orders = shuffled(labels, _PERMUTATIONS)
@@ -97,24 +106,26 @@ def _completed(
     return estimate
 
 
-def _about_shuffled(estimator: Estimator, statistic: Tensor, orders: Tensor) -> Tensor:
+def _about_shuffled(estimator: Estimator, statistic: Any, orders: Tensor) -> Tensor:
     """Return I(Y;M) for each order of the classes, by the estimator's own shorter way if any."""
-    own = getattr(estimator, "about_shuffled", None)
-    if own is not None:
-        return cast(Tensor, own(statistic, orders))
+    if isinstance(estimator, ClassShuffles):
+        return estimator.about_shuffled(statistic, orders)
     values = [estimator.estimate(statistic, order).iym for order in orders]
     return torch.tensor(values, dtype=torch.float64)
 
 
 def _with_intervals(
-    estimator: Estimator, statistic: Tensor, labels: Tensor | None, estimate: Estimate
+    estimator: Estimator, statistic: Any, labels: Tensor | None, estimate: Estimate
 ) -> Estimate:
-    groups = deal_groups(len(statistic), statistic.device, groups=_GROUPS)
+    kind = estimator.statistic
+    if not isinstance(kind, Subsampled):
+        return estimate
+    device = statistic.device if isinstance(statistic, Tensor) else torch.device("cpu")
+    groups = deal_groups(estimate.samples, device, groups=_GROUPS)
     parts = []
     for group in range(_GROUPS):
         keep = (groups != group).nonzero().squeeze(1)
-        of_pairs = isinstance(estimator.statistic, Distances)
-        part = statistic[keep][:, keep] if of_pairs else statistic[keep]
+        part = kind.select(statistic, keep)
         try:
             parts.append(estimator.estimate(part, None if labels is None else labels[keep]))
         except ArgumentError:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
 
 from infoflow.capture.labels import TargetLike
-from infoflow.capture.sketch import SKETCH_SIZE
-from infoflow.capture.strategy import CaptureMode
+from infoflow.capture.options import DistanceMode, DistanceOptions, ReadingOptions
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
-from infoflow.flow.measure import Layers, Settings, measure, warn_of_saturation
+from infoflow.flow.measure import Settings, measure, warn_of_saturation
 from infoflow.flow.result import FlowResult, result_of
+from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
-from infoflow.graph.running.leaves import Choice
+from infoflow.graph.selection import LayerChoice
 from infoflow.interface import Estimator, Unit, nats_per
 
 
@@ -27,21 +27,16 @@ def analyze(
     target: TargetLike = "auto",
     estimator: str | Estimator = "kde",
     noise: NoiseLike | None = None,
-    noise_variance: float | None = None,
-    bin_size: float | None = None,
-    layers: Layers = "all",
-    unit: Unit = "bits",
-    device: str | None = None,
-    memory_budget: int | float | str = "2GB",
+    layers: LayerChoice = "all",
+    reduce: Reduce = "flatten",
+    tracing: TracingOptions | None = None,
+    distances: DistanceMode | DistanceOptions = "auto",
     unpack: Unpack | None = None,
     seed: int = 0,
+    device: str | None = None,
+    memory_budget: int | float | str = "2GB",
     progress: bool | None = None,
-    leaves: Sequence[Choice] = (),
-    opened: Sequence[Choice] = (),
-    reduce: Reduce = "flatten",
-    streams: bool = True,
-    mode: CaptureMode = "auto",
-    sketch_size: int = SKETCH_SIZE,
+    unit: Unit = "bits",
 ) -> FlowResult:
     """Estimate how many bits every layer keeps about the input and about the target.
 
@@ -62,17 +57,24 @@ def analyze(
     estimator
         ``"kde"``, ``"binning"``, ``"equal-mass"``, ``"renyi"``, ``"ksg"``,
         ``"sample-propagation"`` (of an :class:`infoflow.NoisyNet`), or an object such as
-        ``infoflow.KDE(noise_variance=0.1)``.
+        ``infoflow.Binning(0.2)``.
     noise
         The KDE's measurement noise: a variance; ``"relative"`` or an :class:`infoflow.Relative` for
         a share of each layer's own variance; or several of these, a sweep, whose result says where
         the order of the layers changes. The middle point of a sweep is the reported one.
-    noise_variance, bin_size
-        Setting of the estimator that is given by name.
     layers
         ``"all"``, ``"merges"``, or names, patterns and indices.
-    unit
-        ``"bits"`` or ``"nats"``.
+    reduce
+        What of values with positions is measured: ``"flatten"`` (all), ``"mean"``, ``"first"``,
+        ``"last"`` or a position of a sequence.
+    tracing
+        Which modules to keep whole or to open: an :class:`infoflow.TracingOptions`.
+    distances
+        ``"auto"``, ``"exact"``, ``"sketch"``, or an :class:`infoflow.DistanceOptions`.
+    unpack
+        Function from a batch to ``(inputs, target)``.
+    seed
+        Seed of every pass over the loader.
     device
         Where to measure, such as ``"cuda"``; None for where the model is.
     memory_budget
@@ -80,27 +82,10 @@ def analyze(
         takes more passes over the loader, and gives the same numbers, as long as it holds the
         samples' distances; a still smaller one is met by sketches, with a stated error, and
         without streams.
-    unpack
-        Function from a batch to ``(inputs, target)``.
-    seed
-        Seed of every pass over the loader.
     progress
         Show a bar; None shows it on a terminal only.
-    leaves, opened
-        Modules to keep whole as one layer, or to open, as for :func:`infoflow.trace`.
-    reduce
-        What of values with positions is measured: ``"flatten"`` (all), ``"mean"``, ``"first"``,
-        ``"last"`` or a position of a sequence.
-    streams
-        Whether to measure what each stream into a merge knows of Y beside the others; with
-        ``estimator="kde"`` and a target.
-    mode
-        ``"exact"`` distances between samples, or from a ``"sketch"`` of ``sketch_size`` columns
-        for each layer, in one pass and at a stated error; ``"auto"`` sketches where exact distances
-        would take more than 2·10¹² multiply-adds (samples² · units / 2), or where N×N matrices do
-        not fit into the budget.
-    sketch_size
-        Columns of a sketch: the relative error of a squared distance is √(2 / sketch_size).
+    unit
+        ``"bits"`` or ``"nats"``.
 
     Returns
     -------
@@ -123,30 +108,21 @@ def analyze(
     >>> import torch
     >>> from infoflow.testing import UNet, blob_images
     >>> loader = torch.utils.data.DataLoader(blob_images(16, size=32)[0], batch_size=8)
-    >>> result = analyze(UNet(base_channels=4), loader, progress=False, noise_variance=100.0)
+    >>> result = analyze(UNet(base_channels=4), loader, progress=False, noise=100.0)
     >>> result.ixm.sizes["layer"], result.ixm.attrs["units"]
     (23, 'bits')
     """
     nats_per(unit)
-    chosen, sweep = make_estimators(
-        estimator, noise=noise, noise_variance=noise_variance, bin_size=bin_size
-    )
+    chosen, sweep = make_estimators(estimator, noise)
     settings = Settings(
         target=target,
         estimator=chosen,
         sweep=sweep,
         layers=layers,
-        device=device,
-        memory_budget=memory_budget,
-        unpack=unpack,
-        seed=seed,
-        progress=progress,
-        leaves=leaves,
-        opened=opened,
+        tracing=tracing or TracingOptions(),
         reduce=reduce,
-        streams=streams,
-        mode=mode,
-        sketch_size=sketch_size,
+        distances=DistanceOptions.of(distances),
+        reading=ReadingOptions(unpack, seed, device, memory_budget, progress),
     )
     measurement = measure(model, loader, settings)
     warn_of_saturation(measurement.estimates)

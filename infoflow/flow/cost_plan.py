@@ -9,14 +9,18 @@ import numpy as np
 
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
 from infoflow.capture.collect import value_dtype
-from infoflow.capture.sketch import SKETCH_SIZE, columns_of
-from infoflow.capture.strategy import CaptureMode, Strategy, choose_strategy, strategy_beside
-from infoflow.estimators import KDE, make_estimator
-from infoflow.flow.measure import Layers, bytes_of_streams, measurable
+from infoflow.capture.options import DistanceMode, DistanceOptions
+from infoflow.capture.session import measurable
+from infoflow.capture.sketch import columns_of
+from infoflow.capture.strategy import Strategy, choose_strategy, strategy_beside
+from infoflow.estimators import make_estimator
+from infoflow.estimators.statistics import Distances, Draws
+from infoflow.flow.measure import bytes_of_streams, takes_row_blocks
 from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
+from infoflow.graph.selection import LayerChoice
 from infoflow.graph.text_table import as_number
-from infoflow.interface import ArgumentError, Distances, Draws, Estimator, Layer, Values, total
+from infoflow.interface import ArgumentError, Estimator, KernelNoise, Layer, total
 
 #: A float64 multiply-add of a product costs as much as so many of the net's own, in float32.
 _PRODUCT = 2.0
@@ -80,11 +84,9 @@ def plan(
     samples: int,
     *,
     estimator: str | Estimator = "kde",
-    layers: Layers = "all",
+    layers: LayerChoice = "all",
+    distances: DistanceMode | DistanceOptions = "auto",
     memory_budget: int | float | str = "2GB",
-    mode: CaptureMode = "auto",
-    sketch_size: int = SKETCH_SIZE,
-    streams: bool = True,
 ) -> MeasurementPlan:
     """Say what :func:`infoflow.analyze` will do and cost, before it runs.
 
@@ -96,10 +98,9 @@ def plan(
         From :func:`infoflow.trace`.
     samples
         Number of samples, at least 2.
-    estimator, layers, memory_budget, mode, sketch_size
-        As for :func:`infoflow.analyze`.
-    streams
-        As for :func:`infoflow.analyze`, with a target: their distances take some of the budget.
+    estimator, layers, distances, memory_budget
+        As for :func:`infoflow.analyze`, with a target: the distances of streams take some of the
+        budget.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def plan(
             f"plan knows what estimators cost that see each sample once, got {chosen.name}, which "
             "draws noise until its standard error is small enough. Measure a few samples first."
         )
-    measured = measurable(graph, layers)
+    options, measured = DistanceOptions.of(distances), measurable(graph, layers)
 
     def strategy_within(budget: int) -> Strategy:
         return choose_strategy(
@@ -133,14 +134,13 @@ def plan(
             chosen.statistic,
             budget=budget,
             bytes_per_value=value_dtype(graph).itemsize,
-            mode=mode,
-            size=sketch_size,
-            takes_rows=isinstance(chosen, KDE),
+            distances=options,
+            takes_rows=takes_row_blocks(chosen),
         )
 
     strategy = strategy_within(budget)
     kept = 0
-    if streams and isinstance(chosen, KDE):
+    if options.streams and isinstance(chosen, KernelNoise):
         wanted = bytes_of_streams(StreamMeter(graph, measured, chosen), measured, samples)
         beside = strategy_beside(strategy_within, wanted, budget)
         if beside is not None:
@@ -212,10 +212,11 @@ def _memory(
     if strategy.passes > 1:
         return budget
     units = sum(layer.units for layer in layers)
-    if isinstance(estimator.statistic, Values):
-        return 2 * itemsize * samples * units
-    if not isinstance(estimator.statistic, Distances):
-        return 16 * samples * len(layers)
+    statistic = estimator.statistic
+    if not isinstance(statistic, Distances):
+        return (
+            2 * samples * sum(statistic.bytes_per_sample(layer.units, itemsize) for layer in layers)
+        )
     columns = sum(columns_of(layer, strategy.size) for layer in layers)
     kept = columns if strategy.is_sketch else units
     fixed = (

@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from infoflow.capture.batches import Samples
-from infoflow.capture.budget import format_bytes, parse_bytes
-from infoflow.capture.collect import Step
+from infoflow.capture.budget import format_bytes
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
+from infoflow.capture.options import DistanceOptions, ReadingOptions
+from infoflow.capture.session import Session, open_session
 from infoflow.capture.sketch import Gathered
-from infoflow.capture.strategy import CaptureMode, Strategy, strategy_beside
-from infoflow.capture.traced_model import TracedModel, argument_model, check_noise
-from infoflow.capture.unpack import Unpack
+from infoflow.capture.strategy import Strategy, strategy_beside
 from infoflow.estimators import KDE
 from infoflow.estimators.classes import numbered
 from infoflow.estimators.uncertainty import complete_estimate
 from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
+from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
-from infoflow.graph.running.leaves import Choice
-from infoflow.graph.running.model_state import check_model
-from infoflow.graph.running.undisturbed import undisturbed
-from infoflow.graph.selection import named_layers
+from infoflow.graph.selection import LayerChoice
 from infoflow.interface import (
-    ActivationError,
     Estimate,
     Estimator,
+    KernelNoise,
     Layer,
+    QuickValues,
+    RowBlocks,
     SaturationWarning,
     UnmeasurableWarning,
+    warn,
 )
-
-Layers = str | int | Sequence[str | int]
 
 
 @dataclass(frozen=True)
@@ -50,18 +44,11 @@ class Settings:
     target: TargetLike
     estimator: Estimator
     sweep: tuple[KDE, ...]
-    layers: Layers
-    streams: bool
-    mode: CaptureMode
-    sketch_size: int
-    device: str | None
-    memory_budget: int | float | str
-    unpack: Unpack | None
-    seed: int
-    progress: bool | None
-    leaves: Sequence[Choice]
-    opened: Sequence[Choice]
+    layers: LayerChoice
+    tracing: TracingOptions
     reduce: Reduce
+    distances: DistanceOptions
+    reading: ReadingOptions
 
 
 @dataclass
@@ -102,7 +89,7 @@ class Measurement:
         self.sketch_errors.append(_sketch_error(gathered, classes, settings, estimate))
         for point in settings.sweep:
             at_point = point.values(statistic, classes)
-            self.sweep.setdefault(str(point.noise_variance), []).append(at_point)
+            self.sweep.setdefault(str(point.noise), []).append(at_point)
         if self.streams is not None and classes is not None:
             self.streams.add(gathered.layer, statistic, classes)
 
@@ -132,7 +119,7 @@ def _sketch_error(
 
 def _values(estimator: Estimator, statistic: Tensor, classes: Tensor | None) -> tuple[float, float]:
     """Return I(X;M) and I(Y;M) in nats, without intervals and null where they can be left out."""
-    if isinstance(estimator, KDE):
+    if isinstance(estimator, QuickValues):
         return estimator.values(statistic, classes)
     estimate = estimator.estimate(statistic, classes)
     return estimate.ixm, estimate.iym
@@ -148,70 +135,69 @@ def measure(
 
     What an ``earlier`` measurement of the same samples found of Y is used again.
     """
-    check_model(model)
-    check_noise(model, settings.estimator)
-    budget = parse_bytes(settings.memory_budget)
-    with undisturbed(model, loader, settings.device) as device:
-        samples = Samples(
-            loader,
-            unpack=settings.unpack,
-            model=argument_model(model),
-            device=device,
-            seed=settings.seed,
-        )
-        example = samples.example()
-        net = TracedModel(
-            model,
-            example.call,
-            leaves=settings.leaves,
-            opened=settings.opened,
-            reduce=settings.reduce,
-        )
-        graph, statistic = net.graph, settings.estimator.statistic
-        layers = net.with_noise(measurable(graph, settings.layers), settings.layers)
-        labels = LazyLabels(settings.target, graph, samples, example.target, earlier)
-        choose = partial(_strategy, net, layers, samples, settings)
-        strategy = choose(budget)
-        streams = _stream_meter(graph, layers, settings, labels)
-        if streams is not None:
-            kept = bytes_of_streams(streams, layers, samples.count)
-            beside = strategy_beside(choose, kept, budget)
-            if beside is None:
-                _warn_of_streams(streams, kept, budget)
-                streams = None
-            else:
-                strategy, budget = beside, budget - kept
-        measurement = Measurement(graph, layers, strategy, streams)
-        with _progress_bar(samples, strategy.passes, settings.progress) as step:
-            for gathered in net.gather(
-                samples, layers, statistic, strategy, budget=budget, step=step
-            ):
-                known = labels.get()
-                classes = None if known is None else numbered(known.classes).to(device)
-                measurement.add(gathered, classes, settings)
+    with open_session(
+        model,
+        loader,
+        settings.reading,
+        tracing=settings.tracing,
+        reduce=settings.reduce,
+        estimator=settings.estimator,
+    ) as session:
+        return _measure(session, settings, earlier)
+
+
+def _measure(session: Session, settings: Settings, earlier: KnownLabels | None) -> Measurement:
+    graph, samples, budget = session.graph, session.samples, session.reading.budget
+    layers = session.layers(settings.layers)
+    labels = LazyLabels(settings.target, graph, samples, session.example.target, earlier)
+    choose = partial(_strategy, session, layers, settings)
+    strategy = choose(budget)
+    streams = _stream_meter(graph, layers, settings, labels)
+    if streams is not None:
+        kept = bytes_of_streams(streams, layers, samples.count)
+        beside = strategy_beside(choose, kept, budget)
+        if beside is None:
+            _warn_of_streams(streams, kept, budget)
+            streams = None
+        else:
+            strategy, budget = beside, budget - kept
+    measurement = Measurement(graph, layers, strategy, streams)
+    with _progress_bar(session, strategy.passes) as bar:
+        for gathered in session.net.gather(
+            samples, layers, settings.estimator.statistic, strategy, budget=budget, step=bar.update
+        ):
+            known = labels.get()
+            classes = None if known is None else numbered(known.classes).to(session.device)
+            measurement.add(gathered, classes, settings)
     measurement.known = labels.known
     return measurement
 
 
 def _strategy(
-    net: TracedModel, layers: Sequence[Layer], samples: Samples, settings: Settings, budget: int
+    session: Session, layers: Sequence[Layer], settings: Settings, budget: int
 ) -> Strategy:
-    return net.strategy(
+    return session.net.strategy(
         layers,
-        samples,
+        session.samples,
         settings.estimator.statistic,
         budget=budget,
-        mode=settings.mode,
-        size=settings.sketch_size,
-        takes_rows=isinstance(settings.estimator, KDE),
+        distances=settings.distances,
+        takes_rows=takes_row_blocks(settings.estimator),
     )
+
+
+def takes_row_blocks(estimator: Estimator) -> bool:
+    """Tell whether an estimator can do with distances in blocks of rows."""
+    return isinstance(estimator, RowBlocks) and estimator.takes_row_blocks
 
 
 def _stream_meter(
     graph: LayerGraph, layers: Sequence[Layer], settings: Settings, labels: LazyLabels
 ) -> StreamMeter | None:
     """Return what measures the streams into merges; None where nothing can or should."""
-    if not settings.streams or not isinstance(settings.estimator, KDE) or not labels.is_wanted:
+    if not settings.distances.streams or not labels.is_wanted:
+        return None
+    if not isinstance(settings.estimator, KernelNoise):
         return None
     meter = StreamMeter(graph, layers, settings.estimator)
     return meter if meter.merges else None
@@ -223,48 +209,24 @@ def bytes_of_streams(meter: StreamMeter, layers: Sequence[Layer], samples: int) 
 
 
 def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
-    warnings.warn(
+    warn(
         f"The streams into {len(streams.merges)} merges are not measured: their distances need "
         f"{format_bytes(kept)} of the memory_budget of {format_bytes(budget)}, which has no room "
         "for them beside those of the layers. Raise it, use fewer samples, or choose fewer "
-        "layers=; streams=False says that they are not wanted.",
+        "layers=; distances=infoflow.DistanceOptions(streams=False) says that they are not wanted.",
         UnmeasurableWarning,
-        stacklevel=4,
     )
 
 
-def measurable(graph: LayerGraph, layers: Layers) -> tuple[Layer, ...]:
-    """Return the chosen layers, without those that have no row per sample and are not named."""
-    chosen = graph.select(layers)
-    named = named_layers(graph, layers)
-    kept = tuple(
-        layer for layer in chosen if layer.name in named or layer.name not in graph.unmeasurable
-    )
-    left_out = [layer.name for layer in chosen if layer not in kept]
-    if left_out:
-        reason = graph.unmeasurable[left_out[0]]
-        message = (
-            f"{len(left_out)} of {len(chosen)} layers have no row per sample, such as "
-            f"{left_out[0]}: {reason}."
-        )
-        if not kept:
-            raise ActivationError(f"{message} Nothing is left to measure; choose other layers=.")
-        warnings.warn(f"{message} They are left out.", UnmeasurableWarning, stacklevel=4)
-    return kept
-
-
-@contextmanager
-def _progress_bar(samples: Samples, passes: int, progress: bool | None) -> Iterator[Step]:
-    """Show a bar over all batches of all passes; None shows it on a terminal only."""
-    per_pass = samples.batches_per_pass
+def _progress_bar(session: Session, passes: int) -> Any:
+    """Return a bar over all batches of all passes."""
+    per_pass = session.samples.batches_per_pass
     total = None if per_pass is None else per_pass * passes
     title = "measuring" if passes == 1 else f"measuring in {passes} passes"
-    disable = None if progress is None else not progress
-    with tqdm(total=total, desc=title, unit="batch", disable=disable, leave=False) as bar:
-        yield bar.update
+    return session.reading.bar(total, title, "batch")
 
 
-def warn_of_saturation(estimates: Sequence[Estimate], stacklevel: int = 3) -> bool:
+def warn_of_saturation(estimates: Sequence[Estimate]) -> bool:
     """Warn where more than half of the layers sit at their ceiling; tell whether they do."""
     has_warned = False
     for symbol, saturated in (
@@ -272,12 +234,11 @@ def warn_of_saturation(estimates: Sequence[Estimate], stacklevel: int = 3) -> bo
         ("I(Y;M)", sum(e.iym_saturated for e in estimates)),
     ):
         if saturated > len(estimates) / 2:
-            warnings.warn(
+            warn(
                 f"{symbol} is above 95 % of its ceiling in {saturated} of {len(estimates)} layers: "
                 "the samples are too far apart for this noise or bin size, and any net would show "
-                "the same there. Use more samples, or a larger noise_variance or bin_size.",
+                "the same there. Use more samples, or a larger noise or bin size.",
                 SaturationWarning,
-                stacklevel=stacklevel,
             )
             has_warned = True
     return has_warned

@@ -8,25 +8,21 @@ from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from infoflow.capture.batches import Samples
-from infoflow.capture.budget import parse_bytes
 from infoflow.capture.labels import TargetLike, raw_classes
-from infoflow.capture.traced_model import check_plain
+from infoflow.capture.options import ReadingOptions
+from infoflow.capture.session import Session, open_session
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.linear import Decision, LinearReadout
 from infoflow.estimators.probe_task import ProbeTask, ask, class_numbers
 from infoflow.estimators.scores import check_metrics
-from infoflow.flow.measure import Layers, measurable
 from infoflow.flow.probe_result import ProbeResult, result_of
 from infoflow.flow.readouts import Judges, Task, fit_readouts, groups, judge, readable
-from infoflow.graph import trace
+from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
-from infoflow.graph.running.leaves import Choice
-from infoflow.graph.running.undisturbed import undisturbed
-from infoflow.graph.selection import named_layers
-from infoflow.interface import ArgumentError, TargetError
+from infoflow.graph.selection import LayerChoice, named_layers
+from infoflow.interface import ArgumentError, Layer, TargetError
 
 #: A fold that no sample is in: what is fitted without it is fitted on all samples.
 _NO_FOLD = 1
@@ -39,18 +35,17 @@ def probe(
     *,
     target: TargetLike = "auto",
     evaluate: Iterable[Any] | None = None,
-    layers: Layers = "all",
+    layers: LayerChoice = "all",
     folds: int = 5,
     pixels: int = 64,
     decision: Decision = "likely",
-    device: str | None = None,
-    memory_budget: int | float | str = "2GB",
+    reduce: Reduce = "flatten",
+    tracing: TracingOptions | None = None,
     unpack: Unpack | None = None,
     seed: int = 0,
+    device: str | None = None,
+    memory_budget: int | float | str = "2GB",
     progress: bool | None = None,
-    leaves: Sequence[Choice] = (),
-    opened: Sequence[Choice] = (),
-    reduce: Reduce = "flatten",
 ) -> ProbeResult:
     """Fit a linear read-out of every layer, and tell how well it does on samples it has not seen.
 
@@ -87,7 +82,7 @@ def probe(
         mostly background, a layer that knows something may still find background most probable
         everywhere, with a Dice of 0; ``"balanced"`` shows what it knows, at the price of more false
         alarms.
-    device, unpack, progress, leaves, opened, reduce
+    reduce, tracing, unpack, device, progress
         As for :func:`infoflow.analyze`.
     memory_budget
         For the features that are fitted, 4 bytes × samples × pixels × channels for each layer and
@@ -135,46 +130,52 @@ def probe(
     >>> found.layers, found.metrics
     (['encoder.0.0', 'output'], ('dice', 'iou'))
     """
-    budget = parse_bytes(memory_budget)
+    reading = ReadingOptions(unpack, seed, device, memory_budget, progress)
     check_metrics(metrics or ("accuracy",), is_dense=True)
     if decision not in get_args(Decision):
         raise ArgumentError(f"decision must be 'likely' or 'balanced', got {decision!r}.")
-    other = loader if evaluate is None else evaluate
-    check_plain(model, "probe")
-    with undisturbed(model, loader, device) as place, undisturbed(model, other, device):
-        samples, held_out = (
-            Samples(source, unpack=unpack, model=model, device=place, seed=seed)
-            for source in (loader, other)
-        )
-        example = samples.example()
-        graph = trace(model, example.call, leaves=leaves, opened=opened, reduce=reduce)
-        chosen = measurable(graph, layers)
-        raw = raw_classes(target, graph, samples, example, caller="probe")
+    with open_session(
+        model, loader, reading, tracing=tracing, reduce=reduce, caller="probe"
+    ) as session:
+        chosen = session.layers(layers)
+        raw = raw_classes(target, session.graph, session.samples, session.example, caller="probe")
         if evaluate is None:
             question = ask(raw, folds=folds, pixels=pixels, seed=seed)
-            judges = Judges(samples, class_numbers(raw)[1], question.fold)
-            numbers = range(folds)
-        else:
-            question = _of_all(ask(raw, folds=2, pixels=pixels, seed=seed))
+            judges = Judges(session.samples, class_numbers(raw)[1], question.fold)
+            return _judged(session, chosen, layers, question, judges, metrics, decision)
+        question = _of_all(ask(raw, folds=2, pixels=pixels, seed=seed))
+        with session.beside(evaluate) as held_out:
             judges = _held_out(held_out, raw, target)
-            numbers = range(_NO_FOLD, _NO_FOLD + 1)
-        is_dense = question.places is not None
-        names = check_metrics(metrics, is_dense=is_dense)
-        kept = readable(graph, chosen, named_layers(graph, layers), is_dense=is_dense)
-        task = Task(graph, kept, samples, question, judges, numbers, decision)
-        return result_of(task, names, *_run(task, budget, progress))
+            return _judged(session, chosen, layers, question, judges, metrics, decision)
+
+
+def _judged(
+    session: Session,
+    chosen: Sequence[Layer],
+    choice: LayerChoice,
+    question: ProbeTask,
+    judges: Judges,
+    metrics: Sequence[str] | None,
+    decision: Decision,
+) -> ProbeResult:
+    """Fit a read-out of each layer without each fold that is judged, and judge it there."""
+    graph, is_dense = session.graph, question.places is not None
+    names = check_metrics(metrics, is_dense=is_dense)
+    kept = readable(graph, chosen, named_layers(graph, choice), is_dense=is_dense)
+    folds = [_NO_FOLD] if judges.samples is not session.samples else range(question.folds)
+    task = Task(graph, kept, session.samples, question, judges, folds, decision)
+    return result_of(task, names, *_run(task, session.reading))
 
 
 def _run(
-    task: Task, budget: int, progress: bool | None
+    task: Task, reading: ReadingOptions
 ) -> tuple[dict[str, Tensor], dict[str, list[LinearReadout]]]:
     """Fit and judge group by group, with a bar of the fits."""
     overlaps: dict[str, Tensor] = {}
     readouts: dict[str, list[LinearReadout]] = {}
-    cut = groups(task, budget)
+    cut = groups(task, reading.budget)
     total = len(task.layers) * len(task.folds)
-    disable = None if progress is None else not progress
-    with tqdm(total=total, desc="fitting read-outs", disable=disable, leave=False) as bar:
+    with reading.bar(total, "fitting read-outs", "fit") as bar:
         for group in cut:
             found = fit_readouts(task, group, bar.update)
             overlaps |= judge(task, group, found)

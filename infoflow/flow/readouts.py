@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from infoflow.estimators.probe_task import ProbeTask, as_features
 from infoflow.estimators.scores import count_overlaps
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import channels_first, reduce_positions
-from infoflow.interface import ActivationError, Layer, MemoryBudgetError, UnmeasurableWarning
+from infoflow.interface import ActivationError, Layer, MemoryBudgetError, UnmeasurableWarning, warn
 
 #: A fit holds its layer's rows in float32 and in float64, whole and in parts.
 _COPIES = 7
@@ -115,11 +114,10 @@ def readable(
             "target that is a map. Choose other layers=, or a class per sample as target."
         )
     if other:
-        warnings.warn(
+        warn(
             f"{len(other)} of {len(layers)} layers hold neither maps nor vectors, such as "
             f"{other[0].name} of shape {other[0].shape}, and are left out: the target is a map.",
             UnmeasurableWarning,
-            stacklevel=4,
         )
     return [layer for layer in layers if layer not in other]
 

@@ -55,7 +55,7 @@ class FlowResult(Result):
     >>> import torch, infoflow
     >>> from infoflow.testing import UNet, blob_images
     >>> loader = torch.utils.data.DataLoader(blob_images(16, size=32)[0], batch_size=8)
-    >>> result = infoflow.analyze(UNet(base_channels=4), loader, progress=False, noise_variance=9.0)
+    >>> result = infoflow.analyze(UNet(base_channels=4), loader, progress=False, noise=9.0)
     >>> result.ixm.sel(epoch=0, layer="output").item() <= 4.0
     True
     >>> result
@@ -160,7 +160,7 @@ class FlowResult(Result):
         >>> chain[0].weight.data = 0.1 * torch.eye(2)
         >>> chain[1].weight.data = 10.0 * torch.eye(2)
         >>> points = [torch.randn(200, 2, generator=torch.Generator().manual_seed(0))]
-        >>> result = infoflow.analyze(chain, points, noise_variance=0.1, progress=False)
+        >>> result = infoflow.analyze(chain, points, noise=0.1, progress=False)
         >>> [row.finding for row in result.audit()]
         ['noise model']
         """

@@ -25,12 +25,11 @@ from infoflow.estimators.information import (
     shared_about_classes,
 )
 from infoflow.estimators.jackknife import jackknife_interval
-from infoflow.estimators.kde import KDE
 from infoflow.estimators.kernel import Sums, kernel_sums
 from infoflow.estimators.noise import Noise, Relative
 from infoflow.estimators.uncertainty import null_of, shuffled
 from infoflow.graph import LayerGraph
-from infoflow.interface import Layer, Merge, is_saturated
+from infoflow.interface import KernelNoise, Layer, Merge, is_saturated
 
 #: Shuffles of the classes for the null of what a stream adds.
 _SHUFFLES = 40
@@ -107,13 +106,13 @@ class StreamMeter:
         The layers' estimator. Besides its own noise, streams are measured with relative noise.
     """
 
-    def __init__(self, graph: LayerGraph, layers: Sequence[Layer], estimator: KDE) -> None:
+    def __init__(self, graph: LayerGraph, layers: Sequence[Layer], estimator: KernelNoise) -> None:
         names = {layer.name: layer.index for layer in layers}
         self.merges = [m for m in graph.merges if all(s in names for s in m.streams)]
-        own = estimator.noise_variance
+        own: Noise = estimator.noise
         self.noises: tuple[Noise, ...] = (own,) if isinstance(own, Relative) else (own, Relative())
         self.rows: list[StreamRow] = []
-        self._factor = 2.0 if estimator.bound == "upper" else 8.0
+        self._factor = estimator.exponent_factor
         self._last_read = {
             source: max(self._end(m, names) for m in self.merges if source in m.streams)
             for merge in self.merges

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from infoflow.capture.labels import KnownLabels, TargetLike
-from infoflow.capture.sketch import SKETCH_SIZE
-from infoflow.capture.strategy import CaptureMode
+from infoflow.capture.options import DistanceMode, DistanceOptions, ReadingOptions
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
-from infoflow.flow.measure import Layers, Settings, measure, warn_of_saturation
+from infoflow.flow.measure import Settings, measure, warn_of_saturation
 from infoflow.flow.result import FlowResult, result_of
+from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
-from infoflow.graph.running.leaves import Choice
-from infoflow.interface import (
-    ArgumentError,
-    Estimator,
-    InfoflowError,
-    ResultFileError,
-    Unit,
-    nats_per,
-)
+from infoflow.graph.selection import LayerChoice
+from infoflow.interface import ArgumentError, Estimator, InfoflowError, ResultFileError
 from infoflow.results import load
 
 Schedule = Callable[[int], bool] | Collection[int]
@@ -60,11 +53,9 @@ class Tracker:
     ----------
     model, loader
         As for :func:`infoflow.analyze`; the loader is the one to measure on, and may shuffle.
-    target, estimator, noise, noise_variance, bin_size, layers, unit
-        As for :func:`infoflow.analyze`.
-    device, memory_budget, unpack, seed, progress, leaves, opened, reduce, streams, mode,
-    sketch_size
-        As for :func:`infoflow.analyze`.
+    target, estimator, noise, layers, reduce, tracing, distances, unpack, seed, device,
+    memory_budget, progress
+        As for :func:`infoflow.analyze`. The result is in bits.
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
     path
@@ -79,7 +70,7 @@ class Tracker:
     >>> loader = torch.utils.data.DataLoader(list(zip(images, masks)), batch_size=4)
     >>> tracker = infoflow.Tracker(
     ...     UNet(base_channels=4), loader, schedule=[0, 2], target=infoflow.KMeans(2),
-    ...     noise_variance=100.0, progress=False,
+    ...     noise=100.0, progress=False,
     ... )
     >>> [tracker.record(epoch) for epoch in range(3)]
     [True, False, True]
@@ -97,47 +88,30 @@ class Tracker:
         target: TargetLike = "auto",
         estimator: str | Estimator = "kde",
         noise: NoiseLike | None = None,
-        noise_variance: float | None = None,
-        bin_size: float | None = None,
-        layers: Layers = "all",
-        unit: Unit = "bits",
-        device: str | None = None,
-        memory_budget: int | float | str = "2GB",
+        layers: LayerChoice = "all",
+        reduce: Reduce = "flatten",
+        tracing: TracingOptions | None = None,
+        distances: DistanceMode | DistanceOptions = "auto",
         unpack: Unpack | None = None,
         seed: int = 0,
+        device: str | None = None,
+        memory_budget: int | float | str = "2GB",
         progress: bool | None = None,
-        leaves: Sequence[Choice] = (),
-        opened: Sequence[Choice] = (),
-        reduce: Reduce = "flatten",
-        streams: bool = True,
-        mode: CaptureMode = "auto",
-        sketch_size: int = SKETCH_SIZE,
     ) -> None:
-        nats_per(unit)
-        chosen, sweep = make_estimators(
-            estimator, noise=noise, noise_variance=noise_variance, bin_size=bin_size
-        )
+        chosen, sweep = make_estimators(estimator, noise)
         self.model = model
         self.loader = loader
         self.path = None if path is None else Path(path)
-        self._unit: Unit = unit
         self._is_due = _as_function(schedule)
         self._settings = Settings(
             target=target,
             estimator=chosen,
             sweep=sweep,
             layers=layers,
-            device=device,
-            memory_budget=memory_budget,
-            unpack=unpack,
-            seed=seed,
-            progress=progress,
-            leaves=leaves,
-            opened=opened,
+            tracing=tracing or TracingOptions(),
             reduce=reduce,
-            streams=streams,
-            mode=mode,
-            sketch_size=sketch_size,
+            distances=DistanceOptions.of(distances),
+            reading=ReadingOptions(unpack, seed, device, memory_budget, progress),
         )
         self._known: KnownLabels | None = None
         self._has_warned = False
@@ -174,7 +148,7 @@ class Tracker:
             return False
         measurement = measure(self.model, self.loader, self._settings, self._known)
         self._known = measurement.known
-        latest = result_of(measurement, self._settings.estimator, self._unit, epoch=epoch)
+        latest = result_of(measurement, self._settings.estimator, "bits", epoch=epoch)
         if not self._has_warned:
             self._has_warned = warn_of_saturation(measurement.estimates)
         if self._result is not None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from infoflow.capture.batches import Samples
-from infoflow.capture.traced_model import check_plain
+from infoflow.capture.options import ReadingOptions
+from infoflow.capture.session import open_session
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.clusters import UnitCounts
-from infoflow.flow.measure import Layers, measurable
-from infoflow.graph import trace
-from infoflow.graph.running.undisturbed import undisturbed
+from infoflow.graph.options import TracingOptions
+from infoflow.graph.reduce import Reduce
+from infoflow.graph.selection import LayerChoice
 from infoflow.interface import ActivationError, Layer
 
 
@@ -22,10 +22,13 @@ def layer_unit_entropies(
     loader: Iterable[Any],
     *,
     bin_size: float = 0.2,
-    layers: Layers = "all",
-    device: str | None = None,
+    layers: LayerChoice = "all",
+    reduce: Reduce = "flatten",
+    tracing: TracingOptions | None = None,
     unpack: Unpack | None = None,
     seed: int = 0,
+    device: str | None = None,
+    progress: bool | None = None,
 ) -> dict[str, Tensor]:
     """Return H(Bin(m)) of every unit of the chosen layers, in bits, from one pass over a loader.
 
@@ -40,7 +43,7 @@ def layer_unit_entropies(
         Width of a bin, in units of the activation.
     layers
         ``"all"``, ``"merges"``, or names, patterns and indices.
-    device, unpack, seed
+    reduce, tracing, unpack, seed, device, progress
         As for :func:`infoflow.analyze`.
 
     Returns
@@ -70,11 +73,11 @@ def layer_unit_entropies(
     {'0': (2,)}
     """
     UnitCounts(bin_size)
-    check_plain(model, "layer_unit_entropies")
-    with undisturbed(model, loader, device) as place:
-        samples = Samples(loader, unpack=unpack, model=model, device=place, seed=seed)
-        graph = trace(model, samples.example().call)
-        chosen = measurable(graph, layers)
+    reading = ReadingOptions(unpack, seed, device, progress=progress)
+    with open_session(
+        model, loader, reading, tracing=tracing, reduce=reduce, caller="layer_unit_entropies"
+    ) as session:
+        chosen = session.layers(layers)
         counts = {layer.name: UnitCounts(bin_size) for layer in chosen}
 
         def count(layer: Layer, value: Tensor) -> None:
@@ -83,6 +86,8 @@ def layer_unit_entropies(
             except ActivationError as error:
                 raise ActivationError(f"Layer {layer.name} ({layer.index}): {error}") from error
 
-        for batch in samples.batches():
-            graph.visit(batch.call, chosen, count)
+        with reading.bar(session.samples.batches_per_pass, "counting bins", "batch") as bar:
+            for batch in session.samples.batches():
+                session.graph.visit(batch.call, chosen, count)
+                bar.update()
     return {layer.name: counts[layer.name].entropies().view(layer.shape) for layer in chosen}

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.budget import enough_bytes, format_bytes, parse_bytes
+from infoflow.capture.budget import enough_bytes, format_bytes
 from infoflow.capture.labels import TargetLike, raw_classes
-from infoflow.capture.traced_model import check_plain
+from infoflow.capture.options import ReadingOptions
+from infoflow.capture.session import open_session
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.probe_task import Family, ProbeTask, as_features, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
 from infoflow.flow.usable_result import StreamBits, UsableStreams
-from infoflow.graph import LayerGraph, trace
+from infoflow.graph import LayerGraph
+from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce, channels_first
 from infoflow.graph.running.arguments import Arguments, named_leaves
-from infoflow.graph.running.leaves import Choice
-from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -31,6 +29,7 @@ from infoflow.interface import (
     MemoryBudgetError,
     Merge,
     UnmeasurableWarning,
+    warn,
 )
 
 #: A fit holds its features as they were kept, put side by side, and in parts.
@@ -46,14 +45,13 @@ def usable_streams(
     merges: Sequence[str] | None = None,
     folds: int = 5,
     pixels: int = 64,
-    device: str | None = None,
-    memory_budget: int | float | str = "2GB",
+    reduce: Reduce = "flatten",
+    tracing: TracingOptions | None = None,
     unpack: Unpack | None = None,
     seed: int = 0,
+    device: str | None = None,
+    memory_budget: int | float | str = "2GB",
     progress: bool | None = None,
-    leaves: Sequence[Choice] = (),
-    opened: Sequence[Choice] = (),
-    reduce: Reduce = "flatten",
 ) -> UsableStreams:
     """Measure, at every merge, what each stream lets small probes know about Y.
 
@@ -79,7 +77,7 @@ def usable_streams(
         For the features of one merge and the fit of a probe, in bytes or as ``"2GB"``: 16 bytes ×
         samples × units of all streams, or, where Y is a map, × pixels × channels, and × 9 for the
         convolution.
-    device, unpack, progress, leaves, opened, reduce
+    reduce, tracing, unpack, device, progress
         As for :func:`infoflow.analyze`.
 
     Returns
@@ -110,23 +108,20 @@ def usable_streams(
     """
     if family is not None:
         check_family(family)
-    check_plain(model, "usable_streams")
-    budget = parse_bytes(memory_budget)
-    with undisturbed(model, loader, device) as place:
-        samples = Samples(loader, unpack=unpack, model=model, device=place, seed=seed)
-        example = samples.example()
-        graph = trace(model, example.call, leaves=leaves, opened=opened, reduce=reduce)
+    reading = ReadingOptions(unpack, seed, device, memory_budget, progress)
+    with open_session(
+        model, loader, reading, tracing=tracing, reduce=reduce, caller="usable_streams"
+    ) as session:
+        graph, samples, example = session.graph, session.samples, session.example
         chosen = _with_rows(graph, _chosen(graph, merges))
         classes = raw_classes(target, graph, samples, example, caller="usable_streams")
         question = ask(classes, folds=folds, pixels=pixels, seed=seed)
         known = family or ("linear" if question.places is None else "conv3x3")
         sizes = _sizes(graph, example.call)
         for merge in chosen:
-            _check_room(merge, sizes, question, known, budget)
-        fits = sum(_fits(merge) for merge in chosen)
-        disable = None if progress is None else not progress
+            _check_room(merge, sizes, question, known, reading.budget)
         rows: list[StreamBits] = []
-        with tqdm(total=fits, desc="fitting probes", disable=disable, leave=False) as bar:
+        with reading.bar(sum(_fits(merge) for merge in chosen), "fitting probes", "fit") as bar:
             for merge in chosen:
                 features = _features(graph, samples, merge, question, known)
                 rows += _Bits(features, question, known, bar).of(merge)
@@ -187,7 +182,7 @@ def _with_rows(graph: LayerGraph, merges: Sequence[Merge]) -> list[Merge]:
     )
     if not kept:
         raise ActivationError(f"{message} Nothing is left to measure; choose other merges=.")
-    warnings.warn(f"{message} They are left out.", UnmeasurableWarning, stacklevel=3)
+    warn(f"{message} They are left out.", UnmeasurableWarning)
     return kept
 
 

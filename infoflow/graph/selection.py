@@ -11,6 +11,9 @@ import numpy as np
 
 from infoflow.interface import ArgumentTypeError, Layer, LayerNotFoundError, Merge
 
+#: Layers as they are chosen: ``"all"``, ``"merges"``, or names, patterns and indices.
+LayerChoice = str | int | Sequence[str | int]
+
 
 class NamedLayers(Protocol):
     """The layers of a net: what a choice among them has to know."""
@@ -29,7 +32,7 @@ class NamedLayers(Protocol):
     def __getitem__(self, key: str | int, /) -> Layer: ...
 
 
-def select_layers(graph: NamedLayers, layers: str | int | Sequence[str | int]) -> tuple[Layer, ...]:
+def select_layers(graph: NamedLayers, layers: LayerChoice) -> tuple[Layer, ...]:
     """Return the chosen layers in the order of computation; see :meth:`LayerGraph.select`."""
     chosen: set[str] = set()
     for key in keys_of(layers):
@@ -47,7 +50,7 @@ def select_layers(graph: NamedLayers, layers: str | int | Sequence[str | int]) -
     return tuple(layer for layer in graph.layers if layer.name in chosen)
 
 
-def keys_of(layers: str | int | Sequence[str | int]) -> list[str | int]:
+def keys_of(layers: LayerChoice) -> list[str | int]:
     """Return names, patterns and indices as a list; whole numbers of NumPy are indices, too."""
     if not isinstance(layers, (str, int, np.integer, Iterable)):
         raise ArgumentTypeError(
@@ -57,7 +60,7 @@ def keys_of(layers: str | int | Sequence[str | int]) -> list[str | int]:
     return [int(key) if isinstance(key, (int, np.integer)) else key for key in keys]
 
 
-def named_layers(graph: NamedLayers, layers: str | int | Sequence[str | int]) -> set[str]:
+def named_layers(graph: NamedLayers, layers: LayerChoice) -> set[str]:
     """Return the layers that are asked for one by one, not by a pattern or a role."""
     keys = keys_of(layers)
     return {graph[key].name for key in keys if isinstance(key, int) or key in graph.names}

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from torch import Tensor, nn
 
-from infoflow.flow.measure import Layers
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import channels_first
+from infoflow.graph.selection import LayerChoice
 from infoflow.interface import ActivationError, ArgumentError, Layer
 from infoflow.plots.style import MERGE_COLOUR, QUIET
 
@@ -32,7 +32,7 @@ def feature_maps(
     model: nn.Module | LayerGraph,
     image: Tensor,
     *,
-    layers: Layers = "all",
+    layers: LayerChoice = "all",
     channels: int | Sequence[int] = 8,
 ) -> dict[str, Axes]:
     """Draw channels of each layer's value for one image, a strip of pictures for each layer.

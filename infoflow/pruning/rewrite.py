@@ -12,8 +12,8 @@ from torch import Tensor, fx, nn
 
 from infoflow.capture.batches import Batch, Samples
 from infoflow.graph import LayerGraph, trace
+from infoflow.graph.options import TracingOptions
 from infoflow.graph.running.checks import unwrapped
-from infoflow.graph.running.leaves import Choice
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import (
@@ -22,6 +22,7 @@ from infoflow.interface import (
     PruningError,
     PruningWarning,
     total,
+    warn,
 )
 from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
 from infoflow.pruning.report import Pruning, Removed
@@ -44,8 +45,7 @@ def prune(
     mode: RemovalMode = "auto",
     data: Iterable[Any] | None = None,
     reset: Reset = False,
-    leaves: Sequence[Choice] = (),
-    opened: Sequence[Choice] = (),
+    tracing: TracingOptions | None = None,
 ) -> PrunedModel:
     """Return a net without some of its streams; the model is left as it is.
 
@@ -78,8 +78,9 @@ def prune(
     reset
         True re-initialises every module by its ``reset_parameters``; a function is applied to
         every module, as by ``nn.Module.apply``. The paper trains its smaller nets from scratch.
-    leaves, opened
-        As for :func:`infoflow.trace`.
+    tracing
+        Which modules to keep whole or to open, where an example is given: an
+        :class:`infoflow.TracingOptions`.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def prune(
             f"model must be a net of its own, got one inside of {type(model).__name__}. Pass "
             "model.module."
         )
-    graph = _graph_of(model, streams, example, kwargs, leaves, opened)
+    graph = _graph_of(model, streams, example, kwargs, tracing or TracingOptions())
     chosen = removals(graph, streams)
     means = None if data is None or mode != "mean" else _means(graph, chosen, data)
     try:
@@ -158,8 +159,7 @@ def _graph_of(
     streams: object,
     example: Any,
     kwargs: Mapping[str, Any] | None,
-    leaves: Sequence[Choice],
-    opened: Sequence[Choice],
+    tracing: TracingOptions,
 ) -> LayerGraph:
     if example is None and kwargs is None:
         graph = streams.graph if isinstance(streams, StreamNames) else None
@@ -169,7 +169,7 @@ def _graph_of(
                 "infoflow.prune(model, streams, batch)."
             )
     else:
-        graph = trace(model, example, kwargs, leaves=leaves, opened=opened)
+        graph = trace(model, example, kwargs, **vars(tracing))
     if graph.verification.label in ("this input only", "not verified"):
         raise PruningError(
             f"{graph.model} cannot be pruned, since its recording cannot be replayed: "
@@ -187,7 +187,7 @@ def _warn(removed: Sequence[Removed]) -> None:
     left = [stream for stream in removed if stream.reason]
     if left:
         more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
-        warnings.warn(f"{left[0]}{more}. See .pruning for all.", PruningWarning, stacklevel=3)
+        warn(f"{left[0]}{more}. See .pruning for all.", PruningWarning)
 
 
 def _notes(graph: LayerGraph) -> tuple[str, ...]:

@@ -220,7 +220,7 @@ def suggest_pruning(
     >>> images, masks = blob_images(16, size=32)
     >>> loader = torch.utils.data.DataLoader(list(zip(images, masks)), batch_size=4)
     >>> result = infoflow.analyze(UNet(base_channels=4), loader, target=infoflow.KMeans(2),
-    ...                           noise_variance=100.0, progress=False)
+    ...                           noise=100.0, progress=False)
     >>> suggest_pruning(result)[0].redesign.verdict
     'keep'
     """

@@ -11,8 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infoflow.estimators.distances import DistanceRows
 from infoflow.estimators.registry import statistic_of
-from infoflow.interface import Estimate, Estimator, InfoflowError, Statistic
+from infoflow.interface import (
+    ClassShuffles,
+    Estimate,
+    Estimator,
+    InfoflowError,
+    QuickValues,
+    RowBlocks,
+    Statistic,
+    Subsampled,
+)
 
 Check = Callable[[Estimator, float], None]
 
@@ -45,7 +55,7 @@ def check_estimator(estimator: Estimator, *, tolerance: float = 1e-6) -> None:
     In a test of your own, all at once, or one test per check:
 
     >>> import infoflow
-    >>> check_estimator(infoflow.KDE(noise_variance=0.5))
+    >>> check_estimator(infoflow.KDE(noise=0.5))
     >>> # @pytest.mark.parametrize("check", ESTIMATOR_CHECKS)
     >>> for check in ESTIMATOR_CHECKS:
     ...     check(infoflow.Binning(0.5), 1e-6)
@@ -190,6 +200,69 @@ def check_leaves_the_global_generators_alone(estimator: Estimator, tolerance: fl
     _expect(is_torch_same and is_numpy_same, message)
 
 
+def check_statistic_does_not_depend_on_batches(estimator: Estimator, tolerance: float) -> None:
+    """Expect the same numbers whether values are collected all at once or in batches."""
+    values, labels = samples_of_contract()
+    kind = estimator.statistic
+    kept = kind.bytes_per_sample(values.shape[1], values.element_size())
+    _expect(kept >= 0, f"bytes_per_sample must be at least 0, got {kept}")
+    collector = kind.collector(values.shape[1], 60, dtype=values.dtype, device=values.device)
+    for start in range(0, 60, 25):
+        collector.add(start, values[start : start + 25].clone())
+    before = _measure(estimator, values, labels)
+    after = estimator.estimate(collector.result(), labels.clone())
+    _expect_same(before, after, tolerance, "for values that are collected in batches")
+
+
+def check_part_of_a_statistic_is_that_of_the_part(estimator: Estimator, tolerance: float) -> None:
+    """Expect ``select`` to give the statistic of some samples; :class:`Subsampled` only."""
+    kind = estimator.statistic
+    if not isinstance(kind, Subsampled):
+        return
+    values, labels = samples_of_contract()
+    values = values / 4  # so that samples share bins
+    keep = torch.arange(0, 60, 2)
+    part = kind.select(statistic_of(values, estimator), keep)
+    before = _measure(estimator, values[keep], labels[keep])
+    after = estimator.estimate(part, labels[keep])
+    _expect_same(before, after, tolerance, "for a part of the samples")
+
+
+def check_quick_values_are_those_of_the_estimate(estimator: Estimator, tolerance: float) -> None:
+    """Expect ``values`` to give what ``estimate`` gives; :class:`QuickValues` only."""
+    if not isinstance(estimator, QuickValues):
+        return
+    values, labels = samples_of_contract()
+    slow = _measure(estimator, values, labels)
+    quick = estimator.values(statistic_of(values, estimator), labels)
+    for name, one, other in zip(("ixm", "iym"), quick, (slow.ixm, slow.iym), strict=True):
+        message = f"{name} of values() must be that of estimate(), got {one} and {other}"
+        _expect(_are_close(one, other, tolerance), message)
+
+
+def check_blocks_of_rows_change_nothing(estimator: Estimator, tolerance: float) -> None:
+    """Expect the same numbers from distances in blocks of rows; :class:`RowBlocks` only."""
+    if not isinstance(estimator, RowBlocks) or not estimator.takes_row_blocks:
+        return
+    values, labels = samples_of_contract()
+    before = _measure(estimator, values, labels)
+    after = estimator.estimate(DistanceRows(values, 17), labels)
+    _expect_same(before, after, tolerance, "for distances in blocks of rows")
+
+
+def check_shuffles_are_estimates(estimator: Estimator, tolerance: float) -> None:
+    """Expect ``about_shuffled`` to give what ``estimate`` gives; :class:`ClassShuffles` only."""
+    if not isinstance(estimator, ClassShuffles):
+        return
+    values, labels = samples_of_contract()
+    orders = torch.stack([labels, labels.flip(0), labels.roll(7)])
+    quick = estimator.about_shuffled(statistic_of(values, estimator), orders)
+    slow = [_measure(estimator, values, order).iym for order in orders]
+    for one, other in zip(quick.tolist(), slow, strict=True):
+        message = f"iym of about_shuffled() must be that of estimate(), got {one} and {other}"
+        _expect(_are_close(one, other, tolerance), message)
+
+
 #: Every check: takes an estimator and a tolerance in nats, raises a ContractError.
 ESTIMATOR_CHECKS: tuple[Check, ...] = (
     check_says_what_and_in_which_unit,
@@ -203,6 +276,11 @@ ESTIMATOR_CHECKS: tuple[Check, ...] = (
     check_is_deterministic,
     check_leaves_its_input_alone,
     check_leaves_the_global_generators_alone,
+    check_statistic_does_not_depend_on_batches,
+    check_part_of_a_statistic_is_that_of_the_part,
+    check_quick_values_are_those_of_the_estimate,
+    check_blocks_of_rows_change_nothing,
+    check_shuffles_are_estimates,
 )
 
 

@@ -50,8 +50,10 @@ def test_exact_and_sketched_against_the_floor(benchmark):
     case.forward(net, batches)
     forward = min(seconds(case.forward, net, batches)[0] for _ in range(2))
     floor = forward + seconds(products, net, batches)[0]
-    in_exact, exact = seconds(measure, net, batches, labels, mode="exact", memory_budget="8GB")
-    in_sketch, sketch = seconds(measure, net, batches, labels, mode="sketch", memory_budget="1GB")
+    in_exact, exact = seconds(measure, net, batches, labels, distances="exact", memory_budget="8GB")
+    in_sketch, sketch = seconds(
+        measure, net, batches, labels, distances="sketch", memory_budget="1GB"
+    )
     off = {
         name: float(np.abs(sketch.dataset[name] - exact.dataset[name]).max())
         for name in ("ixm", "iym")
@@ -82,7 +84,12 @@ def test_cost_against_the_number_of_samples(benchmark, mode):
         x = torch.randn(count, 32)
         labels = torch.arange(count) % 10
         taken, result = seconds(
-            measure, net, list(x.split(100)), labels, mode=mode, memory_budget="4GB", streams=False
+            measure,
+            net,
+            list(x.split(100)),
+            labels,
+            memory_budget="4GB",
+            distances=infoflow.DistanceOptions(mode, streams=False),
         )
         times.append(taken)
         print(f"\nN = {count}: {result.dataset.attrs['capture']}", end="")

@@ -232,7 +232,7 @@ def test_targets_that_are_no_tensors_are_told():
     batches = [(IMAGES[:4], ("a", {"boxes": 2})), (IMAGES[4:], ("b", {"boxes": 3}))]
     net = nn.Linear(2, 2)
     with pytest.warns(UnmeasurableWarning, match="targets are a tuple that is no tensor"):
-        result = infoflow.analyze(net, batches, noise_variance=100.0, progress=False)
+        result = infoflow.analyze(net, batches, noise=100.0, progress=False)
     assert not result.has_target
     with pytest.raises(TargetError, match="that is a tuple and no tensor"):
         infoflow.analyze(net, batches, target=infoflow.ClassLabels(), progress=False)

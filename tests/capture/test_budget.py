@@ -13,6 +13,7 @@ from infoflow.capture.budget import (
     plan_passes,
     plan_whole_layers,
 )
+from infoflow.estimators.statistics import Values
 from infoflow.interface import Layer, MemoryBudgetError
 
 
@@ -75,10 +76,10 @@ def test_format_bytes():
 
 def test_whole_layers_share_passes_and_a_layer_that_is_too_large_is_named():
     layers = layers_of([10, 10, 30])
-    passes = plan_whole_layers(layers, samples=5, budget=2 * 30 * 5 * 4, bytes_per_value=4)
-    assert [[piece.layer.name for piece in slices] for slices in passes] == [
+    passes = plan_whole_layers(layers, 5, Values(), 2 * 30 * 5 * 4, 4)
+    assert [[layer.name for layer in wanted] for wanted in passes] == [
         ["layer0", "layer1"],
         ["layer2"],
     ]
     with pytest.raises(MemoryBudgetError, match=r"layer layer2 \(30 units\) for 5 samples"):
-        plan_whole_layers(layers, samples=5, budget=2 * 30 * 5 * 4 - 1, bytes_per_value=4)
+        plan_whole_layers(layers, 5, Values(), 2 * 30 * 5 * 4 - 1, 4)

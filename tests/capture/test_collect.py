@@ -12,9 +12,11 @@ import infoflow
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import fixed_bytes
 from infoflow.capture.collect import collect, collect_output
+from infoflow.capture.options import DistanceOptions
 from infoflow.capture.strategy import choose_strategy
-from infoflow.estimators.binning import bin_digests, number_digests
-from infoflow.interface import ActivationError, Codes, Distances, MemoryBudgetError, Values
+from infoflow.estimators.bin_codes import bin_digests, number_digests
+from infoflow.estimators.statistics import Codes, Distances, Values
+from infoflow.interface import ActivationError, MemoryBudgetError
 from tests.estimators import twins
 
 
@@ -55,7 +57,7 @@ def test_distances_equal_a_dense_twin(graph, images, batch_size, columns):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 20])
 def test_codes_equal_dense_ones(graph, images, batch_size):
-    got = statistics(graph, DataLoader(images, batch_size=batch_size), Codes(0.05), budget=1)
+    got = statistics(graph, DataLoader(images, batch_size=batch_size), Codes(0.05), budget=100_000)
     for name, value in graph.values(images).items():
         expected = number_digests(bin_digests(value.reshape(20, -1), 0.05))
         assert got[name].tolist() == expected.tolist()
@@ -79,8 +81,11 @@ def test_collect_output_is_the_model_s_own(graph, images, unet):
 def test_a_budget_of_37_columns_takes_a_pass_for_each_37_units(graph, images):
     budget = fixed_bytes(20) + 37 * 20 * 8
     layers = graph.select("output")
-    about = {"budget": budget, "bytes_per_value": 8, "mode": "exact"}
-    assert choose_strategy(layers, 20, Distances(), **about).passes == -(-1024 // 37)
+    about = {"budget": budget, "bytes_per_value": 8}
+    exact = DistanceOptions("exact")
+    assert choose_strategy(layers, 20, Distances(), distances=exact, **about).passes == -(
+        -1024 // 37
+    )
     assert choose_strategy(layers, 20, Codes(0.1), **about).passes == 1
 
 

@@ -13,11 +13,11 @@ import infoflow
 from infoflow import NoisyNet
 from infoflow.capture.batches import Samples
 from infoflow.capture.draws import collect_draws
+from infoflow.estimators.statistics import Draws
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
-    Draws,
     InfoflowError,
     LayerNotFoundError,
     UntraceableModelError,
@@ -259,7 +259,7 @@ def test_a_plain_net_is_told_what_the_estimator_needs():
         "without any. Measure infoflow.NoisyNet(model, beta=0.1), or choose estimator='kde', "
         "whose noise is added for the measurement only."
     )
-    with pytest.raises(ArgumentError, match="needs Gaussian noise inside a net, got plain values"):
+    with pytest.raises(ArgumentError, match="need Gaussian noise inside a net, got plain values"):
         infoflow.estimate(torch.randn(8, 3), estimator="sample-propagation")
 
 

@@ -6,10 +6,12 @@ import torch
 from torch import nn
 
 import infoflow
+from infoflow.capture.options import DistanceOptions
 from infoflow.capture.sketch import Sketch, half_width, plan_sketches
 from infoflow.capture.strategy import MOST_EXACT, choose_strategy
 from infoflow.estimators.distances import squared_distances
-from infoflow.interface import ArgumentError, Codes, Distances, Layer, MemoryBudgetError
+from infoflow.estimators.statistics import Codes, Distances
+from infoflow.interface import ArgumentError, Layer, MemoryBudgetError
 
 
 def cloud(samples=60, units=20_000, seed=0):
@@ -102,8 +104,8 @@ def samples():
 
 def test_sketch_of_a_net_is_within_its_stated_error(wide, samples):
     options = {"noise": "relative", "progress": False}
-    exact = infoflow.analyze(wide, samples, mode="exact", **options)
-    sketch = infoflow.analyze(wide, samples, mode="sketch", sketch_size=256, **options)
+    exact = infoflow.analyze(wide, samples, distances="exact", **options)
+    sketch = infoflow.analyze(wide, samples, distances=DistanceOptions("sketch", 256), **options)
     for name in ("ixm", "iym"):
         off = np.abs(sketch.dataset[name] - exact.dataset[name]).values[0]
         stated = sketch.dataset[f"{name}_sketch_error"].values[0]
@@ -116,9 +118,15 @@ def test_sketch_of_a_net_is_within_its_stated_error(wide, samples):
 
 def test_blocks_of_rows_in_a_small_budget(wide, samples):
     whole = infoflow.analyze(
-        wide, samples, mode="sketch", sketch_size=256, progress=False, streams=False
+        wide, samples, distances=DistanceOptions("sketch", 256, streams=False), progress=False
     )
-    blocks = infoflow.analyze(wide, samples, sketch_size=256, progress=False, memory_budget="600kB")
+    blocks = infoflow.analyze(
+        wide,
+        samples,
+        distances=DistanceOptions(sketch_size=256),
+        progress=False,
+        memory_budget="600kB",
+    )
     assert "rows of distances at a time" in blocks.dataset.attrs["capture"]
     for name in ("ixm", "iym", "iym_null", "ixm_ci_low"):
         np.testing.assert_allclose(blocks.dataset[name], whole.dataset[name], atol=1e-5)
@@ -134,7 +142,9 @@ def test_auto_sketches_above_the_documented_cost():
     samples = int((2 * MOST_EXACT / units) ** 0.5)
     assert not choose_strategy([layer(units)], samples - 10, **options).is_sketch
     assert choose_strategy([layer(units)], samples + 10, **options).is_sketch
-    assert not choose_strategy([layer(units)], samples + 10, mode="exact", **options).is_sketch
+    assert not choose_strategy(
+        [layer(units)], samples + 10, distances=DistanceOptions("exact"), **options
+    ).is_sketch
 
 
 def test_sketches_share_passes_as_far_as_the_budget_goes():
@@ -147,15 +157,17 @@ def test_sketches_share_passes_as_far_as_the_budget_goes():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"mode": "fast"}, ArgumentError, "mode must be 'auto', 'exact' or 'sketch', got 'fast'"),
-        ({"size": 7}, ArgumentError, "sketch_size must be an even number of columns"),
         (
-            {"statistic": Codes(0.1), "mode": "sketch"},
+            {"statistic": Codes(0.1), "distances": DistanceOptions("sketch")},
             ArgumentError,
-            "mode='sketch' keeps distances",
+            "distances='sketch' keeps distances",
         ),
         ({"budget": 10}, MemoryBudgetError, "does not hold 16 rows of distances"),
-        ({"budget": 10, "mode": "exact"}, MemoryBudgetError, "does not hold one unit"),
+        (
+            {"budget": 10, "distances": DistanceOptions("exact")},
+            MemoryBudgetError,
+            "does not hold one unit",
+        ),
         ({"budget": 10, "takes_rows": False}, MemoryBudgetError, "does not hold one unit"),
     ],
 )
@@ -163,6 +175,18 @@ def test_wrong_strategy(options, error, message):
     usual = {"statistic": Distances(), "budget": 10**9, "bytes_per_value": 4}
     with pytest.raises(error, match=message):
         choose_strategy([layer(10)], 100, **{**usual, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "fast"}, "distances must be 'auto', 'exact', 'sketch' or an .*, got 'fast'"),
+        ({"sketch_size": 7}, "sketch_size must be an even number of columns"),
+    ],
+)
+def test_wrong_options_of_distances(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        DistanceOptions(**options)
 
 
 @pytest.mark.parametrize("mode", ["sketch", "auto", "exact"])
@@ -174,7 +198,7 @@ def test_estimators_of_whole_matrices_say_how_much_room_they_need(mode, estimato
     net = torch.nn.Linear(4, 3)
     with pytest.raises(MemoryBudgetError, match="300×300 distances"):
         infoflow.analyze(
-            net, loader, estimator=estimator, mode=mode, memory_budget="1MB", progress=False
+            net, loader, estimator=estimator, distances=mode, memory_budget="1MB", progress=False
         )
 
 
@@ -192,9 +216,13 @@ class InFloat64(torch.nn.Module):
 
 def test_values_of_another_precision_are_sketched():
     x = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
-    given = {"target": "none", "leaves": ["middle"], "progress": False}
-    sketched = infoflow.analyze(InFloat64(), [x], mode="sketch", **given)
-    exact = infoflow.analyze(InFloat64(), [x], mode="exact", **given)
+    given = {
+        "target": "none",
+        "tracing": infoflow.TracingOptions(leaves=["middle"]),
+        "progress": False,
+    }
+    sketched = infoflow.analyze(InFloat64(), [x], distances="sketch", **given)
+    exact = infoflow.analyze(InFloat64(), [x], distances="exact", **given)
     assert sketched.layers == exact.layers
 
 
@@ -202,7 +230,7 @@ def test_what_fails_in_a_measurement_is_not_blamed_on_the_model(monkeypatch):
     def broken(*_):
         raise ValueError("a fault of ours")
 
-    monkeypatch.setattr("infoflow.capture.collect.bin_digests", broken)
+    monkeypatch.setattr("infoflow.estimators.statistics.bin_digests", broken)
     with pytest.raises(ValueError, match=r"^a fault of ours$"):
         infoflow.analyze(
             torch.nn.Linear(4, 3), [torch.randn(9, 4)], target="none", estimator="binning"

@@ -41,7 +41,7 @@ def test_analyze_then_prune_suggest_on_the_saved_result(infoflow_command, model_
     out_file, figures = tmp_path / "r" / "result.nc", tmp_path / "figures"
     code, out, err = infoflow_command(
         *("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--target", "kmeans:3"),
-        *("--out", out_file, "--save-plots", figures, "--noise-variance", 100),
+        *("--out", out_file, "--save-plots", figures, "--noise", 100),
     )
     assert (code, err) == (0, "")
     assert "UNet, 12 samples" in out
@@ -62,7 +62,7 @@ def test_analyze_then_prune_suggest_on_the_saved_result(infoflow_command, model_
 def test_prune_suggest_measures_a_model(infoflow_command, model_file):
     code, out, _ = infoflow_command(
         *("prune-suggest", f"{model_file}:make", "--data", f"{model_file}:data"),
-        *("--target", "kmeans:3", "--noise-variance", 100),
+        *("--target", "kmeans:3", "--noise", 100),
     )
     assert code == 0
     assert out.startswith("Redesign:")
@@ -174,7 +174,7 @@ def test_fail_if_prunable_exits_with_3_where_a_stream_could_go(
 def test_prune_suggest_with_probes_and_plots(infoflow_command, model_file, tmp_path):
     code, out, _ = infoflow_command(
         *("prune-suggest", f"{model_file}:make", "--data", f"{model_file}:data"),
-        *("--target", "kmeans:3", "--noise-variance", 100, "--usable"),
+        *("--target", "kmeans:3", "--noise", 100, "--usable"),
         *("--save-plots", tmp_path / "figures"),
     )
     assert code == 0
@@ -186,7 +186,7 @@ def test_a_terminal_gets_a_table_with_colours(model_file, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     images, masks = blob_images(12, size=16)
     result = infoflow.analyze(
-        UNet(base_channels=2), [(images, masks)], target=infoflow.KMeans(3), noise_variance=100
+        UNet(base_channels=2), [(images, masks)], target=infoflow.KMeans(3), noise=100
     )
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     print_advice(infoflow.suggest_pruning(result), as_json=False)
@@ -205,7 +205,7 @@ def test_failed_commands_leave_no_folder(infoflow_command, tmp_path):
 
 def test_analyze_as_json_is_repeatable(infoflow_command, model_file):
     arguments = ("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--json")
-    options = ("--target", "kmeans:3", "--noise-variance", "100", "--seed", "3")
+    options = ("--target", "kmeans:3", "--noise", "100", "--seed", "3")
     first, second = (infoflow_command(*arguments, *options) for _ in range(2))
     assert json.loads(first[1])["samples"] == 12
     assert first[1] == second[1]
@@ -216,7 +216,7 @@ def test_data_from_npz_and_image_folder(infoflow_command, model_file, tmp_path):
     np.savez(tmp_path / "data.npz", x=images.numpy(), y=masks.numpy())
     code, out, _ = infoflow_command(
         *("analyze", f"{model_file}:make", "--data", tmp_path / "data.npz"),
-        *("--target", "none", "--noise-variance", 100),
+        *("--target", "none", "--noise", 100),
     )
     assert code == 0
     from torchvision.utils import save_image
@@ -227,7 +227,7 @@ def test_data_from_npz_and_image_folder(infoflow_command, model_file, tmp_path):
         save_image(image, folder / f"{number}.png")
     code, out, _ = infoflow_command(
         *("analyze", f"{model_file}:make", "--data", tmp_path / "images"),
-        *("--input-shape", "3,32,32", "--noise-variance", 100),
+        *("--input-shape", "3,32,32", "--noise", 100),
     )
     assert code == 0
     assert "classes of the target" in out
@@ -239,7 +239,7 @@ def test_weights_are_loaded(infoflow_command, model_file, tmp_path):
     torch.save({"state_dict": model.state_dict()}, tmp_path / "weights.pt")
     code, out, _ = infoflow_command(
         *("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--json"),
-        *("--weights", tmp_path / "weights.pt", "--target", "none", "--noise-variance", 100),
+        *("--weights", tmp_path / "weights.pt", "--target", "none", "--noise", 100),
     )
     assert code == 0
     assert json.loads(out)["layers"][0]["ixm"] == 0.0

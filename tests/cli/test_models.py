@@ -158,7 +158,7 @@ def test_an_exported_program_has_the_layers_of_its_model(exported, infoflow_comm
 def test_an_exported_program_can_be_measured(exported, infoflow_command):
     code, out, err = infoflow_command(
         *("analyze", exported, "--data", "demo", "--input-shape", "3,16,16", "--target", "none"),
-        *("--noise-variance", 0.001),
+        *("--noise", 0.001),
     )
     assert (code, err) == (0, "")
     assert out.startswith("UNet, 128 samples")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import infoflow
-from infoflow.estimators.binning import Binning, bin_digests, number_digests
+from infoflow.estimators.bin_codes import bin_digests, number_digests
+from infoflow.estimators.binning import Binning
 from tests.estimators import twins
 
 
@@ -20,7 +21,7 @@ def test_equals_the_slow_twin(seed, bin_size):
     values = random.normal(0, 1, (int(random.integers(2, 40)), int(random.integers(1, 5))))
     values = np.round(values, int(random.integers(0, 3)))
     labels = np.append(0, random.integers(1, 3, len(values) - 1))
-    fast = infoflow.estimate(values, labels, estimator="binning", bin_size=bin_size, unit="nats")
+    fast = infoflow.estimate(values, labels, estimator=infoflow.Binning(bin_size), unit="nats")
     ixm, iym = twins.binning(values, labels.tolist(), bin_size)
     assert fast.ixm == pytest.approx(ixm, rel=1e-9, abs=1e-9)
     assert fast.iym == pytest.approx(iym, rel=1e-9, abs=1e-9)
@@ -58,4 +59,4 @@ def test_bin_size_must_be_positive(bin_size):
 
 def test_bins_that_overflow_are_refused():
     with pytest.raises(ValueError, match="too small for activations as large as 1e\\+12"):
-        infoflow.estimate(np.array([[0.0], [1e12]]), estimator="binning", bin_size=0.1)
+        infoflow.estimate(np.array([[0.0], [1e12]]), estimator=infoflow.Binning(0.1))

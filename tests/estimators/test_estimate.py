@@ -8,7 +8,8 @@ import torch
 
 import infoflow
 from infoflow.estimators import make_estimator
-from infoflow.interface import ArgumentTypeError, Distances, Estimate, TargetError
+from infoflow.estimators.statistics import Distances
+from infoflow.interface import ArgumentTypeError, Estimate, TargetError
 
 
 def test_bits_are_nats_divided_by_log_2():
@@ -46,8 +47,8 @@ def test_takes_tensors_of_any_shape_and_dtype():
 
 def test_complex_values_count_with_both_parts():
     values = 1j * torch.eye(8)
-    numbers = infoflow.estimate(values, noise_variance=0.1)
-    assert numbers.ixm == infoflow.estimate(torch.view_as_real(values), noise_variance=0.1).ixm > 0
+    numbers = infoflow.estimate(values, noise=0.1)
+    assert numbers.ixm == infoflow.estimate(torch.view_as_real(values), noise=0.1).ixm > 0
 
 
 def test_own_estimator_is_used():
@@ -75,8 +76,8 @@ def test_own_estimator_is_used():
         ({"labels": ["a", "b", "a"]}, "labels must be an array or a tensor of numbers, got list"),
         ({"activations": None}, "activations must be an array or a tensor of numbers"),
         ({"estimator": "mine"}, "estimator must be one of kde, binning, .*ksg, sample"),
-        ({"estimator": "kde", "bin_size": 0.1}, "takes noise_variance, got bin_size"),
-        ({"estimator": infoflow.KDE(), "noise_variance": 0.1}, "must be set on the estimator"),
+        ({"estimator": "binning", "noise": 0.1}, "noise of estimator='kde', got noise=0.1 for"),
+        ({"estimator": infoflow.KDE(), "noise": 0.1}, "must be set on the estimator"),
         ({"unit": "bytes"}, "unit must be 'bits' or 'nats', got 'bytes'"),
     ],
 )

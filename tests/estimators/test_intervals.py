@@ -103,8 +103,8 @@ def test_a_constant_layer_says_nothing_plainly(estimator):
 @pytest.mark.parametrize(
     ("noise", "message"),
     [
-        (0.0, "noise_variance must be a number greater than 0, got 0.0"),
-        (math.nan, "noise_variance must be a number greater than 0, got nan"),
+        (0.0, "noise must be a number greater than 0, got 0.0"),
+        (math.nan, "noise must be a number greater than 0, got nan"),
         ("much", "noise must be a variance, 'relative', an infoflow.Relative"),
         ([1.0], "A sweep of noise needs at least 2 points"),
         ([1.0, 1.0], "needs points that differ"),

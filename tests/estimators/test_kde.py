@@ -113,7 +113,7 @@ def test_bounds_hold_the_mixture_entropy_by_numerical_integration():
     density /= math.sqrt(2 * math.pi * variance)
     entropy = -np.trapezoid(density * np.log(density), grid)
     truth = entropy - 0.5 * math.log(2 * math.pi * math.e * variance)
-    numbers = infoflow.estimate(centres[:, None], noise_variance=variance, unit="nats")
+    numbers = infoflow.estimate(centres[:, None], noise=variance, unit="nats")
     assert numbers.ixm_lower < truth < numbers.ixm_upper
 
 
@@ -125,8 +125,8 @@ def test_a_constant_layer_keeps_nothing():
 def test_measurement_noise_is_not_propagated():
     """On the chain M1 = 0.1·X, M2 = 10·M1 the estimate rises, as the docs say."""
     x = np.random.default_rng(0).normal(size=(3000, 1))
-    first = infoflow.estimate(0.1 * x, noise_variance=0.1, unit="nats")
-    second = infoflow.estimate(x, noise_variance=0.1, unit="nats")
+    first = infoflow.estimate(0.1 * x, noise=0.1, unit="nats")
+    second = infoflow.estimate(x, noise=0.1, unit="nats")
     for numbers, signal in ((first, 0.01), (second, 1.0)):
         truth = 0.5 * math.log(1 + signal / 0.1)
         assert numbers.ixm_lower < truth < numbers.ixm_upper
@@ -134,9 +134,9 @@ def test_measurement_noise_is_not_propagated():
 
 
 @pytest.mark.parametrize("variance", [0.0, -0.1, math.nan, math.inf, "a"])
-def test_noise_variance_must_be_positive(variance):
-    with pytest.raises(ValueError, match="noise_variance must be a number greater than 0, got"):
-        KDE(noise_variance=variance)
+def test_noise_must_be_positive(variance):
+    with pytest.raises(ValueError, match="noise must be a number greater than 0, got"):
+        KDE(noise=variance)
 
 
 def test_bound_has_two_names():
@@ -147,7 +147,7 @@ def test_bound_has_two_names():
 @pytest.mark.parametrize("noise", [1e-310, 1e-320])
 def test_noise_too_small_for_a_float_leaves_every_sample_apart(noise):
     values = np.array([[0.0], [1.0], [2.0], [3.0]])
-    found = infoflow.estimate(values, [0, 0, 1, 1], noise_variance=noise)
+    found = infoflow.estimate(values, [0, 0, 1, 1], noise=noise)
     assert (found.ixm, found.ixm_upper, found.iym) == pytest.approx((2.0, 2.0, 1.0))
 
 

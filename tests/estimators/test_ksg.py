@@ -24,7 +24,9 @@ def test_equals_the_slow_twin(seed, k):
     random = np.random.default_rng(seed)
     x = random.normal(size=(int(random.integers(6, 25)), int(random.integers(1, 4))))
     y = x[:, :1] + random.normal(size=(len(x), 1))
-    assert infoflow.ksg(x, y, neighbours=k) == pytest.approx(twins.ksg(x, y, k), abs=1e-9)
+    assert infoflow.ksg(x, y, neighbours=k, unit="nats") == pytest.approx(
+        twins.ksg(x, y, k), abs=1e-9
+    )
 
 
 @given(seeds, st.integers(1, 4))
@@ -44,7 +46,7 @@ def test_equals_scikit_learn_in_one_dimension():
     y = x + random.normal(size=300)
     expected = mutual_info_regression(x[:, None], y, n_neighbors=3, random_state=0)[0]
     # scikit-learn divides by the spread and adds noise of 1e-10, so ratios of both axes differ
-    assert infoflow.ksg(x / x.std(), y / y.std()) == pytest.approx(expected, abs=1e-6)
+    assert infoflow.ksg(x / x.std(), y / y.std(), unit="nats") == pytest.approx(expected, abs=1e-6)
     labels = (y > 0).astype(int)
     expected = mutual_info_classif(x[:, None], labels, n_neighbors=3, random_state=0)[0]
     found = infoflow.estimate(x[:, None], labels, estimator="ksg", unit="nats")
@@ -57,7 +59,7 @@ def test_correlated_normal_has_the_closed_form(correlation):
     x = random.normal(size=4000)
     y = correlation * x + math.sqrt(1 - correlation**2) * random.normal(size=4000)
     truth = -0.5 * math.log(1 - correlation**2)
-    assert infoflow.ksg(x, y) == pytest.approx(truth, abs=0.05)
+    assert infoflow.ksg(x, y, unit="nats") == pytest.approx(truth, abs=0.05)
 
 
 def test_two_normal_classes_against_numerical_integration():
@@ -80,7 +82,7 @@ def test_duplicated_samples_of_a_table_give_its_information():
     y = np.where(random.random(3000) < 0.8, x, random.integers(0, 3, 3000))
     pairs = list(zip(x.tolist(), y.tolist(), strict=True))
     truth = twins.entropy(x.tolist()) + twins.entropy(y.tolist()) - twins.entropy(pairs)
-    assert infoflow.ksg(x, y) == pytest.approx(truth, abs=0.01)
+    assert infoflow.ksg(x, y, unit="nats") == pytest.approx(truth, abs=0.01)
     found = infoflow.estimate(x[:, None], y, estimator="ksg", unit="nats")
     assert found.iym == pytest.approx(truth, abs=0.01)
 
@@ -110,7 +112,7 @@ def test_high_dimensions_are_said():
     x = random.normal(size=(500, 25))
     y = 0.6 * x + 0.8 * random.normal(size=(500, 25))
     with pytest.warns(HighDimensionWarning, match="50 columns"):
-        found = infoflow.ksg(x, y)
+        found = infoflow.ksg(x, y, unit="nats")
     assert found < 0.7 * 25 * -0.5 * math.log(1 - 0.36)
 
 

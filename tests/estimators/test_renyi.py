@@ -114,6 +114,7 @@ def test_a_width_whose_square_is_no_number_keeps_samples_apart():
     assert (found.ixm, found.iym) == pytest.approx((3.0, 1.0))
 
 
-def test_equal_samples_give_a_plain_zero():
+def test_equal_samples_give_zero_and_no_minus_zero():
     found = infoflow.estimate(np.ones((8, 2)), estimator="renyi")
-    assert str(found.ixm) == "0.0"
+    assert found.ixm == pytest.approx(0.0, abs=1e-12)
+    assert math.copysign(1.0, found.ixm) == 1.0

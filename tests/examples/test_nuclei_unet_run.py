@@ -54,7 +54,7 @@ def settings(data):
         learning_rate=0.5,
         batch_size=4,
         clusters=4,
-        noise_variance=10.0,
+        noise=10.0,
     )
 
 
@@ -282,7 +282,7 @@ def test_measured_as_analyze_measures(settings, data, tmp_path: Path):
         twin,
         example.data.batches(data.images, data.masks, 4),
         target=infoflow.KMeans(4),
-        noise_variance=10.0,
+        noise=10.0,
     )
     xr.testing.assert_identical(going.tracker.result.dataset, result.dataset)
 
@@ -470,7 +470,7 @@ def test_ctrl_c_before_anything(call, monkeypatch):
         ("--size 100", "multiple of 16"),
         ("--device cuda:99", "cannot be used here"),
         ("--clusters 64 --epochs 1", "at least as many samples as clusters"),
-        ("--noise-variance 0", "noise_variance must be"),
+        ("--noise 0", "noise must be"),
         ("--memory-budget much --epochs 0", "memory_budget must be"),
         ("--data-dir nowhere", "Expected stage1_train.zip"),
     ],

@@ -22,7 +22,7 @@ from infoflow.interface import (
 )
 
 #: Noise that keeps the little U-Net's layers off their ceiling.
-QUIET = {"noise_variance": 100.0, "progress": False}
+QUIET = {"noise": 100.0, "progress": False}
 CLUSTERS = infoflow.KMeans(clusters=3)
 
 
@@ -30,7 +30,7 @@ def test_equals_estimate_on_the_layers_values(unet, loader, blobs):
     result = infoflow.analyze(unet, loader, target=CLUSTERS, **QUIET)
     labels = CLUSTERS.reduce(blobs.tensors[1]).classes
     for name, values in result.graph.values(blobs.tensors[0]).items():
-        direct = infoflow.estimate(values, labels, noise_variance=100.0)
+        direct = infoflow.estimate(values, labels, noise=100.0)
         assert result.ixm.sel(epoch=0, layer=name).item() == pytest.approx(direct.ixm, abs=1e-5)
         assert result.iym.sel(epoch=0, layer=name).item() == pytest.approx(direct.iym, abs=1e-5)
 
@@ -95,10 +95,10 @@ def test_labels_of_a_classifier():
     images[:, :3] += 8 * nn.functional.one_hot(labels)
     model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
     loader = DataLoader(TensorDataset(images, labels), 16)
-    result = infoflow.analyze(model, loader, noise_variance=3.0, progress=False)
+    result = infoflow.analyze(model, loader, noise=3.0, progress=False)
     assert result.dataset.attrs["target"] == "classes of the target"
     assert result.dataset["iym_ceiling"].item() == pytest.approx(math.log2(3))
-    given = infoflow.analyze(model, loader, target=labels, noise_variance=3.0, progress=False)
+    given = infoflow.analyze(model, loader, target=labels, noise=3.0, progress=False)
     np.testing.assert_allclose(given.iym, result.iym)
 
 
@@ -119,7 +119,7 @@ def test_a_chosen_part_of_the_layers(unet, loader):
 def test_saturation_is_a_warning_and_a_field(unet, loader):
     with pytest.warns(SaturationWarning, match=r"I\(X;M\) is above 95 % .* in 2 of 2 layers"):
         result = infoflow.analyze(
-            unet, loader, target="none", noise_variance=1e-9, layers="encoder.0.*", progress=False
+            unet, loader, target="none", noise=1e-9, layers="encoder.0.*", progress=False
         )
     assert result.dataset["ixm_saturated"].values.tolist() == [[1, 1]]
     assert "= saturated" in str(result)
@@ -155,7 +155,7 @@ def broken(model):
         ({"memory_budget": "lots"}, ValueError, "memory_budget must be a number of bytes"),
         ({"estimator": "mine"}, ValueError, "estimator must be one of"),
         ({"unit": "bytes"}, ValueError, "unit must be"),
-        ({"bin_size": 1.0}, ValueError, "takes noise_variance, got bin_size"),
+        ({"estimator": "ksg", "noise": 1.0}, ValueError, "noise of estimator='kde', got"),
     ],
 )
 def test_wrong_input(unet, loader, options, error, message):
@@ -189,23 +189,28 @@ class Turned(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("estimator", "mode"), [("kde", "exact"), ("kde", "sketch"), ("binning", "exact")]
+    ("estimator", "mode"),
+    [
+        (infoflow.KDE(10.0), "exact"),
+        (infoflow.KDE(10.0), "sketch"),
+        (infoflow.Binning(3.0), "auto"),
+    ],
+    ids=str,
 )
 def test_complex_values_have_two_parts(estimator, mode):
     x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
     net = Turned()
-    given = {"noise_variance": 10.0} if estimator == "kde" else {"bin_size": 3.0}
     result = infoflow.analyze(
-        net, [x], target="none", estimator=estimator, mode=mode, progress=False, **given
+        net, [x], target="none", estimator=estimator, distances=mode, progress=False
     )
     assert result.graph["turn"].shape == (4, 2)
     values = []
     net.turn.register_forward_hook(lambda _, __, value: values.append(value))
     with torch.no_grad():
         net(x)
-    expected = infoflow.estimate(values[0], estimator=estimator, **given).ixm
+    expected = infoflow.estimate(values[0], estimator=estimator).ixm
     assert result.ixm.sel(layer="turn").item() == pytest.approx(expected, abs=1e-5)
-    assert expected > infoflow.estimate(values[0].real, estimator=estimator, **given).ixm + 0.1
+    assert expected > infoflow.estimate(values[0].real, estimator=estimator).ixm + 0.1
 
 
 def test_the_mean_over_positions_keeps_float64():
@@ -213,9 +218,9 @@ def test_the_mean_over_positions_keeps_float64():
     net = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 2)).double()
     with torch.no_grad():
         net[0].weight.copy_(torch.eye(3))
-    given = {"target": "none", "noise_variance": 0.2, "layers": "0", "progress": False}
+    given = {"target": "none", "noise": 0.2, "layers": "0", "progress": False}
     found = infoflow.analyze(net, [x], reduce="mean", **given)
-    expected = infoflow.estimate(x.mean(dim=1), noise_variance=0.2).ixm
+    expected = infoflow.estimate(x.mean(dim=1), noise=0.2).ixm
     assert expected > 0.1
     assert found.ixm.item() == pytest.approx(expected, abs=1e-6)
 

@@ -24,9 +24,7 @@ def points():
 
 def test_measurement_noise_breaks_the_inequality_on_a_plain_chain(points):
     """M1 = 0.1 X and M2 = 10 M1 with noise of variance 0.1: 0.048 and then 1.199 nats."""
-    result = infoflow.analyze(
-        chain(0.1, 10.0), points, noise_variance=0.1, unit="nats", progress=False
-    )
+    result = infoflow.analyze(chain(0.1, 10.0), points, noise=0.1, unit="nats", progress=False)
     (row,) = result.audit()
     assert row.finding == "noise model"
     assert (row.before, row.layer) == ("0", "1")
@@ -42,7 +40,7 @@ def test_relative_noise_does_not(points):
 
 
 def test_a_chain_that_loses_holds(points):
-    result = infoflow.analyze(chain(1.0, 0.1), points, noise_variance=0.1, progress=False)
+    result = infoflow.analyze(chain(1.0, 0.1), points, noise=0.1, progress=False)
     (row,) = result.audit()
     assert (row.finding, row.rise < 0) == ("holds", True)
     assert "1 hold, no rise" in str(result.audit())
@@ -54,7 +52,7 @@ def test_exact_codes_are_never_the_estimators_fault():
     net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 2))
     for bin_size in (0.01, 0.2, 1.0):
         result = infoflow.analyze(
-            net, [(x, x[:, 0].long())], estimator="binning", bin_size=bin_size, progress=False
+            net, [(x, x[:, 0].long())], estimator=infoflow.Binning(bin_size), progress=False
         )
         assert result.audit().count("estimator") == 0
 
@@ -63,14 +61,12 @@ def test_bounds_that_overlap_and_rise_together_are_the_noise_models(points):
     """M1 = 0.5 X and M2 = 2 M1 at variance 0.1: 0.626 and then 1.199 nats."""
     y = (points[0][:, 0] > 0).long()
     for first, second in ((0.5, 2.0), (0.1, 10.0)):
-        result = infoflow.analyze(
-            chain(first, second), [(points[0], y)], noise_variance=0.1, progress=False
-        )
+        result = infoflow.analyze(chain(first, second), [(points[0], y)], noise=0.1, progress=False)
         assert {row.finding for row in result.audit()} <= {"noise model", "within interval"}
 
 
 def made_up(unet, loader):
-    options = {"noise_variance": 100.0, "progress": False, "target": infoflow.KMeans(3)}
+    options = {"noise": 100.0, "progress": False, "target": infoflow.KMeans(3)}
     return infoflow.analyze(unet, loader, **options)
 
 

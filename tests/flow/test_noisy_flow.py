@@ -75,7 +75,7 @@ def test_noise_of_the_measurement_rises_where_noise_of_the_net_cannot():
         net[1].weight.fill_(10.0)
     x = torch.randn(40, 1, dtype=torch.float64)
     options = {"unit": "nats", "progress": False, "target": "none"}
-    kde = infoflow.analyze(net, [x], noise_variance=0.1, **options).ixm.values[0]
+    kde = infoflow.analyze(net, [x], noise=0.1, **options).ixm.values[0]
     noisy = NoisyNet(net, beta=math.sqrt(0.1), layers="all")
     estimator = SamplePropagation(draws=128)
     inside = infoflow.analyze(noisy, [x], estimator=estimator, **options).dataset.isel(epoch=0)

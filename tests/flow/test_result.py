@@ -15,9 +15,7 @@ from infoflow.interface import HighDimensionWarning, ResultFileError
 
 @pytest.fixture
 def result(unet, loader):
-    return infoflow.analyze(
-        unet, loader, target=infoflow.KMeans(3), noise_variance=100.0, progress=False
-    )
+    return infoflow.analyze(unet, loader, target=infoflow.KMeans(3), noise=100.0, progress=False)
 
 
 def test_every_quantity_has_its_units(result):
@@ -39,14 +37,14 @@ def test_save_and_load(result, tmp_path):
 def test_a_graph_beyond_64_kilobytes_can_be_saved(tmp_path):
     model = torchvision.models.densenet121(weights=None).eval()
     result = infoflow.analyze(
-        model, [torch.rand(3, 3, 32, 32)], layers="classifier", noise_variance=9.0, progress=False
+        model, [torch.rand(3, 3, 32, 32)], layers="classifier", noise=9.0, progress=False
     )
     again = infoflow.load(result.save(tmp_path / "dense.nc"))
     assert len(again.graph.merges) == 58
 
 
 def test_to_dict_has_no_nan(unet, loader):
-    result = infoflow.analyze(unet, loader, target="none", noise_variance=100.0, progress=False)
+    result = infoflow.analyze(unet, loader, target="none", noise=100.0, progress=False)
     about = result.to_dict()
     assert about["iym_ceiling"] is None
     assert about["layers"][22]["iym"] is None
@@ -118,7 +116,7 @@ def test_a_file_that_lacks_a_field_is_refused(name, tmp_path):
     x = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
     loader = [(x, (x[:, 0] > 0).long())]
     net = torch.nn.Linear(3, 2)
-    path = infoflow.analyze(net, loader, noise_variance=9.0, progress=False).save(tmp_path / "a.nc")
+    path = infoflow.analyze(net, loader, noise=9.0, progress=False).save(tmp_path / "a.nc")
     with xr.open_dataset(path, engine="h5netcdf") as stored:
         stored.load().drop_vars(name).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
     with pytest.raises(ResultFileError, match=f"lacks {name}"):

@@ -44,7 +44,7 @@ def data(kind, seed, samples=400):
 
 
 def streams_of(kind, seed=0):
-    options = {"noise_variance": 0.01, "progress": False, "layers": "merges"}
+    options = {"noise": 0.01, "progress": False, "layers": "merges"}
     result = infoflow.analyze(TwoStreams(), data(kind, seed), **options)
     return result.streams.isel(epoch=0, noise=0)
 
@@ -112,7 +112,7 @@ def test_saturated_streams_are_marked():
 
 def test_streams_are_saved_and_joined_over_epochs(unet, loader, tmp_path):
     tracker = infoflow.Tracker(
-        unet, loader, schedule=[0, 1], target=infoflow.KMeans(3), noise_variance=100.0,
+        unet, loader, schedule=[0, 1], target=infoflow.KMeans(3), noise=100.0,
         progress=False, path=tmp_path / "flow.nc",
     )  # fmt: skip
     tracker.record(0)
@@ -125,8 +125,9 @@ def test_streams_are_saved_and_joined_over_epochs(unet, loader, tmp_path):
 
 
 def test_results_without_streams_say_so(unet, loader):
-    options = {"noise_variance": 100.0, "progress": False}
-    for others in ({"target": "none"}, {"target": infoflow.KMeans(3), "streams": False}):
+    options = {"noise": 100.0, "progress": False}
+    without = infoflow.DistanceOptions(streams=False)
+    for others in ({"target": "none"}, {"target": infoflow.KMeans(3), "distances": without}):
         result = infoflow.analyze(unet, loader, **options, **others)
         with pytest.raises(InfoflowError, match="This result holds no streams"):
             _ = result.streams
@@ -135,10 +136,14 @@ def test_results_without_streams_say_so(unet, loader):
 def test_a_budget_that_cannot_hold_the_streams_leaves_them_out(unet, blobs):
     samples = [(blobs.tensors[0].repeat(20, 1, 1, 1), blobs.tensors[1].repeat(20, 1, 1, 1))]
     kept = 4 * 400**2
-    options = {"noise_variance": 100.0, "progress": False, "target": infoflow.KMeans(3)}
+    options = {"noise": 100.0, "progress": False, "target": infoflow.KMeans(3)}
     with pytest.warns(UnmeasurableWarning, match="streams into 4 merges are not measured"):
         infoflow.analyze(
-            unet, samples, memory_budget=8 * kept, mode="sketch", sketch_size=64, **options
+            unet,
+            samples,
+            memory_budget=8 * kept,
+            distances=infoflow.DistanceOptions("sketch", 64),
+            **options,
         )
     assert math.isfinite(kept)
 
@@ -166,7 +171,7 @@ def test_streams_without_room_beside_the_layers_are_left_out(mode):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             result = infoflow.analyze(
-                Pair(), loader, memory_budget=budget, mode=mode, progress=False
+                Pair(), loader, memory_budget=budget, distances=mode, progress=False
             )
         told = any("are not measured" in str(one.message) for one in caught)
         assert told == ("stream" not in result.dataset.dims)

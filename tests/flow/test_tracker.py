@@ -17,7 +17,7 @@ from infoflow.interface import (
     SaturationWarning,
 )
 
-SETTINGS = {"target": infoflow.KMeans(3), "noise_variance": 100.0, "progress": False}
+SETTINGS = {"target": infoflow.KMeans(3), "noise": 100.0, "progress": False}
 
 
 def test_paper_schedule_is_the_one_of_the_authors_code():
@@ -62,8 +62,7 @@ def test_resumes_from_its_file(unet, loader, tmp_path):
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        ({"noise_variance": 50.0}, "kind"),
-        ({"unit": "nats"}, "unit"),
+        ({"noise": 50.0}, "kind"),
         ({"layers": "merges"}, "layers"),
         ({"target": infoflow.KMeans(4)}, "target"),
     ],
@@ -119,7 +118,7 @@ def test_wrong_schedule_or_path(unet, loader, tmp_path):
 
 
 def test_warns_of_saturation_once(unet, loader):
-    settings = {**SETTINGS, "noise_variance": 1e-9, "layers": "encoder.0.*"}
+    settings = {**SETTINGS, "noise": 1e-9, "layers": "encoder.0.*"}
     tracker = infoflow.Tracker(unet, loader, schedule=range(3), **settings)
     with pytest.warns(SaturationWarning) as caught:
         tracker.record(0)
@@ -169,7 +168,7 @@ def points(count):
 )
 def test_a_file_of_another_net_or_other_samples_is_refused(what, model, count, tmp_path):
     path = tmp_path / "flow.nc"
-    given = {"schedule": [0, 1], "path": path, "noise_variance": 100.0, "progress": False}
+    given = {"schedule": [0, 1], "path": path, "noise": 100.0, "progress": False}
     infoflow.Tracker(small_net(5), points(40), **given).record(0)
     tracker = infoflow.Tracker(model, points(count), **given)
     with pytest.raises(ResultFileError, match=f"measured with other {what}"):

@@ -155,7 +155,7 @@ def test_a_stream_without_rows_takes_away_its_own_merge_alone():
     x = torch.randn(60, 6)
     model, loader = Centred(), [(x, (x[:, 0] > 0).long())]
     with pytest.warns(UnmeasurableWarning):
-        result = infoflow.analyze(model, loader, progress=False, noise_variance=10.0)
+        result = infoflow.analyze(model, loader, progress=False, noise=10.0)
     advice = infoflow.suggest_pruning(result)
     about = [row for row in advice if "has no row per sample" in row.redesign.reason]
     assert about

@@ -23,7 +23,7 @@ def result(unet, loader):
         loader,
         schedule=[0, 1, 30],
         target=infoflow.KMeans(3),
-        noise_variance=100.0,
+        noise=100.0,
         progress=False,
     )
     for epoch in (0, 1, 30):
@@ -106,9 +106,7 @@ def test_layer_graphs_and_uplots_of_large_nets(name):
     model = torchvision.models.get_model(name, weights=None)
     shape = (3, 224, 224) if name == "vit_b_16" else (3, 64, 64)
     result = (
-        infoflow.analyze(
-            model, [torch.rand(3, *shape)], noise_variance=1e4, progress=False, layers="merges"
-        )
+        infoflow.analyze(model, [torch.rand(3, *shape)], noise=1e4, progress=False, layers="merges")
         if name == "resnet18"
         else None
     )
@@ -120,7 +118,7 @@ def test_layer_graphs_and_uplots_of_large_nets(name):
 
 
 def test_one_epoch_has_no_colour_bar(unet, loader):
-    result = infoflow.analyze(unet, loader, target="none", noise_variance=100.0, progress=False)
+    result = infoflow.analyze(unet, loader, target="none", noise=100.0, progress=False)
     ax = plots.uplot(result, quantity="ixm")
     assert len(ax.figure.axes) == 1
 
@@ -130,7 +128,7 @@ def test_wrong_arguments(unet, loader, result):
         plots.uplot(result, quantity="mi")
     with pytest.raises(ValueError, match=r"epochs must be among the measured ones, \[0, 1, 30\]"):
         plots.uplot(result, epochs=[5])
-    without = infoflow.analyze(unet, loader, target="none", noise_variance=100.0, progress=False)
+    without = infoflow.analyze(unet, loader, target="none", noise=100.0, progress=False)
     for function in (plots.uplot, plots.information_plane, plots.information_planes):
         with pytest.raises(ValueError, match="needs a result with a target"):
             function(without)
@@ -151,7 +149,7 @@ def test_arcs_end_at_layers_that_are_shown(layers, count):
         loader,
         layers=layers,
         target=infoflow.KMeans(2),
-        noise_variance=100.0,
+        noise=100.0,
         progress=False,
     )
     assert arcs(infoflow.plots.uplot(result)) == count
@@ -171,7 +169,7 @@ def test_without_i_x_m_there_is_no_picture_of_it():
 def test_a_single_layer_has_its_interval():
     x = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
     loader = [(x, (x[:, 0] > 0).long())]
-    result = infoflow.analyze(torch.nn.Linear(2, 2), loader, noise_variance=1.0, progress=False)
+    result = infoflow.analyze(torch.nn.Linear(2, 2), loader, noise=1.0, progress=False)
     ax = infoflow.plots.uplot(result)
     low, high = (float(result.dataset[f"iym_ci_{end}"][0, 0]) for end in ("low", "high"))
     segments = [s for c in ax.collections if hasattr(c, "get_segments") for s in c.get_segments()]

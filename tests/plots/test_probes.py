@@ -29,7 +29,7 @@ def test_a_line_for_each_metric_its_band_and_chance(found):
 
 
 def test_layers_stand_under_those_of_the_u_plot(unet, loader, found):
-    flow = infoflow.analyze(unet, loader, target="none", noise_variance=100.0, progress=False)
+    flow = infoflow.analyze(unet, loader, target="none", noise=100.0, progress=False)
     figure, (above, below) = plt.subplots(2, 1, sharex=True, layout="constrained")
     plots.uplot(flow, above, quantity="ixm")
     assert plots.probes(found, below) is below

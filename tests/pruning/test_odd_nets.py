@@ -306,7 +306,7 @@ def test_advice_on_a_compiled_net_is_advice_on_the_net():
     example = torch.randn(4, 3, 8, 8)
     net = torch.compile(ByHand().eval())
     batches = [(example, torch.arange(4) % 2)]
-    result = infoflow.analyze(net, batches, noise_variance=100.0, progress=False)
+    result = infoflow.analyze(net, batches, noise=100.0, progress=False)
     trial = infoflow.verify_pruning(
         net, infoflow.suggest_pruning(result), evaluate=lambda one: one(example).sum().item()
     )

@@ -164,7 +164,7 @@ def test_savings_are_those_of_the_graph():
 def test_a_chain_has_nothing_to_prune():
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     x = torch.randn(30, 4)
-    result = infoflow.analyze(model, [(x, (x[:, 0] > 0).long())], noise_variance=9.0)
+    result = infoflow.analyze(model, [(x, (x[:, 0] > 0).long())], noise=9.0)
     advice = infoflow.suggest_pruning(result)
     assert len(advice) == 0
     assert advice.prunable == ()
@@ -182,7 +182,7 @@ def test_main_stream_that_is_the_input_cannot_be_judged():
 
     x = torch.randn(30, 4)
     loader = [((x, x), (x[:, 0] > 0).long())]
-    result = infoflow.analyze(Residual(), loader, noise_variance=9.0)
+    result = infoflow.analyze(Residual(), loader, noise=9.0)
     branch, identity = infoflow.suggest_pruning(result)
     assert (branch.skip.source, branch.is_main) == ("side", True)
     assert "not measured" in branch.redesign.reason
@@ -205,7 +205,7 @@ class Residual(nn.Module):
 def test_where_both_streams_of_a_sum_could_go_only_the_branch_is_named():
     """Both together would leave nothing to go on with."""
     net, x = Residual(), torch.randn(30, 4)
-    result = infoflow.analyze(net, [(x, (x[:, 0] > 0).long())], noise_variance=9.0)
+    result = infoflow.analyze(net, [(x, (x[:, 0] > 0).long())], noise=9.0)
     result.dataset["iym"][:] = 0.3
     advice = infoflow.suggest_pruning(result)
     assert [row.redesign.verdict for row in advice] == ["prune", "prune"]
@@ -215,7 +215,7 @@ def test_where_both_streams_of_a_sum_could_go_only_the_branch_is_named():
 
 
 def test_wrong_results(unet, loader):
-    quiet = {"noise_variance": 100.0, "progress": False}
+    quiet = {"noise": 100.0, "progress": False}
     with pytest.raises(TargetError, match="measured without a target"):
         infoflow.suggest_pruning(infoflow.analyze(unet, loader, target="none", **quiet))
     some = infoflow.analyze(unet, loader, target=infoflow.KMeans(3), layers="encoder.*", **quiet)

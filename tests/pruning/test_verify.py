@@ -188,9 +188,7 @@ def test_a_trial_can_be_written_read_and_drawn(net):
 
 
 def test_with_advice_sets_of_the_same_size_are_compared(unet, loader):
-    result = infoflow.analyze(
-        unet, loader, target=infoflow.KMeans(3), noise_variance=100.0, progress=False
-    )
+    result = infoflow.analyze(unet, loader, target=infoflow.KMeans(3), noise=100.0, progress=False)
     advice = infoflow.suggest_pruning(result)
     prune = replace(advice[0].redesign, verdict="prune")
     rows = [replace(row, redesign=prune) for row in advice[:2]]

@@ -37,7 +37,7 @@ class Broken:
     """Binning by the values themselves, with one thing wrong."""
 
     name = "broken"
-    statistic = infoflow.interface.Values()
+    statistic = infoflow.Values()
 
     def estimate(self, statistic, labels):
         return self.wrong(self.good(statistic, labels), statistic, labels)
@@ -165,6 +165,58 @@ class DrawsFromNumpy(Broken):
         return numbers
 
 
+class LastBatchOnly(infoflow.Values):
+    """Values whose collector forgets all batches but the last one."""
+
+    def collector(self, units, samples, *, dtype, device):
+        own = super().collector(units, samples, dtype=dtype, device=device)
+
+        class Forgetful:
+            def add(self, start, values):
+                own.result().zero_()
+                own.add(start, values)
+
+            def result(self):
+                return own.result()
+
+        return Forgetful()
+
+
+class ForgetsBatches(Broken):
+    statistic = LastBatchOnly()
+
+
+class WrongPart(infoflow.Values):
+    def select(self, statistic, keep):
+        return statistic[: len(keep)]
+
+
+class SelectsOthers(Broken):
+    statistic = WrongPart()
+
+
+class QuickButWrong(Broken):
+    def values(self, statistic, labels):
+        numbers = self.good(statistic, labels)
+        return numbers.ixm, numbers.iym + 0.1
+
+
+class ShufflesWrongly(Broken):
+    def about_shuffled(self, statistic, orders):
+        return torch.zeros(len(orders), dtype=torch.float64)
+
+
+class ReadsOneBlock(infoflow.KDE):
+    """A KDE that reads the first block of rows as if it were all."""
+
+    def estimate(self, statistic, labels):
+        if not isinstance(statistic, torch.Tensor):
+            block = next(iter(statistic))
+            statistic = block.repeat(4, 1)[: block.shape[1]]
+            statistic = (statistic + statistic.T).fill_diagonal_(0.0) / 2
+        return super().estimate(statistic, labels)
+
+
 CAUGHT = [
     (checks.check_says_what_and_in_which_unit, InBits, "must be 4.094345 nats, got 5.9"),
     (checks.check_says_what_and_in_which_unit, SaysBits, "unit must be 'nats', got 'bits'"),
@@ -188,6 +240,11 @@ CAUGHT = [
     (checks.check_leaves_its_input_alone, ChangesLabels, "must not change the labels"),
     (checks.check_leaves_the_global_generators_alone, SeedsTorch, "must be left alone"),
     (checks.check_leaves_the_global_generators_alone, DrawsFromNumpy, "must be left alone"),
+    (checks.check_statistic_does_not_depend_on_batches, ForgetsBatches, "in batches"),
+    (checks.check_part_of_a_statistic_is_that_of_the_part, SelectsOthers, "for a part of"),
+    (checks.check_quick_values_are_those_of_the_estimate, QuickButWrong, "iym of values"),
+    (checks.check_blocks_of_rows_change_nothing, ReadsOneBlock, "in blocks of rows"),
+    (checks.check_shuffles_are_estimates, ShufflesWrongly, "iym of about_shuffled"),
 ]
 
 

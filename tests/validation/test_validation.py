@@ -72,7 +72,7 @@ def test_binning_and_counting_agree_to_rounding():
 def test_an_estimator_that_is_wrong_is_outside(wrong_by):
     class Wrong:
         name = "wrong"
-        statistic = infoflow.interface.Distances()
+        statistic = infoflow.Distances()
 
         def estimate(self, statistic, labels):
             numbers = infoflow.KDE(1.0, permutations=0).estimate(statistic, labels)

@@ -129,7 +129,7 @@ def _measure_epoch(
     given = {"target": FixedTarget(targets[TARGETS[0]]), "memory_budget": how.memory_budget}
     with _expected_doubts():
         shared = SharedKDE(1.0, targets=targets, kept=kept)
-        result = infoflow.analyze(model, loader, estimator=shared, mode=how.mode, **given)
+        result = infoflow.analyze(model, loader, estimator=shared, distances=how.mode, **given)
         for size in BINS if bins else ():
             binning = SharedBinning(size, targets=targets, kept=kept)
             infoflow.analyze(model, loader, estimator=binning, **given)

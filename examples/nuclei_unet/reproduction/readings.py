@@ -53,7 +53,7 @@ class SharedKDE(KDE):
             return own  # half of a sketch, which only says how exact the whole is
         for noise in NOISES:
             for name, target in self.targets.items():
-                is_own = noise == self.noise_variance and name == TARGETS[0]
+                is_own = noise == self.noise and name == TARGETS[0]
                 estimator = KDE(noise, permutations=_SHUFFLES)
                 classes = target.classes.to(statistic.device)
                 other = own if is_own else estimator.estimate(statistic, classes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from infoflow.graph.running.random_state import random_states_kept, seeded
 from infoflow.graph.tracing.interception import Key
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.watch import Place, place_of, watch
-from infoflow.interface import ActivationError, InfoflowError, PathWarning
+from infoflow.interface import ActivationError, InfoflowError, PathWarning, warn
 
 Receive = Callable[[str, Any], None]
 
@@ -206,11 +205,10 @@ class Source:
             self._warn_of_another_path(f"at {operation or 'the call'} in {module or 'forward'}")
 
     def _warn_of_another_path(self, where: str) -> None:
-        warnings.warn(
+        warn(
             f"A batch took another path through {type(self.model).__name__} than the example; "
             f"they part {where}. Layers are taken by name, so check that they are the same ones.",
             PathWarning,
-            stacklevel=3,
         )
 
 

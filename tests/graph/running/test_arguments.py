@@ -112,11 +112,11 @@ def test_a_list_of_images_is_one_input_with_a_sample_an_item():
 def test_detectors_can_be_measured():
     loader = [[torch.rand(3, 8, 8) for _ in range(4)] for _ in range(2)]
     net = Detector()
-    result = infoflow.analyze(net, loader, noise_variance=9.0, progress=False)
+    result = infoflow.analyze(net, loader, noise=9.0, progress=False)
     assert result.layers == ["body", "head"]
     pairs = [(batch, [{"boxes": torch.rand(2, 4)} for _ in batch]) for batch in loader]
     with pytest.warns(UnmeasurableWarning, match="targets are a list that is no tensor"):
-        again = infoflow.analyze(net, pairs, noise_variance=9.0, progress=False)
+        again = infoflow.analyze(net, pairs, noise=9.0, progress=False)
     np.testing.assert_array_equal(result.ixm, again.ixm)
 
 
@@ -143,7 +143,7 @@ def test_batches_with_the_names_of_arguments_are_given_by_name():
         }
         for _ in range(2)
     ]
-    result = infoflow.analyze(Words(), loader, noise_variance=9.0, progress=False)
+    result = infoflow.analyze(Words(), loader, noise=9.0, progress=False)
     assert result.graph.inputs == ("input_ids", "attention_mask")
     assert result.has_target
 

@@ -41,7 +41,7 @@ def shuffling(blobs):
 
 
 def run(model, loader):
-    infoflow.analyze(model, loader, target=infoflow.KMeans(3), noise_variance=100.0, progress=False)
+    infoflow.analyze(model, loader, target=infoflow.KMeans(3), noise=100.0, progress=False)
 
 
 def test_after_a_measurement(unet, shuffling):
@@ -102,8 +102,8 @@ def test_a_device_that_is_not_there(unet, shuffling, device):
 
 
 def test_the_device_that_the_model_is_on(unet, loader):
-    one = infoflow.analyze(unet, loader, target="none", device="cpu", noise_variance=100.0)
-    other = infoflow.analyze(unet, loader, target="none", noise_variance=100.0)
+    one = infoflow.analyze(unet, loader, target="none", device="cpu", noise=100.0)
+    other = infoflow.analyze(unet, loader, target="none", noise=100.0)
     assert one.ixm.equals(other.ixm)
 
 

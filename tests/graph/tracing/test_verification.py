@@ -174,7 +174,7 @@ def test_nothing_is_verified_without_an_example():
 
 def test_the_label_goes_through_a_file(tmp_path):
     net, x = Net(lambda m, x: m.b(m.a(x)) if x.sum() > 0 else m.b(x[:, :4])), torch.rand(8, 6)
-    infoflow.analyze(net, [x], noise_variance=9.0, progress=False).save(tmp_path / "result.nc")
+    infoflow.analyze(net, [x], noise=9.0, progress=False).save(tmp_path / "result.nc")
     again = infoflow.load(tmp_path / "result.nc").graph
     assert again.verification.label == "this input only"
 

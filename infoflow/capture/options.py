@@ -1,0 +1,111 @@
+"""How data are read, and how distances between samples are taken: options that travel together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from tqdm.auto import tqdm
+
+from infoflow.capture.budget import parse_bytes
+from infoflow.capture.sketch import SKETCH_SIZE
+from infoflow.capture.unpack import Unpack
+from infoflow.interface import ArgumentError, ArgumentTypeError
+
+DistanceMode = Literal["auto", "exact", "sketch"]
+
+
+@dataclass(frozen=True)
+class DistanceOptions:
+    """How distances between samples are taken, as ``distances=`` takes it.
+
+    Parameters
+    ----------
+    mode
+        ``"exact"``, or from a ``"sketch"`` of each layer, in one pass and at a stated error;
+        ``"auto"`` sketches where exact distances would take more than 2·10¹² multiply-adds
+        (samples² · units / 2), or where N×N matrices do not fit into the memory budget.
+    sketch_size
+        Columns of a sketch, an even number: the relative error of a squared distance is
+        √(2 / sketch_size).
+    streams
+        Whether to measure what each stream into a merge knows of Y beside the others; with
+        ``estimator="kde"`` and a target.
+
+    Raises
+    ------
+    ArgumentError
+        For another mode, or a size that is no even number.
+
+    Examples
+    --------
+    >>> DistanceOptions("sketch", sketch_size=1024).streams
+    True
+    """
+
+    mode: DistanceMode = "auto"
+    sketch_size: int = SKETCH_SIZE
+    streams: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(DistanceMode):
+            raise ArgumentError(
+                f"distances must be 'auto', 'exact', 'sketch' or an infoflow.DistanceOptions, got "
+                f"{self.mode!r}."
+            )
+        size = self.sketch_size
+        if not isinstance(size, int) or size < 2 or size % 2:
+            raise ArgumentError(
+                f"sketch_size must be an even number of columns, at least 2, got {size!r}. "
+                f"{SKETCH_SIZE} is usual."
+            )
+
+    @classmethod
+    def of(cls, distances: DistanceMode | DistanceOptions) -> DistanceOptions:
+        """Return the options that ``distances=`` was given."""
+        if isinstance(distances, DistanceOptions):
+            return distances
+        if not isinstance(distances, str):
+            raise ArgumentTypeError(
+                f"distances must be 'auto', 'exact', 'sketch' or an infoflow.DistanceOptions, got "
+                f"{distances!r}."
+            )
+        return cls(distances)
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How the samples of a loader are read.
+
+    Parameters
+    ----------
+    unpack
+        Function from a batch to ``(inputs, target)``; None for what is usual.
+    seed
+        Seed of every pass over the loader.
+    device
+        Where to run the model, such as ``"cuda"``; None for where it is.
+    memory_budget
+        What may be used above the model's own memory, in bytes or as ``"2GB"``.
+    progress
+        Whether to show a bar; None shows it on a terminal only.
+    """
+
+    unpack: Unpack | None = None
+    seed: int = 0
+    device: str | None = None
+    memory_budget: int | float | str = "2GB"
+    progress: bool | None = None
+
+    def __post_init__(self) -> None:
+        parse_bytes(self.memory_budget)
+
+    @property
+    def budget(self) -> int:
+        """The memory budget in bytes."""
+        return parse_bytes(self.memory_budget)
+
+    def bar(self, total: int | None, title: str, unit: str = "it") -> Any:
+        """Return a progress bar that is gone when it ends."""
+        disable = None if self.progress is None else not self.progress
+        return tqdm(total=total, desc=title, unit=unit, disable=disable, leave=False)

@@ -1,0 +1,139 @@
+"""A model, undisturbed and traced, beside the samples of a loader: what every measurement needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from infoflow.capture.batches import Batch, Samples
+from infoflow.capture.options import ReadingOptions
+from infoflow.capture.traced_model import TracedModel, argument_model, check_noise, check_plain
+from infoflow.graph import LayerGraph
+from infoflow.graph.options import TracingOptions
+from infoflow.graph.reduce import Reduce
+from infoflow.graph.running.model_state import check_model
+from infoflow.graph.running.undisturbed import undisturbed
+from infoflow.graph.selection import LayerChoice, named_layers
+from infoflow.interface import ActivationError, Estimator, Layer, UnmeasurableWarning, warn
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A traced model in evaluation mode, and the samples of a loader.
+
+    Parameters
+    ----------
+    net
+        The model, traced on the first two samples.
+    samples
+        All samples, as often as they are needed.
+    example
+        The first two.
+    device
+        Where the model is.
+    reading
+        How the samples are read.
+    """
+
+    net: TracedModel
+    samples: Samples
+    example: Batch
+    device: torch.device
+    reading: ReadingOptions
+
+    @property
+    def graph(self) -> LayerGraph:
+        """The layer graph of the model."""
+        return self.net.graph
+
+    @property
+    def model(self) -> nn.Module:
+        """The module whose ``forward`` names the arguments."""
+        return argument_model(self.net.model)
+
+    def layers(self, choice: LayerChoice) -> tuple[Layer, ...]:
+        """Return the chosen layers that can be measured; see :func:`measurable`."""
+        return self.net.with_noise(measurable(self.graph, choice), choice)
+
+    @contextmanager
+    def beside(self, loader: Iterable[Any]) -> Iterator[Samples]:
+        """Read another loader with the same options; it is left as it was."""
+        with undisturbed(self.net.model, loader, None):
+            yield _samples(loader, self.net.model, self.device, self.reading)
+
+
+@contextmanager
+def open_session(
+    model: nn.Module,
+    loader: Iterable[Any],
+    reading: ReadingOptions,
+    *,
+    tracing: TracingOptions | None = None,
+    reduce: Reduce = "flatten",
+    estimator: Estimator | None = None,
+    caller: str = "",
+) -> Iterator[Session]:
+    """Trace a model on a loader's first samples; all is left as it was when the session ends.
+
+    Parameters
+    ----------
+    model, loader, reading
+        What is run, on what, and how that is read.
+    tracing, reduce
+        As for :func:`infoflow.trace`.
+    estimator
+        What will estimate; it decides whether a net with noise inside is wanted. Without one, nets
+        with noise inside are refused in the name of ``caller``.
+
+    Raises
+    ------
+    InfoflowError
+        If the model is no module, cannot be traced, or the loader gives no samples that suit it.
+    """
+    if estimator is None:
+        check_plain(model, caller)
+    else:
+        check_model(model)
+        check_noise(model, estimator)
+    with undisturbed(model, loader, reading.device) as device:
+        samples = _samples(loader, model, device, reading)
+        example = samples.example()
+        net = TracedModel(model, example.call, tracing or TracingOptions(), reduce)
+        yield Session(net, samples, example, device, reading)
+
+
+def _samples(
+    loader: Iterable[Any], model: nn.Module, device: torch.device, reading: ReadingOptions
+) -> Samples:
+    return Samples(
+        loader,
+        unpack=reading.unpack,
+        model=argument_model(model),
+        device=device,
+        seed=reading.seed,
+    )
+
+
+def measurable(graph: LayerGraph, choice: LayerChoice) -> tuple[Layer, ...]:
+    """Return the chosen layers, without those that have no row per sample and are not named."""
+    chosen = graph.select(choice)
+    named = named_layers(graph, choice)
+    kept = tuple(
+        layer for layer in chosen if layer.name in named or layer.name not in graph.unmeasurable
+    )
+    left_out = [layer.name for layer in chosen if layer not in kept]
+    if left_out:
+        reason = graph.unmeasurable[left_out[0]]
+        message = (
+            f"{len(left_out)} of {len(chosen)} layers have no row per sample, such as "
+            f"{left_out[0]}: {reason}."
+        )
+        if not kept:
+            raise ActivationError(f"{message} Nothing is left to measure; choose other layers=.")
+        warn(f"{message} They are left out.", UnmeasurableWarning)
+    return kept

@@ -1,0 +1,114 @@
+"""Estimates of information, and the protocols of what makes them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal
+
+from infoflow.interface.errors import ArgumentError
+
+if TYPE_CHECKING:
+    pass
+
+Unit = Literal["bits", "nats"]
+
+#: A layer is *saturated* when its estimate is above this share of the ceiling: from there on,
+#: the number says more about the number of samples than about the layer.
+SATURATION = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an estimator says of one layer.
+
+    Parameters
+    ----------
+    ixm, iym
+        I(X;M) and I(Y;M). NaN for what is not known: ``iym`` without labels, ``ixm`` of an
+        estimator that cannot say it.
+    ixm_lower, ixm_upper, iym_lower, iym_upper
+        Bounds on the same quantities *of the surrogate that* ``kind`` *names*; equal to the value
+        where it is exact for the sample.
+    ixm_ceiling, iym_ceiling
+        log N, and min(log N, H(Y)): no net can exceed them on these samples. For
+        :class:`infoflow.Renyi` H(Y) is the Rényi entropy of the classes of its own order.
+    samples, singleton_classes
+        Number of samples, and of classes of Y that hold only one.
+    kind
+        What the number is of: deterministic nets have I(X;M) = H(X) or infinity, so it is always of
+        a noisy or quantised surrogate.
+    unit
+        ``"bits"`` or ``"nats"``.
+    ixm_ci_low, ixm_ci_high, iym_ci_low, iym_ci_high
+        Ends of the 95 % confidence interval of what the estimator would give on average for other
+        data sets of N samples: the doubt that comes from the samples, not the estimator's bias.
+    iym_null, iym_null_high
+        Mean and 95 % quantile of I(Y;M) when the classes are shuffled among the samples: what the
+        estimator says where there is nothing to know.
+    ixm_standard_error, iym_standard_error
+        Standard error of an estimate that rests on random draws, for the same samples; NaN where
+        there is none.
+    ixm_risk_bound
+        Bound on the expected error in the worst case, from theory; NaN where there is none.
+    doubt
+        What the estimator found in these values that speaks against its number, in words; empty
+        where there is nothing.
+    """
+
+    ixm: float
+    iym: float
+    ixm_lower: float
+    ixm_upper: float
+    iym_lower: float
+    iym_upper: float
+    ixm_ceiling: float
+    iym_ceiling: float
+    samples: int
+    singleton_classes: int
+    kind: str
+    unit: Unit = "nats"
+    ixm_ci_low: float = math.nan
+    ixm_ci_high: float = math.nan
+    iym_ci_low: float = math.nan
+    iym_ci_high: float = math.nan
+    iym_null: float = math.nan
+    iym_null_high: float = math.nan
+    ixm_standard_error: float = math.nan
+    iym_standard_error: float = math.nan
+    ixm_risk_bound: float = math.nan
+    doubt: str = ""
+
+    @property
+    def ixm_saturated(self) -> bool:
+        """Whether I(X;M) is above 95 % of its ceiling."""
+        return is_saturated(self.ixm, self.ixm_ceiling)
+
+    @property
+    def iym_saturated(self) -> bool:
+        """Whether I(Y;M) is above 95 % of its ceiling."""
+        return is_saturated(self.iym, self.iym_ceiling)
+
+    def to(self, unit: Unit) -> Estimate:
+        """Return the same estimate in ``unit``."""
+        factor = nats_per(self.unit) / nats_per(unit)
+        scaled = {
+            field.name: getattr(self, field.name) * factor
+            for field in fields(self)
+            if field.name.startswith(("ixm", "iym"))
+        }
+        return replace(self, unit=unit, **scaled)
+
+
+def is_saturated(value: float, ceiling: float) -> bool:
+    """Tell whether ``value`` is above 95 % of a positive ``ceiling``."""
+    return ceiling > 0 and value > SATURATION * ceiling
+
+
+def nats_per(unit: str) -> float:
+    """Return how many nats one ``unit`` is; an ArgumentError for other units than bits and nats."""
+    if unit == "nats":
+        return 1.0
+    if unit == "bits":
+        return math.log(2.0)
+    raise ArgumentError(f"unit must be 'bits' or 'nats', got {unit!r}.")
