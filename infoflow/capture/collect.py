@@ -18,6 +18,7 @@ from infoflow.capture.flat_rows import flat_rows, not_finite
 from infoflow.estimators.distances import add_products, distances_from_gram
 from infoflow.estimators.statistics import Distances
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.members import parameters_in
 from infoflow.interface import Collector, Layer, Statistic
 
 Step = Callable[[], object]
@@ -63,7 +64,7 @@ def collect(
 
 def value_dtype(graph: LayerGraph) -> torch.dtype:
     """Return the dtype in which a graph's values are kept: float64 for models in float64."""
-    kinds = {parameter.dtype for parameter in graph.source.model.parameters()}
+    kinds = {parameter.dtype for parameter in parameters_in(graph.source.model)}
     return torch.float64 if kinds & {torch.float64, torch.complex128} else torch.float32
 
 

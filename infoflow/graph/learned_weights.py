@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from torch import fx, nn
 
+from infoflow.graph.running.members import parameters_in
 from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import Program
+from infoflow.graph.tracing.program_functions import Transformed
 
 
 class Weights:
@@ -43,16 +46,25 @@ class Weights:
     def name_of(self, node: fx.Node) -> str | None:
         """Return the name of the module or parameter whose one matrix a node reads."""
         matrices = self.matrices(node)
+        if isinstance(node.target, Transformed):
+            return self._place_of(matrices)
         if len(matrices) != 1 or len(self._behind[matrices[0]]) != 1:
             return None
         (parameter,) = self._behind[matrices[0]]
         return str(parameter.target).removesuffix("weight").rstrip("._") or "weight"
 
+    def _place_of(self, matrices: list[fx.Node]) -> str | None:
+        """Return the name of the module that all parameters behind some matrices are in."""
+        targets = [str(n.target).split(".")[:-1] for m in matrices for n in self._behind[m]]
+        levels = (set(names) for names in zip(*targets, strict=False))
+        common = itertools.takewhile(lambda names: len(names) == 1, levels)
+        return ".".join(name for names in common for name in names) or None
+
     def read_by(self, node: fx.Node) -> dict[int, int]:
         """Return the identities and sizes of the parameters that a node reads itself."""
         module = self._program.module(node)
         if module is not None:
-            return {id(parameter): parameter.numel() for parameter in module.parameters()}
+            return {id(parameter): parameter.numel() for parameter in parameters_in(module)}
         parameters = map(self._program.attribute, self._into(node))
         return {id(parameter): parameter.numel() for parameter in parameters}
 

@@ -21,6 +21,7 @@ from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.checks import check_arguments, explain_failure, unwrapped
 from infoflow.graph.running.leaves import Choice, Leaves
+from infoflow.graph.running.members import parameters_in
 from infoflow.graph.running.model_state import countable_attention, counted_writes, evaluation_mode
 from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.random_state import seeded
@@ -111,7 +112,7 @@ def trace(
     with ExitStack() as stack:
         for context in (counted_writes(), evaluation_mode(model), countable_attention(), seeded()):
             stack.enter_context(context)
-        if any(map(is_lazy, model.parameters())):
+        if any(map(is_lazy, parameters_in(model))):
             _run(model, call)
             notes.append("lazy modules were given the sizes of the example, and stay so")
         recording = _record(model, call, chosen)
@@ -121,6 +122,7 @@ def trace(
             recording.sources,
             fixed=fixed_arguments(model, call),
             constants=recording.constants,
+            hidden=chosen.hidden,
             outcomes=recording.outcomes,
         )
         streams = find_streams(program, recording.facts)

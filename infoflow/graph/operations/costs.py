@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.flop_counter import conv_flop_count
 
 from infoflow.graph.operations.record import Call
+from infoflow.graph.running.members import parameters_in
 
 
 def linear(call: Call) -> int:
@@ -170,7 +171,7 @@ def recurrent(call: Call) -> int:
 def recurrent_cell(call: Call) -> int:
     """Count every weight once a sample; a function has its state before the weights."""
     if call.module is not None:
-        return _steps(call) * _matrices(call.module.parameters())
+        return _steps(call) * _matrices(parameters_in(call.module))
     return _steps(call) * _matrices(call.get(i, n) for i, n in ((2, "w_ih"), (3, "w_hh")))
 
 
@@ -181,7 +182,7 @@ def _steps(call: Call) -> int:
 def _parameters(call: Call) -> Iterable[Tensor]:
     """Return the weights of a recurrent layer; a function has them as its last list of tensors."""
     if call.module is not None:
-        return list(call.module.parameters())
+        return parameters_in(call.module)
     lists = [given for given in call.args if isinstance(given, (list, tuple)) and given]
     return [each for each in lists if isinstance(each[0], Tensor)][-1]
 

@@ -162,4 +162,9 @@ RECURRENT = (
     _recurrent("rnn_tanh_cell", nn.RNNCell, cost=costs.recurrent_cell),
     _recurrent("rnn_relu_cell", cost=costs.recurrent_cell),
 )
-OPERATIONS = (*CONVOLUTIONS, *LINEAR, *TABLES, *ATTENTION, *RECURRENT)
+#: Transforms of functions, each of which is one call, with all weights that act inside.
+TRANSFORMS = tuple(
+    _kernel(name=name, family="transform", functions=(name,), multiply_adds="counted")
+    for name in ("vmap", "grad")
+)
+OPERATIONS = (*CONVOLUTIONS, *LINEAR, *TABLES, *ATTENTION, *RECURRENT, *TRANSFORMS)

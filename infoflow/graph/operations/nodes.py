@@ -8,6 +8,7 @@ from torch import fx, nn
 
 from infoflow.graph.operations.record import Operation, Role
 from infoflow.graph.operations.table import TABLE, named, of_module, own_function
+from infoflow.graph.running.members import parameters_in
 
 
 def operation_of(node: fx.Node, module: nn.Module | None = None) -> Operation:
@@ -109,6 +110,6 @@ def works_in_place(node: fx.Node, module: nn.Module | None) -> bool:
 
 
 def _unknown_module(module: nn.Module) -> Operation:
-    is_learned = any(parameter.ndim >= 2 for parameter in module.parameters())
+    is_learned = any(parameter.ndim >= 2 for parameter in parameters_in(module))
     role = Role.KERNEL if is_learned else Role.EDGE
     return Operation(name=type(module).__name__, family="other", role=role)

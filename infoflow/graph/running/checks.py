@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.members import is_training, modules_of, named_modules, parameters_in
 from infoflow.graph.running.model_state import check_model
 from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.interface import (
@@ -39,7 +40,7 @@ def unwrapped(model: nn.Module) -> tuple[nn.Module, list[str]]:
             break
         model = inner
     _refuse(model)
-    if any(module.training for module in model.modules()):
+    if any(map(is_training, modules_of(model))):
         notes.append("the model was in training mode: traced in evaluation mode, and put back")
     return model, notes
 
@@ -51,7 +52,7 @@ def _refuse(model: nn.Module) -> None:
             f"{name} is scripted by torch.jit, which hides its layers. Expected the Python module "
             "that it was made from: pass that one."
         )
-    for path, module in model.named_modules():
+    for path, module in named_modules(model):
         if ".quantized" in type(module).__module__:
             raise UntraceableModelError(
                 f"{name} holds a quantised module, {path or 'itself'} ({type(module).__name__}), "
@@ -74,7 +75,7 @@ def explain_failure(
 
 def _advice(model: nn.Module, call: Arguments, error: Exception) -> str:
     tensors = tensors_in((call.args, dict(call.kwargs)))
-    weights = [p for p in model.parameters() if p.is_floating_point()]
+    weights = [p for p in parameters_in(model) if p.is_floating_point()]
     homes = {str(p.device) for p in weights}
     elsewhere = {str(t.device) for t in tensors} - homes
     if homes and elsewhere:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from infoflow.graph.running.members import modules_of, store
+from infoflow.graph.running.reachable import reachable_from
 from infoflow.interface import ArgumentError
 
 #: Modules to keep whole or to open: a class, or a pattern of qualified names.
@@ -26,7 +28,8 @@ class Leaves:
     """Which modules of a model are kept whole, as one call.
 
     Those whose ``forward`` is torch's own, but for containers and ``nn.Transformer*``; scripted
-    ones; and what the caller chooses.
+    ones; and what the caller chooses. Modules that the model holds where torch does not look, in
+    lists, helper objects or closures, are named after the way to them.
 
     Parameters
     ----------
@@ -34,39 +37,87 @@ class Leaves:
         The model.
     leaves, opened
         Modules to keep whole or to open in any case, by class or by pattern of names.
+
+    Attributes
+    ----------
+    hidden
+        By name, the modules that torch does not know to be the model's.
+    tensors
+        By name, all tensors that the model can reach.
     """
 
     def __init__(
         self, model: nn.Module, leaves: Sequence[Choice] = (), opened: Sequence[Choice] = ()
     ) -> None:
+        found = reachable_from(model)
+        self._choices = tuple(leaves), tuple(opened)
+        self._names: dict[int, str] = {}
         # weak, so that a graph does not keep its model alive
-        self._names = WeakKeyDictionary({module: name for name, module in model.named_modules()})
-        _check_choices(model, self._names, (*leaves, *opened))
-        self._leaves = WeakKeyDictionary(
-            {
-                module: module is not model
-                and _is_leaf(module, name, leaves=tuple(leaves), opened=tuple(opened))
-                for module, name in self._names.items()
-            }
-        )
+        self._modules: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
+        self._leaves: dict[int, tuple[int, ...]] = {}
+        self._adopted: list[nn.Module] = []
+        self.hidden: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
+        self.tensors: WeakValueDictionary[str, Tensor] = WeakValueDictionary(found.tensors)
+        registered = {id(module) for module in modules_of(model)}
+        for name, module in found.modules.items():
+            self._add(name, module)
+            if id(module) not in registered:
+                self.hidden[name] = module
+        self._leaves.pop(id(model), None)
+        _check_choices(model, self._modules, (*leaves, *opened))
+
+    def adopt(self, module: nn.Module, place: str) -> str:
+        """Name a module that the model has called, and that no way has led to."""
+        base, number = f"{place}.{type(module).__name__}".lstrip("."), 1
+        name = base
+        while name in self._modules:
+            number += 1
+            name = f"{base}_{number}"
+        self._adopted.append(module)  # the model may have made it for this call only
+        found = reachable_from(module)
+        for own, part in found.modules.items():
+            if self.name(part) is None:
+                path = f"{name}.{own}".rstrip(".")
+                self._add(path, part)
+                self.hidden[path] = part
+        self.tensors.update({f"{name}.{own}": tensor for own, tensor in found.tensors.items()})
+        return name
+
+    def _add(self, name: str, module: nn.Module) -> None:
+        self._names[id(module)] = name
+        self._modules[name] = module
+        if _is_leaf(module, name, leaves=self._choices[0], opened=self._choices[1]):
+            self._leaves[id(module)] = _weights(module)
 
     @property
     def scripted(self) -> list[str]:
         """Names of the modules that torch.jit has scripted, which stay whole."""
-        whole = {n for m, n in self._names.items() if isinstance(m, torch.jit.ScriptModule)}
-        return [
-            name for name in self._names.values() if name in whole and _above(name) not in whole
-        ]
+        whole = {n for n, m in self._modules.items() if isinstance(m, torch.jit.ScriptModule)}
+        return [name for name in self._modules if name in whole and _above(name) not in whole]
 
     def name(self, module: nn.Module) -> str | None:
         """Return a module's qualified name, None for one that is not the model's."""
-        return self._names.get(module)
+        name = self._names.get(id(module))
+        return name if name is not None and self._modules.get(name) is module else None
 
     def __iter__(self) -> Iterator[nn.Module]:
-        return iter(self._names)
+        return iter(self._modules.values())
 
     def __contains__(self, module: nn.Module) -> bool:
-        return self._leaves.get(module, False)
+        """Tell whether a module is kept whole.
+
+        It is not while it computes with weights that others have lent to it, as
+        ``torch.func.functional_call`` does: what is done to those must be seen.
+        """
+        own = self._leaves.get(id(module)) if self.name(module) is not None else None
+        return own is not None and own == _weights(module)
+
+
+def _weights(module: nn.Module) -> tuple[int, ...]:
+    """Return the identities of a module's parameters; of one with many, those that it was given."""
+    return tuple(
+        id(tensor) for part in modules_of(module) for tensor in store(part, "_parameters").values()
+    )
 
 
 def _above(name: str) -> str | None:
@@ -85,7 +136,7 @@ def _is_leaf(
         return True
     if isinstance(module, torch.jit.ScriptModule):
         return True
-    home = getattr(module.forward, "__module__", "")  # some set forward on the instance
+    home = str(getattr(module.forward, "__module__", ""))  # some set forward on the instance
     return home.startswith(("torch.nn.modules", "torch.ao.")) and not isinstance(
         module, _CONTAINERS
     )
@@ -97,12 +148,12 @@ def is_compiled(module: nn.Module) -> bool:
 
 
 def _check_choices(
-    model: nn.Module, names: Mapping[nn.Module, str], choices: Sequence[Choice]
+    model: nn.Module, modules: Mapping[str, nn.Module], choices: Sequence[Choice]
 ) -> None:
     for choice in choices:
-        if not any(_is_chosen(module, name, choice) for module, name in names.items()):
+        if not any(_is_chosen(module, name, choice) for name, module in modules.items()):
             what = repr(choice) if isinstance(choice, str) else choice.__name__
-            near = difflib.get_close_matches(str(choice), names.values(), n=3, cutoff=0.3)
+            near = difflib.get_close_matches(str(choice), list(modules), n=3, cutoff=0.3)
             hint = f" The nearest names are {', '.join(near)}." if near else ""
             raise ArgumentError(
                 f"No module of {type(model).__name__} is, or matches, {what}; expected a class or "

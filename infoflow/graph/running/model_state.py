@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-from collections import OrderedDict
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch import nn
 
-from infoflow.graph.running.memory import version_of
+from infoflow.graph.running.members import modules_of, set_training
+from infoflow.graph.running.process_lock import alone
+from infoflow.graph.running.settings import full_precision
+from infoflow.graph.running.snapshot import Snapshot
 from infoflow.interface import ArgumentError
+
+#: The snapshots that will be restored when what runs now is over, the innermost last.
+_WAITING: ContextVar[tuple[Snapshot, ...]] = ContextVar("waiting", default=())
 
 
 def check_model(model: object) -> None:
@@ -26,97 +31,65 @@ def check_model(model: object) -> None:
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode; give it its flag, buffers and attributes back after."""
-    states = [_State(module) for module in model.modules()]
-    with suppress(NotImplementedError):  # an exported program has no other mode than its own
-        model.eval()
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for state in states:
-                state.restore()
+def evaluation_mode(model: nn.Module) -> Iterator[Snapshot]:
+    """Put every module in evaluation mode; make the model what it was, to the bit, after.
+
+    The flags are set one by one, since a model's own ``train`` and ``eval`` may do more than that.
+    Modules that torch does not know to be the model's keep theirs. Products of float32 numbers are
+    computed with float32 in the meantime. Only one thread at a time is let in.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(alone())
+        stack.enter_context(full_precision())
+        snapshot = Snapshot(model)
+        token = _WAITING.set((*_WAITING.get(), snapshot))
+        try:
+            with snapshot.bits.watching():
+                for module in modules_of(model):
+                    set_training(module, False)
+                yield snapshot
+        finally:
+            _WAITING.reset(token)
+            snapshot.restore()
 
 
-class _State:
-    """What a module was; parts and parameters that its forward makes stay."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._kind = type(module)
-        self._training = module.training
-        self._attributes = dict(module.__dict__)
-        self._contents = {
-            name: copy.copy(value)
-            for name, value in module.__dict__.items()
-            if type(value) in (list, dict, set, OrderedDict)
-        }
-        self._buffers = [
-            (buffer, buffer.clone(), version_of(buffer))
-            for buffer in _tensors(module.__dict__.get("_buffers"))
-        ]
-
-    def restore(self) -> None:
-        self._module.training = self._training
-        is_scripted = isinstance(self._module, torch.jit.ScriptModule)  # keeps itself elsewhere
-        if is_scripted or type(self._module) is not self._kind or self._has_new_parts():
-            return
-        own = self._module.__dict__
-        for name in set(own) - set(self._attributes):
-            del own[name]
-        own.update(self._attributes)
-        for name, content in self._contents.items():
-            _refill(own[name], content)
-        for buffer, value, version in self._buffers:
-            if version_of(buffer) != version or _differs(buffer, value):
-                buffer.copy_(value)
-
-    def _has_new_parts(self) -> bool:
-        own = self._module.__dict__
-        return any(
-            set(own.get(name, ())) != set(self._contents.get(name, ()))
-            for name in ("_parameters", "_modules")
-        )
+def include(module: nn.Module) -> None:
+    """Let a module that nothing has led to be restored with the models that run now."""
+    for snapshot in _WAITING.get():
+        snapshot.include(module)
 
 
 @contextmanager
-def counted_writes() -> Iterator[None]:
-    """Compute without gradients, but let torch count writes in place, whatever the model turns on.
+def counted_writes(*, gradients: bool = False) -> Iterator[None]:
+    """Let torch count writes in place, whatever the model turns on.
 
-    In inference mode, the caller's or one that a forward turns on, it does not count them.
+    In inference mode, the caller's or one that a forward turns on, it does not count them; there,
+    gradients are only turned off. Outside of it they are on where ``gradients`` says so.
     """
     enter, leave = torch.inference_mode.__enter__, torch.inference_mode.__exit__
+    thread = threading.get_ident()
+    entered: dict[int, Any] = {}
 
-    with torch.inference_mode(False), torch.no_grad():
-        # gradients are off already, so that a model's own inference mode has nothing to add
-        torch.inference_mode.__enter__ = lambda mode: None  # type: ignore[method-assign]
-        torch.inference_mode.__exit__ = lambda mode, *_: None  # type: ignore[method-assign]
+    def enter_uncounted(mode: Any) -> None:
+        if threading.get_ident() != thread:
+            return enter(mode)
+        entered[id(mode)] = torch.set_grad_enabled(torch.is_grad_enabled() and not mode.mode)
+        return None
+
+    def leave_uncounted(mode: Any, *error: Any) -> None:
+        if id(mode) not in entered:
+            return leave(mode, *error)
+        entered.pop(id(mode)).__exit__(*error)
+        return None
+
+    with alone(), torch.inference_mode(False), torch.set_grad_enabled(gradients):
+        torch.inference_mode.__enter__ = enter_uncounted  # type: ignore[method-assign]
+        torch.inference_mode.__exit__ = leave_uncounted  # type: ignore[method-assign]
         try:
             yield
         finally:
             torch.inference_mode.__enter__ = enter  # type: ignore[method-assign]
             torch.inference_mode.__exit__ = leave  # type: ignore[method-assign]
-
-
-def _tensors(buffers: Any) -> list[Tensor]:
-    """Return the buffers that have values; a lazy module's have none yet."""
-    values = buffers.values() if isinstance(buffers, dict) else ()
-    return [value for value in values if isinstance(value, Tensor) and not is_lazy(value)]
-
-
-def _differs(buffer: Tensor, value: Tensor) -> bool:
-    """Tell whether a buffer has changed; torch does not count what the kernel of a norm writes."""
-    is_plain = buffer.layout is torch.strided and not buffer.is_meta and not buffer.is_nested
-    return is_plain and not torch.equal(buffer, value)
-
-
-def _refill(container: Any, content: Any) -> None:
-    if isinstance(container, list):
-        container[:] = content
-    else:
-        container.clear()
-        container.update(content)
 
 
 @contextmanager
@@ -125,9 +98,10 @@ def countable_attention() -> Iterator[None]:
 
     With it, a module computes other roundings where its inputs are watched than where not.
     """
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
+    with alone():
+        enabled = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            yield
+        finally:
+            torch.backends.mha.set_fastpath_enabled(enabled)

@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from infoflow.graph.running.members import modules_of, store, tensors_of
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import random_states_kept, seed_all
 from infoflow.interface import ArgumentError
@@ -28,11 +29,12 @@ def undisturbed(
     torch.device
         Where the model is.
     """
+    wanted = None if device is None else check_device(device)
     with ExitStack() as stack:
         stack.enter_context(evaluation_mode(model))
         stack.enter_context(_random_states_kept(loader))
         stack.enter_context(torch.no_grad())
-        yield stack.enter_context(_on_device(model, device))
+        yield stack.enter_context(_on_device(model, wanted))
 
 
 def seed_everything(seed: int, loader: Iterable[Any]) -> None:
@@ -62,30 +64,36 @@ def _random_states_kept(loader: Iterable[Any]) -> Iterator[None]:
 
 
 @contextmanager
-def _on_device(model: nn.Module, device: str | None) -> Iterator[torch.device]:
-    homes = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
+def _on_device(model: nn.Module, wanted: torch.device | None) -> Iterator[torch.device]:
+    homes = {tensor.device for tensor in tensors_of(model)}
     home = next(iter(homes), torch.device("cpu"))
-    if device is None:
+    if wanted is None:
         yield home
         return
-    wanted = check_device(device)
     if homes <= {wanted}:
         yield wanted
         return
     if len(homes) > 1:
         raise ArgumentError(
-            f"device={device!r} would move a model whose parameters lie on {len(homes)} devices. "
-            "Leave device out to measure the model where it is."
+            f"device={str(wanted)!r} would move a model whose parameters lie on {len(homes)} "
+            "devices. Leave device out to measure the model where it is."
         )
-    try:
-        yield _moved(model, wanted)
-    finally:
-        _moved(model, home)
+    _move(model, wanted)
+    yield wanted  # evaluation_mode gives the tensors their own memory back
 
 
-def _moved(model: nn.Module, device: torch.device) -> torch.device:
-    model.to(device)
-    return device
+def _move(model: nn.Module, device: torch.device) -> None:
+    """Move a model as ``nn.Module.to`` does, whatever the model itself makes of ``to``."""
+    for module in modules_of(model):
+        for parameter in store(module, "_parameters").values():
+            if isinstance(parameter, Tensor):
+                parameter.data = parameter.data.to(device)
+        own = vars(module).get("_buffers", {})
+        for name, buffer in own.items():
+            if isinstance(buffer, Tensor):
+                own[name] = buffer.to(device)
+        if isinstance(module, nn.RNNBase):
+            module.flatten_parameters()
 
 
 def check_device(device: str) -> torch.device:

@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch._functorch import apis, eager_transforms
 from torch.overrides import TorchFunctionMode
 
 from infoflow.graph.running.leaves import Leaves, is_compiled
+from infoflow.graph.running.members import parameters_in
+from infoflow.graph.running.model_state import include
+from infoflow.graph.running.process_lock import alone
+from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.tracing.value_reads import ABOUT
 
 _TORCH = Path(torch.__file__).parent
@@ -53,6 +57,7 @@ class Interceptor(TorchFunctionMode):
         super().__init__()
         self.leaves = leaves
         self.path: list[tuple[str, type]] = []
+        self.touched: dict[int, Tensor] = {}
         self._thread = threading.get_ident()
         self._is_inside_leaf = False
 
@@ -68,38 +73,66 @@ class Interceptor(TorchFunctionMode):
         """Make the call of one of torch's functions."""
         raise NotImplementedError
 
+    def on_transform(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Make the call of ``torch.vmap`` or the like, which is one call.
+
+        After it, ``touched`` holds the tensors that were read inside.
+        """
+        return self.on_function(function, args, kwargs)
+
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
+        if threading.get_ident() != self._thread or self._is_inside_leaf:
+            return function(*args, **kwargs)
         if torch._C._functorch.maybe_current_level() is not None:
+            self.touched |= {id(tensor): tensor for tensor in tensors_in((args, kwargs))}
             return function(*args, **kwargs)  # inside torch.vmap, which is one call
-        if function in ABOUT or threading.get_ident() != self._thread:
+        if function in ABOUT:
             return function(*args, **kwargs)
         return self.on_function(function, args, kwargs)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Observe what runs inside the ``with``."""
+        self._thread = threading.get_ident()
         with ExitStack() as stack:
+            stack.enter_context(alone())
             stack.enter_context(_intercepted(self._called))
-            stack.enter_context(_whole(self, apis, "vmap_impl"))
-            stack.enter_context(_whole(self, torch.nested, "nested_tensor"))
+            stack.enter_context(_whole(self, torch.nested, "nested_tensor", self.on_function))
             stack.enter_context(_whole_scripted(self))
+            stack.enter_context(_whole(self, apis, "vmap_impl", self._transform))
             for name in ("grad_impl", "grad_and_value_impl"):
-                stack.enter_context(_whole(self, eager_transforms, name))
-            stack.enter_context(_uncompiled(self.leaves))
+                stack.enter_context(_whole(self, eager_transforms, name, self._transform))
+            stack.enter_context(_uncompiled(self))
             stack.enter_context(self)
             yield
+
+    def sees(self) -> bool:
+        """Tell whether a call that is made now is one to look at."""
+        is_within = torch._C._functorch.maybe_current_level() is not None
+        is_ours = threading.get_ident() == self._thread
+        return is_ours and not is_within and not self._is_inside_leaf
+
+    def _transform(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        self.touched = {}
+        return self.on_transform(function, args, kwargs)
 
     def _called(
         self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any
     ) -> Any:
-        name = self.leaves.name(module)
-        is_within = torch._C._functorch.maybe_current_level() is not None  # torch.vmap is one call
-        if is_within or name is None or self._is_inside_leaf:
+        if not self.sees():
             return original(module, *args, **kwargs)
-        if threading.get_ident() != self._thread:
+        name = self.leaves.name(module)
+        if name is None and parameters_in(module):
+            name = self.leaves.adopt(module, self.path[-1][0] if self.path else "")
+            include(module)
+        if name is None:
             return original(module, *args, **kwargs)
         if module in self.leaves:
             with torch._C.DisableTorchFunction():
@@ -123,23 +156,36 @@ class Interceptor(TorchFunctionMode):
 
 
 @contextmanager
-def _intercepted(called: Callable[..., Any]) -> Iterator[None]:
-    """Let ``called`` make every call of a module, as torch.fx does while it traces."""
-    original = nn.Module.__call__
-
-    def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        plain = original if module._compiled_call_impl is None else nn.Module._call_impl
-        return called(plain, module, *args, **kwargs)
-
-    nn.Module.__call__ = call  # type: ignore[method-assign]
+def _replaced(home: Any, name: str, new: Any) -> Iterator[None]:
+    """Put something in the place of one of torch's functions."""
+    original = getattr(home, name)
+    setattr(home, name, new)
     try:
         yield
     finally:
-        nn.Module.__call__ = original  # type: ignore[method-assign]
+        setattr(home, name, original)
 
 
 @contextmanager
-def _whole(observer: Interceptor, home: Any, name: str) -> Iterator[None]:
+def _intercepted(called: Callable[..., Any]) -> Iterator[None]:
+    """Let ``called`` make every call of a module, as torch.fx does while it traces."""
+    original = nn.Module.__call__
+    thread = threading.get_ident()
+
+    def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:
+            return original(module, *args, **kwargs)
+        plain = original if module._compiled_call_impl is None else nn.Module._call_impl
+        return called(plain, module, *args, **kwargs)
+
+    with _replaced(nn.Module, "__call__", call):
+        yield
+
+
+@contextmanager
+def _whole(
+    observer: Interceptor, home: Any, name: str, on_call: Callable[..., Any]
+) -> Iterator[None]:
     """Let ``torch.vmap`` or the like be one call: what happens inside cannot happen outside it."""
     original = getattr(home, name, None)
     if original is None:
@@ -147,16 +193,13 @@ def _whole(observer: Interceptor, home: Any, name: str) -> Iterator[None]:
         return
 
     def whole(*args: Any, **kwargs: Any) -> Any:
-        if torch._C._functorch.maybe_current_level() is not None:
+        if not observer.sees():
             return original(*args, **kwargs)
         with torch._C.DisableTorchFunction():
-            return observer.on_function(original, args, kwargs)
+            return on_call(original, args, kwargs)
 
-    setattr(home, name, whole)
-    try:
+    with _replaced(home, name, whole):
         yield
-    finally:
-        setattr(home, name, original)
 
 
 @contextmanager
@@ -169,15 +212,14 @@ def _whole_scripted(observer: Interceptor) -> Iterator[None]:
         def whole(*args: Any, **kwargs: Any) -> Any:
             return original(script, *args, **kwargs)
 
+        if not observer.sees():
+            return whole(*args, **kwargs)
         whole.__name__ = script.name
         with torch._C.DisableTorchFunction():
             return observer.on_function(whole, args, kwargs)
 
-    home.__call__ = call
-    try:
+    with _replaced(home, "__call__", call):
         yield
-    finally:
-        home.__call__ = original
 
 
 def _without_compiler() -> AbstractContextManager[Any]:
@@ -189,24 +231,25 @@ def _without_compiler() -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def _uncompiled(leaves: Leaves) -> Iterator[None]:
+def _uncompiled(observer: Interceptor) -> Iterator[None]:
     """Let compiled parts run as they were written, and ``torch.cond`` be an ``if``."""
-    compiled = {m: m.__dict__.get("forward") for m in leaves if is_compiled(m)}
+    compiled = [module for module in observer.leaves if is_compiled(module)]
+    forwards = [vars(module).get("forward") for module in compiled]
     cond = torch.cond
 
     def choose(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ()) -> Any:
+        if not observer.sees():
+            return cond(pred, true_fn, false_fn, operands)
         return (true_fn if pred else false_fn)(*operands)
 
     for module in compiled:
-        module.__dict__["forward"] = module._orig_mod
-    torch.cond = choose
+        vars(module)["forward"] = module._orig_mod
     try:
-        with _without_compiler():
+        with _replaced(torch, "cond", choose), _without_compiler():
             yield
     finally:
-        torch.cond = cond
-        for module, forward in compiled.items():
-            module.__dict__["forward"] = forward
+        for module, forward in zip(compiled, forwards, strict=True):
+            vars(module)["forward"] = forward
 
 
 def line_of_the_model() -> str:

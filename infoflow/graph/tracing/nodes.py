@@ -10,9 +10,10 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from infoflow.graph.operations.nodes import arguments_of, is_about_shape
+from infoflow.graph.running.leaves import Leaves
 from infoflow.graph.running.memory import version_of
 from infoflow.graph.running.pytree import items_of
-from infoflow.graph.tracing.attributes import hidden_parameters, named_attributes
+from infoflow.graph.tracing.attributes import hidden_tensors, named_attributes
 from infoflow.graph.tracing.live import LiveTensors
 from infoflow.graph.tracing.node_info import NodeInfo, describe
 from infoflow.graph.tracing.program_functions import (
@@ -34,6 +35,8 @@ class Nodes:
     ----------
     model
         Whose parameters and buffers become ``get_attr`` nodes.
+    leaves
+        What names the modules and parameters that torch does not know to be the model's.
     recording
         What is written to.
     path
@@ -54,7 +57,12 @@ class Nodes:
     """
 
     def __init__(
-        self, model: nn.Module, recording: Recording, path: list[tuple[str, type]], samples: int
+        self,
+        model: nn.Module,
+        leaves: Leaves,
+        recording: Recording,
+        path: list[tuple[str, type]],
+        samples: int,
     ) -> None:
         self.live = LiveTensors()
         self.writes = Writes()
@@ -67,8 +75,9 @@ class Nodes:
         self.recording = recording
         self.samples = samples
         self._path = path
+        self._leaves = leaves
         self._attributes = named_attributes(model)
-        self._hidden = hidden_parameters(model)
+        self._hidden = hidden_tensors(model, leaves.tensors)
         self._read: dict[str, fx.Node] = {}
 
     def placeholder(self, name: str, source: str, leaf: Tensor) -> None:
@@ -153,6 +162,8 @@ class Nodes:
         same = self.live.same_numbers(tensor) if name is None else None
         if same is not None:
             return self.node_of(same)
+        if name is None and isinstance(tensor, nn.Parameter):
+            name = self._adopted(tensor)
         if name is None and self.values:
             node = self.create("call_function", from_values, (tensor.clone(), *self.values), {})
             self.facts[node] = describe(tensor, self.samples)
@@ -167,6 +178,18 @@ class Nodes:
             self._read[name] = self.create("get_attr", name, (), {})
             self.facts[self._read[name]] = describe(tensor, 0)
         return self._read[name]
+
+    def is_named(self, tensor: Tensor) -> bool:
+        """Tell whether a tensor is the model's own, or a parameter of whomever."""
+        is_known = id(tensor) in self._attributes or id(tensor) in self._hidden
+        return is_known or isinstance(tensor, nn.Parameter)
+
+    def _adopted(self, parameter: Tensor) -> str:
+        """Return a name for a parameter that no way from the model has led to."""
+        known = (name for name, tensor in self._leaves.tensors.items() if tensor is parameter)
+        name = next(known, f"parameter.{len(self.recording.constants)}")
+        self._hidden[id(parameter)] = name
+        return name
 
     def written(self, tensor: Tensor, writes: list[tuple[fx.Node, bool]]) -> None:
         """Give ``tensor`` a new node, since others have written to its memory.

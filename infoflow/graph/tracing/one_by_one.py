@@ -11,6 +11,7 @@ from torch import nn
 
 from infoflow.graph.running.arguments import Arguments, holds_samples
 from infoflow.graph.running.comparison import are_close, have_moved
+from infoflow.graph.running.members import parameters_in
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.trial_run import Proof, TrialRun
@@ -112,7 +113,7 @@ def _difference(trial: TrialRun, call: Arguments, wanted: Any) -> str:
 def _perturbed(model: nn.Module) -> Iterator[None]:
     """Add noise to the weights, so that heads of zeros let something through; take it back."""
     generator = torch.Generator().manual_seed(0)
-    kept = [(p, p.detach().clone()) for p in model.parameters() if p.is_floating_point()]
+    kept = [(p, p.detach().clone()) for p in parameters_in(model) if p.is_floating_point()]
     try:
         for parameter, value in kept:
             noise = torch.randn(value.shape, generator=generator).to(value.device, value.dtype)

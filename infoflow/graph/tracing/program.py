@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.immutable_collections import immutable_dict, immutable_list
 
 from infoflow.graph.running.arguments import Arguments, named_leaves
+from infoflow.graph.running.members import attribute
 from infoflow.interface import ArgumentError, InfoflowError
 
 
@@ -32,6 +34,8 @@ class Program:
         What the targets are names in; the model where None.
     constants
         Tensors that are no attribute of the root, by target.
+    hidden
+        By target, modules that are not parts of the root.
     outcomes
         For each node that compares sizes what came out when it was recorded.
     """
@@ -45,6 +49,7 @@ class Program:
         fixed: Mapping[str, Any] | None = None,
         root: nn.Module | None = None,
         constants: Mapping[str, Tensor] | None = None,
+        hidden: Mapping[str, nn.Module] | None = None,
         outcomes: Mapping[fx.Node, bool] | None = None,
     ) -> None:
         self._model = weakref.ref(model)
@@ -52,6 +57,7 @@ class Program:
         self.sources = dict(sources)
         self._root = root
         self.constants = dict(constants or {})
+        self.hidden = {} if hidden is None else hidden
         self._outcomes = dict(outcomes or {})
         self._position = {node: i for i, node in enumerate(graph.nodes)}
         self.fixed = fixed
@@ -90,16 +96,19 @@ class Program:
         target = str(node.target)
         module = self._modules.get(target)
         if module is None:
-            module = self._modules[target] = self.root.get_submodule(target)
+            module = self._modules[target] = self.look_up(target)
         return module
 
     def attribute(self, node: fx.Node) -> Any:
         """Return what a ``get_attr`` node reads."""
-        target = str(node.target)
-        if target in self.constants:
-            return self.constants[target]
-        place, _, name = target.rpartition(".")
-        return getattr(self.root.get_submodule(place), name)
+        return self.look_up(str(node.target))
+
+    def look_up(self, target: str) -> Any:
+        """Return the module, the tensor or the constant that a target names."""
+        for others in (self.constants, self.hidden):
+            if target in others:
+                return others[target]
+        return attribute(self.root, target)
 
     def run(
         self,
@@ -176,7 +185,7 @@ def fixed_arguments(model: nn.Module, call: Arguments) -> dict[str, Any]:
 
 
 class Interpreter(fx.Interpreter):
-    """Computes nodes of a program; finds constants beside the attributes of the module.
+    """Computes nodes of a program; finds modules and tensors whatever methods they override.
 
     Parameters
     ----------
@@ -187,20 +196,35 @@ class Interpreter(fx.Interpreter):
     """
 
     def __init__(self, program: Program, *, lets_go: bool = True) -> None:
-        super().__init__(program.root, garbage_collect_values=lets_go, graph=program.graph)
+        super().__init__(nn.Module(), garbage_collect_values=lets_go, graph=program.graph)
         self._program = program
 
     def run_node(self, n: fx.Node) -> Any:
-        """Compute a node, under the autocast that it was recorded under."""
+        """Compute a node, under the autocast and with the gradients that it was recorded with."""
         with ExitStack() as stack:
+            if n.meta.get("gradients"):
+                stack.enter_context(torch.enable_grad())
             for device, dtype in n.meta.get("autocast", ()):
                 stack.enter_context(torch.autocast(device, dtype))
             return super().run_node(n)
 
-    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """Return a constant of the program, or an attribute of its root."""
-        constant = self._program.constants.get(str(target))
-        return super().get_attr(target, args, kwargs) if constant is None else constant
+    def fetch_attr(self, target: str) -> Any:
+        """Return a module, a tensor or a constant of the program."""
+        return self._program.look_up(target)
+
+    def fetch_args_kwargs_from_env(self, n: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of a node, with lists and dictionaries that may be changed."""
+        args, kwargs = super().fetch_args_kwargs_from_env(n)
+        return tuple(map(_plain, args)), {name: _plain(value) for name, value in kwargs.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return torch.fx's immutable lists and dictionaries as those that the model made."""
+    if isinstance(value, immutable_list):
+        return [_plain(part) for part in value]
+    if isinstance(value, immutable_dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return tuple(map(_plain, value)) if type(value) is tuple else value
 
 
 def per_sample(value: Tensor, samples: int, axis: int = 0) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -28,6 +29,23 @@ def overwritten(tensor: Tensor, write: Any) -> Tensor:
 def from_values(tensor: Tensor, *sources: Any) -> Tensor:
     """Return a tensor that was made, outside torch, of the values of others."""
     return tensor.clone()
+
+
+class Transformed:
+    """A call of ``torch.vmap`` or the like, which is one call.
+
+    Its first argument is what the transformed function reads beside its own arguments: weights and
+    other tensors of the functions around it. They are not passed on; the function has them.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self._function = function
+        self.__name__ = name
+        self.__module__ = function.__module__
+
+    def __call__(self, read: Any, *args: Any, **kwargs: Any) -> Any:
+        """Make the call."""
+        return self._function(*args, **kwargs)
 
 
 def packed(*parts: Any) -> PackedSequence:

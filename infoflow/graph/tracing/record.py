@@ -19,7 +19,7 @@ from infoflow.graph.running.pytree import map_leaves, tensors_in
 from infoflow.graph.tracing.interception import Interceptor, Key, Keys
 from infoflow.graph.tracing.node_info import describe
 from infoflow.graph.tracing.nodes import Nodes
-from infoflow.graph.tracing.program_functions import set_item
+from infoflow.graph.tracing.program_functions import Transformed, set_item
 from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.sizes import Ledger, Origin, traced
 from infoflow.graph.tracing.value_reads import (
@@ -58,7 +58,7 @@ class _Recorder(Interceptor):
         super().__init__(leaves)
         self.model = model
         self.recording = Recording(fx.Graph())
-        self._nodes = Nodes(model, self.recording, self.path, samples)
+        self._nodes = Nodes(model, leaves, self.recording, self.path, samples)
         self._ledger = Ledger(self._nodes.create_function)
         self.recording.outcomes = self._ledger.outcomes
         self._keys = Keys(self.recording.trail)
@@ -119,6 +119,24 @@ class _Recorder(Interceptor):
             varies=varies,
         )
 
+    def on_transform(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        key = self._keys.next(self.path, operation_key(function))
+        target = Transformed(function, operation_key(function).partition("_")[0])
+
+        def call() -> Any:
+            with torch._C._EnableTorchFunction():
+                return function(*args, **kwargs)
+
+        return self._call("call_function", target, key, call, args, kwargs, is_transform=True)
+
+    def _read_inside(self) -> tuple[fx.Node, ...]:
+        """Return what a transformed function has read beside its arguments."""
+        touched = list(self.touched.values())
+        known = [t for t in touched if self._nodes.live.find(t) or self._nodes.is_named(t)]
+        return tuple(self._nodes.node_of(tensor) for tensor in known)
+
     def _call(
         self,
         kind: str,
@@ -130,6 +148,7 @@ class _Recorder(Interceptor):
         module: nn.Module | None = None,
         *,
         varies: bool = False,
+        is_transform: bool = False,
     ) -> Any:
         tensors = tensors_in((args, kwargs))
         versions = [version_of(tensor) for tensor in tensors]
@@ -143,7 +162,10 @@ class _Recorder(Interceptor):
         results = tensors_in(result)
         if not results and not written:
             return result
+        if is_transform:
+            node_args = (self._read_inside(), *node_args)
         node = self._nodes.create(kind, target, node_args, node_kwargs)
+        node.meta["gradients"] = torch.is_grad_enabled()
         node.meta["autocast"] = _autocast()
         self._nodes.facts[node] = describe(result, self._nodes.samples, cost)
         self._nodes.note_shape(node, varies=varies)

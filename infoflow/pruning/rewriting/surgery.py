@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from infoflow.graph import LayerGraph
 from infoflow.graph.builders import Flow
 from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.members import named_tensors
 from infoflow.graph.running.model_state import countable_attention, evaluation_mode
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
@@ -223,8 +224,8 @@ class Surgery:
 
 def _all_tensors(module: nn.Module) -> list[Tensor]:
     """Return all parameters and buffers, those under two names twice."""
-    parameters = module.named_parameters(remove_duplicate=False)
-    return [t for _, t in (*parameters, *module.named_buffers(remove_duplicate=False))]
+    found = named_tensors(module, "_parameters", "_buffers", remove_duplicate=False)
+    return [tensor for _, tensor in found]
 
 
 def _shapes(graph: LayerGraph, call: Arguments) -> Shapes:

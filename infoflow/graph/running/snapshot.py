@@ -1,0 +1,215 @@
+"""What a model and everything that it can reach is, and how to make it so again."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from infoflow.graph.running.members import is_training, set_training, store, tensors_of
+from infoflow.graph.running.reachable import (
+    MUTABLE,
+    Reachable,
+    attributes_of,
+    reachable_from,
+)
+from infoflow.graph.running.tensor_bits import TensorBits
+
+#: Undoes one thing.
+Undo = Callable[[], None]
+#: NumPy arrays that are copied, at most, in bytes.
+_ARRAYS = 16 * 2**20
+
+
+class Snapshot:
+    """What a model and everything that it can reach is, to the bit.
+
+    Parts and parameters that a forward makes for good stay: those of lazy modules, and those that a
+    module makes of itself the first time.
+
+    Parameters
+    ----------
+    model
+        The model.
+    *others
+        Modules that it runs and that no way leads to.
+
+    Attributes
+    ----------
+    found
+        What the model can reach.
+    """
+
+    def __init__(self, model: nn.Module, *others: nn.Module) -> None:
+        self.bits = TensorBits()
+        self._undo: list[Undo] = []
+        self._known: set[int] = set()
+        self.found = reachable_from(model, *others)
+        self._keep(self.found)
+
+    def include(self, module: nn.Module) -> None:
+        """Keep the state of one more module, that nothing has led to."""
+        self._keep(reachable_from(module))
+
+    def restore(self) -> None:
+        """Make everything what it was; what fails leaves the rest undone by nothing."""
+        first: BaseException | None = None
+        for undo in (*self._undo, self.bits.restore):
+            try:
+                undo()
+            except Exception as error:  # one odd object must not keep the weights from coming back
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _keep(self, found: Reachable) -> None:
+        modules = [m for m in found.modules.values() if self._is_new(m)]
+        for module in modules:
+            own = [value for value in vars(module).values() if isinstance(value, MUTABLE)]
+            self._undo.append(_module(module, [value for value in own if self._is_new(value)]))
+        for keep, values in (
+            (_container, found.containers),
+            (_object, found.objects),
+            (_generator, found.generators),
+        ):
+            self._undo += [keep(value) for value in values if self._is_new(value)]
+        self._undo += list(_arrays(array for array in found.arrays if self._is_new(array)))
+        self.bits.add(t for t in found.tensors.values() if id(t) not in found.loose)
+        for module in modules:
+            if isinstance(module, torch.jit.ScriptModule):
+                self.bits.add(tensors_of(module))
+
+    def _is_new(self, value: Any) -> bool:
+        is_new = id(value) not in self._known
+        self._known.add(id(value))
+        return is_new
+
+
+def _module(module: nn.Module, containers: list[Any]) -> Undo:
+    kind, training, before = type(module), is_training(module), dict(vars(module))
+    parts = _parts(module)
+    contents = [_container(value) for value in containers]
+
+    def undo() -> None:
+        set_training(module, training)
+        if isinstance(module, torch.jit.ScriptModule) or type(module) is not kind:
+            return  # scripted: it keeps itself elsewhere; lazy: it has become another
+        if not _parts(module) <= parts:
+            return  # it has made parts of itself, and must not do so again
+        _set_attributes(vars(module), before)
+        for restore in contents:
+            restore()
+
+    return undo
+
+
+def _parts(module: nn.Module) -> set[str]:
+    return {*store(module, "_parameters"), *store(module, "_modules")}
+
+
+def _object(value: Any) -> Undo:
+    before = attributes_of(value)
+
+    def undo() -> None:
+        now = attributes_of(value)
+        for name in [name for name in now if name not in before]:
+            object.__delattr__(value, name)
+        for name, part in before.items():
+            if name not in now or now[name] is not part:
+                object.__setattr__(value, name, part)
+
+    return undo
+
+
+def _set_attributes(own: dict[str, Any], before: dict[str, Any]) -> None:
+    for name in [name for name in own if name not in before]:
+        del own[name]
+    for name, part in before.items():
+        if name not in own or own[name] is not part:
+            own[name] = part
+
+
+def _container(value: Any) -> Undo:
+    if isinstance(value, dict):
+        return _dictionary(value)
+    before = list(value)
+
+    def undo() -> None:
+        now = list(value)
+        if len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True)):
+            return
+        if isinstance(value, list):
+            list.__setitem__(value, slice(None), before)
+        elif isinstance(value, deque):
+            deque.clear(value)
+            deque.extend(value, before)
+        else:
+            set.clear(value)
+            set.update(value, before)
+
+    return undo
+
+
+def _dictionary(value: dict[Any, Any]) -> Undo:
+    before = dict(dict.items(value))
+
+    def undo() -> None:
+        if len(value) == len(before) and all(
+            a is b and value[a] is before[b] for a, b in zip(dict.keys(value), before, strict=True)
+        ):
+            return
+        _refill(value, before)
+
+    return undo
+
+
+def _refill(value: dict[Any, Any], before: dict[Any, Any]) -> None:
+    """Empty and fill again, so that the order comes back, too."""
+    kind: Any = type(value)
+    base = kind if kind.__module__ == "collections" else dict
+    base.clear(value)
+    base.update(value, before)
+
+
+def _generator(value: Any) -> Undo:
+    if isinstance(value, torch.Generator):
+        state = value.get_state()
+        return lambda: _set_state(value, state)
+    if isinstance(value, random.Random):
+        numbers = value.getstate()
+        return lambda: value.setstate(numbers)
+    if isinstance(value, np.random.RandomState):
+        older = value.get_state()
+        return lambda: value.set_state(older)
+    bits = value.bit_generator.state
+
+    def undo() -> None:
+        value.bit_generator.state = bits
+
+    return undo
+
+
+def _set_state(generator: torch.Generator, state: torch.Tensor) -> None:
+    generator.set_state(state)
+
+
+def _arrays(arrays: Iterable[Any]) -> Iterable[Undo]:
+    left = _ARRAYS
+    for array in sorted(arrays, key=lambda array: array.nbytes):
+        if array.nbytes > left or array.dtype.hasobject or not array.flags.writeable:
+            continue
+        left -= array.nbytes
+        yield _array(array, array.copy())
+
+
+def _array(array: Any, before: Any) -> Undo:
+    def undo() -> None:
+        if array.tobytes() != before.tobytes():
+            array[...] = before
+
+    return undo
