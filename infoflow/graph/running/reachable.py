@@ -74,9 +74,9 @@ def reachable_from(*roots: nn.Module) -> Reachable:
     --------
     >>> from torch import nn
     >>> net, hidden = nn.Linear(2, 2), nn.Linear(2, 2)
-    >>> net.call = lambda x: hidden(x)
+    >>> net.held = {"elsewhere": [hidden]}
     >>> list(reachable_from(net).modules)
-    ['', 'call.hidden']
+    ['', 'held.elsewhere.0']
     """
     search = _Search()
     for root in roots:

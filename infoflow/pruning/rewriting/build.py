@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,9 +13,10 @@ from torch.nn import functional
 
 from infoflow.graph.operations.nodes import operation_name
 from infoflow.graph.running.arguments import parameters_of
+from infoflow.graph.running.members import attribute, is_training, named_modules, submodule
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
-from infoflow.pruning.rewriting.model import Cut, PrunedModel
+from infoflow.pruning.rewriting.model import Cut, Holder, PrunedModel
 from infoflow.pruning.rewriting.surgery import Surgery
 
 #: Functions that drop out when ``training`` says so, and the modules that do it when they train.
@@ -39,22 +41,47 @@ def build(work: Surgery, pruning: Pruning) -> PrunedModel:
     _tidy(work, pruning)
     dropouts = _dropouts_as_modules(work)
     model = work.program.model
-    tree = _copy(model, work.name)
-    for (name, attribute), value in work.changes.settings.items():
-        setattr(tree.get_submodule(name), attribute, value)
+    tree, hidden = _copy(work, _hidden(work))
+    find = partial(_find, tree, hidden)
+    for (name, setting), value in work.changes.settings.items():
+        setattr(find(name), setting, value)
     for name, piece in work.changes.slices.items():
-        _shrink(tree, name, piece.take)
-    before = set(model.state_dict())
-    _keep_only(tree, "", *_used(work, tree))
+        _shrink(find, name, piece.take)
+    before = set(nn.Module.state_dict(tree))
+    called, read = _used(work, tree)
+    _keep_only(tree, "", called, read)
+    _hold_plainly(tree, called)
     for name, module in dropouts.items():
-        tree.add_module(name, module.train(tree.training))
-    gone = frozenset(before - set(tree.state_dict()))
-    return _module(work, tree, gone, pruning)
+        hidden[name] = module.train(is_training(model))
+    gone = frozenset(before - set(nn.Module.state_dict(tree)))
+    constants = {
+        name: nn.Parameter(t.detach().clone(), t.requires_grad)
+        if isinstance(t, nn.Parameter)
+        else t.clone()
+        for name, t in work.program.constants.items()
+    }
+    return _module(work, tree, hidden, constants, gone, pruning)
 
 
-def _copy(model: nn.Module, name: str) -> nn.Module:
+def _hidden(work: Surgery) -> dict[str, nn.Module]:
+    """Return the modules that are called and that torch does not know to be the model's."""
+    called = dict.fromkeys(str(n.target) for n in work.nodes.nodes if n.op == "call_module")
+    known = work.program.hidden
+    return {name: known[name] for name in called if name in known}
+
+
+def _find(tree: nn.Module, hidden: Mapping[str, nn.Module], name: str) -> nn.Module:
+    """Return the module with a name: a part of the net, or one that it hides."""
+    for place, module in hidden.items():
+        if name == place or name.startswith(f"{place}."):
+            return submodule(module, name[len(place) + 1 :])
+    return submodule(tree, name)
+
+
+def _copy(work: Surgery, hidden: dict[str, nn.Module]) -> tuple[nn.Module, dict[str, nn.Module]]:
+    name = work.name
     try:
-        return copy.deepcopy(model)
+        return copy.deepcopy((work.program.model, hidden))
     except (RuntimeError, TypeError) as error:
         raise PruningError(
             f"{name} cannot be copied ({error}), and prune leaves the model as it is. Take out "
@@ -84,22 +111,32 @@ def in_training(work: Surgery) -> list[str]:
 def share(work: Surgery) -> PrunedModel:
     """Return a module that computes with the original's own modules."""
     work.nodes.eliminate_dead_code(_is_end)
-    return _module(work, work.program.model, frozenset(), Pruning(work.name, ()))
+    model, constants = work.program.model, work.program.constants
+    return _module(work, model, _hidden(work), constants, frozenset(), Pruning(work.name, ()))
 
 
 def _module(
-    work: Surgery, tree: nn.Module, dropped: frozenset[str], pruning: Pruning
+    work: Surgery,
+    tree: nn.Module,
+    hidden: Mapping[str, nn.Module],
+    constants: Mapping[str, torch.Tensor],
+    dropped: frozenset[str],
+    pruning: Pruning,
 ) -> PrunedModel:
-    tensors = dict(work.tensors)
+    tensors, modules = dict(work.tensors), {}
     for node in work.nodes.nodes:
-        if node.op == "get_attr" and str(node.target) in work.program.constants:
-            name = "_constant_" + str(node.target).replace(".", "_")
-            tensors[name] = work.program.constants[str(node.target)]
-            node.target = name
+        target = str(node.target)
+        if node.op == "get_attr" and target in constants:
+            node.target = "_constant_" + target.replace(".", "_")
+            tensors[node.target] = constants[target]
+        elif node.op == "call_module" and target in hidden:
+            node.target = target if target[0] == "_" else "_hidden_" + target.replace(".", "_")
+            modules[node.target] = hidden[target]
     work.nodes.lint()
     return PrunedModel(
         tree,
         tensors=tensors,
+        modules=modules,
         cut=Cut(dict(work.changes.slices), dropped),
         pruning=pruning,
         lineage=work.lineage(),
@@ -160,7 +197,7 @@ def _dropouts_as_modules(work: Surgery) -> dict[str, nn.Module]:
 def _used(work: Surgery, tree: nn.Module) -> tuple[set[int], set[str]]:
     """Return the modules that are called, by id, and the tensors that are read, by name."""
     called = [str(n.target) for n in work.nodes.nodes if n.op == "call_module"]
-    known = dict(tree.named_modules(remove_duplicate=False))
+    known = dict(named_modules(tree, remove_duplicate=False))
     modules = {id(known[name]) for name in called if name in known}
     return modules, {str(n.target) for n in work.nodes.nodes if n.op == "get_attr"}
 
@@ -170,19 +207,33 @@ def _keep_only(module: nn.Module, prefix: str, modules: set[int], tensors: set[s
     if id(module) in modules:
         return True
     for name, child in list(module._modules.items()):
-        if child is not None and not _keep_only(child, f"{prefix}{name}.", modules, tensors):
-            del module._modules[name]
+        if child is None or _keep_only(child, f"{prefix}{name}.", modules, tensors):
+            continue
+        del module._modules[name]
     for store in (module._parameters, module._buffers):
         for name in [name for name in store if prefix + name not in tensors]:
             del store[name]
     return bool(module._modules or module._parameters or module._buffers)
 
 
-def _shrink(tree: nn.Module, name: str, take: Any) -> None:
+def _hold_plainly(tree: nn.Module, modules: set[int]) -> None:
+    """Put plain modules in the places of those that are not called, but hold what is left.
+
+    Methods of their own, such as a ``train`` that merges weights, expect all that they had.
+    """
+    for name, child in list(tree._modules.items()):
+        if child is None or id(child) in modules:
+            continue
+        if type(child) not in (nn.Sequential, nn.ModuleList, nn.ModuleDict):
+            tree._modules[name] = child = Holder(child)
+        _hold_plainly(child, modules)
+
+
+def _shrink(find: Callable[[str], nn.Module], name: str, take: Any) -> None:
     """Keep a part of a parameter or buffer, by its qualified name."""
     place, _, last = name.rpartition(".")
-    module = tree.get_submodule(place)
-    value: torch.Tensor = getattr(module, last)
+    module = find(place)
+    value: torch.Tensor = attribute(module, last)
     part = take(value)
     if isinstance(value, nn.Parameter):
         module._parameters[last] = nn.Parameter(part, requires_grad=value.requires_grad)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import itertools
+import linecache
 import types
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 
+from infoflow.graph.running.members import STORES, is_training
 from infoflow.interface import PruningError
 from infoflow.pruning.report import Pruning
 from infoflow.pruning.rewriting.kept_channels import KeptChannels
 from infoflow.pruning.rewriting.surgery import Lineage
 
+#: Numbers the sources of pruned nets.
+_NUMBERS = itertools.count()
 #: How the names of means that stand for streams begin.
 MEAN = "_mean"
 _OWN = ("pruning", "_pruned_cuts", "_pruned_code", "_pruned_means", "_pruned_lineage")
@@ -46,6 +52,23 @@ class Cut:
             state_dict.pop(prefix + name, None)
 
 
+class Holder(nn.Module):
+    """Holds what is left of a module that the pruned net does not call, under its names."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        own = vars(self)
+        for store in STORES:
+            own[store] = vars(module)[store]
+        own["_non_persistent_buffers_set"] = module._non_persistent_buffers_set
+        own.update({n: v for n, v in vars(module).items() if isinstance(v, Tensor)})
+        self._kind = type(module).__name__
+        self.training = is_training(module)
+
+    def _get_name(self) -> str:
+        return f"Holder of {self._kind}"
+
+
 class PrunedModel(nn.Module):
     """A net without some of its streams, as :func:`infoflow.prune` returns it.
 
@@ -70,11 +93,22 @@ class PrunedModel(nn.Module):
     <All keys matched successfully>
     """
 
+    #: Whether a class is that of one net, whose ``forward`` it has.
+    _is_of_one = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make a class for each net, as torch.fx does, since ``forward`` belongs to a class."""
+        if not cls._is_of_one:
+            names = {"_is_of_one": True, "__module__": cls.__module__, "__doc__": cls.__doc__}
+            cls = type(cls.__name__, (cls,), names)
+        return super().__new__(cls)
+
     def __init__(
         self,
         tree: nn.Module,
         *,
         tensors: Mapping[str, Tensor],
+        modules: Mapping[str, nn.Module] | None = None,
         cut: Cut,
         pruning: Pruning,
         lineage: Lineage,
@@ -88,12 +122,16 @@ class PrunedModel(nn.Module):
                 "for itself. Rename it."
             )
         own = vars(self)
-        plain = {name: value for name, value in vars(tree).items() if name not in own}
-        own.update({name: value for name, value in plain.items() if name != "forward"})
+        hiding = set(dir(nn.Module)) | {"forward"}
+        own.update({n: v for n, v in vars(tree).items() if n not in own and n not in hiding})
         for name in ("_modules", "_parameters", "_buffers"):
             own[name] = OrderedDict(vars(tree)[name])
         self._non_persistent_buffers_set = set(tree._non_persistent_buffers_set)
+        own["_modules"].update(modules or {})
         for name, tensor in tensors.items():
+            if isinstance(tensor, nn.Parameter):
+                self.register_parameter(name, tensor)
+                continue
             self.register_buffer(name, tensor, persistent=name.startswith(MEAN))
         code = lineage.nodes.python_code("self")
         self.pruning = pruning
@@ -101,14 +139,15 @@ class PrunedModel(nn.Module):
         self._pruned_cuts: tuple[Cut, ...] = (*before, cut)
         self._pruned_code = (code.src, dict(code.globals))
         self._pruned_lineage: Lineage | None = lineage
-        self.training = tree.training
+        self.training = is_training(tree)
         self._compile()
 
     def _compile(self) -> None:
         source, names = self._pruned_code
-        space = dict(names)
+        space = {**names, "__name__": __name__}
+        file = f"<pruned {self.pruning.model} {next(_NUMBERS)}>"
         try:
-            exec(compile(source, f"<pruned {self.pruning.model}>", "exec"), space)
+            exec(compile(source, file, "exec"), space)
         except SyntaxError as error:
             line = (error.text or "").strip()
             raise PruningError(
@@ -116,7 +155,11 @@ class PrunedModel(nn.Module):
                 f"down ({line}); expected tensors, numbers and text. Make such objects, for "
                 "example generators of random numbers, outside of forward."
             ) from error
-        self.forward = types.MethodType(space["forward"], self)
+        kind = type(self)
+        kind.forward = space["forward"]
+        # what asks for the source of a function, as torch.jit and debuggers do, finds it there
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        weakref.finalize(kind, linecache.cache.pop, file, None)
 
     @property
     def lineage(self) -> Lineage | None:
@@ -126,10 +169,9 @@ class PrunedModel(nn.Module):
         """
         return self._pruned_lineage
 
-    def _replicate_for_data_parallel(self) -> PrunedModel:
-        replica: PrunedModel = super()._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
-        replica.forward = types.MethodType(self.forward.__func__, replica)  # type: ignore[attr-defined]
-        return replica
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """Copy and pickle it as a net of the public class, whose state compiles its own."""
+        return _blank, (), self.__getstate__()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return everything but the compiled function; modules by their name."""
@@ -138,8 +180,7 @@ class PrunedModel(nn.Module):
             name: _Import(value.__name__) if isinstance(value, types.ModuleType) else value
             for name, value in names.items()
         }
-        state = {name: value for name, value in vars(self).items() if name != "forward"}
-        return {**state, "_pruned_code": (source, portable), "_pruned_lineage": None}
+        return {**vars(self), "_pruned_code": (source, portable), "_pruned_lineage": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over a state and compile the function."""
@@ -199,6 +240,10 @@ class PrunedModel(nn.Module):
     def _pruned_means(self) -> dict[str, Tensor]:
         """Return the means that stand for streams, which the original has not."""
         return {n: b for n, b in self._buffers.items() if n.startswith(MEAN) and b is not None}
+
+
+def _blank() -> PrunedModel:
+    return PrunedModel.__new__(PrunedModel)
 
 
 class _Import:
