@@ -1,0 +1,207 @@
+"""Which nodes of a program are linear layers or convolutions, and where their weights lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import fx, nn
+
+from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED, operation_name
+from infoflow.pruning.mending.kernels import Kernel
+
+_CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_TRANSPOSED = (
+    *("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"),
+)
+_ARGUMENTS: dict[str, Sequence[str]] = {
+    "linear": ("input", "weight", "bias"),
+    "addmm": ("bias", "input", "weight"),
+    **dict.fromkeys(("matmul", "mm"), ("input", "weight")),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _CONVOLUTION),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _TRANSPOSED),
+}
+#: Other names that torch gives to these arguments.
+_SYNONYMS = {"mat1": "input", "mat2": "weight", "other": "weight", "self": "input"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer that can be refitted.
+
+    Parameters
+    ----------
+    node
+        The node that computes it.
+    value
+        The node that it reads.
+    kernel
+        What it computes.
+    weight, bias
+        Qualified names of its parameters; no bias where it has none.
+    reads
+        The nodes that read these parameters, where a function computes the layer.
+    """
+
+    node: fx.Node
+    value: fx.Node
+    kernel: Kernel
+    weight: str
+    bias: str | None
+    reads: tuple[fx.Node, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The layer's module, or its weights where a function computes it."""
+        return self.weight.removesuffix("weight").rstrip("._") or self.weight
+
+
+def kernel_of_module(module: nn.Module) -> Kernel | None:
+    """Return what a linear layer or convolution computes, None for other modules.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> kernel_of_module(nn.Conv2d(3, 8, 3)).unknowns
+    27
+    """
+    if isinstance(module, nn.Linear):
+        return Kernel("linear", tuple(module.weight.shape))
+    if isinstance(module, CONVOLUTIONS):
+        return _convolution(
+            tuple(module.weight.shape),
+            module.stride,
+            module.padding,
+            module.dilation,
+            module.groups,
+            "constant" if module.padding_mode == "zeros" else module.padding_mode,
+        )
+    if isinstance(module, TRANSPOSED):
+        shape = tuple(module.weight.shape)
+        return _transposed(shape, module.stride, module.padding, module.dilation, module.groups)
+    return None
+
+
+def _convolution(
+    shape: tuple[int, ...],
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    padding_mode: str = "constant",
+) -> Kernel:
+    number = len(shape) - 2
+    gaps = _each(dilation, number)
+    reaches = [(size - 1) * gap for size, gap in zip(shape[2:], gaps, strict=True)]
+    if padding == "same":  # the odd one goes behind, as torch does it
+        pairs = tuple((reach // 2, reach - reach // 2) for reach in reaches)
+    elif padding == "valid":
+        pairs = ((0, 0),) * number
+    else:
+        pairs = tuple((one, one) for one in _each(padding, number))
+    return Kernel("convolution", shape, _each(stride, number), pairs, gaps, padding_mode, groups)
+
+
+def _transposed(
+    shape: tuple[int, ...], stride: Any, padding: Any, dilation: Any, groups: int
+) -> Kernel:
+    number = len(shape) - 2
+    pairs = tuple((one, one) for one in _each(padding, number))
+    gaps = _each(dilation, number)
+    return Kernel("transposed", shape, _each(stride, number), pairs, gaps, "constant", groups)
+
+
+def _each(value: Any, number: int) -> tuple[int, ...]:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * number if len(values) == 1 else values
+
+
+class Unmendable(Exception):
+    """A layer cannot be refitted; the message says why."""
+
+
+def place_of(node: fx.Node, net: nn.Module) -> Place | None:
+    """Return the layer that a node computes, None where it is none that can be refitted.
+
+    Raises
+    ------
+    Unmendable
+        If it is a linear layer or convolution, but its weights are computed from others.
+    """
+    if node.op == "call_module":
+        module = net.get_submodule(str(node.target))
+        kernel = kernel_of_module(module)
+        value = _first(node)
+        if kernel is None or value is None:
+            return None
+        if "weight" not in module._parameters or module._forward_pre_hooks:
+            raise Unmendable("its weights are computed from others")
+        bias = None if module.bias is None else f"{node.target}.bias"
+        return Place(node, value, kernel, f"{node.target}.weight", bias)
+    return _function(node, net) if node.op in ("call_function", "call_method") else None
+
+
+def _first(node: fx.Node) -> fx.Node | None:
+    value = node.args[0] if node.args else node.kwargs.get("input")
+    return value if isinstance(value, fx.Node) else None
+
+
+def _function(node: fx.Node, net: nn.Module) -> Place | None:
+    name = operation_name(node)
+    order = _ARGUMENTS.get(name)
+    if order is None:
+        return None
+    given: dict[str, Any] = dict(zip(order, node.args, strict=False))
+    given.update({_SYNONYMS.get(key, key): value for key, value in node.kwargs.items()})
+    value, weight, bias = given.get("input"), given.get("weight"), given.get("bias")
+    if not isinstance(value, fx.Node) or not isinstance(weight, fx.Node):
+        return None
+    weight, is_turned = _behind_transpose(weight)
+    if not _is_parameter(weight, net):
+        return None
+    if given.get("alpha", 1) != 1 or given.get("beta", 1) != 1:
+        raise Unmendable("addmm scales what it adds")
+    if bias is not None and not _is_parameter(bias, net):
+        raise Unmendable("its bias is computed from other tensors")
+    shape = tuple(_attribute(net, str(weight.target)).shape)
+    kernel = _kernel_of_function(name, shape, given, is_turned)
+    if kernel is None:
+        return None
+    if bias is not None and tuple(_attribute(net, str(bias.target)).shape) != (kernel.outputs,):
+        raise Unmendable("its bias is no number for each output")
+    reads = (weight, bias) if isinstance(bias, fx.Node) else (weight,)
+    return Place(node, value, kernel, *[str(n.target) for n in reads], *[None] * (2 - len(reads)), reads)
+
+
+def _kernel_of_function(
+    name: str, shape: tuple[int, ...], given: dict[str, Any], is_turned: bool
+) -> Kernel | None:
+    if name in ("linear", "addmm", "matmul", "mm"):
+        if len(shape) != 2:
+            return None
+        return Kernel("linear" if (name == "linear") != is_turned else "matrix", shape)
+    if is_turned:
+        return None
+    options = [given.get("stride", 1), given.get("padding", 0), given.get("dilation", 1)]
+    build = _transposed if "transpose" in name else _convolution
+    return build(shape, *options, given.get("groups", 1))
+
+
+def _behind_transpose(node: fx.Node) -> tuple[fx.Node, bool]:
+    """Return the parameter behind a transposition, and whether there is one."""
+    before = node.all_input_nodes
+    if operation_name(node) in ("t", "T", "mT", "transpose", "swapaxes") and len(before) == 1:
+        return before[0], True
+    return node, False
+
+
+def _is_parameter(node: object, net: nn.Module) -> bool:
+    if not isinstance(node, fx.Node) or node.op != "get_attr":
+        return False
+    return isinstance(_attribute(net, str(node.target)), nn.Parameter)
+
+
+def _attribute(net: nn.Module, name: str) -> Any:
+    place, _, last = name.rpartition(".")
+    return getattr(net.get_submodule(place), last, None)

@@ -1,0 +1,216 @@
+"""Both nets, batch by batch, from one refitted layer to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from infoflow.graph.tracing.call import Call
+from infoflow.graph.tracing.nesting import first_tensor, map_tensors, tensors_in
+from infoflow.graph.tracing.program import Interpreter, Program
+from infoflow.pruning.mending.sites import Site
+from infoflow.pruning.variants import Variant
+from infoflow.pruning.variants.memory import Footprint, last_reads
+
+Step = fx.Node | Site
+
+
+class Route:
+    """The steps from the cut to the last refitted layer, and what each of them reads.
+
+    Parameters
+    ----------
+    variant
+        The net without streams; what changes when layers are refitted counts as changed.
+    whole
+        The whole net's program.
+    footprint
+        Of the whole net.
+    sites
+        The layers that are refitted, in the order of computation.
+    """
+
+    def __init__(
+        self, variant: Variant, whole: Program, footprint: Footprint, sites: Sequence[Site]
+    ) -> None:
+        self.variant, self.whole, self.footprint = variant, whole, footprint
+        self.steps = _steps(variant, sites)
+        self._position = {node: i for i, node in enumerate(whole.nodes)}
+        self.wanted: Counter[fx.Node] = Counter()
+        self.reads: list[tuple[fx.Node, ...]] = []
+        self.last: dict[fx.Node, int] = {}
+        changed = set(variant.changed)
+        for place, step in enumerate(self.steps):
+            values = _values_of(step)
+            olds = [variant.whole[v] for v in values if v not in changed and v.op != "get_attr"]
+            olds += [] if isinstance(step, fx.Node) else [step.target.node]
+            self.reads.append(tuple(dict.fromkeys(olds)))
+            self.wanted.update(self.reads[-1])
+            self.last.update(dict.fromkeys(values, place))
+        self._alive = _alive_bytes(whole, footprint)
+
+    def until(self, place: int) -> int:
+        """Return how far the whole net has to run for a step."""
+        return max((self._position[node] for node in self.reads[place]), default=-1)
+
+    def whole_bytes(self, node: fx.Node | None, samples: int) -> float:
+        """Return what a run of the whole net holds after a node."""
+        return 0.0 if node is None else self._alive[node] * samples
+
+
+def _steps(variant: Variant, sites: Sequence[Site]) -> list[Step]:
+    at: dict[fx.Node, list[Site]] = {}
+    for site in sites:
+        at.setdefault(site.place.node, []).append(site)
+    steps: list[Step] = []
+    left = len(sites)
+    for node in variant.changed:
+        here = at.get(node, [])
+        steps += here
+        left -= len(here)
+        if not left:
+            return steps
+        steps.append(node)
+    return steps
+
+
+def _values_of(step: Step) -> list[fx.Node]:
+    if isinstance(step, fx.Node):
+        return step.all_input_nodes
+    return [step.place.value, *step.target.others]
+
+
+def _alive_bytes(whole: Program, footprint: Footprint) -> dict[fx.Node, float]:
+    """Return the bytes per sample that a run holds after each node."""
+    done = last_reads(whole.nodes)
+    held, alive = 0.0, {}
+    for node in whole.nodes:
+        is_own = node.op != "get_attr"
+        held += footprint.sizes.get(node, 0) / footprint.samples if is_own else 0
+        for gone in done.get(node, ()):
+            held -= footprint.sizes.get(gone, 0) / footprint.samples if gone.op != "get_attr" else 0
+        alive[node] = held
+    return alive
+
+
+class Lane:
+    """One batch on its way through both nets; it stops before each refitted layer.
+
+    Parameters
+    ----------
+    route
+        The steps.
+    call
+        The batch.
+    """
+
+    def __init__(self, route: Route, call: Call) -> None:
+        self._route = route
+        self._samples = call.samples
+        self._run = route.whole.run(call)
+        self._reached: fx.Node | None = None
+        self._place = 0
+        self._old: dict[fx.Node, Any] = {}
+        self._uses = dict(route.wanted)
+        self._interpreter = Interpreter(route.variant.program, lets_go=False)
+        self._interpreter.env = {}
+        self._copied: dict[fx.Node, Any] = {}
+
+    def advance(self, place: int) -> None:
+        """Compute all steps before the one at ``place``, and what that one reads."""
+        while self._place < place:
+            step = self._route.steps[self._place]
+            self._run_whole(self._place)
+            if isinstance(step, fx.Node):
+                self._compute(step)
+            self._let_go(step)
+            self._place += 1
+        self._run_whole(place)
+
+    def look(self, node: fx.Node) -> Tensor:
+        """Return the value of a node of the net without streams."""
+        return _tensor(self._value(node))
+
+    def look_whole(self, node: fx.Node) -> Tensor:
+        """Return the value of a node of the whole net."""
+        return _tensor(self._old[node])
+
+    @property
+    def bytes(self) -> float:
+        """Memory that the lane holds."""
+        held = {
+            tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+            for tensor in tensors_in([*self._old.values(), *self._interpreter.env.values()])
+        }
+        return sum(held.values()) + self._route.whole_bytes(self._reached, self._samples)
+
+    def _value(self, node: fx.Node) -> Any:
+        environment = self._interpreter.env
+        if node in environment:
+            return environment[node]
+        if node.op == "get_attr":
+            return self._route.variant.program.attribute(node)
+        value = self._old[self._route.variant.whole[node]]
+        if node in self._route.variant.copied:
+            environment[node] = value = map_tensors(torch.clone, value)
+        return value
+
+    def _compute(self, node: fx.Node) -> None:
+        environment = self._interpreter.env
+        borrowed = [n for n in node.all_input_nodes if n not in environment]
+        for one in borrowed:
+            environment[one] = self._value(one)
+        environment[node] = self._interpreter.run_node(node)
+        for one in borrowed:
+            if one not in self._route.variant.copied:
+                del environment[one]
+
+    def _run_whole(self, place: int) -> None:
+        until = self._route.until(place)
+        positions = self._route._position
+        while self._reached is None or positions[self._reached] < until:
+            if until < 0:
+                return
+            node, value = next(self._run)
+            self._reached = node
+            if self._uses.get(node):
+                is_lost = node in self._route.footprint.overwritten
+                self._old[node] = map_tensors(torch.clone, value) if is_lost else value
+
+    def _let_go(self, step: Step) -> None:
+        for old in self._route.reads[self._place]:
+            self._uses[old] -= 1
+            if not self._uses[old]:
+                del self._old[old]
+        for node in _values_of(step):
+            if self._route.last[node] == self._place:
+                self._interpreter.env.pop(node, None)
+
+
+def _tensor(value: Any) -> Tensor:
+    tensor = first_tensor(value)
+    assert tensor is not None
+    return tensor
+
+
+def lanes(
+    route: Route, calls: Iterable[Call], place: int, kept: list[Lane | None], budget: float
+) -> Iterator[Lane]:
+    """Yield a lane for each batch, stopped before the step at ``place``.
+
+    Lanes that fit into the budget are kept for the next call; the others start again.
+    """
+    total = 0.0
+    for number, call in enumerate(calls):
+        lane = kept[number] if number < len(kept) else None
+        lane = Lane(route, call) if lane is None else lane
+        lane.advance(place)
+        yield lane
+        total += lane.bytes
+        if number == len(kept):
+            kept.append(None)
+        kept[number] = lane if total <= budget else None
