@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED, operation_name
 from infoflow.pruning.mending.kernels import Kernel
+
+#: Finds the value of a node.
+Look = Callable[[fx.Node], Tensor]
 
 _CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = (
@@ -34,27 +37,44 @@ class Place:
     ----------
     node
         The node that computes it.
-    value
-        The node that it reads.
+    values
+        The nodes that it reads.
     kernel
         What it computes.
     weight, bias
         Qualified names of its parameters; no bias where it has none.
-    reads
+    parameters
         The nodes that read these parameters, where a function computes the layer.
+    part
+        First row, and number of rows, of the parameters that are the layer's; None for all.
+    compute
+        Makes what the layer reads from the values of nodes; None where it reads one value itself.
     """
 
     node: fx.Node
-    value: fx.Node
+    values: tuple[fx.Node, ...]
     kernel: Kernel
     weight: str
     bias: str | None
-    reads: tuple[fx.Node, ...] = ()
+    parameters: tuple[fx.Node, ...] = ()
+    part: tuple[int, int] | None = None
+    compute: Callable[[Look], Tensor] | None = None
 
     @property
     def name(self) -> str:
         """The layer's module, or its weights where a function computes it."""
         return self.weight.removesuffix("weight").rstrip("._") or self.weight
+
+    def features(self, look: Look) -> Tensor:
+        """Return what the layer reads."""
+        return look(self.values[0]) if self.compute is None else self.compute(look)
+
+    def weights(self, net: nn.Module) -> tuple[Tensor, Tensor | None]:
+        """Return the weights and the bias; writing to them changes the net."""
+        found = [attribute(net, name) for name in (self.weight, self.bias) if name is not None]
+        if self.part is not None:
+            found = [tensor.detach().narrow(0, *self.part) for tensor in found]
+        return found[0], found[1] if len(found) > 1 else None
 
 
 def kernel_of_module(module: nn.Module) -> Kernel | None:
@@ -117,7 +137,7 @@ def _each(value: Any, number: int) -> tuple[int, ...]:
     return values * number if len(values) == 1 else values
 
 
-class Unmendable(Exception):
+class UnmendableError(Exception):
     """A layer cannot be refitted; the message says why."""
 
 
@@ -126,7 +146,7 @@ def place_of(node: fx.Node, net: nn.Module) -> Place | None:
 
     Raises
     ------
-    Unmendable
+    UnmendableError
         If it is a linear layer or convolution, but its weights are computed from others.
     """
     if node.op == "call_module":
@@ -136,9 +156,9 @@ def place_of(node: fx.Node, net: nn.Module) -> Place | None:
         if kernel is None or value is None:
             return None
         if "weight" not in module._parameters or module._forward_pre_hooks:
-            raise Unmendable("its weights are computed from others")
+            raise UnmendableError("its weights are computed from others")
         bias = None if module.bias is None else f"{node.target}.bias"
-        return Place(node, value, kernel, f"{node.target}.weight", bias)
+        return Place(node, (value,), kernel, f"{node.target}.weight", bias)
     return _function(node, net) if node.op in ("call_function", "call_method") else None
 
 
@@ -161,17 +181,18 @@ def _function(node: fx.Node, net: nn.Module) -> Place | None:
     if not _is_parameter(weight, net):
         return None
     if given.get("alpha", 1) != 1 or given.get("beta", 1) != 1:
-        raise Unmendable("addmm scales what it adds")
+        raise UnmendableError("addmm scales what it adds")
     if bias is not None and not _is_parameter(bias, net):
-        raise Unmendable("its bias is computed from other tensors")
-    shape = tuple(_attribute(net, str(weight.target)).shape)
+        raise UnmendableError("its bias is computed from other tensors")
+    shape = tuple(attribute(net, str(weight.target)).shape)
     kernel = _kernel_of_function(name, shape, given, is_turned)
     if kernel is None:
         return None
-    if bias is not None and tuple(_attribute(net, str(bias.target)).shape) != (kernel.outputs,):
-        raise Unmendable("its bias is no number for each output")
+    if bias is not None and tuple(attribute(net, str(bias.target)).shape) != (kernel.outputs,):
+        raise UnmendableError("its bias is no number for each output")
     reads = (weight, bias) if isinstance(bias, fx.Node) else (weight,)
-    return Place(node, value, kernel, *[str(n.target) for n in reads], *[None] * (2 - len(reads)), reads)
+    bias_name = None if bias is None else str(bias.target)
+    return Place(node, (value,), kernel, str(weight.target), bias_name, reads)
 
 
 def _kernel_of_function(
@@ -183,9 +204,9 @@ def _kernel_of_function(
         return Kernel("linear" if (name == "linear") != is_turned else "matrix", shape)
     if is_turned:
         return None
-    options = [given.get("stride", 1), given.get("padding", 0), given.get("dilation", 1)]
     build = _transposed if "transpose" in name else _convolution
-    return build(shape, *options, given.get("groups", 1))
+    stride, padding = given.get("stride", 1), given.get("padding", 0)
+    return build(shape, stride, padding, given.get("dilation", 1), given.get("groups", 1))
 
 
 def _behind_transpose(node: fx.Node) -> tuple[fx.Node, bool]:
@@ -199,9 +220,10 @@ def _behind_transpose(node: fx.Node) -> tuple[fx.Node, bool]:
 def _is_parameter(node: object, net: nn.Module) -> bool:
     if not isinstance(node, fx.Node) or node.op != "get_attr":
         return False
-    return isinstance(_attribute(net, str(node.target)), nn.Parameter)
+    return isinstance(attribute(net, str(node.target)), nn.Parameter)
 
 
-def _attribute(net: nn.Module, name: str) -> Any:
+def attribute(net: nn.Module, name: str) -> Any:
+    """Return a module's parameter, buffer or other attribute by its qualified name."""
     place, _, last = name.rpartition(".")
     return getattr(net.get_submodule(place), last, None)

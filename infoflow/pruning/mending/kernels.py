@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -188,7 +188,8 @@ def _spread(kernel: Kernel, value: Tensor, output: Tensor) -> Tensor:
     sizes, wanted = value.shape[2:], output.shape[2:]
     between = [(size - 1) * step + 1 for size, step in zip(sizes, kernel.stride, strict=True)]
     spread = value.new_zeros(*value.shape[:2], *between)
-    spread[(..., *(slice(None, None, step) for step in kernel.stride))] = value
+    places: tuple[Any, ...] = tuple(slice(None, None, step) for step in kernel.stride)
+    spread[(..., *places)] = value
     flat: list[int] = []
     for axis in reversed(range(kernel.spatial)):
         reach = (kernel.shape[2 + axis] - 1) * kernel.dilation[axis]

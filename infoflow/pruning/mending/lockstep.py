@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from infoflow.graph.tracing.call import Call
-from infoflow.graph.tracing.nesting import first_tensor, map_tensors, tensors_in
+from infoflow.capture.batches import Batch
+from infoflow.graph.running.pytree import first_tensor, map_tensors, tensors_in
 from infoflow.graph.tracing.program import Interpreter, Program
 from infoflow.pruning.mending.sites import Site
 from infoflow.pruning.variants import Variant
@@ -47,7 +47,7 @@ class Route:
         for place, step in enumerate(self.steps):
             values = _values_of(step)
             olds = [variant.whole[v] for v in values if v not in changed and v.op != "get_attr"]
-            olds += [] if isinstance(step, fx.Node) else [step.target.node]
+            olds += [] if isinstance(step, fx.Node) else step.wanted
             self.reads.append(tuple(dict.fromkeys(olds)))
             self.wanted.update(self.reads[-1])
             self.last.update(dict.fromkeys(values, place))
@@ -65,7 +65,7 @@ class Route:
 def _steps(variant: Variant, sites: Sequence[Site]) -> list[Step]:
     at: dict[fx.Node, list[Site]] = {}
     for site in sites:
-        at.setdefault(site.place.node, []).append(site)
+        at.setdefault(site.node, []).append(site)
     steps: list[Step] = []
     left = len(sites)
     for node in variant.changed:
@@ -79,9 +79,7 @@ def _steps(variant: Variant, sites: Sequence[Site]) -> list[Step]:
 
 
 def _values_of(step: Step) -> list[fx.Node]:
-    if isinstance(step, fx.Node):
-        return step.all_input_nodes
-    return [step.place.value, *step.target.others]
+    return step.all_input_nodes if isinstance(step, fx.Node) else list(step.reads)
 
 
 def _alive_bytes(whole: Program, footprint: Footprint) -> dict[fx.Node, float]:
@@ -104,21 +102,25 @@ class Lane:
     ----------
     route
         The steps.
-    call
+    batch
         The batch.
+
+    Attributes
+    ----------
+    first, size
+        Number of its first sample among all, and number of its samples.
     """
 
-    def __init__(self, route: Route, call: Call) -> None:
+    def __init__(self, route: Route, batch: Batch) -> None:
         self._route = route
-        self._samples = call.samples
-        self._run = route.whole.run(call)
+        self.first, self.size = batch.start, batch.size
+        self._run = route.whole.run(batch.call)
         self._reached: fx.Node | None = None
         self._place = 0
         self._old: dict[fx.Node, Any] = {}
         self._uses = dict(route.wanted)
         self._interpreter = Interpreter(route.variant.program, lets_go=False)
         self._interpreter.env = {}
-        self._copied: dict[fx.Node, Any] = {}
 
     def advance(self, place: int) -> None:
         """Compute all steps before the one at ``place``, and what that one reads."""
@@ -146,7 +148,7 @@ class Lane:
             tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
             for tensor in tensors_in([*self._old.values(), *self._interpreter.env.values()])
         }
-        return sum(held.values()) + self._route.whole_bytes(self._reached, self._samples)
+        return sum(held.values()) + self._route.whole_bytes(self._reached, self.size)
 
     def _value(self, node: fx.Node) -> Any:
         environment = self._interpreter.env
@@ -198,19 +200,41 @@ def _tensor(value: Any) -> Tensor:
 
 
 def lanes(
-    route: Route, calls: Iterable[Call], place: int, kept: list[Lane | None], budget: float
+    route: Route,
+    batches: Callable[[], Iterable[Batch]],
+    place: int,
+    kept: list[Lane | None],
+    budget: float,
 ) -> Iterator[Lane]:
     """Yield a lane for each batch, stopped before the step at ``place``.
 
-    Lanes that fit into the budget are kept for the next call; the others start again.
+    Lanes that fit into the budget are kept for the next call; the others start again from their
+    batch, with the same result.
+
+    Parameters
+    ----------
+    route
+        The steps.
+    batches
+        Goes through the batches; read only where not all lanes were kept.
+    place
+        Number of the step.
+    kept
+        Lanes kept so far, one for each batch; changed here. Empty before the first call.
+    budget
+        Bytes that all kept lanes together may hold.
     """
     total = 0.0
-    for number, call in enumerate(calls):
+    if kept and all(lane is not None for lane in kept):
+        source: Iterable[Batch | None] = [None] * len(kept)
+    else:
+        source = batches()
+    for number, batch in enumerate(source):
         lane = kept[number] if number < len(kept) else None
-        lane = Lane(route, call) if lane is None else lane
+        if lane is None:
+            assert batch is not None
+            lane = Lane(route, batch)
         lane.advance(place)
         yield lane
         total += lane.bytes
-        if number == len(kept):
-            kept.append(None)
-        kept[number] = lane if total <= budget else None
+        kept[number : number + 1] = [lane if total <= budget else None]

@@ -2,89 +2,150 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
 
-from infoflow.capture.batches import Samples
 from infoflow.graph import LayerGraph
-from infoflow.graph.tracing.call import Call
-from infoflow.interface import ActivationError, PruningWarning
-from infoflow.pruning.mending.kernels import as_matrices, from_matrices, row_count, rows
+from infoflow.interface import ActivationError, PruningError, PruningWarning
+from infoflow.pruning.mending.calibration import Calibration, choose_rows, share_of_rows
 from infoflow.pruning.mending.lockstep import Lane, Route, lanes
-from infoflow.pruning.mending.regression import Moments, about_zero, add, moments, solve
-from infoflow.pruning.mending.sites import Mender, Site, _attribute, plan_sites
+from infoflow.pruning.mending.plan import MenderName, make_plan
+from infoflow.pruning.mending.record import Mending
+from infoflow.pruning.mending.regression import Moments, add, moments
+from infoflow.pruning.mending.sites import Site
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.variants import Footprint, Variant, ready, variant_of
 
-ROWS_PER_UNKNOWN = 32
-FEWEST_ROWS = 20_000
-CHUNK_BYTES = 2**26
+#: Strength of the ridge regression where nothing else is said.
+RIDGE = 0.01
+#: A regression may use this share of the memory budget; the values of batches use the rest.
+_SHARE_OF_GRAM = 0.25
 
 
-def mend(slim, graph, calls, samples, mender, footprint, *, ridge=0.01, towards="current", sums=True, budget=2e9, seed=0, refresh=False, rows_per_unknown=ROWS_PER_UNKNOWN):
-    first = variant_of(slim, graph, footprint)
-    layers = [draft.node for draft in graph.anatomy.streams.layers]
-    plan, changed = plan_sites(first, footprint, layers, mender, int(budget / 4), sums=sums)
-    variant = Variant(first.program, slim.lineage, graph.program, footprint, changed)
-    route = Route(variant, graph.program, footprint, plan.sites)
-    kept = []
-    with ready(graph.program.model, slim):
-        for place, step in enumerate(route.steps):
-            if not isinstance(step, Site):
-                continue
-            total = None
-            for number, lane in enumerate(lanes(route, calls, place, kept, budget)):
-                total = _accumulate(total, step, lane, samples, rows_per_unknown, (seed, place, number))
-            _refit(slim, step, total, ridge, towards)
-    return plan
+@dataclass(frozen=True, eq=False)
+class Mender:
+    """Refits nets without streams to the values of the whole net.
+
+    Parameters
+    ----------
+    graph
+        The whole net's graph, with its program.
+    footprint
+        How its values lie in memory, from :func:`~infoflow.pruning.variants.observe`.
+    calibration
+        The samples that mend.
+    ridge
+        Strength of the ridge regression: the penalty is this share of the mean diagonal of a
+        layer's centred Gram matrix, and shrinks towards the weights that the layer has.
+    budget
+        Bytes that values and regressions may take.
+    seed
+        Decides which positions a regression sees, where it does not see all.
+    """
+
+    graph: LayerGraph
+    footprint: Footprint
+    calibration: Calibration
+    ridge: float = RIDGE
+    budget: int = 2 * 10**9
+    seed: int = 0
+
+    def __call__(self, slim: PrunedModel, mender: MenderName) -> Mending:
+        """Refit a net in place, and return what was done.
+
+        Parameters
+        ----------
+        slim
+            The net without streams, as :func:`infoflow.prune` made it of this graph.
+        mender
+            ``"reader"`` refits the layers that read the merges that streams left, and refreshes
+            batch norms behind them. ``"cascade"`` refits every linear layer and convolution
+            behind the cut, in the order of computation.
+
+        Raises
+        ------
+        ActivationError
+            If values are not finite; names the layer. The net is left as it was.
+        PruningError
+            If the net cannot be aligned with the graph, or draws random numbers.
+        """
+        before = {name: value.clone() for name, value in slim.state_dict().items()}
+        try:
+            return self._mend(slim, mender)
+        except BaseException:
+            slim.load_state_dict(before)
+            raise
+
+    def _mend(self, slim: PrunedModel, mender: MenderName) -> Mending:
+        if self.footprint.random:
+            raise PruningError(
+                f"{self.graph.model} draws random numbers in evaluation mode, so that two runs "
+                "cannot be compared; expected a net that gives the same twice. Use mend=None."
+            )
+        whole = self.graph.program
+        first = variant_of(slim, self.graph, self.footprint)
+        layers = {draft.node for draft in self.graph.anatomy.streams.layers}
+        limit = int(self.budget * _SHARE_OF_GRAM)
+        plan = make_plan(first, whole, self.footprint, layers, mender, limit)
+        lineage = slim.lineage
+        assert lineage is not None
+        variant = Variant(first.program, lineage, whole, self.footprint, also=plan.changed)
+        route = Route(variant, whole, self.footprint, plan.sites)
+        few = self._refit_all(slim, route)
+        notes = tuple(few)
+        if few:
+            warnings.warn(f"{few[0]}. See .pruning.mending for all.", PruningWarning, stacklevel=4)
+        return Mending(
+            mender=mender,
+            ridge=self.ridge,
+            samples=self.calibration.count,
+            fingerprint=self.calibration.fingerprint,
+            seed=self.seed,
+            refitted=tuple(site.name for site in plan.sites),
+            left=plan.left,
+            notes=notes,
+        )
+
+    def _refit_all(self, slim: PrunedModel, route: Route) -> list[str]:
+        """Refit site after site; return which had fewer rows than unknowns."""
+        few: list[str] = []
+        kept: list[Lane | None] = []
+        budget = self.budget * (1 - _SHARE_OF_GRAM)
+        with ready(self.graph.program.model, slim):
+            for place, site in enumerate(route.steps):
+                if isinstance(site, torch.fx.Node):
+                    continue
+                found: Moments | None = None
+                for lane in lanes(route, self.calibration.batches, place, kept, budget):
+                    found = self._add(found, site, lane, place)
+                assert found is not None
+                _check_finite(found, site)
+                if found.count <= site.unknowns:
+                    few.append(
+                        f"{site.name} was refitted with {found.count} positions for "
+                        f"{site.unknowns} unknowns; pass more samples in calibrate="
+                    )
+                site.apply(slim, found, self.ridge)
+        return few
+
+    def _add(self, found: Moments | None, site: Site, lane: Lane, place: int) -> Moments | None:
+        """Add the rows of a batch that a regression sees."""
+        count = site.count(lane.look, lane.look_whole)
+        per_sample = count / lane.size
+        share = share_of_rows(site.unknowns, round(per_sample * self.calibration.count))
+        first = round(per_sample * lane.first)
+        chosen = choose_rows(count, first, share, self.seed * 1_000_003 + place)
+        for features, targets in site.pairs(lane.look, lane.look_whole, chosen):
+            found = add(found, moments(features, targets))
+        return found
 
 
-def _accumulate(total, site, lane, samples, per_unknown, seeds):
-    value = lane.look(site.place.value)
-    target = site.target.of(lane.look_whole(site.target.node), lane.look)
-    kernel = site.place.kernel
-    count = row_count(kernel, target)
-    most = max(FEWEST_ROWS, per_unknown * kernel.unknowns)
-    share = min(1.0, most * lane._samples / (samples * count))
-    if share < 1:
-        gen = torch.Generator().manual_seed(hash(seeds) % 2**63)
-        chosen = torch.randperm(count, generator=gen)[: math.ceil(share * count)].sort().values
-    else:
-        chosen = torch.arange(count)
-    chunk = max(1, CHUNK_BYTES // (8 * kernel.groups * (kernel.unknowns + 1)))
-    for x, t in rows(kernel, value, target, chosen, chunk):
-        total = add(total, moments(x, t))
-    return total
-
-
-def _refit(net, site, total, ridge, towards):
-    kernel = site.place.kernel
-    weight = _attribute(net, site.place.weight)
-    start = as_matrices(kernel, weight)
-    if not site.has_intercept:
-        total = about_zero(total)
-    if not bool(total.gram.isfinite().all()):
-        raise ActivationError(f"{site.place.name} not finite")
-    fit = solve(total, ridge, start if towards == "current" else torch.zeros_like(start))
-    new = from_matrices(kernel, fit.weight).to(weight)
-    intercept = fit.intercept.reshape(-1)
-    silent = site.target.silent()
-    if silent is not None and bool(silent.any()):
-        axis = 1 if kernel.kind in ("matrix", "transposed") else 0
-        assert kernel.groups == 1 or kernel.kind != "transposed"
-        keep = silent.nonzero().flatten()
-        new.index_copy_(axis, keep, weight.detach().index_select(axis, keep))
-    with torch.no_grad():
-        if site.place.bias is not None:
-            b = _attribute(net, site.place.bias)
-            new_b = intercept.to(b)
-            b.copy_(new_b if silent is None else torch.where(silent, b, new_b))
-        elif site.norm is not None:
-            m = net.get_submodule(site.norm).running_mean
-            m.sub_(intercept.to(m) if silent is None else torch.where(silent, 0, intercept.to(m)))
-        weight.copy_(new)
+def _check_finite(found: Moments, site: Site) -> None:
+    sums = (found.gram, found.cross, found.feature_mean, found.target_mean)
+    if not all(bool(one.isfinite().all()) for one in sums):
+        raise ActivationError(
+            f"Layer {site.name} reads or gives NaN or infinite values on the samples that mend; "
+            "expected finite ones. Check calibrate=, the weights and the inputs."
+        )

@@ -1,26 +1,58 @@
-"""The layers of a net without streams that a mender refits, each with what it shall compute."""
+"""What is refitted: a layer with weights, or the running statistics of a batch norm."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.tracing.operations import Role, role_of
-from infoflow.pruning.mending.finding import Place, Unmendable, place_of
-from infoflow.pruning.mending.targets import _NORMS, Target, Targets
-from infoflow.pruning.variants import Variant
-from infoflow.pruning.variants.memory import Footprint
+from infoflow.pruning.mending.finding import Look, Place, attribute
+from infoflow.pruning.mending.kernels import as_matrices, from_matrices, row_count, rows
+from infoflow.pruning.mending.regression import Moments, about_zero, solve
+from infoflow.pruning.mending.targets import Target
 
-Mender = Literal["reader", "cascade"]
+_CHUNK_BYTES = 2**26
+
+
+class Site(Protocol):
+    """Something that is refitted from what both nets compute."""
+
+    @property
+    def name(self) -> str:
+        """The module, or the weights."""
+
+    @property
+    def node(self) -> fx.Node:
+        """The node of the net without streams before which it is refitted."""
+
+    @property
+    def reads(self) -> tuple[fx.Node, ...]:
+        """Nodes of the net without streams whose values it needs."""
+
+    @property
+    def wanted(self) -> tuple[fx.Node, ...]:
+        """Nodes of the whole net whose values it needs."""
+
+    @property
+    def unknowns(self) -> int:
+        """Number of unknowns of a regression."""
+
+    def count(self, look: Look, whole: Look) -> int:
+        """Return how many rows a batch has."""
+
+    def pairs(self, look: Look, whole: Look, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield features and targets of chosen rows."""
+
+    def apply(self, net: nn.Module, found: Moments, ridge: float) -> None:
+        """Give the net what fits."""
 
 
 @dataclass(frozen=True)
-class Site:
-    """A layer that is refitted.
+class LayerSite:
+    """A linear layer or convolution that is refitted by ridge regression.
 
     Parameters
     ----------
@@ -38,171 +70,115 @@ class Site:
     norm: str | None = None
 
     @property
-    def has_intercept(self) -> bool:
-        """Whether the regression has an intercept."""
-        return self.place.bias is not None or self.norm is not None
+    def name(self) -> str:
+        """The module, or the weights."""
+        return self.place.name
+
+    @property
+    def node(self) -> fx.Node:
+        """The layer's node."""
+        return self.place.node
+
+    @property
+    def reads(self) -> tuple[fx.Node, ...]:
+        """What the layer reads, and what is added to its output."""
+        return (*self.place.values, *self.target.others)
+
+    @property
+    def wanted(self) -> tuple[fx.Node, ...]:
+        """The value to be learned."""
+        return (self.target.node,)
+
+    @property
+    def unknowns(self) -> int:
+        """Number of weights of one output."""
+        return self.place.kernel.unknowns
+
+    def count(self, look: Look, whole: Look) -> int:
+        """Return the number of positions of all samples."""
+        return row_count(self.place.kernel, whole(self.target.node))
+
+    def pairs(self, look: Look, whole: Look, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what the layer reads and what it shall give."""
+        kernel = self.place.kernel
+        chunk = max(1, _CHUNK_BYTES // (8 * kernel.groups * (kernel.unknowns + 1)))
+        target = self.target.of(whole(self.target.node), look)
+        return rows(kernel, self.place.features(look), target, chosen, chunk)
+
+    def apply(self, net: nn.Module, found: Moments, ridge: float) -> None:
+        """Write new weights into the net's own tensors."""
+        place, kernel = self.place, self.place.kernel
+        weight, bias = place.weights(net)
+        start = as_matrices(kernel, weight)
+        has_intercept = bias is not None or self.norm is not None
+        fit = solve(found if has_intercept else about_zero(found), ridge, start)
+        silent = self.target.silent()
+        stays = None if silent is None else silent.to(weight.device).view(kernel.groups, -1)
+        matrices = fit.weight if stays is None else torch.where(stays[:, None], start, fit.weight)
+        intercept = fit.intercept.reshape(-1)
+        with torch.no_grad():
+            weight.copy_(from_matrices(kernel, matrices).to(weight))
+            if bias is not None:
+                bias.copy_(_unless(silent, intercept.to(bias), bias))
+            elif self.norm is not None:
+                mean: Any = attribute(net, f"{self.norm}.running_mean")
+                mean.copy_(_unless(silent, mean - intercept.to(mean), mean))
+
+
+def _unless(silent: Tensor | None, new: Tensor, old: Tensor) -> Tensor:
+    return new if silent is None else torch.where(silent, old, new)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a mender refits, in the order of computation, and what it leaves, with reasons."""
-
-    sites: tuple[Site, ...]
-    left: tuple[tuple[str, str], ...]
-
-
-def plan_sites(
-    variant: Variant,
-    footprint: Footprint,
-    layers: Iterable[fx.Node],
-    mender: Mender,
-    budget: int,
-    *,
-    sums: bool = True,
-) -> tuple[Plan, frozenset[fx.Node]]:
-    """Return what a mender refits, and the nodes that change with it.
+class NormSite:
+    """A batch norm whose running statistics become those of what it reads now.
 
     Parameters
     ----------
-    variant
-        The net without streams.
-    footprint
-        Of the whole net.
-    layers
-        The whole net's nodes that are the operation of a layer.
-    mender
-        ``"reader"`` or ``"cascade"``.
-    budget
-        Bytes that one regression may use.
+    node
+        The node that calls it.
+    value
+        The node that it reads.
     """
-    places, left = _places(variant, budget)
-    targets = Targets(variant, footprint)
-    changed = frozenset(variant.changed)
-    own_sums = {
-        node: target
-        for node in places
-        if (target := targets.of_sum(node, frozenset())) is not None
-    }
-    changed = _behind(variant.program.nodes, changed | set(own_sums))
-    readers = _readers(variant, places, left, set(layers))
-    chosen: list[Site] = []
-    for node, place in places.items():
-        is_reading = place.value in changed or node in variant.own
-        target = own_sums.get(node)
-        if target is None and (not is_reading or (mender == "reader" and node not in readers)):
-            continue
-        if target is None and sums and mender == "cascade":
-            target = targets.of_sum(node, changed)
-        if target is None:
-            old = variant.whole.get(node)
-            if old is None:
-                continue
-            target = Target(old)
-        chosen.append(Site(place, target, _norm_behind(variant, place)))
-    wanted = readers if mender == "reader" else changed
-    reads = {read for site in chosen for read in site.place.reads}
-    changed = _behind(variant.program.nodes, changed | reads)
-    notes = [(name, why) for node, (name, why) in left.items() if node in wanted]
-    return Plan(tuple(chosen), tuple(dict.fromkeys(notes))), changed
 
+    node: fx.Node
+    value: fx.Node
 
-def _behind(nodes: Iterable[fx.Node], first: Iterable[fx.Node]) -> frozenset[fx.Node]:
-    found = set(first)
-    for node in nodes:
-        if not found.isdisjoint(node.all_input_nodes):
-            found.add(node)
-    return frozenset(found)
+    @property
+    def name(self) -> str:
+        """The module."""
+        return str(self.node.target)
 
+    @property
+    def reads(self) -> tuple[fx.Node, ...]:
+        """What the norm reads."""
+        return (self.value,)
 
-def _places(
-    variant: Variant, budget: int
-) -> tuple[dict[fx.Node, Place], dict[fx.Node, tuple[str, str]]]:
-    """Return all layers that can be refitted, and why others with weights cannot."""
-    net = variant.program.root
-    places: dict[fx.Node, Place] = {}
-    left: dict[fx.Node, tuple[str, str]] = {}
-    uses = _uses(variant.program.nodes, net)
-    for node in variant.program.nodes:
-        try:
-            place = place_of(node, net)
-        except Unmendable as reason:
-            left[node] = (str(node.target), str(reason))
-            continue
-        module = variant.program.module(node)
-        if place is None:
-            if module is not None and role_of(node, module, has_weights=True, value_of_argument=object) is Role.KERNEL:
-                left[node] = (str(node.target), f"{type(module).__name__} has no closed form")
-            continue
-        reason = _obstacle(place, net, uses, budget)
-        if reason:
-            left[node] = (place.name, reason)
-        else:
-            places[node] = place
-    return places, left
+    @property
+    def wanted(self) -> tuple[fx.Node, ...]:
+        """Nothing of the whole net."""
+        return ()
 
+    @property
+    def unknowns(self) -> int:
+        """A mean; the spread follows from it."""
+        return 1
 
-def _uses(nodes: Iterable[fx.Node], net: nn.Module) -> Counter[int]:
-    """Count how often each parameter is used: by calls, reads, and under several names."""
-    named = dict(net.named_modules(remove_duplicate=False))
-    uses: Counter[int] = Counter()
-    for node in nodes:
-        if node.op == "call_module":
-            module = named[str(node.target)]
-            uses.update({id(p) for p in module.parameters()})
-        elif node.op == "get_attr":
-            value = _attribute(net, str(node.target))
-            uses.update([id(value)] * max(1, len(node.users)))
-    return uses
+    def count(self, look: Look, whole: Look) -> int:
+        """Return the number of positions of all samples."""
+        value = look(self.value)
+        return value.numel() // value.shape[1]
 
+    def pairs(self, look: Look, whole: Look, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the value, channel by channel, and no targets."""
+        value = look(self.value).movedim(1, -1)
+        channels = value.reshape(-1, value.shape[-1])[chosen].T.unsqueeze(-1)
+        yield channels, channels[..., :0]
 
-def _attribute(net: nn.Module, name: str) -> Any:
-    place, _, last = name.rpartition(".")
-    return getattr(net.get_submodule(place), last)
-
-
-def _obstacle(place: Place, net: nn.Module, uses: Counter[int], budget: int) -> str:
-    names = [place.weight] + ([] if place.bias is None else [place.bias])
-    if any(uses[id(_attribute(net, name))] > 1 for name in names):
-        return "its weights are used more than once"
-    if not _attribute(net, place.weight).is_floating_point():
-        return "its weights are no floating-point numbers"
-    if place.kernel.gram_bytes > budget:
-        return (
-            f"{place.kernel.unknowns} unknowns need more than the memory budget; raise it to "
-            "refit it"
-        )
-    return ""
-
-
-def _readers(
-    variant: Variant,
-    places: dict[fx.Node, Place],
-    left: dict[fx.Node, tuple[str, str]],
-    layers: set[fx.Node],
-) -> set[fx.Node]:
-    """Return the layers with weights that are reached first from where the nets differ."""
-    found: set[fx.Node] = set()
-    waiting = list(variant.own)
-    seen = set(waiting)
-    while waiting:
-        node = waiting.pop()
-        if node in places or node in left:
-            found.add(node)
-            continue
-        if variant.whole.get(node) in layers:
-            continue
-        waiting += [user for user in node.users if user not in seen]
-        seen.update(node.users)
-    return found
-
-
-def _norm_behind(variant: Variant, place: Place) -> str | None:
-    """Return the batch norm that can take a layer's intercept."""
-    if place.bias is not None or len(place.node.users) != 1:
-        return None
-    (user,) = place.node.users
-    module = variant.program.module(user)
-    if not isinstance(module, _NORMS) or module.running_mean is None:
-        return None
-    calls = sum(variant.program.module(n) is module for n in variant.program.nodes)
-    return str(user.target) if calls == 1 else None
+    def apply(self, net: nn.Module, found: Moments, ridge: float) -> None:
+        """Write mean and variance into the norm's buffers."""
+        norm: Any = net.get_submodule(self.name)
+        variance = found.gram.flatten() / max(found.count - 1, 1)
+        with torch.no_grad():
+            norm.running_mean.copy_(found.feature_mean.flatten().to(norm.running_mean))
+            norm.running_var.copy_(variance.to(norm.running_var))

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.graph.tracing.operations import operation_name
+from infoflow.pruning.mending.finding import Look
 from infoflow.pruning.variants import Variant
 from infoflow.pruning.variants.memory import Footprint, arguments
 
-#: Finds the value of a node of the net without streams.
-Look = Callable[[fx.Node], Tensor]
 #: Undoes one operation: from its result to the value that it read.
 Undo = Callable[[Tensor, Look], Tensor]
 
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+#: Norms that do the same to every sample in evaluation mode.
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _IDLE = {"dropout", "dropout1d", "dropout2d", "dropout3d", "stochastic_depth", "contiguous"}
 _IDLE_MODULES = {"Identity", "DropPath", "StochasticDepth"}
 _RESHAPES = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"}
@@ -77,11 +77,11 @@ class Targets:
         self._shapes = footprint.shapes
         self._position = {node: i for i, node in enumerate(variant.program.nodes)}
 
-    def of_sum(self, node: fx.Node, changed: frozenset[fx.Node]) -> Target | None:
+    def of_sum(self, node: fx.Node, changed: frozenset[fx.Node] = frozenset()) -> Target | None:
         """Return the sum that a layer can learn, None where it is its own value alone.
 
-        A layer learns a sum when an operand of it went, or when another operand is no longer what
-        it was, and only affine operations on single channels lie between.
+        A layer learns a sum when an operand of it went, or when another operand is among the nodes
+        that have ``changed``, and only affine operations on single channels lie between.
         """
         undo: list[Undo] = []
         others: list[fx.Node] = []
@@ -102,7 +102,7 @@ class Targets:
             value, back, other = step
             undo.append(back)
             module = self._variant.program.module(value)
-            norms += [module] if isinstance(module, _NORMS) else []
+            norms += [module] if isinstance(module, NORMS) else []
             others += [] if other is None else [other]
 
     def _is_alike(self, value: fx.Node, role: fx.Node) -> bool:
@@ -135,11 +135,9 @@ class Targets:
         if user.op not in ("call_function", "call_method"):
             return None
         name, given = operation_name(user), arguments(user)
-        if name in _IDLE and given == [value]:
-            return user, _same, None
-        if name in _RESHAPES and given[:1] == [value] and layer.op != "call_module":
-            return None
-        if name in _RESHAPES and given[:1] == [value]:
+        is_whole = name in _IDLE and given == [value]
+        is_first = name == "getitem" and user.args[1] == 0 and user.args[0] is layer
+        if is_whole or is_first or (name in _RESHAPES and self._is_dense(layer)):
             return user, _same, None
         if name == "mul" and len(given) == 2:
             back = self._undo_scale(value, given)
@@ -152,13 +150,19 @@ class Targets:
             return user, _minus(other), other
         return None
 
+    def _is_dense(self, layer: fx.Node) -> bool:
+        """Tell whether a layer's outputs are its last dimension, so that reshapes keep rows."""
+        module = self._variant.program.module(layer)
+        is_linear = isinstance(module, nn.Linear) or operation_name(layer) == "linear"
+        return is_linear or operation_name(layer) in ("addmm", "matmul", "mm")
+
     def _adds_alike(self, user: fx.Node, other: fx.Node) -> bool:
         whole = self._variant.whole
         return other in whole and self._shapes.get(whole[other]) == self._shapes.get(whole[user])
 
     def _undo_module(self, user: fx.Node) -> Undo | None:
         module = self._variant.program.module(user)
-        if isinstance(module, _NORMS) and module.running_var is not None:
+        if isinstance(module, NORMS) and module.running_var is not None:
             return _unnormalised(module)
         is_idle = type(module).__name__ in _IDLE_MODULES
         return _same if is_idle or isinstance(module, nn.modules.dropout._DropoutNd) else None
@@ -200,7 +204,8 @@ def _affine(norm: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
     """Return the factor, the mean and the bias of a batch norm in evaluation mode."""
     state: Mapping[str, Tensor | None] = {**norm._parameters, **norm._buffers}
     mean, variance = state["running_mean"], state["running_var"]
-    assert mean is not None and variance is not None
+    assert mean is not None
+    assert variance is not None
     factor = (variance + float(norm.eps)).rsqrt()  # type: ignore[arg-type]
     weight, bias = state.get("weight"), state.get("bias")
     bias = torch.zeros_like(mean) if bias is None else bias.detach()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,16 +59,24 @@ class Variant:
     """
 
     def __init__(
-        self, program: Program, lineage: Lineage, whole: Program, footprint: Footprint
+        self,
+        program: Program,
+        lineage: Lineage,
+        whole: Program,
+        footprint: Footprint,
+        *,
+        also: Collection[fx.Node] = (),
     ) -> None:
         self.program = program
         self.whole: Mapping[fx.Node, fx.Node] = lineage.origins
         changes = _Changes(program, lineage, whole, footprint)
+        self.own = frozenset(changes.own)
+        changes.own |= set(also)
         nodes, copied = changes.find()
         self.changed = tuple(node for node in program.nodes if node in nodes)
         entries = dict.fromkeys(a for n in self.changed for a in arguments(n) if a not in nodes)
         self._entries = {node: self.whole[node] for node in entries}
-        self._copied = copied
+        self.copied = copied
         self.reads = frozenset(self._entries.values())
         self.random: Mapping[fx.Node, fx.Node] = {
             node: lineage.likes[node]
@@ -86,7 +94,7 @@ class Variant:
         """
         environment = self._interpreter.env = {
             node: map_tensors(torch.clone, values.of[old])
-            if node in self._copied
+            if node in self.copied
             else values.of[old]
             for node, old in self._entries.items()
         }
@@ -120,11 +128,11 @@ class _Changes:
         self._program, self._whole, self._footprint = program, whole, footprint
         self._lineage = lineage
         self._places = {old: node for node, old in lineage.origins.items()}
-        self._own = {node for node in program.nodes if not self._is_same(node)}
+        self.own = {node for node in program.nodes if not self._is_same(node)}
 
     def find(self) -> tuple[set[fx.Node], frozenset[fx.Node]]:
         """Return the changed nodes, and the others that these overwrite."""
-        forced = set(self._own)
+        forced = set(self.own)
         while True:
             changed = self._behind(forced)
             shared, copied = self._overwritten(changed)

@@ -110,9 +110,7 @@ def test_ridge_equals_least_squares_with_rows_for_the_penalty(has_intercept):
     features = torch.randn(1, 300, 7, dtype=torch.float64) * torch.arange(1, 8) + 3
     targets = torch.randn(1, 300, 2, dtype=torch.float64) - 5
     start = torch.randn(1, 7, 2, dtype=torch.float64)
-    found = summed(
-        zip(features.split(64, dim=1), targets.split(64, dim=1), strict=True)
-    )
+    found = summed(zip(features.split(64, dim=1), targets.split(64, dim=1), strict=True))
     fit = solve(found if has_intercept else about_zero(found), 0.01, start)
     x, t = features[0], targets[0]
     if has_intercept:
@@ -155,7 +153,9 @@ def test_features_that_do_not_vary_leave_the_weights():
     start = torch.randn(1, 3, 2, dtype=torch.float64)
     fit = solve(moments(features, targets), 0.01, start)
     torch.testing.assert_close(fit.weight, start)
-    torch.testing.assert_close(features @ fit.weight + fit.intercept, targets.mean(1, True).expand(1, 20, 2))
+    torch.testing.assert_close(
+        features @ fit.weight + fit.intercept, targets.mean(1, True).expand(1, 20, 2)
+    )
 
 
 def test_functional_padding_is_torch_padding():
