@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from infoflow.graph.text_table import as_number
+from infoflow.pruning.mending.record import Mending
 
 How = Literal["cut", "zeroed", "replaced by its mean"]
 
@@ -52,6 +53,8 @@ class Pruning:
         where their readers read them.
     notes
         What else differs from the original.
+    mending
+        What was refitted; None where nobody asked for it.
     """
 
     model: str
@@ -62,6 +65,7 @@ class Pruning:
     multiply_adds_after: int | None = 0
     checks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    mending: Mending | None = None
 
     @property
     def parameters(self) -> int:
@@ -83,6 +87,7 @@ class Pruning:
                 _saved("multiply-adds", self.multiply_adds_before, self.multiply_adds_after),
                 f"compared with the original without them: {', '.join(self.checks) or 'nothing'}",
                 *self.notes,
+                *([] if self.mending is None else [str(self.mending)]),
             ]
         )
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.capture.batches import Batch, Samples
+from infoflow.capture.budget import parse_bytes
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.options import TracingOptions
 from infoflow.graph.running.checks import unwrapped
@@ -25,6 +26,9 @@ from infoflow.interface import (
     warn,
 )
 from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
+from infoflow.pruning.mending.choosing import Mend, Recipe, check_recipe, mend_pruned
+from infoflow.pruning.mending.judging import LossChoice
+from infoflow.pruning.mending.mend import RIDGE
 from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewriting.build import build, in_training
 from infoflow.pruning.rewriting.model import PrunedModel
@@ -45,6 +49,12 @@ def prune(
     mode: RemovalMode = "auto",
     data: Iterable[Any] | None = None,
     reset: Reset = False,
+    mend: Mend = None,
+    calibrate: Iterable[Any] | None = None,
+    loss: LossChoice = "auto",
+    ridge: float = RIDGE,
+    memory_budget: int | float | str = "2GB",
+    seed: int = 0,
     tracing: TracingOptions | None = None,
 ) -> PrunedModel:
     """Return a net without some of its streams; the model is left as it is.
@@ -78,6 +88,26 @@ def prune(
     reset
         True re-initialises every module by its ``reset_parameters``; a function is applied to
         every module, as by ``nn.Module.apply``. The paper trains its smaller nets from scratch.
+    mend
+        What is refitted in closed form to the whole net's own values, without training and without
+        labels. ``"reader"``: the layers that read the merges that streams left; batch norms behind
+        them get the statistics of what they read now. ``"cascade"``: every linear layer and
+        convolution behind the cut, in the order of computation. Where a sum loses an operand, the
+        last layer of the branch that stays learns the whole sum. ``"auto"``: whichever loses least
+        on a quarter of ``calibrate`` that does not mend, the plain cut among them. None: nothing.
+    calibrate
+        A loader of samples that mend; training data will do. About 1,000 are enough for most nets.
+    loss
+        What ``mend="auto"`` chooses by where the samples have labels, as for
+        :func:`infoflow.ablate`; without labels, the divergence from the model's own prediction.
+    ridge
+        Strength of the ridge regression that refits: the penalty is this share of the mean
+        variance of what a layer reads, and shrinks towards the weights that the layer has.
+    memory_budget
+        What mending may use, in bytes or as ``"2GB"``. Values that do not fit are computed again,
+        with the same result; layers whose regression does not fit are left, and named.
+    seed
+        Decides which samples choose, and which positions a regression sees where it sees a part.
     tracing
         Which modules to keep whole or to open, where an example is given: an
         :class:`infoflow.TracingOptions`.
@@ -85,7 +115,8 @@ def prune(
     Returns
     -------
     PrunedModel
-        With ``.pruning``, the account of what was done and saved.
+        With ``.pruning``, the account of what was done and saved; ``.pruning.mending`` has what was
+        refitted. Shapes and names of parameters are those of the plain cut.
 
     Raises
     ------
@@ -93,7 +124,15 @@ def prune(
         If a stream does not exist or its name means two, or an example or data are needed.
     PruningError
         If a stream is the only way to the output, cannot be cut (``mode="cut"``), or the model
-        cannot be replayed or copied, or takes arguments that are no tensors.
+        cannot be replayed or copied, or takes arguments that are no tensors, or samples of
+        ``calibrate`` are not like the example.
+    ActivationError
+        If a layer's values are not finite on ``calibrate``.
+
+    Warns
+    -----
+    PruningWarning
+        If a stream was zeroed and not cut, or a layer was refitted on fewer rows than unknowns.
 
     Examples
     --------
@@ -104,11 +143,20 @@ def prune(
     True
     >>> slim(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 1, 32, 32])
+
+    >>> model, images = UNet(base_channels=2), torch.rand(32, 3, 32, 32)
+    >>> slim = prune(model, "3->17", images[:2], mend="cascade", calibrate=[images])
+    >>> slim.pruning.mending.refitted[:2]
+    ('decoder.2.0', 'decoder.2.2')
     """
     if mode not in ("auto", "cut", "zero", "mean"):
         raise ArgumentError(f"mode must be 'auto', 'cut', 'zero' or 'mean', got {mode!r}.")
     if mode == "mean" and data is None:
         raise ArgumentError("mode='mean' needs data=, a loader to take the mean over, got None.")
+    check_recipe(mend, calibrate, ridge)
+    budget = parse_bytes(memory_budget)
+    if mend is not None and reset:
+        raise ArgumentError("reset= makes new weights, which mend= would refit. Pass one of both.")
     if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
         raise ArgumentTypeError(
             f"model must be a net of its own, got one inside of {type(model).__name__}. Pass "
@@ -124,6 +172,9 @@ def prune(
             raise
         slim = _without(graph, chosen, "zero", None, str(mismatch).partition(". ")[0])
     _warn(slim.pruning.streams)
+    if mend is not None and calibrate is not None:
+        recipe = Recipe(mend, calibrate, loss, ridge, budget, seed)
+        slim.pruning = replace(slim.pruning, mending=mend_pruned(slim, graph, recipe))
     if reset:
         _reset(slim, reset)
     return slim

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
+from torch import fx, nn
 
 from infoflow.graph import LayerGraph
 from infoflow.interface import ActivationError, PruningError, PruningWarning
@@ -113,9 +115,9 @@ class Mender:
         few: list[str] = []
         kept: list[Lane | None] = []
         budget = self.budget * (1 - _SHARE_OF_GRAM)
-        with ready(self.graph.program.model, slim):
+        with ready(self.graph.program.model), evaluating(slim):
             for place, site in enumerate(route.steps):
-                if isinstance(site, torch.fx.Node):
+                if isinstance(site, fx.Node):
                     continue
                 found: Moments | None = None
                 for lane in lanes(route, self.calibration.batches, place, kept, budget):
@@ -140,6 +142,18 @@ class Mender:
         for features, targets in site.pairs(lane.look, lane.look_whole, chosen):
             found = add(found, moments(features, targets))
         return found
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Put a net in evaluation mode and its modules back into theirs; its buffers may change."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _check_finite(found: Moments, site: Site) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -167,7 +167,7 @@ def make_plan(
             if target is not None:
                 sites.append(LayerSite(place, target, _norm_behind(variant, place)))
         if mender == "reader":
-            sites += _norm_sites(variant, node, changed)
+            sites += _norm_sites(variant, node, changed, sites)
     parameters = {read for site in sites for read in _parameters(site)}
     notes = dict.fromkeys(note for node, note in layers.left.items() if node in chosen)
     return Plan(tuple(sites), _behind(nodes, changed | parameters), tuple(notes))
@@ -221,10 +221,18 @@ def _norm_behind(variant: Variant, place: Place) -> str | None:
 
 
 def _norm_sites(
-    variant: Variant, node: fx.Node, changed: Collection[fx.Node]
+    variant: Variant, node: fx.Node, changed: Collection[fx.Node], sites: Sequence[Site]
 ) -> Iterator[NormSite]:
+    """Return the batch norm that a node calls, where what it reads has changed.
+
+    A norm behind which a layer learns a sum keeps its statistics, which the layer was fitted to.
+    """
     value = node.args[0] if node.args else None
-    if isinstance(value, fx.Node) and value in changed and _has_statistics(variant, node):
+    if not isinstance(value, fx.Node) or value not in changed:
+        return
+    module = variant.program.module(node)
+    learned = [n for site in sites if isinstance(site, LayerSite) for n in site.target.norms]
+    if _has_statistics(variant, node) and not any(norm is module for norm in learned):
         yield NormSite(node, value)
 
 
