@@ -51,7 +51,7 @@ def ablate(
     metric: MetricChoice = None,
     loss: LossChoice = "auto",
     streams: StreamName | Iterable[StreamName] = "all",
-    mend: Mend = None,
+    mend: Mend = "auto",
     sets: Sets = "frontier",
     tolerance: float | None = None,
     metric_tolerance: float | None = None,
@@ -163,7 +163,7 @@ def ablate(
 
 def _check(mend: object, sets: object) -> None:
     for name, value, known in (
-        ("mend", mend, (None,)),
+        ("mend", mend, ("auto", "reader", "cascade", None)),
         ("sets", sets, ("frontier", "all", None)),
     ):
         if value not in known:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
 from infoflow.capture.batches import Samples
 from infoflow.pruning.ablation.bench import Bench
-from infoflow.pruning.ablation.nets import Repair
+from infoflow.pruning.ablation.nets import MenderName, Repair
+from infoflow.pruning.mending.calibration import Calibration
+from infoflow.pruning.mending.mend import Mender
+from infoflow.pruning.rewriting.model import PrunedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,4 +34,17 @@ class Refit:
 
 def refit_of(bench: Bench, mending: Samples | None, seed: int) -> Refit:
     """Return what mends: with the samples of ``calibrate=``, or with held-out ones."""
-    raise NotImplementedError
+    if mending is None:
+        held_out = bench.held_out
+        rows = held_out.parts.mend
+        digest = hashlib.sha256(held_out.checksums[rows].tobytes()).hexdigest()[:16]
+        calibration = Calibration(lambda: held_out.batches(rows), len(rows), digest)
+    else:
+        calibration = Calibration.of(mending)
+    refit = Mender(bench.graph, bench.footprint, calibration, budget=bench.budget, seed=seed)
+
+    def repair(slim: PrunedModel, mender: MenderName) -> None:
+        if mender != "plain":
+            slim.pruning = replace(slim.pruning, mending=refit(slim, mender))
+
+    return Refit(repair, calibration.count, calibration.fingerprint)

@@ -8,12 +8,14 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from infoflow.graph.tracing.operations import CONVOLUTIONS, TRANSPOSED, operation_name
+from infoflow.graph.operations.nodes import operation_name
 from infoflow.pruning.mending.kernels import Kernel
 
 #: Finds the value of a node.
 Look = Callable[[fx.Node], Tensor]
 
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED_CONVOLUTIONS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = (
     *("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"),
@@ -88,7 +90,7 @@ def kernel_of_module(module: nn.Module) -> Kernel | None:
     """
     if isinstance(module, nn.Linear):
         return Kernel("linear", tuple(module.weight.shape))
-    if isinstance(module, CONVOLUTIONS):
+    if isinstance(module, _CONVOLUTIONS):
         return _convolution(
             tuple(module.weight.shape),
             module.stride,
@@ -97,7 +99,7 @@ def kernel_of_module(module: nn.Module) -> Kernel | None:
             module.groups,
             "constant" if module.padding_mode == "zeros" else module.padding_mode,
         )
-    if isinstance(module, TRANSPOSED):
+    if isinstance(module, _TRANSPOSED_CONVOLUTIONS):
         shape = tuple(module.weight.shape)
         return _transposed(shape, module.stride, module.padding, module.dilation, module.groups)
     return None
@@ -212,6 +214,8 @@ def _kernel_of_function(
 def _behind_transpose(node: fx.Node) -> tuple[fx.Node, bool]:
     """Return the parameter behind a transposition, and whether there is one."""
     before = node.all_input_nodes
+    if node.op == "get_attr":
+        return node, False
     if operation_name(node) in ("t", "T", "mT", "transpose", "swapaxes") and len(before) == 1:
         return before[0], True
     return node, False

@@ -98,7 +98,7 @@ class Mender:
         few = self._refit_all(slim, route)
         notes = tuple(few)
         if few:
-            warnings.warn(f"{few[0]}. See .pruning.mending for all.", PruningWarning, stacklevel=4)
+            warnings.warn(f"{few[0]}. See .pruning.mending for all.", PruningWarning, stacklevel=2)
         return Mending(
             mender=mender,
             ridge=self.ridge,

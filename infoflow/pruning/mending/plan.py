@@ -9,7 +9,8 @@ from typing import Literal
 
 from torch import fx, nn
 
-from infoflow.graph.tracing.operations import Role, role_of
+from infoflow.graph.operations.nodes import role_of
+from infoflow.graph.operations.record import Role
 from infoflow.graph.tracing.program import Program
 from infoflow.pruning.mending.attention import attention_parts
 from infoflow.pruning.mending.finding import Place, UnmendableError, attribute, place_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.tracing.operations import operation_name
+from infoflow.graph.operations.nodes import operation_name
 from infoflow.pruning.mending.finding import Look
 from infoflow.pruning.variants import Variant
 from infoflow.pruning.variants.memory import Footprint, arguments

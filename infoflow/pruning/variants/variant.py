@@ -44,11 +44,17 @@ class Variant:
         The whole net's program.
     footprint
         How the whole net's values lie in memory, from :func:`observe`.
+    also
+        Nodes that count as changed although they are not, since their weights will be.
 
     Attributes
     ----------
     program
         As given.
+    own
+        The nodes that do something else than the whole net's, or do it to other nodes.
+    copied
+        Unchanged values that changed nodes overwrite.
     whole
         For each node that keeps its place, the node of the whole net's program.
     changed

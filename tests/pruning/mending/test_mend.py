@@ -453,3 +453,29 @@ def test_wrong_arguments_get_a_sentence(unet, options, error, message):
     net, value = unet
     with pytest.raises(error, match=message):
         infoflow.prune(net, "3->17", value[:2], **options)
+
+
+def test_prune_makes_the_very_net_that_ablate_judged():
+    """The same loader, seed and mender: the loss that ablate reports is that of the net."""
+    torch.manual_seed(0)
+    value, fresh = images(96), images(192, seed=5)
+    net = settled(Residual(), value)
+    labels = outputs(net, fresh).argmax(1)
+    held_out = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(fresh, labels), batch_size=32
+    )
+    calibrate = list(value.split(24))
+    found = infoflow.ablate(
+        net, held_out, calibrate=calibrate, mend="cascade", progress=False, sets=None
+    )
+    row = next(row for row in found.rows if row.skip.name == "stem->add")
+    assert row.mender == "cascade"
+    slim = infoflow.prune(net, "stem->add", value[:2], mend="cascade", calibrate=calibrate)
+    judged = found.dataset.attrs
+    assert slim.pruning.mending.fingerprint == judged["mending_fingerprint"]
+    rows = [i for i, role in enumerate(found.dataset.role.values) if role == "judge"]
+    losses = [
+        functional.cross_entropy(outputs(one, fresh[rows]), labels[rows]) for one in (slim, net)
+    ]
+    bits = float(losses[0] - losses[1]) / torch.log(torch.tensor(2.0))
+    assert float(bits) == pytest.approx(row.mended.value, abs=1e-9)
