@@ -133,6 +133,7 @@ class _Changes:
     ) -> None:
         self._program, self._whole, self._footprint = program, whole, footprint
         self._lineage = lineage
+        self._is_shared = program.root is whole.root
         self._places = {old: node for node, old in lineage.origins.items()}
         self.own = {node for node in program.nodes if not self._is_same(node)}
 
@@ -183,6 +184,8 @@ class _Changes:
             return bool(self._as_whole(node.args[:1]) == tuple(old.args[:1]))
         if node.op != old.op or self._as_whole((node.args, node.kwargs)) != (old.args, old.kwargs):
             return False
+        if self._is_shared and node.target == old.target:
+            return True
         if node.op == "call_module":
             return _are_same(self._program.module(node), self._whole.module(old))
         if node.op == "get_attr":
