@@ -38,9 +38,18 @@ if TYPE_CHECKING:
         usable_information,
     )
     from infoflow.estimators.statistics import Codes, Distances, Draws, Values
-    from infoflow.flow import FlowResult, Tracker, analyze, paper_schedule, plan
+    from infoflow.flow import (
+        FlowResult,
+        MeasurementPlan,
+        Tracker,
+        analyze,
+        paper_schedule,
+        plan,
+    )
+    from infoflow.flow.audit import Audit
     from infoflow.flow.probe_result import ProbeResult
     from infoflow.flow.probing import probe
+    from infoflow.flow.unit_entropies import UnitEntropies
     from infoflow.flow.units import layer_unit_entropies
     from infoflow.flow.usable_result import StreamBits, UsableStreams
     from infoflow.flow.usable_streams import usable_streams
@@ -85,8 +94,8 @@ if TYPE_CHECKING:
         suggest_pruning,
         verify_pruning,
     )
-    from infoflow.results import Result, Table, concat, load
-    from infoflow.validation import validate
+    from infoflow.results import Fact, Result, Table, concat, load
+    from infoflow.validation import Validation, validate
 
 __version__ = "0.1.0"
 
@@ -125,6 +134,9 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("StreamBits", "UsableStreams"), "flow.usable_result"),
     "ProbeResult": "flow.probe_result",
     "probe": "flow.probing",
+    "Audit": "flow.audit",
+    "MeasurementPlan": "flow.cost_plan",
+    "UnitEntropies": "flow.unit_entropies",
     **dict.fromkeys(("FlowResult", "Tracker", "analyze", "paper_schedule", "plan"), "flow"),
     **dict.fromkeys(("LayerGraph", "trace"), "graph"),
     **dict.fromkeys(("Collector", "Estimate", "Estimator", "Statistic"), "interface"),
@@ -136,8 +148,8 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),
     **dict.fromkeys(("Ablation", "ablate"), "pruning"),
     **dict.fromkeys(("prune", "suggest_pruning", "verify_pruning"), "pruning"),
-    **dict.fromkeys(("Result", "Table", "concat", "load"), "results"),
-    "validate": "validation",
+    **dict.fromkeys(("Fact", "Result", "Table", "concat", "load"), "results"),
+    **dict.fromkeys(("Validation", "validate"), "validation"),
 }
 
 __all__ = [
@@ -147,6 +159,7 @@ __all__ = [
     "ActivationError",
     "ArgumentError",
     "ArgumentTypeError",
+    "Audit",
     "Binning",
     "ClassLabels",
     "Coarsening",
@@ -159,6 +172,7 @@ __all__ = [
     "EqualMassBinning",
     "Estimate",
     "Estimator",
+    "Fact",
     "FlowResult",
     "HighDimensionWarning",
     "InfoflowError",
@@ -168,6 +182,7 @@ __all__ = [
     "LayerGraph",
     "LayerNotFoundError",
     "LoaderError",
+    "MeasurementPlan",
     "MemoryBudgetError",
     "Merge",
     "NoisyNet",
@@ -193,10 +208,12 @@ __all__ = [
     "TargetError",
     "TracingOptions",
     "Tracker",
+    "UnitEntropies",
     "UnmeasurableWarning",
     "UntraceableModelError",
     "UsableInformation",
     "UsableStreams",
+    "Validation",
     "Values",
     "Verification",
     "ablate",

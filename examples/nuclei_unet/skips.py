@@ -88,7 +88,7 @@ def readings(model: UNet, data: Nuclei, clusters: int, pixels: int) -> dict[str,
     for merge in result.graph.merges:
         (skip,) = merge.skips
         one = result.streams.isel(epoch=0).sel(stream=skip.name)
-        row = next(r for r in usable.rows if (r.merge, r.stream) == (merge.name, skip.source))
+        row = next(r for r in usable.rows if (r.merge, r.source) == (merge.name, skip.source))
         found[skip_name(skip)] = {
             "I(Y; main stream)": float(result.iym.sel(epoch=0, layer=merge.main)),
             "its ceiling": float(result.dataset["iym_ceiling"][0]),

@@ -7,7 +7,7 @@ and 5.2, Figs. 6 to 8.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from infoflow.estimators.classes import as_classes, as_tensor
 from infoflow.estimators.noise import check_positive
 from infoflow.interface import ActivationError, ArgumentError, TargetError
+from infoflow.results import Fact, Result
 
 Array = NDArray[np.float64]
 _LARGEST_BIN = 2**31 - 1
@@ -126,8 +127,7 @@ class UnitCounts:
         return (samples.log2() - surprise / samples).clamp(min=0.0)
 
 
-@dataclass(frozen=True, eq=False)
-class DistanceHistograms:
+class DistanceHistograms(Result):
     """Distances between samples of one class, and of different classes.
 
     Attributes
@@ -143,20 +143,39 @@ class DistanceHistograms:
         Median distance of either kind, NaN where there is no such pair.
     """
 
-    edges: Array
-    within: Array
-    between: Array
-    within_pairs: int
-    between_pairs: int
-    within_median: float
-    between_median: float
+    needs = ("low", "high", "within", "between")
+    dims = ("bin",)
+    always = ("within", "between")
+    within_pairs, between_pairs = Fact(int), Fact(int)
+    within_median, between_median = Fact(float), Fact(float)
 
-    def __str__(self) -> str:
+    @property
+    def edges(self) -> Array:
+        """Edges of the bins."""
+        bins = self.single().dataset
+        return np.append(bins["low"].values, bins["high"].values[-1:])
+
+    @property
+    def within(self) -> Array:
+        """Shares of the pairs within classes."""
+        return np.asarray(self.single().dataset["within"].values)
+
+    @property
+    def between(self) -> Array:
+        """Shares of the pairs between classes."""
+        return np.asarray(self.single().dataset["between"].values)
+
+    def title(self) -> str:
+        """Return the median distances."""
         return (
             f"within classes: median distance {self.within_median:.4g} "
             f"({self.within_pairs} pairs); between classes: {self.between_median:.4g} "
             f"({self.between_pairs} pairs)"
         )
+
+    def table(self) -> str:
+        """Return the median distances."""
+        return self.title()
 
 
 def distance_histograms(
@@ -204,16 +223,18 @@ def distance_histograms(
     if not len(apart):
         raise TargetError("labels and distances must be of at least 2 samples, got 1.")
     edges = np.linspace(0.0, float(apart.max()) or 1.0, bins + 1)
-    within, between = apart[same], apart[~same]
-    return DistanceHistograms(
-        edges=edges,
-        within=_shares(within, edges),
-        between=_shares(between, edges),
-        within_pairs=len(within),
-        between_pairs=len(between),
-        within_median=float(np.median(within)) if len(within) else math.nan,
-        between_median=float(np.median(between)) if len(between) else math.nan,
-    )
+    kinds = {"within": apart[same], "between": apart[~same]}
+    import xarray as xr  # late, since estimators of arrays do without it
+
+    variables: dict[str, Any] = {
+        name: ("bin", _shares(found, edges), {"long_name": f"share of pairs {name} classes"})
+        for name, found in kinds.items()
+    }
+    for name, found in kinds.items():
+        variables[f"{name}_pairs"] = ((), len(found))
+        variables[f"{name}_median"] = ((), float(np.median(found)) if len(found) else math.nan)
+    bounds = {"low": ("bin", edges[:-1]), "high": ("bin", edges[1:])}
+    return DistanceHistograms(xr.Dataset({**bounds, **variables}))
 
 
 def _shares(distances: Array, edges: Array) -> Array:

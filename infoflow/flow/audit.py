@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import xarray as xr
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.text_table import align
+from infoflow.results import Fact, Table
 
 AuditFinding = Literal["holds", "within interval", "noise model", "estimator", "merge"]
 
@@ -31,6 +32,8 @@ _ROUNDING = 1e-9
 _QUANTILE = 1.96
 #: The table leaves out rises that its digits would not show.
 _SHOWN = 0.001
+#: The fields that are information.
+_NUMBERS = ("before_value", "before_low", "before_high", "value", "low", "high")
 _SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
 
 
@@ -75,22 +78,19 @@ class AuditRow:
         return self.value - self.before_value
 
 
-@dataclass(frozen=True)
-class Audit(Sequence[AuditRow]):
+class Audit(Table[AuditRow]):
     """All comparisons of one epoch; ``print`` shows the rises as a short table.
 
-    Parameters
+    Attributes
     ----------
-    model, unit, epoch
-        Of the result.
     rows
         Every pair of a dominator and a layer, and every rise from a stream across its merge.
+    epoch
+        Of the result.
     """
 
-    model: str
-    unit: str
-    epoch: int
-    rows: tuple[AuditRow, ...]
+    dims = ("comparison",)
+    epoch = Fact(int)
 
     @property
     def violations(self) -> tuple[AuditRow, ...]:
@@ -101,26 +101,8 @@ class Audit(Sequence[AuditRow]):
         """Return how many rows have a finding."""
         return sum(row.finding == value for row in self.rows)
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, index: int) -> AuditRow: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[AuditRow, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> AuditRow | tuple[AuditRow, ...]:
-        return self.rows[index]
-
-    def __iter__(self) -> Iterator[AuditRow]:
-        return iter(self.rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists, strings and numbers."""
-        return {**asdict(self), "rows": [asdict(row) for row in self.rows]}
-
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return the counts of all findings, and the largest rise to each layer."""
         return _table(self)
 
 
@@ -152,7 +134,9 @@ def audit(dataset: xr.Dataset, graph: LayerGraph, epoch: int) -> Audit:
         rises += [row(source, layer, "merge") for source, layer in _across_merges(graph, known)]
     finite = [row for row in [*rows, *rises] if row.rise == row.rise]
     kept = tuple(row for row in finite if row.finding != "merge" or row.rise > _ROUNDING)
-    return Audit(graph.model, str(dataset["ixm"].attrs["units"]), epoch, kept)
+    unit = str(dataset["ixm"].attrs["units"])
+    units = dict.fromkeys(_NUMBERS, unit)
+    return Audit.of(kept, units=units, model=graph.model, unit=unit, epoch=epoch)
 
 
 def _dominators(graph: LayerGraph, layer: str) -> list[str]:

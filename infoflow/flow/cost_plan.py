@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
 from infoflow.capture.collect import value_dtype
@@ -21,6 +21,8 @@ from infoflow.graph import LayerGraph
 from infoflow.graph.selection import LayerChoice
 from infoflow.graph.text_table import as_number
 from infoflow.interface import ArgumentError, Estimator, KernelNoise, Layer, total
+from infoflow.results import Fact, Result
+from infoflow.results.facts import if_known
 
 #: A float64 multiply-add of a product costs as much as so many of the net's own, in float32.
 _PRODUCT = 2.0
@@ -28,14 +30,13 @@ _PRODUCT = 2.0
 _FOLD = 30.0
 
 
-@dataclass(frozen=True)
-class MeasurementPlan:
+class MeasurementPlan(Result):
     """What a measurement will do and cost.
 
-    Parameters
+    Attributes
     ----------
-    model, samples, layers
-        The net's name, the number of samples, and of measured layers.
+    samples, layers
+        Number of samples, and of measured layers.
     capture
         How statistics are collected: exact, or from sketches.
     passes
@@ -51,25 +52,25 @@ class MeasurementPlan:
         Bytes above the model's own, at most.
     """
 
-    model: str
-    samples: int
-    layers: int
-    capture: str
-    passes: int
-    forward: float | None
-    extra: float
-    relative_time: float | None
-    memory: int
+    samples, layers, passes, memory = Fact(int), Fact(int), Fact(int), Fact(int)
+    extra, forward, relative_time = Fact(float), Fact(if_known), Fact(if_known)
+    capture = Fact(str)
+
+    def title(self) -> str:
+        """Return the net, and how much will be measured."""
+        return f"{self.model}: {self.layers} layers for {self.samples} samples"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain strings and numbers."""
-        return asdict(self)
+        names = ("model", "samples", "layers", "capture", *_COSTS)
+        return {name: getattr(self, name) for name in names}
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return what it costs, line by line."""
         passes = "1 pass" if self.passes == 1 else f"{self.passes} passes"
         return "\n".join(
             [
-                f"{self.model}: {self.layers} layers for {self.samples} samples",
+                self.title(),
                 f"Capture: {self.capture}, {passes} over the samples",
                 f"Forward pass: {as_number(self.forward, '.3g')} multiply-adds; "
                 f"for the statistics: as much as {self.extra:.3g}",
@@ -77,6 +78,16 @@ class MeasurementPlan:
                 f"Memory above the model's own: at most {format_bytes(self.memory)}",
             ]
         )
+
+
+#: The costs, with their units.
+_COSTS = {
+    "passes": "1",
+    "forward": "multiply-adds",
+    "extra": "multiply-adds",
+    "relative_time": "forward passes",
+    "memory": "bytes",
+}
 
 
 def plan(
@@ -152,17 +163,15 @@ def plan(
     relative = None
     if forward is not None and every_pass is not None:
         relative = (every_pass * samples + extra) / max(forward, 1.0)
-    return MeasurementPlan(
-        graph.model,
-        samples,
-        len(measured),
-        str(strategy),
-        strategy.passes,
-        forward,
-        extra,
-        relative,
-        kept + _memory(measured, samples, chosen, strategy, budget, value_dtype(graph).itemsize),
-    )
+    memory = _memory(measured, samples, chosen, strategy, budget, value_dtype(graph).itemsize)
+    costs = (strategy.passes, forward, extra, relative, kept + memory)
+    variables = {
+        name: ((), np.nan if cost is None else cost, {"units": unit})
+        for (name, unit), cost in zip(_COSTS.items(), costs, strict=True)
+    }
+    about = {"model": graph.model, "capture": str(strategy)}
+    sizes = {"samples": ((), samples), "layers": ((), len(measured))}
+    return MeasurementPlan(xr.Dataset({**sizes, **variables}, attrs=about))
 
 
 def _passes_cost(

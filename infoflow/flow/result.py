@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
@@ -25,9 +23,9 @@ from infoflow.flow.dataset import (
 from infoflow.flow.measure import Measurement
 from infoflow.flow.result_table import result_table
 from infoflow.flow.sweep import OrderChange, order_changes
-from infoflow.graph import LayerGraph
-from infoflow.interface import ArgumentError, Estimator, InfoflowError, ResultFileError, Unit
-from infoflow.results import Result, concat
+from infoflow.graph.net_result import NetResult
+from infoflow.interface import ArgumentError, Estimator, InfoflowError, Unit
+from infoflow.results import concat
 from infoflow.results.frame import tidy_frame
 from infoflow.results.plain import plain
 
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FlowResult(Result):
+class FlowResult(NetResult):
     """What :func:`infoflow.analyze` and :class:`infoflow.Tracker` measured.
 
     Parameters
@@ -62,16 +60,10 @@ class FlowResult(Result):
     FlowResult(UNet: 23 layers, 1 epoch, in bits)
     """
 
-    graph: LayerGraph
-
     needs = NEEDED
     dims = ("epoch", "layer")
     always = ("ixm", "iym")
-    agree = (*Result.agree, "estimator", "capture")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "graph", self.graph.released())
+    agree = (*NetResult.agree, "estimator", "capture")
 
     @property
     def ixm(self) -> xr.DataArray:
@@ -197,22 +189,10 @@ class FlowResult(Result):
             return tidy_frame(self.dataset[sweeps], dims[rows], self.joined_along, sweeps)
         return tidy_frame(self.streams, dims[rows], self.joined_along, ("all", "rest", "added"))
 
-    def stored(self) -> xr.Dataset:
-        """Return the dataset with the graph as JSON."""
-        # a variable, since an HDF5 attribute may not exceed 64 kB, and a DenseNet's graph does
-        return self.dataset.assign(graph=json.dumps(self.graph.to_dict()))
-
     @classmethod
-    def from_stored(cls, dataset: xr.Dataset, path: Path) -> Self:
-        """Return the result that :meth:`stored` gave; a ResultFileError where it is damaged."""
-        try:
-            graph = LayerGraph.from_dict(json.loads(dataset["graph"].item()))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ResultFileError(
-                f"{path} lacks the layer graph of an infoflow result, or holds a damaged one "
-                f"({type(error).__name__}). Measure again, or take the file from a complete copy."
-            ) from error
-        return cls(with_missing(dataset.drop_vars("graph")), graph)
+    def completed(cls, dataset: xr.Dataset) -> xr.Dataset:
+        """Return a stored dataset with what older files lack."""
+        return with_missing(dataset)
 
     def to_dict(self, epoch: int | None = None) -> dict[str, Any]:
         """Return one epoch (the last, unless said otherwise) as plain lists and numbers."""

@@ -11,6 +11,7 @@ from infoflow.capture.options import ReadingOptions
 from infoflow.capture.session import open_session
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.clusters import UnitCounts
+from infoflow.flow.unit_entropies import UnitEntropies, entropies_of
 from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice
@@ -29,7 +30,7 @@ def layer_unit_entropies(
     seed: int = 0,
     device: str | None = None,
     progress: bool | None = None,
-) -> dict[str, Tensor]:
+) -> UnitEntropies:
     """Return H(Bin(m)) of every unit of the chosen layers, in bits, from one pass over a loader.
 
     Memory grows with the pairs of a unit and a bin that occur, 16 bytes each: choose few layers, or
@@ -48,8 +49,9 @@ def layer_unit_entropies(
 
     Returns
     -------
-    dict of str to Tensor
-        Layer name to entropies of its units, float64, of the shape of one sample's value.
+    UnitEntropies
+        A mapping from the name of a layer to the entropies of its units, a float64 tensor of the
+        shape of one sample's value.
 
     Raises
     ------
@@ -90,4 +92,5 @@ def layer_unit_entropies(
             for batch in session.samples.batches():
                 session.graph.visit(batch.call, chosen, count)
                 bar.update()
-    return {layer.name: counts[layer.name].entropies().view(layer.shape) for layer in chosen}
+    found = {layer.name: counts[layer.name].entropies().view(layer.shape) for layer in chosen}
+    return entropies_of(found, session.graph.model, bin_size)

@@ -17,7 +17,7 @@ from infoflow.capture.session import open_session
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.probe_task import Family, ProbeTask, as_features, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
-from infoflow.flow.usable_result import StreamBits, UsableStreams
+from infoflow.flow.usable_result import StreamBits, UsableStreams, streams_of
 from infoflow.graph import LayerGraph
 from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce, channels_first
@@ -83,7 +83,7 @@ def usable_streams(
     Returns
     -------
     UsableStreams
-        ``print`` shows a table; ``.to_dataset()`` gives arrays.
+        ``print`` shows a table; ``.dataset`` has arrays by stream.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def usable_streams(
     >>> found = usable_streams(
     ...     UNet(base_channels=2), loader, family="linear", merges=["decoder.3.0"], progress=False
     ... )
-    >>> [(row.stream, row.is_main) for row in found.rows]
+    >>> [(row.source, row.is_main) for row in found.rows]
     [('encoder.0.2', False), ('upsample.3', True)]
     """
     if family is not None:
@@ -125,7 +125,7 @@ def usable_streams(
             for merge in chosen:
                 features = _features(graph, samples, merge, question, known)
                 rows += _Bits(features, question, known, bar).of(merge)
-    return UsableStreams(tuple(rows))
+    return streams_of(rows, graph.model)
 
 
 def _sizes(graph: LayerGraph, call: Arguments) -> dict[str, tuple[int, int]]:
@@ -252,7 +252,7 @@ class _Bits:
             rows.append(
                 StreamBits(
                     merge=merge.name,
-                    stream=stream,
+                    source=stream,
                     is_main=stream == merge.main,
                     alone=self._gain(self._losses(()), self._losses((stream,))),
                     rest=self._gain(self._losses(()), rest),

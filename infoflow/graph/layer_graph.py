@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import networkx as nx
 import torch
 from torch import Tensor
 
 from infoflow.graph.builders import Anatomy
+from infoflow.graph.forms import as_dataset, as_dict, as_networkx, fields_of
 from infoflow.graph.reduce import Reduce, reduce_positions
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.model_state import evaluation_mode
@@ -21,10 +24,26 @@ from infoflow.graph.selection import not_found, select_layers
 from infoflow.graph.text_table import graph_table
 from infoflow.graph.tracing.program import Program, per_sample
 from infoflow.graph.tracing.source import Source
-from infoflow.interface import ActivationError, InfoflowError, Layer, Merge, Skip, Verification
+from infoflow.interface import (
+    ActivationError,
+    ArgumentError,
+    InfoflowError,
+    Layer,
+    Merge,
+    ResultFileError,
+    Skip,
+    Verification,
+)
+from infoflow.results import Result
+from infoflow.results.columns import readable
+from infoflow.results.frame import tidy_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 
-class LayerGraph:
+class LayerGraph(Result):
     """Layers, streams and merges of one net.
 
     Made by :func:`infoflow.trace`. A graph that was read from a file has all names and numbers, but
@@ -52,6 +71,8 @@ class LayerGraph:
     reduce
         What of values with positions is measured, as given to :func:`infoflow.trace`.
     """
+
+    dims = ("layer",)
 
     def __init__(
         self,
@@ -271,65 +292,79 @@ class LayerGraph:
 
     # ------------------------------------------------------------------------------ other forms
 
+    @cached_property
+    def dataset(self) -> xr.Dataset:
+        """The layers, by name, with what :class:`Layer` says of each."""
+        return as_dataset(self)
+
+    def with_dataset(self, dataset: xr.Dataset) -> Self:
+        """Raise an ArgumentError: a graph is what a net is, and its layers are no numbers."""
+        raise ArgumentError(
+            f"The graph of {self.model} is no measurement, so it is not joined, cut or converted. "
+            "Choose layers with graph.select(layers)."
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a tidy pandas frame, one row for each layer."""
+        return tidy_frame(readable(self.dataset, Layer, "layer"), self.dims, (), ("kind",))
+
     def to_networkx(self) -> nx.DiGraph:
         """Return inputs and layers as nodes, streams as edges.
 
         Nodes carry the fields of :class:`Layer`; inputs have ``kind="input"``. Edges into a place
         where streams meet carry ``merge`` (its name) and ``skip`` (True or False).
         """
-        graph = nx.DiGraph(model=self.model)
-        graph.add_nodes_from((name, {"kind": "input", "index": None}) for name in self.inputs)
-        for layer in self.layers:
-            graph.add_node(layer.name, **asdict(layer))
-            graph.add_edges_from((source, layer.name) for source in layer.streams)
-        for merge in self.merges:
-            for source in merge.streams:
-                for reader in merge.layers:
-                    graph.add_edge(source, reader, merge=merge.name, skip=source != merge.main)
-        return graph
+        return as_networkx(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, from which :meth:`from_dict` makes it again."""
-        return {
-            "model": self.model,
-            "inputs": list(self.inputs),
-            "layers": [asdict(layer) for layer in self.layers],
-            "merges": [asdict(merge) for merge in self.merges],
-            "outputs": list(self.outputs),
-            "dominators": self.dominators,
-            "unmeasurable": self.unmeasurable,
-            "verification": asdict(self.verification),
-            "reduce": self.reduce,
-        }
+        return as_dict(self)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> LayerGraph:
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Make a graph, without its program, from what :meth:`to_dict` returned."""
-        return cls(
-            model=data["model"],
-            inputs=tuple(data["inputs"]),
-            layers=tuple(Layer(**_tuples(layer)) for layer in data["layers"]),
-            merges=tuple(_merge_from_dict(merge) for merge in data["merges"]),
-            outputs=tuple(data["outputs"]),
-            dominators=data["dominators"],
-            # files of the first version lack these
-            unmeasurable=data.get("unmeasurable", {}),
-            verification=Verification(
-                **_tuples(data.get("verification", {"label": "exact", "tracer": "symbolic"}))
-            ),
-            reduce=data.get("reduce", "flatten"),
-        )
+        return cls(**fields_of(data))
 
-    def __repr__(self) -> str:
+    def stored(self) -> xr.Dataset:
+        """Return the layers, with the whole graph as JSON."""
+        about = {"infoflow_kind": self.kind, "infoflow_schema": self.schema}
+        return self.dataset.assign(graph=self.to_json()).assign_attrs(about)
+
+    def to_json(self) -> xr.Variable:
+        """Return the whole graph as a variable: an HDF5 attribute holds 64 kB at most."""
+        import xarray as xr
+
+        return xr.Variable((), json.dumps(self.to_dict()))
+
+    @classmethod
+    def from_stored(cls, dataset: xr.Dataset, path: Path) -> Self:
+        """Return the graph, without its program; a ResultFileError where it is damaged."""
+        try:
+            return cls.from_dict(json.loads(dataset["graph"].item()))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResultFileError(
+                f"{path} lacks the layer graph of an infoflow result, or holds a damaged one "
+                f"({type(error).__name__}). Measure again, or take the file from a complete copy."
+            ) from error
+
+    def title(self) -> str:
+        """Return how many layers, merges and skips there are."""
         return (
-            f"LayerGraph({self.model}: {len(self.layers)} layers, {len(self.merges)} merges, "
-            f"{len(self.skips)} skips)"
+            f"{self.model}: {len(self.layers)} layers, {len(self.merges)} merges, "
+            f"{len(self.skips)} skips"
         )
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return a line for each layer and each merge."""
         return graph_table(
             self.model, self.layers, self.merges, self.verification, self.unmeasurable
         )
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 def _not_per_sample(layer: Layer, reason: str) -> ActivationError:
@@ -337,14 +372,3 @@ def _not_per_sample(layer: Layer, reason: str) -> ActivationError:
         f"Layer {layer.name} ({layer.index}) cannot be measured: {reason}. Expected one row per "
         "sample along the first dimension: use batch_first=True, or choose other layers=."
     )
-
-
-def _merge_from_dict(fields: Mapping[str, Any]) -> Merge:
-    skips = [Skip(**skip) for skip in fields["skips"]]
-    branch = fields.get("branch")
-    whole = {**fields, "skips": skips, "branch": None if branch is None else Skip(**branch)}
-    return Merge(**_tuples(whole))
-
-
-def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}

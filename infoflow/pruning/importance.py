@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import xarray as xr
+
 from infoflow.flow.result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import Skip
@@ -45,7 +47,7 @@ def readings_of(
         if value is not None and not math.isnan(value):
             found.setdefault(reading, {})[stream] = float(value)
 
-    bits = {} if usable is None else {(r.stream, r.merge): r for r in usable.rows}
+    bits = {} if usable is None else {(r.source, r.merge): r for r in usable.rows}
     measured = _measured_streams(result)
     for row in rows:
         name = row.skip.name
@@ -64,6 +66,30 @@ def readings_of(
             note(USABLE_ADDED, name, one.added.value)
             note(USABLE_ALONE, name, one.alone.value)
     return found
+
+
+def readings_variable(
+    readings: Mapping[str, Mapping[str, float]], streams: Sequence[str]
+) -> dict[str, xr.DataArray]:
+    """Return readings as an array, NaN where one says nothing of a stream; none of none."""
+    if not readings:
+        return {}
+    values = [[known.get(stream, math.nan) for stream in streams] for known in readings.values()]
+    array = xr.DataArray(values, {"reading": list(readings), "stream": list(streams)})
+    return {"readings": array}
+
+
+def readings_in(dataset: xr.Dataset) -> Mapping[str, Mapping[str, float]]:
+    """Return the readings that :func:`readings_variable` made an array of."""
+    if "readings" not in dataset:
+        return {}
+    streams = [str(name) for name in dataset["stream"].values]
+    return {
+        str(name): {s: v for s, v in zip(streams, values, strict=True) if not math.isnan(v)}
+        for name, values in zip(
+            dataset["reading"].values, dataset["readings"].values.tolist(), strict=True
+        )
+    }
 
 
 def _measured_streams(result: FlowResult) -> frozenset[str]:

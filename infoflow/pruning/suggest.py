@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, overload
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from infoflow.flow.result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
-from infoflow.graph import LayerGraph
+from infoflow.graph.net_result import NetResult
 from infoflow.interface import ArgumentError, Merge, Skip, TargetError
 from infoflow.pruning.advice_table import advice_table
 from infoflow.pruning.choice import StreamNames, candidates
-from infoflow.pruning.importance import readings_of
+from infoflow.pruning.importance import readings_in, readings_of, readings_variable
 from infoflow.pruning.verdicts import (
     CUT,
     REDESIGN,
@@ -26,6 +26,7 @@ from infoflow.pruning.verdicts import (
     before_merge,
     usable_addition,
 )
+from infoflow.results import Table
 
 CAUTION = (
     "The two answers can be opposite, and each is about one stream while all others stay. In "
@@ -69,33 +70,28 @@ class StreamAdvice:
         return f"{self.skip}: {self.redesign} in a redesign, {self.cut} as a cut"
 
 
-@dataclass(frozen=True)
-class PruningAdvice(Sequence[StreamAdvice]):
+@dataclass(frozen=True, eq=False, repr=False)
+class PruningAdvice(NetResult, Table[StreamAdvice]):
     """Advice for every stream that could go; ``print`` shows it as a table.
 
-    Parameters
+    Attributes
     ----------
-    model
-        Class name of the model.
-    unit
-        ``"bits"`` or ``"nats"``.
-    streams
+    rows
         One row per stream, merge by merge: every skip connection, and, where streams are added or
         multiplied, the main stream, without which the block or the gate would be gone.
     graph
         The graph of the result that the advice is from.
-    readings
-        By the name of a reading and of a stream, how much the stream is needed by that reading;
-        what :func:`infoflow.verify_pruning` compares with measured damage.
     """
 
-    model: str
-    unit: str
-    streams: tuple[StreamAdvice, ...]
-    graph: LayerGraph | None = field(default=None, repr=False, compare=False)
-    readings: Mapping[str, Mapping[str, float]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    dims = ("stream",)
+
+    @property
+    def readings(self) -> Mapping[str, Mapping[str, float]]:
+        """By reading and stream, how much the stream is needed by that reading.
+
+        :func:`infoflow.verify_pruning` compares them with measured damage.
+        """
+        return readings_in(self.dataset)
 
     @property
     def prunable(self) -> StreamNames:
@@ -103,7 +99,7 @@ class PruningAdvice(Sequence[StreamAdvice]):
 
         Where every stream of a sum could go, only its main stream is named: one has to stay.
         """
-        return self._together([row for row in self.streams if row.redesign.is_prunable])
+        return self._together([row for row in self.rows if row.redesign.is_prunable])
 
     @property
     def cuttable(self) -> StreamNames:
@@ -111,28 +107,13 @@ class PruningAdvice(Sequence[StreamAdvice]):
 
         Where every stream of a sum could go, only its main stream is named: one has to stay.
         """
-        return self._together([row for row in self.streams if row.cut.is_prunable])
+        return self._together([row for row in self.rows if row.cut.is_prunable])
 
     def _together(self, rows: Sequence[StreamAdvice]) -> StreamNames:
         """Return the names of streams that can be removed together."""
         without_main = {row.skip.merge for row in rows if row.is_main}
         names = [r.skip.name for r in rows if r.is_main or r.skip.merge not in without_main]
         return StreamNames.of(names, self.graph)
-
-    def __len__(self) -> int:
-        return len(self.streams)
-
-    @overload
-    def __getitem__(self, index: int) -> StreamAdvice: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[StreamAdvice, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> StreamAdvice | tuple[StreamAdvice, ...]:
-        return self.streams[index]
-
-    def __iter__(self) -> Iterator[StreamAdvice]:
-        return iter(self.streams)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers."""
@@ -143,11 +124,17 @@ class PruningAdvice(Sequence[StreamAdvice]):
             "unit": self.unit,
             "prunable": list(self.prunable),
             "cuttable": list(self.cuttable),
-            "streams": [_row(row) for row in self.streams],
+            "streams": [_row(row) for row in self.rows],
         }
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return a table for each question, with its reasons."""
         return advice_table(self.to_dict())
+
+    def title(self) -> str:
+        """Return how many streams there is advice on, and how many can go."""
+        counts = f"{len(self.prunable)} prunable, {len(self.cuttable)} cuttable"
+        return f"{self.model}: {len(self)} streams, {counts}"
 
 
 def _row(row: StreamAdvice) -> dict[str, Any]:
@@ -236,9 +223,25 @@ def suggest_pruning(
         for merge in result.graph.merges
         for skip in candidates(merge)
     )
-    return PruningAdvice(
-        result.graph.model, result.unit, rows, result.graph, readings_of(rows, result, usable)
+    names = [row.skip.name for row in rows]
+    dataset = PruningAdvice.dataset_of(
+        rows,
+        units=_units(rows, result.unit),
+        names=names,
+        variables=readings_variable(readings_of(rows, result, usable), names),
+        model=result.graph.model,
+        unit=result.unit,
     )
+    return PruningAdvice(dataset, result.graph)
+
+
+def _units(rows: Sequence[StreamAdvice], unit: str) -> dict[str, str]:
+    added = next((row.added.unit for row in rows if row.added), unit)
+    return {
+        **dict.fromkeys(("before", "before_maximum", "before_gap", "before_null_high"), unit),
+        **{f"added{end}": added for end in ("", "_low", "_high", "_null_high", "_all")},
+        "skip_multiply_adds": "multiply-adds",
+    }
 
 
 def _advise(

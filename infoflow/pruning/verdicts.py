@@ -233,7 +233,7 @@ def addition(result: FlowResult, skip: Skip) -> Addition | None:
 def usable_addition(usable: UsableStreams, skip: Skip) -> Addition | None:
     """Return the usable information that the stream adds; None where it was not measured."""
     for row in usable.rows:
-        if (row.merge, row.stream) == (skip.merge, skip.source):
+        if (row.merge, row.source) == (skip.merge, skip.source):
             added = row.added
             return Addition(
                 added.value,

@@ -51,12 +51,12 @@ def join_rows(
     rows, others = [], []
     for one, label in zip(datasets, labels, strict=True):
         plain = without_attribute(one, along)
-        single = [name for name, variable in plain.variables.items() if row not in variable.dims]
+        single = [name for name, variable in plain.data_vars.items() if row not in variable.dims]
         own = plain.drop_vars(single)
         if along not in own.variables:
             own = own.assign_coords({along: (row, [label] * own.sizes[row])})
         rows.append(own)
-        rest = plain[[name for name in single if name in plain.data_vars]]
+        rest = plain[single]
         others.append(
             rest if each(along) in rest.dims else rest.expand_dims({each(along): [label]})
         )

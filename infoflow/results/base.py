@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from infoflow.interface import ArgumentError, Unit
 from infoflow.results.arrays import join_arrays, part_of_arrays, without_attribute
+from infoflow.results.facts import Fact
 from infoflow.results.files import register, write_whole
 from infoflow.results.frame import about_variables, tidy_frame
 from infoflow.results.html import notebook_html
@@ -51,6 +52,8 @@ class Result:
         Variables that :meth:`to_frame` shows even where all rows have the same number.
     agree
         Attributes in which results must agree to be joined.
+    model
+        Class name of the model.
 
     Raises
     ------
@@ -60,12 +63,13 @@ class Result:
     Examples
     --------
     >>> import xarray as xr
-    >>> class Zeros(Result):
+    >>> class ZeroShares(Result):
     ...     dims = ("layer",)
     >>> share = ("layer", [0.0, 0.4], {"long_name": "share of zeros", "units": "1"})
-    >>> found = Zeros(xr.Dataset({"zeros": share}, {"layer": ["conv", "relu"]}, {"model": "Net"}))
+    >>> dataset = xr.Dataset({"zeros": share}, {"layer": ["conv", "relu"]}, {"model": "Net"})
+    >>> found = ZeroShares(dataset)
     >>> found
-    Zeros(Net: 2 layers)
+    ZeroShares(Net: 2 layers)
     >>> found.to_frame()
       layer  zeros
     0  conv    0.0
@@ -80,6 +84,7 @@ class Result:
     dims: ClassVar[tuple[str, ...]] = ()
     always: ClassVar[tuple[str, ...]] = ()
     agree: ClassVar[tuple[str, ...]] = ("model", "kind", "target")
+    model = Fact(str, "")
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -100,11 +105,6 @@ class Result:
         object.__setattr__(self, "dataset", marked)
 
     # ------------------------------------------------------------------------------ what it is of
-
-    @property
-    def model(self) -> str:
-        """Class name of the model."""
-        return str(self.dataset.attrs.get("model", ""))
 
     @property
     def unit(self) -> str:
@@ -176,8 +176,8 @@ class Result:
         """Return the dataset of several results; what :func:`infoflow.concat` calls."""
         return join_arrays([self.dataset, *(one.dataset for one in others)], along, labels)
 
-    def may_differ(self, dim: str) -> bool:
-        """Tell whether results that are joined may have other labels along a dimension."""
+    def may_differ(self, name: str) -> bool:
+        """Tell whether results that are joined may have other labels of a name."""
         return False
 
     def _part(
@@ -244,11 +244,14 @@ class Result:
         parts = [f"{along} {label}\n\n{self.sel(**{along: label})}" for label in labels]
         return "\n\n".join([repr(self), *parts])
 
+    def _heading(self) -> str:
+        return Result.title(self) if self.joined_along else self.title()
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.title()})"
+        return f"{type(self).__name__}({self._heading()})"
 
     def _repr_html_(self) -> str:
-        return notebook_html(type(self).__name__, self.title(), str(self), self.sections())
+        return notebook_html(type(self).__name__, self._heading(), str(self), self.sections())
 
     def sections(self) -> dict[str, Any]:
         """Return what a notebook folds away below the table: frames and mappings, by title."""
@@ -264,7 +267,8 @@ class Result:
             return NotImplemented
         return bool(self.dataset.identical(other.dataset))
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        raise TypeError(f"{type(self).__name__} is compared by its numbers, so it has no hash.")
 
     def single(self) -> Self:
         """Return the result itself; an ArgumentError where several were joined."""

@@ -64,14 +64,22 @@ def rows_of(dataset: xr.Dataset, row: type, dim: str) -> tuple[Any, ...]:
     )
 
 
-def text_columns(row: type) -> tuple[str, ...]:
-    """Return the columns that hold JSON."""
-    return tuple(name for name, _, hint in _leaves(row) if _is_json(hint))
+def readable(dataset: xr.Dataset, row: type, dim: str) -> xr.Dataset:
+    """Return the columns as people read them: tuples as texts, and each number on its own."""
+    changed: dict[str, Any] = {}
+    for name, _, hint in _leaves(row):
+        if name in dataset and _is_json(hint):
+            changed[name] = dim, [_words(text) for text in dataset[name].values.tolist()]
+        elif _is_numbers(hint):
+            several = dataset[name].transpose(dim, ...).values
+            changed |= {f"{name}_{i}": (dim, column) for i, column in enumerate(several.T)}
+            dataset = dataset.drop_vars([name, name + _COUNT])
+    return dataset.assign(changed)
 
 
-def number_columns(row: type) -> tuple[str, ...]:
-    """Return the columns with a second dimension."""
-    return tuple(name for name, _, hint in _leaves(row) if _is_numbers(hint))
+def _words(text: str) -> str:
+    value = json.loads(text) if text else ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 # --------------------------------------------------------------------------- fields and hints

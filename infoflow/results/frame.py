@@ -31,7 +31,7 @@ def tidy_frame(
     columns = {}
     for name in dict.fromkeys([*keys, *map(str, dataset.coords), *map(str, dataset.data_vars)]):
         variable = dataset.variables[name]
-        if variable.ndim and set(variable.dims) <= set(rows):
+        if (variable.ndim or not rows) and set(variable.dims) <= set(rows):
             values = dataset[name].broadcast_like(whole).transpose(*rows).values.ravel()
             if name in keys or says_something(values, is_kept=name in always):
                 columns[name] = values

@@ -71,9 +71,9 @@ def _check_alike(first: Result, other: Result, along: str) -> None:
         "unit": (first.unit, other.unit),
         **{name: tuple(r.dataset.attrs.get(name) for r in (first, other)) for name in first.agree},
     }
-    for dim in dict.fromkeys([*first.dataset.dims, *other.dataset.dims]):
-        if dim != along and not first.may_differ(str(dim)):
-            pairs[f"{dim}"] = (_values(first, dim), _values(other, dim))
+    for name in dict.fromkeys([*first.dataset.coords, *other.dataset.coords]):
+        if name != along and not first.may_differ(str(name)):
+            pairs[str(name)] = (_values(first, name), _values(other, name))
     for what, (one, another) in pairs.items():
         if one != another:
             raise ArgumentError(
@@ -82,8 +82,9 @@ def _check_alike(first: Result, other: Result, along: str) -> None:
             )
 
 
-def _values(result: Result, dim: Any) -> list[Any]:
-    return list(result.dataset[dim].values.tolist()) if dim in result.dataset.coords else []
+def _values(result: Result, name: Any) -> list[Any]:
+    known = result.dataset.coords
+    return known[name].values.ravel().tolist() if name in known else []
 
 
 def _labels(results: Sequence[Result], along: str, labels: Sequence[Any] | None) -> list[Any]:

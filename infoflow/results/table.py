@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, g
 
 from infoflow.results.arrays import join_rows, part_of_rows
 from infoflow.results.base import Result
-from infoflow.results.columns import columns_of, number_columns, rows_of, text_columns
+from infoflow.results.columns import columns_of, readable, rows_of
+from infoflow.results.frame import tidy_frame
 from infoflow.results.plain import plain
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Table(Result, Sequence[Row], Generic[Row]):
     row
         Class of the rows: a frozen dataclass of numbers, texts, truth values, tuples, None, and
         dataclasses of these.
+    label
+        The field that names a row, if any: the labels of the dimension.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Table(Result, Sequence[Row], Generic[Row]):
 
     kind: ClassVar[str] = ""
     row: ClassVar[type]
+    label: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         for base in vars(cls).get("__orig_bases__", ()):
@@ -65,7 +68,20 @@ class Table(Result, Sequence[Row], Generic[Row]):
         variables: Mapping[str, Any] | None = None,
         **about: Any,
     ) -> Self:
-        """Return the table of some rows.
+        """Return the table of some rows; see :meth:`dataset_of`."""
+        return cls(cls.dataset_of(rows, units=units, names=names, variables=variables, **about))
+
+    @classmethod
+    def dataset_of(
+        cls,
+        rows: Sequence[Row],
+        *,
+        units: Mapping[str, str] | None = None,
+        names: Sequence[str] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        **about: Any,
+    ) -> xr.Dataset:
+        """Return the dataset of some rows.
 
         Parameters
         ----------
@@ -84,14 +100,26 @@ class Table(Result, Sequence[Row], Generic[Row]):
 
         dim = cls.dims[0]
         columns = columns_of(rows, cls.row, dim, units or {})
-        coordinates = {} if names is None else {dim: list(names)}
+        coordinates: dict[str, Any] = {} if names is None else {dim: list(names)}
+        if cls.label:
+            coordinates[dim] = columns.pop(cls.label)
         known = {key: value for key, value in about.items() if value is not None}
-        return cls(xr.Dataset({**columns, **(variables or {})}, coordinates, known))
+        return xr.Dataset({**columns, **(variables or {})}, coordinates, known)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The rows."""
-        return rows_of(self.dataset, self.row, self.dims[0])
+        dataset, dim = self.dataset, self.dims[0]
+        if self.label:
+            dataset = dataset.assign({self.label: (dim, dataset[dim].values)})
+        return rows_of(dataset, self.row, dim)
+
+    def with_rows(self, rows: Sequence[Row]) -> Self:
+        """Return the same table with other rows, of the same number."""
+        units = {str(n): str(v.attrs.get("units", "")) for n, v in self.dataset.variables.items()}
+        columns = columns_of(rows, self.row, self.dims[0], units)
+        columns.pop(self.label, None)
+        return self.with_dataset(self.dataset.assign(columns))
 
     def __len__(self) -> int:
         return self.dataset.sizes[self.dims[0]]
@@ -121,19 +149,8 @@ class Table(Result, Sequence[Row], Generic[Row]):
 
         Columns that say nothing are left out, as in :meth:`Result.to_frame`.
         """
-        dim, dataset = self.dims[0], self.dataset
-        for name in number_columns(self.row):
-            several = dataset[name].transpose(dim, ...).values
-            dataset = dataset.drop_vars([name, f"{name}_count"]).assign(
-                {f"{name}_{i}": (dim, column) for i, column in enumerate(several.T)}
-            )
-        for name in text_columns(self.row):
-            texts = [_joined(text) for text in dataset[name].values.tolist()]
-            dataset = dataset.assign({name: (dim, texts)})
-        return self.with_dataset(dataset)._frame()
-
-    def _frame(self) -> pd.DataFrame:
-        return super().to_frame()
+        rows = readable(self.dataset, self.row, self.dims[0])
+        return tidy_frame(rows, self.dims, self.joined_along, self.always)
 
     def joined_with(
         self, others: Sequence[Result], along: str, labels: Sequence[Any]
@@ -142,16 +159,11 @@ class Table(Result, Sequence[Row], Generic[Row]):
         datasets = [self.dataset, *(one.dataset for one in others)]
         return join_rows(datasets, self.dims[0], along, labels)
 
-    def may_differ(self, dim: str) -> bool:
-        """Tell whether results that are joined may have other labels along a dimension."""
+    def may_differ(self, name: str) -> bool:
+        """Tell whether results that are joined may have other labels of a name."""
         return True
 
     def _part(
         self, dataset: xr.Dataset, name: str, labels: Sequence[Any], *, drops: bool
     ) -> xr.Dataset:
         return part_of_rows(dataset, self.dims[0], name, labels, drops=drops)
-
-
-def _joined(text: str) -> str:
-    value = json.loads(text) if text else ""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

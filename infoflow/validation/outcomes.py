@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, overload
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from scipy import stats
 
 from infoflow.graph.text_table import align
 from infoflow.interface import ArgumentError
+from infoflow.results import Fact, Table
 from infoflow.validation.cases import Case, known_cases
 from infoflow.validation.entrants import ENTRANTS, Entrant, Measured, quietly
 
@@ -57,11 +58,10 @@ class ValidationRow:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Validation(Sequence[ValidationRow]):
+class Validation(Table[ValidationRow]):
     """All rows; ``print`` shows them as a table.
 
-    Parameters
+    Attributes
     ----------
     rows
         In the order of the estimators, then of the cases.
@@ -69,43 +69,30 @@ class Validation(Sequence[ValidationRow]):
         Of all that was drawn.
     """
 
-    rows: tuple[ValidationRow, ...]
-    seed: int
+    dims = ("comparison",)
+    seed = Fact(int)
 
     @property
     def outside(self) -> tuple[ValidationRow, ...]:
         """Rows where an estimator misses a truth that it claims."""
         return tuple(row for row in self.rows if row.verdict == "outside")
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, index: int) -> ValidationRow: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[ValidationRow, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> ValidationRow | tuple[ValidationRow, ...]:
-        return self.rows[index]
-
-    def __iter__(self) -> Iterator[ValidationRow]:
-        return iter(self.rows)
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers; None where a number is not finite."""
-        rows = [{name: _plain(value) for name, value in asdict(row).items()} for row in self.rows]
-        return {"unit": "nats", "seed": self.seed, "outside": len(self.outside), "rows": rows}
+        rows = super().to_dict()["rows"]
+        return {"unit": self.unit, "seed": self.seed, "outside": len(self.outside), "rows": rows}
 
-    def __str__(self) -> str:
+    def title(self) -> str:
+        """Return how many numbers hold what they claim."""
+        claimed = sum(row.verdict != "not valid here" for row in self.rows)
+        return f"{claimed - len(self.outside)} of {claimed} numbers hold the truth that they claim"
+
+    def table(self) -> str:
+        """Return a line for each number."""
         header = ("estimator", "case", "of", "estimate", "truth", "interval", "verdict")
         cells = [header, *(_cells(row) for row in self.rows)]
-        claimed = sum(row.verdict != "not valid here" for row in self.rows)
-        foot = (
-            f"{claimed - len(self.outside)} of {claimed} numbers hold the truth that they claim, "
-            f"{len(self.rows) - claimed} claim none. In nats; "
-            "bounds, or 99.9 % intervals."
-        )
+        others = sum(row.verdict == "not valid here" for row in self.rows)
+        foot = f"{self.title()}, {others} claim none. In {self.unit}; bounds, or 99.9 % intervals."
         return "\n".join([*align(cells, right=(3, 4)), "", foot])
 
 
@@ -161,7 +148,8 @@ def validate(
             f"There is nothing to validate: none of {len(chosen)} entrants takes any of "
             f"{len(chosen_cases)} cases. Pass infoflow.validation.ENTRANTS or known_cases()."
         )
-    return Validation(rows, seed)
+    units = dict.fromkeys(("estimate", "truth", "truth_error", "low", "high"), "nats")
+    return Validation.of(rows, units=units, seed=seed)
 
 
 def _rows(entrant: Entrant, case: Case) -> Iterator[ValidationRow]:
@@ -202,7 +190,3 @@ def _cells(row: ValidationRow) -> tuple[str, ...]:
     verdict = f"{row.verdict}: {row.reason}" if row.reason else row.verdict
     numbers = (f"{row.estimate:.3f}", f"{row.truth:.3f}")
     return row.estimator, row.case, row.quantity, *numbers, ends, verdict
-
-
-def _plain(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -30,7 +30,7 @@ def test_a_stream_that_carries_all_and_one_that_carries_nothing():
     masks = (torch.rand(40, 8, 8) < 0.5).long()
     images = torch.stack([torch.randn(40, 8, 8), masks.float()], 1)
     found = infoflow.usable_streams(TwoArms(), loader_of(images, masks), folds=2, progress=False)
-    rows = {row.stream: row for row in found.rows}
+    rows = {row.source: row for row in found.rows}
     assert found.unit == "bits per pixel"
     assert rows["deep.1"].is_main
     assert not rows["short"].is_main
@@ -65,7 +65,7 @@ def test_classes_given_as_an_array_and_streams_that_are_inputs():
     x = torch.randn(200, 2)
     labels = (x[:, 0] > 0).long()
     found = infoflow.usable_streams(Gate(), [x[:100], x[100:]], target=labels, progress=False)
-    rows = {row.stream: row for row in found.rows}
+    rows = {row.source: row for row in found.rows}
     assert set(rows) == {"x", "layer"}
     assert found.unit == "bits per label"
     assert rows["x"].alone.value > 0.7
@@ -81,7 +81,7 @@ def test_table_and_dataset_hold_the_same_numbers(unet, loader):
         merges=["decoder.0.0", "decoder.3.0"],
         progress=False,
     )
-    dataset = found.to_dataset()
+    dataset = found.dataset
     assert dataset.sizes["stream"] == 4
     assert dataset["added"].attrs["units"] == "bits per pixel"
     values = [row.added.value for row in found.rows]

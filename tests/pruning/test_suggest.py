@@ -10,7 +10,7 @@ from torch import nn
 
 import infoflow
 from infoflow.estimators.usable import UsableInformation
-from infoflow.flow.usable_result import StreamBits
+from infoflow.flow.usable_result import StreamBits, streams_of
 from infoflow.interface import LayerNotFoundError, TargetError
 
 CEILING = 3.0
@@ -243,7 +243,7 @@ def test_cut_rests_on_usable_information_where_it_is_given(numbers, verdict):
     row = StreamBits(
         skip.merge, skip.source, False, bits(0.4), bits(0.4), bits(0.5), bits(*numbers)
     )
-    advice = infoflow.suggest_pruning(result, usable=infoflow.UsableStreams((row,)))
+    advice = infoflow.suggest_pruning(result, usable=streams_of([row], "made up"))
     assert advice[0].cut.verdict == verdict
     assert "small probe" in advice[0].cut.reading
     assert "adds (bits per pixel)" in str(advice)
@@ -256,6 +256,6 @@ def test_nothing_known_is_no_reason_to_prune():
     skip = result.graph.skips[0]
     nothing = UsableInformation(0.0, 0.0, 0.0, 1.0, 1.0, "bits per label", "linear", "made up", 30)
     row = StreamBits(skip.merge, skip.source, False, *[nothing] * 4)
-    advice = infoflow.suggest_pruning(result, usable=infoflow.UsableStreams((row,)))
+    advice = infoflow.suggest_pruning(result, usable=streams_of([row], "made up"))
     assert advice[0].cut.verdict == "cannot tell"
     assert "not known to say anything" in advice[0].cut.reason

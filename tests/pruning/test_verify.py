@@ -176,7 +176,7 @@ def test_a_trial_can_be_written_read_and_drawn(net):
     again = infoflow.PruningTrial.from_dict(json.loads(json.dumps(trial.to_dict())))
     assert str(again) == str(trial)
     assert "root mean square" in str(trial)
-    dataset = trial.to_dataset()
+    dataset = trial.dataset
     assert dataset["cut"].sel(removed=trial.rows[1].name) == pytest.approx(5.0)
     axes = infoflow.plots.trial(trial, metric="shift")
     (cut,) = [line for line in axes.lines if line.get_marker() == "o"]
@@ -192,7 +192,7 @@ def test_with_advice_sets_of_the_same_size_are_compared(unet, loader):
     advice = infoflow.suggest_pruning(result)
     prune = replace(advice[0].redesign, verdict="prune")
     rows = [replace(row, redesign=prune) for row in advice[:2]]
-    advice = replace(advice, streams=(*rows, *advice[2:]))
+    advice = advice.with_rows([*rows, *advice[2:]])
     trial = infoflow.verify_pruning(
         unet,
         advice,

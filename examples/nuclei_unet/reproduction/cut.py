@@ -50,7 +50,7 @@ def _usable(model: UNet, data: Nuclei) -> dict[str, dict[str, float]]:
     found = {}
     for merge in graph.merges:
         (skip,) = merge.skips
-        row = next(r for r in rows if (r.merge, r.stream) == (merge.name, skip.source))
+        row = next(r for r in rows if (r.merge, r.source) == (merge.name, skip.source))
         found[skip_name(skip)] = {
             "usable main": row.rest.value,
             "usable skip": row.alone.value,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
 from infoflow.graph.text_table import align
+from infoflow.pruning.importance import readings_in, readings_variable
 from infoflow.pruning.trial.ranking import Ranking, rank
 from infoflow.pruning.trial.trial_sets import Kind
+from infoflow.results import Fact, Table
+from infoflow.results.facts import lines
+from infoflow.results.plain import plain
 
 #: What can be measured of a removal: at once, after fine-tuning, and trained from scratch.
 MEASURES = ("cut", "tuned", "redesign")
@@ -59,18 +60,13 @@ class TrialRow:
         return self.cut if measure == "cut" else self.tuned
 
 
-@dataclass(frozen=True)
-class PruningTrial:
+class PruningTrial(Table[TrialRow]):
     """What :func:`infoflow.verify_pruning` measured; ``print`` shows it as two tables.
 
-    Parameters
+    Attributes
     ----------
-    model
-        Class name of the model.
     rows
         The net as it is, then every set that was removed.
-    readings
-        By reading and stream, how much the stream is needed.
     lower_is_better
         Whether the metric is a loss.
     tune_epochs, redesign_epochs
@@ -79,13 +75,18 @@ class PruningTrial:
         What was left out, and why.
     """
 
-    model: str
-    rows: tuple[TrialRow, ...]
-    readings: Mapping[str, Mapping[str, float]]
-    lower_is_better: bool = False
-    tune_epochs: int = 0
-    redesign_epochs: int = 0
-    notes: tuple[str, ...] = ()
+    dims = ("removed",)
+    label = "name"
+    always = MEASURES
+    agree = ("model", "lower_is_better", "tune_epochs", "redesign_epochs")
+    lower_is_better = Fact(bool, False)
+    tune_epochs, redesign_epochs = Fact(int, 0), Fact(int, 0)
+    notes = Fact(lines)
+
+    @property
+    def readings(self) -> Mapping[str, Mapping[str, float]]:
+        """By reading and stream, how much the stream is needed."""
+        return readings_in(self.dataset)
 
     @property
     def whole(self) -> TrialRow:
@@ -126,37 +127,35 @@ class PruningTrial:
             )
         return tuple(found)
 
-    def to_dataset(self) -> xr.Dataset:
-        """Return an xarray dataset by ``removed`` and, for the redesign, ``seed``."""
-        names = [row.name for row in self.rows]
-        numbers = ("parameters", "multiply_adds", "activation_bytes", "latency", "cut", "tuned")
-        variables: dict[str, Any] = {
-            name: ("removed", _column(getattr(row, name) for row in self.rows)) for name in numbers
-        }
-        seeds = max(len(row.redesign) for row in self.rows)
-        redesign = np.full((len(names), seeds), np.nan)
-        for place, row in enumerate(self.rows):
-            redesign[place, : len(row.redesign)] = row.redesign
-        variables["redesign"] = (("removed", "seed"), redesign)
-        kinds = ("removed", [row.kind for row in self.rows])
-        return xr.Dataset(variables, {"removed": names, "kind": kinds}, {"model": self.model})
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, from which :meth:`from_dict` makes it again."""
-        return {
-            **asdict(self),
-            "rows": [asdict(row) for row in self.rows],
-            "rankings": [asdict(ranking) for ranking in self.rankings],
-        }
+        found: dict[str, Any] = plain(
+            {
+                "model": self.model,
+                "rows": [asdict(row) for row in self.rows],
+                "readings": self.readings,
+                "lower_is_better": self.lower_is_better,
+                "tune_epochs": self.tune_epochs,
+                "redesign_epochs": self.redesign_epochs,
+                "notes": self.notes,
+                "rankings": [asdict(ranking) for ranking in self.rankings],
+            }
+        )
+        return found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PruningTrial:
         """Make a trial from what :meth:`to_dict` returned."""
-        fields = {name: value for name, value in data.items() if name != "rankings"}
-        rows = tuple(TrialRow(**_tuples(row)) for row in fields.pop("rows"))
-        return cls(rows=rows, **_tuples(fields))
+        about = {name: data[name] for name in ("model", "readings", "notes") if name in data}
+        about |= {name: data[name] for name in cls.agree if name in data}
+        return trial_of([_row_from(row) for row in data["rows"]], **about)
 
-    def __str__(self) -> str:
+    def title(self) -> str:
+        """Return how many sets were removed, and what was measured."""
+        return f"{self.model}: {len(self) - 1} removals, {', '.join(self.measured)}"
+
+    def table(self) -> str:
+        """Return a line for each set, and one for each reading."""
         header = ("removed", "streams", *self._measured(), "parameters", "mult-adds", "memory")
         rows = [(*header, "time"), *(self._cells(row) for row in self.rows)]
         return "\n".join(
@@ -207,11 +206,6 @@ def _relative(number: float | None, whole: float | None) -> str:
     return f"{number / whole:.1%}" if whole else f"{number}"
 
 
-def _column(values: Iterable[float | None]) -> list[float]:
-    """Return numbers for a data set, NaN for those that are not known."""
-    return [math.nan if value is None else value for value in values]
-
-
 def _number(value: float) -> str:
     return "?" if math.isnan(value) else f"{value:+.2f}"
 
@@ -222,8 +216,39 @@ def _interval(ranking: Ranking) -> str:
     return f"[{ranking.ci_low:+.2f}, {ranking.ci_high:+.2f}]"
 
 
-def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        k: tuple(v) if isinstance(v, Sequence) and not isinstance(v, str) else v
-        for k, v in fields.items()
+def trial_of(
+    rows: Sequence[TrialRow],
+    *,
+    model: str,
+    readings: Mapping[str, Mapping[str, float]],
+    notes: Sequence[str] = (),
+    lower_is_better: bool = False,
+    tune_epochs: int = 0,
+    redesign_epochs: int = 0,
+) -> PruningTrial:
+    """Return the rows, of which the first is of the net as it is, as a trial."""
+    streams = list(dict.fromkeys(name for known in readings.values() for name in known))
+    return PruningTrial.of(
+        rows,
+        units={"activation_bytes": "bytes", "latency": "1", "multiply_adds": "multiply-adds"},
+        variables=readings_variable(readings, streams),
+        model=model,
+        notes="\n".join(notes),
+        lower_is_better=int(lower_is_better),
+        tune_epochs=tune_epochs,
+        redesign_epochs=redesign_epochs,
+    )
+
+
+def _row_from(fields: Mapping[str, Any]) -> TrialRow:
+    """Return a row from JSON, where a number that is not known may be null or NaN."""
+
+    def number(value: float | None) -> float:
+        return math.nan if value is None else float(value)
+
+    known: dict[str, Any] = {
+        key: number(fields[key]) for key in ("latency", "cut", "tuned") if key in fields
     }
+    known["redesign"] = tuple(number(value) for value in fields.get("redesign", ()))
+    known |= {key: tuple(fields[key]) for key in ("streams", "how")}
+    return TrialRow(**{**fields, **known})

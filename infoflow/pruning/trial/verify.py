@@ -17,7 +17,7 @@ from infoflow.interface import ArgumentError, ArgumentTypeError
 from infoflow.pruning.choice import StreamName, candidates
 from infoflow.pruning.rewrite import Reset, is_graph_of
 from infoflow.pruning.suggest import PruningAdvice
-from infoflow.pruning.trial.outcome import PruningTrial
+from infoflow.pruning.trial.outcome import PruningTrial, trial_of
 from infoflow.pruning.trial.result_cache import ResultCache
 from infoflow.pruning.trial.runner import Evaluate, Train, TrialRunner
 from infoflow.pruning.trial.trial_sets import sets_to_try, streams_to_try
@@ -88,7 +88,7 @@ def verify_pruning(
     Returns
     -------
     PruningTrial
-        With ``.rows``, ``.rankings``, ``.to_dataset()``.
+        With ``.rows``, ``.rankings``, ``.dataset``.
 
     Raises
     ------
@@ -133,9 +133,9 @@ def verify_pruning(
             rows.append(lab.try_out(removing, notebook))
             bar.update()
     readings = {} if advice is None else dict(advice.readings)
-    return PruningTrial(
+    return trial_of(
+        rows,
         model=graph.model,
-        rows=tuple(rows),
         readings={**readings, SMALLEST_WEIGHTS: norms},
         lower_is_better=lower_is_better,
         tune_epochs=0 if train is None else tune_epochs,
