@@ -6,16 +6,33 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from torch.utils.data import DataLoader, TensorDataset
 
 from infoflow.testing import UNet, blob_images
+from tests import tiers
 
 mpl.use("Agg")
 
-# No test asserts seconds: other work on the machine would fail it.
-settings.register_profile("infoflow", deadline=None)
-settings.load_profile("infoflow")
+#: Folders whose tests are thorough, all of them.
+THOROUGH = ("tests/zoo",)
+
+
+def pytest_configure(config):
+    tiers.choose(config.option.markexpr)
+    # no test asserts seconds: other work on the machine would fail it
+    settings.register_profile("infoflow", tiers.examples())
+    settings.load_profile("infoflow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        place = item.path.relative_to(config.rootpath).as_posix()
+        is_property = tiers.is_thorough() and is_hypothesis_test(getattr(item, "obj", None))
+        if is_property or place.startswith(THOROUGH):
+            item.add_marker("thorough")
+
 
 # Tests that run side by side, and the programs that they start, share the cores.
 if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import infoflow
@@ -15,7 +15,6 @@ from tests.estimators import twins
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.05, 0.1, 0.2, 1.0, 3.0]))
-@settings(max_examples=300, deadline=None)
 def test_equals_the_slow_twin(seed, bin_size):
     random = np.random.default_rng(seed)
     values = random.normal(0, 1, (int(random.integers(2, 40)), int(random.integers(1, 5))))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import infoflow
@@ -15,7 +15,6 @@ from tests.estimators import twins
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.1, 0.5, 2.0]), st.integers(1, 7))
-@settings(max_examples=150, deadline=None)
 def test_units_equal_the_slow_twin_whole_and_in_batches(seed, bin_size, batch):
     random = np.random.default_rng(seed)
     values = random.normal(0, 1, (int(random.integers(1, 30)), int(random.integers(1, 5))))

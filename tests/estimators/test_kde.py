@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import infoflow
@@ -28,7 +28,6 @@ def cloud(seed, scale=1.0, samples=None, classes=4):
 
 
 @given(seeds, scales, st.floats(1e-3, 1e3))
-@settings(max_examples=150, deadline=None)
 def test_equals_the_slow_twin(seed, scale, noise):
     """To 1e-9, for noise down to a thousandth of the cloud's variance.
 
@@ -45,7 +44,6 @@ def test_equals_the_slow_twin(seed, scale, noise):
 
 
 @given(seeds, scales)
-@settings(max_examples=2000, deadline=None)
 def test_bounds_are_ordered(seed, scale):
     values, labels = cloud(seed, scale)
     numbers = infoflow.estimate(values, labels, unit="nats")
@@ -56,7 +54,6 @@ def test_bounds_are_ordered(seed, scale):
 
 
 @given(seeds)
-@settings(max_examples=50, deadline=None)
 def test_does_not_depend_on_order_shift_or_rotation(seed):
     values, labels = cloud(seed)
     random = np.random.default_rng(seed)
@@ -69,7 +66,6 @@ def test_does_not_depend_on_order_shift_or_rotation(seed):
 
 
 @given(seeds, st.integers(1, 12))
-@settings(max_examples=50, deadline=None)
 def test_products_add_up_over_slices_of_units(seed, width):
     values = torch.from_numpy(cloud(seed, samples=20)[0])
     gram = torch.zeros(20, 20, dtype=torch.float64)

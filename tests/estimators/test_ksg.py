@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
@@ -19,7 +19,6 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @given(seeds, st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
 def test_equals_the_slow_twin(seed, k):
     random = np.random.default_rng(seed)
     x = random.normal(size=(int(random.integers(6, 25)), int(random.integers(1, 4))))
@@ -30,7 +29,6 @@ def test_equals_the_slow_twin(seed, k):
 
 
 @given(seeds, st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
 def test_ross_equals_the_slow_twin(seed, k):
     random = np.random.default_rng(seed)
     values = random.normal(size=(int(random.integers(8, 25)), int(random.integers(1, 4))))

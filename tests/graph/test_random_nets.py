@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import networkx as nx
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -136,7 +136,6 @@ def summary(merges):
 
 @given(recipes())
 @example([("conv", (0,)), ("concat", (0, 1)), ("concat", (0, 1)), ("add", (2, 3))])
-@settings(max_examples=150)
 def test_layers_streams_and_merges_are_those_of_the_recipe(recipe):
     net = Net(recipe)
     graph = infoflow.trace(net, torch.rand(2, 2, 5))
@@ -148,7 +147,6 @@ def test_layers_streams_and_merges_are_those_of_the_recipe(recipe):
 
 
 @given(recipes())
-@settings(max_examples=50)
 def test_skips_and_dominators_by_enumeration_of_all_paths(recipe):
     graph = infoflow.trace(Net(recipe), torch.rand(2, 2, 5))
     plain = graph.to_networkx()

@@ -7,7 +7,7 @@ import networkx as nx
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -222,7 +222,6 @@ class Wired(nn.Module):
 
 
 @given(wirings())
-@settings(max_examples=60)
 def test_dominators_and_main_streams_by_enumeration_of_all_paths(wiring):
     graph = infoflow.trace(Wired(wiring), torch.rand(2, 2, 3))
     plain = graph.to_networkx()

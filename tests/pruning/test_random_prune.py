@@ -3,12 +3,13 @@
 import itertools
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 import infoflow
 from infoflow.pruning.choice import find_stream
+from tests.tiers import examples
 
 WIDTH = 4
 JOINS = (
@@ -111,7 +112,7 @@ def removable(net):
     return found
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(recipe=recipes(), choice=st.integers(0, 10))
 def test_a_pruned_net_is_the_net_without_the_stream(recipe, choice):
     torch.manual_seed(0)

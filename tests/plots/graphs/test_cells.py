@@ -1,7 +1,7 @@
 """The grid: one place in a cell, streams run down, or up in the arms of a decoder."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infoflow.plots.graphs import fold
@@ -25,7 +25,6 @@ def check_grid(folded, grid) -> None:
             assert (stream.source, stream.target) not in grid.direct
 
 
-@settings(max_examples=60)
 @given(graph=graphs(), max_places=st.integers(1, 45), aspect=st.sampled_from([0.3, 1.5, 4.0]))
 def test_any_net_has_a_grid(graph, max_places, aspect):
     folded = fold(graph, max_places=max_places)

@@ -2,7 +2,7 @@
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infoflow.interface import ArgumentError, LayerNotFoundError
@@ -41,7 +41,6 @@ def straight(folded: FoldedGraph) -> set[tuple[str, str]]:
     return set(streams.edges)
 
 
-@settings(max_examples=60)
 @given(graph=graphs(), max_places=st.integers(1, 45))
 def test_folding_keeps_every_layer_and_every_stream(graph, max_places):
     folded = fold(graph, max_places=max_places)

@@ -4,7 +4,7 @@ from itertools import combinations, pairwise, product
 
 import matplotlib.pyplot as plt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.patches import FancyArrowPatch
 
@@ -78,7 +78,6 @@ def check_line(page: Page, line) -> None:
         assert not met, (line, met)
 
 
-@settings(max_examples=80)
 @given(graph=graphs(), max_places=st.integers(1, 60), aspect=st.sampled_from([0.3, 1.5, 4.0]))
 def test_any_net_is_drawn_without_overlap(graph, max_places, aspect):
     check_page(*page_of(graph, max_places=max_places, aspect=aspect))

@@ -1,13 +1,14 @@
 """Rows: below what is read, and as near to it as can be."""
 
 import networkx as nx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infoflow.plots.graphs import fold
 from infoflow.plots.graphs.arms import find_arms
 from infoflow.plots.graphs.rows import rows_of
 from tests.plots.graphs.nets import graphs
+from tests.tiers import examples
 
 
 def cost(graph: nx.DiGraph, rows) -> int:
@@ -19,7 +20,7 @@ def cost(graph: nx.DiGraph, rows) -> int:
 edges = st.tuples(st.integers(0, 5), st.integers(0, 5)).filter(lambda edge: edge[0] < edge[1])
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(edges, min_size=1))
 def test_no_place_can_move_to_shorten_the_lines(edges):
     graph = nx.DiGraph(edges)
@@ -33,7 +34,7 @@ def test_no_place_can_move_to_shorten_the_lines(edges):
             assert not is_allowed or cost(graph, moved) >= cost(graph, rows)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(graph=graphs(20))
 def test_streams_run_down_in_the_encoder_and_up_in_decoders(graph):
     folded = fold(graph)

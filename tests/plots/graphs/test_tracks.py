@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infoflow.plots.graphs import fold
@@ -23,7 +23,6 @@ def test_spans_in_one_lane_do_not_overlap(found):
     assert set(lanes.values()) == set(range(1 + max(lanes.values())))
 
 
-@settings(max_examples=60)
 @given(graph=graphs(), aspect=st.sampled_from([1.5, 4.0]))
 def test_every_stream_has_the_lanes_that_it_runs_in(graph, aspect):
     folded = fold(graph)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 
 import infoflow
 from infoflow.graph.running.arguments import as_arguments
@@ -13,9 +13,10 @@ from infoflow.pruning.variants import ready
 from tests.pruning.test_random_prune import Streams, recipes, removable
 from tests.pruning.variants.running import footprint_of, silenced_outputs
 from tests.pruning.variants.test_real_variants import gpt2, smp_unet
+from tests.tiers import examples
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(recipe=recipes())
 def test_a_shut_gate_silences_its_stream(recipe):
     torch.manual_seed(0)

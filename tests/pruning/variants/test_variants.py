@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -19,9 +19,10 @@ from tests.pruning.variants.running import (
     pruned_outputs,
     silenced_outputs,
 )
+from tests.tiers import examples
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(recipe=recipes())
 def test_all_variants_of_a_random_net_are_the_net_without_the_stream(recipe):
     torch.manual_seed(0)
@@ -36,7 +37,7 @@ def test_all_variants_of_a_random_net_are_the_net_without_the_stream(recipe):
             torch.testing.assert_close(got, net(batch, without=(step, place)))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(recipe=recipes(), choice=st.integers(0, 10))
 def test_a_pruned_net_as_a_variant_computes_what_it_computes_itself(recipe, choice):
     torch.manual_seed(0)
@@ -49,7 +50,7 @@ def test_a_pruned_net_as_a_variant_computes_what_it_computes_itself(recipe, choi
         torch.testing.assert_close(got, slim(batch))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(recipe=recipes(), first=st.integers(0, 10), second=st.integers(0, 10))
 def test_two_streams_together_are_the_pruned_net(recipe, first, second):
     torch.manual_seed(0)
