@@ -15,7 +15,7 @@ from tests import tiers
 mpl.use("Agg")
 
 #: Folders whose tests are thorough, all of them.
-THOROUGH = ("tests/zoo",)
+THOROUGH = ("tests/zoo", "tests/examples")
 
 
 def pytest_configure(config):

@@ -1,6 +1,7 @@
 """Imports point one way only, and ``import infoflow`` stays light."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 import infoflow
 
 PACKAGE = Path(infoflow.__file__).parent
+
+#: Records of numbers, made by functions of ours.
+RECORDS = {"Estimate"}
 
 #: For each room, the rooms that it may import from besides itself.
 ALLOWED = {
@@ -62,6 +66,16 @@ def test_import_infoflow_does_not_import_torch():
 def test_every_public_name_can_be_reached():
     for name in infoflow.__all__:
         assert getattr(infoflow, name) is not None
+
+
+def test_no_public_function_has_more_than_16_parameters():
+    for name in set(infoflow.__all__) - RECORDS:
+        function = getattr(infoflow, name)
+        if inspect.isclass(function) and issubclass(function, Exception):
+            continue
+        if inspect.isclass(function) or inspect.isfunction(function):
+            given = inspect.signature(function).parameters
+            assert len(given) <= 16, f"{name} has {len(given)} parameters"
 
 
 def test_unknown_name_is_an_attribute_error():

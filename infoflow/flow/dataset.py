@@ -10,7 +10,7 @@ import xarray as xr
 from infoflow.flow.measure import Measurement
 from infoflow.flow.stream_information import QUANTITIES, StreamMeter
 from infoflow.graph import LayerGraph
-from infoflow.interface import Estimate, Estimator, Unit, nats_per
+from infoflow.interface import Estimate, Estimator, PropagatedNoise, Unit, nats_per
 
 PER_LAYER = {
     "ixm": "I(X;M)",
@@ -83,7 +83,7 @@ def dataset_of(
         "estimator": estimator.name,
         "kind": estimates[0].kind,
         "capture": str(measurement.strategy),
-        "is_propagated": int(getattr(estimator, "is_propagated", False)),
+        "is_propagated": int(isinstance(estimator, PropagatedNoise) and estimator.is_propagated),
         "target": "none" if known is None else known.labels.description,
     }
     dataset = xr.Dataset(variables, coordinates, attributes)
