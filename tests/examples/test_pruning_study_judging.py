@@ -80,7 +80,7 @@ class TestCounts:
         whole = 0.2 + 0.01 * random.random(1000)
         harmless = whole + 1e-4 * random.normal(size=1000)
         ruinous = whole + 1 + 0.1 * random.normal(size=1000)
-        rows = (slice(0, 200), slice(200, 1000))
+        rows = (np.arange(200), np.arange(200, 1000))
         found = evidence.judging.judged("plain", whole, [harmless, ruinous], *rows, is_ratio=False)
         by_key = {(t["samples"], t["factor"]): t for t in found}
         assert set(by_key) == {(n, f) for n in (64, 128) for f in (0.5, 1.0, 2.0)}
@@ -95,7 +95,7 @@ class TestCounts:
         (tally,) = [
             t
             for t in evidence.judging.judged(
-                "plain", whole, [other], slice(0, 64), slice(100, 300), is_ratio=False
+                "plain", whole, [other], np.arange(64), np.arange(100, 300), is_ratio=False
             )
             if t["factor"] == 1.0
         ]
@@ -246,28 +246,58 @@ class TestMeasuring:
             alone = evidence.recording.record(bench.model, bench.entry, samples)
             assert losses[rows] == pytest.approx(alone.losses, abs=1e-6)
 
-    def test_the_mender_that_loses_least_where_it_is_chosen_is_taken(self, evidence, bench):
-        name, rows = bench.streams[0], bench.rows
-        plain = bench.notebook[f"plain {name}"]
-        better, worse = plain.losses.copy(), plain.losses.copy()
-        better[rows["choose"]] -= 0.1
-        better[rows["judge"]] += 9.0  # which must not matter
-        worse[rows["choose"]] += 0.1
-        record = evidence.recording.Record
-        bench.notebook[f"reader {name}"] = record(better, plain.scores, 1.0)
-        bench.notebook[f"cascade {name}"] = record(worse, plain.scores, 1.0)
-        try:
-            assert evidence.measuring.chosen(bench, name) == "reader"
-            row = next(
-                row for row in evidence.summary.summary(bench)["streams"] if row["stream"] == name
-            )
-            assert row["mender"] == "reader"
-            assert row["mended"] == row["reader"] != row["plain"]
-            assert row["reader"]["judge"] == pytest.approx(row["plain"]["judge"] + 9.0, rel=1e-3)
-            assert row["reader"]["test"] == row["plain"]["test"]
-        finally:
-            for way in ("reader", "cascade"):
-                bench.notebook.path(f"{way} {name}").unlink()
+    def test_without_advice_what_mends_best_is_not_known(self, evidence, bench):
+        if bench.advice is None:
+            with pytest.raises(ValueError, match="--stage advised first"):
+                evidence.measuring.measure_mended(bench, say=str)
+
+    def test_what_ablate_promises_is_measured_again_on_other_samples(self, evidence, bench):
+        evidence.measuring.measure_advised(bench, say=str)
+        evidence.measuring.measure_mended(bench, say=str)
+        advice, rows = bench.advice, bench.rows
+        roles = np.array(advice["roles"])
+        assert rows["choose"].tolist() == np.flatnonzero(roles == "choose").tolist()
+        assert not set(rows["choose"]) & set(rows["judge"])
+        assert len(rows["choose"]) + len(rows["judge"]) == 150
+        whole, judges = bench.whole().losses, np.flatnonzero(roles == "judge")
+        summary = evidence.summary.summary(bench)
+        known = {row["stream"]: row for row in summary["advice"]["streams"]}
+        assert set(known) == set(bench.streams)
+        for name, row in known.items():
+            for way in ("plain", "mended"):
+                rise = (bench.notebook[f"{way} {name}"].losses - whole)[judges].mean()
+                # the very net that was judged
+                assert row[way][0] == pytest.approx(rise, abs=1e-5)
+        assert {"plain", "mended"} <= {tally["how"] for tally in summary["verdicts"]}
+        for number, point in enumerate(summary["frontier"]):
+            rise = (bench.notebook[f"point {number}"].losses - whole)[judges].mean()
+            assert point["promised"][0] == pytest.approx(rise, abs=1e-5)
+            assert point["kept"] in (True, False)
+        assert any("backward pass" in reading for reading in summary["readings"])
+
+    def test_from_scratch_a_net_without_a_stream_trains_as_the_whole_net_did(self, evidence, bench):
+        evidence.redesign.measure_redesign(bench, say=str)
+        for name in bench.streams:
+            # one epoch is short and long
+            early, late = (bench.notebook[f"{way} {name}"] for way in ("short", "redesign"))
+            assert early.losses.tolist() == late.losses.tolist()
+            assert late.losses.mean() < 1.2  # bits; a coin has 1
+        # the very training of the whole net, of the part that stays
+        net = evidence.redesign.untrained_without(bench, "0.gate->0.mul")
+        start = bench.entry.build(bench.places, bench.seed).state_dict()
+        assert all(torch.equal(start[key], value) for key, value in net.state_dict().items())
+        row = evidence.summary.summary(bench)["streams"][0]
+        assert {"plain", "short", "redesign"} <= set(row)
+
+    def test_the_best_of_tuned_and_untuned_is_taken_where_it_is_chosen(self, evidence, bench):
+        evidence.measuring.measure_advised(bench, say=str)
+        evidence.measuring.measure_mended(bench, say=str)
+        evidence.measuring.measure_tuned(bench, say=str)
+        rows, several = bench.rows["choose"], ("plain", "mended", *evidence.summary.TUNED)
+        for name, ways in evidence.summary.ways_of(bench).items():
+            means = {way: ways[way].losses[rows].mean() for way in several}
+            assert ways["tuned"].losses.tolist() == ways[min(means, key=means.get)].losses.tolist()
+            assert evidence.measuring.least(bench, name, several) == min(means, key=means.get)
 
     def test_gentle_tuning_lowers_the_loss_and_is_repeatable(self, evidence, bench):
         nets = [evidence.slimming.without(bench.graph, [bench.streams[0]]) for _ in range(2)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from evidence.recording import Floats, groups
+from evidence.recording import Floats, Rows, groups
 from infoflow.pruning.ablation.bounds import bits_interval, default_tolerance, verdict
 from infoflow.pruning.ablation.pairs import Paired
 
@@ -88,7 +88,7 @@ class Tally:
 
 
 def judged(
-    how: str, whole: Floats, others: Sequence[Floats], judge: slice, test: slice, is_ratio: bool
+    how: str, whole: Floats, others: Sequence[Floats], judge: Rows, test: Rows, is_ratio: bool
 ) -> list[dict[str, Any]]:
     """Return tallies over streams and disjoint groups of judging samples."""
     tallies = {(n, f): Tally(how, n, f) for n in SIZES for f in FACTORS}

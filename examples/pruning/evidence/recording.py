@@ -22,6 +22,7 @@ from infoflow.graph.running.pytree import first_tensor
 from infoflow.pruning.variants import WholeRun, observe, ready, variant_of
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 BATCH = 64
 
 

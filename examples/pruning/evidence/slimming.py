@@ -16,8 +16,6 @@ from infoflow.graph import LayerGraph
 from infoflow.interface import PruningError, PruningWarning
 from infoflow.pruning.choice import StreamNames, candidates
 
-#: Ways to mend; ``plain`` mends nothing.
-MENDERS = ("plain", "reader", "cascade")
 #: Samples that mend.
 CALIBRATION = 512
 #: Gentle tuning: so many batches, at so much of the recipe's learning rate, by plain SGD.

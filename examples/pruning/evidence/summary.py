@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evidence.advising import point_row
 from evidence.judging import judged, truth_of
-from evidence.measuring import Bench, chosen, read
+from evidence.measuring import Bench, least, read
 from evidence.recording import Record
-from evidence.slimming import MENDERS, calibration
+from evidence.slimming import calibration
 from evidence.training import machine
 from infoflow.pruning.ablation.bounds import default_tolerance
 
 #: The ways whose verdicts are counted.
 JUDGED = ("plain", "mended")
+TUNED = ("tuned-plain", "tuned-mended")
+#: Trained from scratch, after a quarter of the epochs and at the end.
+SCRATCH = ("short", "redesign")
+SCREENS = {
+    "screen_fisher": "one backward pass, ½ E(g·v)²",
+    "screen_absolute": "one backward pass, mean abs(g·v)",
+}
 
 
 def summary(bench: Bench) -> dict[str, Any]:
     """Return what is known of a net: each stream, verdicts from few samples, what it cost."""
     whole = bench.whole()
     known = ways_of(bench)
-    is_ratio = bench.entry.kind == "squares"
     loss = float(whole.losses[bench.rows["judge"]].mean())
     return {
         "net": bench.entry.name,
@@ -37,13 +44,11 @@ def summary(bench: Bench) -> dict[str, Any]:
         "metric": bench.entry.metric,
         "loss": significant(loss),
         "score": significant(float(whole.scores[bench.rows["test"]].mean())),
-        "tolerance": significant(default_tolerance(loss, is_ratio=is_ratio)),
+        "tolerance": significant(default_tolerance(loss, is_ratio=bench.is_ratio)),
         "streams": [stream_row(bench, name, ways) for name, ways in known.items()],
         "verdicts": verdicts(bench, known),
-        "readings": {
-            reading: {name: significant(value) for name, value in numbers.items()}
-            for reading, numbers in read(bench).items()
-        },
+        **advice_of(bench, known),
+        "readings": readings_of(bench),
         "seconds": seconds(bench, known),
     }
 
@@ -51,36 +56,28 @@ def summary(bench: Bench) -> dict[str, Any]:
 def ways_of(bench: Bench) -> dict[str, dict[str, Record]]:
     """Return the records of each stream by the way that the net without it was made.
 
-    ``mended`` is the one that loses least on the samples that choose, of plain, reader and cascade;
-    ``tuned`` the best of that one, and of the plain and the mended net after tuning.
+    ``mended`` is as ablate chose; ``tuned`` is the best of that one, and of the plain and the
+    mended net after tuning, on the samples that choose.
     """
     found: dict[str, dict[str, Record]] = {}
+    several = ("plain", "mended", *TUNED)
     for name in bench.streams:
-        several = (*MENDERS, "tuned-plain", "tuned-mended")
-        ways = {
-            w: bench.notebook[f"{w} {name}"] for w in several if f"{w} {name}" in bench.notebook
-        }
-        if "plain" not in ways:
-            continue  # the only way to the output
-        if len(ways) > 1:
-            mended = chosen(bench, name)
-            ways["mended"] = ways[mended]
-            if "tuned-mended" in ways:
-                ways["tuned"] = ways[chosen(bench, name, several)]
-        found[name] = ways
+        made = [way for way in (*several, *SCRATCH) if f"{way} {name}" in bench.notebook]
+        ways = {way: bench.notebook[f"{way} {name}"] for way in made}
+        if any(way in ways for way in TUNED):
+            ways["tuned"] = ways[least(bench, name, several)]
+        if "plain" in ways:  # else it is the only way to the output
+            found[name] = ways
     return found
 
 
 def stream_row(bench: Bench, name: str, ways: Mapping[str, Record]) -> dict[str, Any]:
     """Return what a net loses without a stream, by the way it was made."""
     row: dict[str, Any] = {"stream": name}
-    if "mended" in ways:
-        row["mender"] = chosen(bench, name)
     whole, rows = bench.whole(), bench.rows
-    is_ratio = bench.entry.kind == "squares"
     for way, found in ways.items():
         judge, test = (
-            truth_of(whole.losses[rows[part]], found.losses[rows[part]], is_ratio)
+            truth_of(whole.losses[rows[part]], found.losses[rows[part]], bench.is_ratio)
             for part in ("judge", "test")
         )
         damage = (whole.scores - found.scores)[rows["test"]].mean()
@@ -94,13 +91,55 @@ def stream_row(bench: Bench, name: str, ways: Mapping[str, Record]) -> dict[str,
 def verdicts(bench: Bench, known: Mapping[str, Mapping[str, Record]]) -> list[dict[str, Any]]:
     """Return how often verdicts were given, and how often they were wrong."""
     found = []
+    whole, rows = bench.whole().losses, bench.rows
     for how in JUDGED:
         others = [ways[how].losses for ways in known.values() if how in ways]
         if others:
-            whole, rows = bench.whole().losses, bench.rows
-            is_ratio = bench.entry.kind == "squares"
-            found += judged(how, whole, others, rows["judge"], rows["test"], is_ratio)
+            found += judged(how, whole, others, rows["judge"], rows["test"], bench.is_ratio)
     return found
+
+
+def advice_of(bench: Bench, known: Mapping[str, Mapping[str, Record]]) -> dict[str, Any]:
+    """Return what ablate said of each stream and of its frontier, and what the test part says."""
+    advice, whole, test = bench.advice, bench.whole(), bench.rows["test"]
+    if advice is None:
+        return {}
+    wrong, points = {}, []
+    for row in advice["streams"]:
+        ways = known.get(row["stream"], {})
+        judged_net = ways.get("mended", ways.get("plain"))
+        if judged_net is not None:
+            truth = truth_of(whole.losses[test], judged_net.losses[test], bench.is_ratio)
+            wrong[row["stream"]] = truth.contradicts(row["verdict"], advice["tolerance"])
+    for number, point in enumerate(advice["points"]):
+        if f"point {number}" in bench.notebook:
+            found = bench.notebook[f"point {number}"]
+            points.append(point_row(point, whole, found, test, bench.is_ratio))
+    return {
+        "advice": {
+            "tolerance": significant(advice["tolerance"]),
+            "judging": advice["roles"].count("judge"),
+            "conclusion": advice["conclusion"],
+            "costs": {name: significant(cost) for name, cost in advice["costs"].items()},
+            "streams": [
+                {**row, "wrong": wrong[row["stream"]]}
+                for row in advice["streams"]
+                if row["stream"] in wrong
+            ],
+        },
+        "frontier": points,
+    }
+
+
+def readings_of(bench: Bench) -> dict[str, dict[str, float]]:
+    """Return what others rank streams by, and ablate's own screens."""
+    found = dict(read(bench))
+    if bench.advice is not None:
+        found |= {SCREENS[name]: row for name, row in bench.advice["screens"].items()}
+    return {
+        reading: {name: significant(value) for name, value in numbers.items()}
+        for reading, numbers in found.items()
+    }
 
 
 def seconds(bench: Bench, known: Mapping[str, Mapping[str, Record]]) -> dict[str, float]:
@@ -110,7 +149,7 @@ def seconds(bench: Bench, known: Mapping[str, Mapping[str, Record]]) -> dict[str
     the net.
     """
     found = {"whole": significant(bench.whole().seconds)}
-    for way in (*MENDERS, "tuned-plain", "tuned-mended"):
+    for way in ("plain", "mended", *TUNED, *SCRATCH):
         each = [ways[way].seconds for ways in known.values() if way in ways]
         if each:
             found[way] = significant(sum(each) / len(each))

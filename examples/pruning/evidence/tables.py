@@ -17,10 +17,9 @@ Row = dict[str, str]
 HALVES = {1: "first", 2: "second"}
 WAYS = {
     "plain": "as it is",
-    "reader": "reader refitted",
-    "cascade": "cascade refitted",
-    "mended": "best mended",
+    "mended": "mended",
     "tuned": "mended and tuned",
+    "redesign": "trained from scratch",
 }
 
 
@@ -120,21 +119,24 @@ def pooled_verdicts(
 
 def ranking_rows(summaries: Sequence[Summary]) -> list[Row]:
     """Return, for each reading, how well it ranks what cuts and mended cuts cost on test data."""
-    readings: list[str | tuple[str, str]] = [("plain", "judge"), ("mended", "judge")]
+    readings: list[str | tuple[str, str]] = [(w, "judge") for w in ("plain", "mended", "short")]
     readings += sorted({name for one in summaries for name in one["readings"]})
     rows = []
     for reading in readings:
         row = {"reading": reading if isinstance(reading, str) else _words(reading)}
-        for way in ("plain", "mended", "tuned"):
+        for way in ("plain", "mended", "tuned", "redesign"):
             numbers = correlations(summaries, reading, way)
             row[f"bits lost {WAYS[way]}"] = _with_interval(numbers)
-        rows.append(row)
+        if any(row[column] for column in row if column != "reading"):
+            rows.append(row)
     return rows
 
 
 def _words(reading: tuple[str, str]) -> str:
-    way, part = reading
-    return f"bits lost {WAYS[way]}, measured on other samples" if part == "judge" else way
+    way, _ = reading
+    if way == "short":
+        return "bits lost after a short training without the stream"
+    return f"bits lost {WAYS[way]}, on the judging samples"
 
 
 def _with_interval(numbers: dict[str, list[float]]) -> str:
