@@ -4,6 +4,8 @@ from infoflow.pruning.ablation.ablate import ablate
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.result import Ablation
 from infoflow.pruning.ablation.rows import FrontierPoint, StreamLoss
+from infoflow.pruning.race.race import race
+from infoflow.pruning.race.result import Race, RaceRow
 from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewrite import prune
 from infoflow.pruning.rewriting.model import PrunedModel
@@ -20,6 +22,8 @@ __all__ = [
     "Pruning",
     "PruningAdvice",
     "PruningTrial",
+    "Race",
+    "RaceRow",
     "Ranking",
     "Removed",
     "StreamAdvice",
@@ -27,6 +31,7 @@ __all__ = [
     "TrialRow",
     "ablate",
     "prune",
+    "race",
     "suggest_pruning",
     "verify_pruning",
 ]

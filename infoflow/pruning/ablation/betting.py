@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import optimize
 
-from infoflow.pruning.ablation.pairs import Paired
+from infoflow.pruning.ablation.pairs import Floats, Paired
 
 #: Shares of the largest bet that a capital is spread over, and how much of it each gets: half of
 #: it on nearly everything, which is best where the samples hardly differ.
@@ -49,17 +49,33 @@ def betting_upper(pairs: Paired, error: float, largest: float) -> float:
     top = max(largest, float((rises / weights).max()))
     if top <= mean:
         return top
-    heaviest = float(weights.max())
 
-    def excess(mean_supposed: float) -> float:
-        outcomes = (rises - mean_supposed * weights) / ((top - mean_supposed) * heaviest)
-        logs = np.log1p(-np.outer(_BETS, outcomes)).sum(axis=1)
-        return float(np.logaddexp.reduce(logs + np.log(_STAKES)) + math.log(error))
+    def excess(supposed: float) -> float:
+        found = log_capital(rises, weights, np.array(supposed), np.array(top))
+        return float(found) + math.log(error)
 
     end = top - 1e-9 * (top - mean)
     if excess(end) < 0:
         return top
     return float(optimize.brentq(excess, mean, end, xtol=1e-12 * max(1.0, abs(top))))
+
+
+def log_capital(rises: Floats, weights: Floats, mean: Floats, largest: Floats) -> Floats:
+    """Return the logarithm of what betting that the mean is below ``mean`` makes of 1.
+
+    Parameters
+    ----------
+    rises, weights
+        (..., N) of each sample.
+    mean, largest
+        (...) the supposed mean, and the largest rise, per unit of weight; the mean is below it.
+    """
+    reach = ((largest - mean) * weights.max(axis=-1))[..., None]
+    outcomes = (rises - mean[..., None] * weights) / reach
+    logs = [np.log1p(-bet * outcomes).sum(axis=-1) for bet in _BETS]
+    stakes = np.log(_STAKES).reshape(-1, *[1] * mean.ndim)
+    found: Floats = np.logaddexp.reduce(np.stack(logs) + stakes, axis=0)
+    return found
 
 
 def betting_lower(pairs: Paired, error: float, largest: float) -> float:

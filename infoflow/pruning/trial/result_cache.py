@@ -34,13 +34,13 @@ class ResultCache:
             numbers = {str(name): float(value) for name, value in held["numbers"].items()}
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise ArgumentError(
-                f"{path} is no file of verify_pruning ({type(error).__name__}: {error}). Name "
+                f"{path} holds no measured numbers ({type(error).__name__}: {error}). Name "
                 "another checkpoint=."
             ) from error
         other = [name for name in self._setting if setting.get(name) != self._setting[name]]
         if other:
             raise ArgumentError(
-                f"{path} holds numbers of another trial: expected {other[0]} "
+                f"{path} holds numbers of something else: expected {other[0]} "
                 f"{self._setting[other[0]]}, got {setting.get(other[0])}. Name another "
                 "checkpoint=, or delete it."
             )

@@ -1,0 +1,1 @@
+"""Nets with and without streams, trained from scratch side by side."""

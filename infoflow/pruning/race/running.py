@@ -1,0 +1,154 @@
+"""Training the nets of a race rung by rung, and dropping those that fall behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from infoflow.graph.running.random_state import seeded
+from infoflow.interface import ArgumentError
+from infoflow.pruning.race.curves import Floats, area
+from infoflow.pruning.race.entrants import Entrant, Workshop
+from infoflow.pruning.race.judging import Evaluate, checked_bits
+from infoflow.pruning.race.store import NetStore
+from infoflow.pruning.trial.result_cache import ResultCache
+
+#: Trains a net in place for a number of epochs, from a seed.
+Train = Callable[[nn.Module, int, int], object]
+
+
+@dataclass
+class Course:
+    """A race under way.
+
+    Parameters
+    ----------
+    workshop, train, evaluate
+        How nets are built, trained and judged.
+    entrants, seeds
+        Who takes part.
+    epochs
+        Length of the training at each rung, from 0 on.
+    keep
+        Share of the variants that goes on after each rung but the last.
+    cache, store
+        Numbers and nets that are known already.
+    step
+        Called before each piece of work, with what it is.
+
+    Attributes
+    ----------
+    bits
+        (entrants, seeds, rungs) held-out loss; NaN where a net was dropped.
+    dropped
+        For each entrant the epochs after which it was dropped, NaN where it was not.
+    trained
+        Epochs that were trained in all, in this race or before it was stopped.
+    """
+
+    workshop: Workshop
+    train: Train
+    evaluate: Evaluate
+    entrants: tuple[Entrant, ...]
+    seeds: tuple[int, ...]
+    epochs: tuple[int, ...]
+    keep: float
+    cache: ResultCache
+    store: NetStore
+    step: Callable[[str], object] = lambda _: None
+    bits: NDArray[np.float64] = field(init=False)
+    dropped: Floats = field(init=False)
+    trained: int = field(init=False, default=0)
+    _nets: dict[tuple[str, int], tuple[nn.Module, int]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = (len(self.entrants), len(self.seeds), len(self.epochs))
+        self.bits = np.full(shape, np.nan)
+        self.dropped = np.full(len(self.entrants), np.nan)
+
+    def run(self) -> None:
+        """Run all rungs."""
+        for rung in range(len(self.epochs)):
+            for place in self.racing():
+                for number, seed in enumerate(self.seeds):
+                    entrant = self.entrants[place]
+                    self.bits[place, number, rung] = self._measured(entrant, seed, rung)
+            if 0 < rung < len(self.epochs) - 1:
+                self._drop_laggards(rung)
+        for entrant in self.entrants:
+            self._let_go(entrant)
+
+    def racing(self) -> list[int]:
+        """Return the places of the entrants that have not been dropped."""
+        return [place for place, after in enumerate(self.dropped) if math.isnan(after)]
+
+    def _drop_laggards(self, rung: int) -> None:
+        """Drop the variants with the largest area so far, all but a share of those that race."""
+        variants = [place for place in self.racing() if not self.entrants[place].is_whole]
+        stay = max(1, math.ceil(self.keep * len(variants)))
+        curves = self.bits[:, :, : rung + 1].mean(axis=1)
+        epochs = np.asarray(self.epochs[: rung + 1], dtype=float)
+        ranked = sorted(variants, key=lambda place: area(epochs, curves[place]))
+        for place in ranked[stay:]:
+            self.dropped[place] = self.epochs[rung]
+            self._let_go(self.entrants[place])
+
+    def _let_go(self, entrant: Entrant) -> None:
+        for seed in self.seeds:
+            self._nets.pop((entrant.name, seed), None)
+            self.store.drop(entrant.name, seed)
+
+    def _measured(self, entrant: Entrant, seed: int, rung: int) -> float:
+        """Return a net's bits at a rung, trained where they are not known."""
+        before = self.epochs[rung - 1] if rung else 0
+        self.trained += self.epochs[rung] - before
+        self.step(f"{entrant.name}, seed {seed}, epoch {self.epochs[rung]}")
+        key = f"{'+'.join(entrant.streams) or 'whole'} | seed {seed} | epoch {self.epochs[rung]}"
+        return self.cache.get(key, lambda: self._train_to(entrant, seed, rung))
+
+    def _train_to(self, entrant: Entrant, seed: int, rung: int) -> float:
+        net, trained = self._net(entrant, seed, self.epochs[rung])
+        for number, until in enumerate(self.epochs[: rung + 1]):
+            if until > trained:
+                with seeded(rung_seed(seed, number)):
+                    self.train(net, until - trained, rung_seed(seed, number))
+                trained = until
+        self.store.save(net, entrant.name, seed, trained)
+        found = checked_bits(self.evaluate(net), is_whole=entrant.is_whole)
+        self._nets[entrant.name, seed] = net, trained
+        return found
+
+    def _net(self, entrant: Entrant, seed: int, most: int) -> tuple[nn.Module, int]:
+        """Return a net and how long it has been trained, at most so many epochs."""
+        if (entrant.name, seed) in self._nets:
+            return self._nets.pop((entrant.name, seed))
+        net = self.workshop.net(entrant, seed)
+        trained = self.store.load(net, entrant.name, seed)
+        return (net, trained) if trained <= most else (self.workshop.net(entrant, seed), 0)
+
+
+def rung_seed(seed: int, rung: int) -> int:
+    """Return the seed of a rung's training: another one each time, so that orders differ.
+
+    Examples
+    --------
+    >>> rung_seed(3, 1), rung_seed(3, 2)
+    (1003, 2003)
+    """
+    return seed + 1000 * rung
+
+
+def check_rungs(rungs: Sequence[int]) -> tuple[int, ...]:
+    """Return the epochs of all rungs, with 0; an ArgumentError where they do not ascend."""
+    whole = [int(value) for value in rungs if isinstance(value, int) and value > 0]
+    if len(whole) != len(rungs) or len(whole) < 2 or sorted(set(whole)) != whole:
+        raise ArgumentError(
+            f"rungs must be two or more ascending numbers of epochs, the last a full training, got "
+            f"{tuple(rungs)}. Use (2, 4, 8), say."
+        )
+    return (0, *whole)
