@@ -22,7 +22,7 @@ def net():
 
 @pytest.fixture(scope="module")
 def held_out():
-    return clusters(300, seed=3)
+    return clusters(420, seed=3)
 
 
 @pytest.fixture(scope="module")
