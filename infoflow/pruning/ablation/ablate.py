@@ -34,6 +34,7 @@ from infoflow.pruning.ablation.opening import (
 from infoflow.pruning.ablation.repairing import Refit, refit_of
 from infoflow.pruning.ablation.result import Ablation
 from infoflow.pruning.ablation.session import Session
+from infoflow.pruning.ablation.sets import SetSearch
 from infoflow.pruning.choice import StreamName
 
 Mend = Literal["auto", "reader", "cascade"] | None
@@ -187,9 +188,8 @@ def _session(
         "mending samples": "none" if refit is None else refit.fingerprint,
         "seed": seed,
     }
-    repair = None if refit is None else refit.repair
     journal = Journal(path, setting)
-    return Session(bench, chosen, is_named, _menders(mend), repair, journal, progress, seed)
+    return Session(bench, chosen, is_named, _menders(mend), refit, journal, progress, seed)
 
 
 def _measure(
@@ -209,7 +209,7 @@ def _measure(
     ranked = session.screen
     plain = {name: _judged(judge, bench, scores) for name, scores in session.plain.items()}
     examined = session.examined
-    points = session.frontier(allowed).points if sets is not None else ()
+    points = SetSearch(session).frontier(allowed).points if sets is not None else ()
     return Findings(
         bench=bench,
         whole=session.whole,
@@ -220,11 +220,12 @@ def _measure(
         refused=session.refused,
         points=tuple(Point(one, judge.judge(one.scores, one.metric)) for one in points),
         screen=ranked,
+        residuals=session.residuals,
         tolerance=allowed,
         metric_tolerance=may_lose,
         menders=session.menders,
         mending_samples=(0, "") if refit is None else (refit.count, refit.fingerprint),
-        shares=session.shapley() if sets == "all" else {},
+        shares=SetSearch(session).shapley() if sets == "all" else {},
         costs=session.costs(),
         whole_metric=metric,
         notes=tuple(session.notes),

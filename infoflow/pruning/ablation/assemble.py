@@ -4,41 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from infoflow.pruning.ablation.accounting import Savings
+from infoflow.pruning.ablation.arrays import (
+    METRIC,
+    described,
+    interval_variables,
+    metric_numbers,
+    savings_variables,
+    worst_name,
+)
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.findings import Findings
-from infoflow.pruning.ablation.judging import Judged, worst_group
+from infoflow.pruning.ablation.judging import Judged
 
 #: The two nets that are measured of each stream.
 NETS = ("plain", "mended")
-
-_INTERVAL = {
-    "": "rise of the loss",
-    "_low": "lower end of the 95 % interval of the rise",
-    "_high": "upper end of the 95 % interval of the rise",
-    "_robust_low": "lower end that also holds with rare large losses",
-    "_robust_high": "upper end that also holds with rare large losses",
-    "_largest_rise": "largest rise of one sample that the robust ends hold for",
-}
-_FIELDS = ("value", "low", "high", "robust_low", "robust_high", "largest_rise")
-_METRIC = {
-    "metric_loss": "loss of the metric, above 0 where the net is worse",
-    "metric_loss_low": "lower end of the 95 % interval of the loss of the metric",
-    "metric_loss_high": "upper end of the 95 % interval of the loss of the metric",
-    "metric_worst_low": "lower end of what the worst class loses of the metric, corrected for all",
-}
-_SAVINGS = {
-    "parameters": ("learned numbers saved", "1"),
-    "multiply_adds": ("multiply-adds of one sample saved", "1"),
-    "activation_bytes": ("peak memory of one sample's values saved", "B"),
-    "time": ("time of a forward pass over that of the whole net", "1"),
-}
 
 
 def dataset_of(found: Findings) -> xr.Dataset:
@@ -99,30 +85,9 @@ def _attributes(found: Findings, unit: str) -> dict[str, Any]:
     }
 
 
-def _described(label: str, units: str = "") -> dict[str, str]:
-    return {"long_name": label, **({"units": units} if units else {})}
-
-
-def _interval(dims: Any, rows: Any, unit: str, prefix: str = "bits") -> dict[str, Any]:
-    """Return a variable for each field of intervals, which stand in rows of any nesting."""
-
-    def field_of(name: str) -> Callable[[Any], Any]:
-        def get(row: Any) -> Any:
-            if isinstance(row, list):
-                return [get(one) for one in row]
-            return math.nan if row is None else getattr(row, name)
-
-        return get
-
-    return {
-        f"{prefix}{ending}": (dims, np.array(field_of(name)(rows), float), _described(label, unit))
-        for (ending, label), name in zip(_INTERVAL.items(), _FIELDS, strict=True)
-    }
-
-
 def _bits(found: Findings, unit: str) -> dict[str, Any]:
     rows = [[_bits_of(table, s.name) for table in _tables(found)] for s in found.streams]
-    return _interval(("stream", "net"), rows or np.empty((0, 2)).tolist(), unit)
+    return interval_variables(("stream", "net"), rows or np.empty((0, 2)).tolist(), unit)
 
 
 def _tables(found: Findings) -> tuple[Mapping[str, Judged], Mapping[str, Judged]]:
@@ -134,68 +99,43 @@ def _bits_of(table: Mapping[str, Judged], name: str) -> Interval | None:
     return None if judged is None else judged.bits
 
 
-def _metric_numbers(judged: Judged | None) -> tuple[float, float, float, float]:
-    lost = None if judged is None else judged.metric
-    if lost is None:
-        return math.nan, math.nan, math.nan, math.nan
-    worst = worst_group(lost)
-    return lost.value, lost.low, lost.high, math.nan if worst is None else worst.low
-
-
-def _worst_name(judged: Judged | None) -> str:
-    lost = None if judged is None else judged.metric
-    worst = None if lost is None else worst_group(lost)
-    return "" if worst is None else worst.name
-
-
 def _metrics(found: Findings) -> dict[str, Any]:
     if found.bench.metric is None:
         return {}
     tables = _tables(found)
-    rows = [[_metric_numbers(t.get(s.name)) for t in tables] for s in found.streams]
-    names = [[_worst_name(t.get(s.name)) for t in tables] for s in found.streams]
-    points = [_metric_numbers(point.judged) for point in found.points]
-    worst = [_worst_name(point.judged) for point in found.points]
+    rows = [[metric_numbers(t.get(s.name)) for t in tables] for s in found.streams]
+    names = [[worst_name(t.get(s.name)) for t in tables] for s in found.streams]
+    points = [metric_numbers(point.judged) for point in found.points]
+    worst = [worst_name(point.judged) for point in found.points]
     metric = found.bench.metric.name
     made: dict[str, Any] = {}
     for dims, values, prefix in (
         (("stream", "net"), np.array(rows, float).reshape(-1, 2, 4), ""),
         (("point",), np.array(points, float).reshape(-1, 4), "point_"),
     ):
-        for place, (name, label) in enumerate(_METRIC.items()):
-            made[prefix + name] = (dims, values[..., place], _described(label, metric))
+        for place, (name, label) in enumerate(METRIC.items()):
+            made[prefix + name] = (dims, values[..., place], described(label, metric))
     made["metric_worst"] = (("stream", "net"), np.array(names, object).reshape(-1, 2))
     made["point_metric_worst"] = ("point", np.array(worst, object))
     return made
-
-
-def _savings(dims: str, rows: Sequence[Savings], prefix: str = "") -> dict[str, Any]:
-    return {
-        prefix + name: (
-            dims,
-            np.array([getattr(row, name) for row in rows], float),
-            _described(label, units),
-        )
-        for name, (label, units) in _SAVINGS.items()
-    }
 
 
 def _streams(found: Findings, unit: str) -> dict[str, Any]:
     names = [stream.name for stream in found.streams]
     screen = found.screen
     made = {
-        **_savings("stream", [_saved(found, n) for n in range(len(names))]),
+        **savings_variables("stream", [_saved(found, n) for n in range(len(names))]),
         "status": ("stream", np.array([_status(found, name) for name in names], object)),
         "note": ("stream", np.array([_note(found, name) for name in names], object)),
         "best_mender": (
             "stream",
             np.array([_mender(found, name) for name in names], object),
-            _described("what mended best on the samples that choose"),
+            described("what mended best on the samples that choose"),
         ),
         "choosing_bits": (
             ("stream", "mender"),
             np.array([_choosing(found, name) for name in names], float).reshape(len(names), -1),
-            _described("rise of the loss on the samples that choose", unit),
+            described("rise of the loss on the samples that choose", unit),
         ),
     }
     for name, label in (
@@ -203,10 +143,13 @@ def _streams(found: Findings, unit: str) -> dict[str, Any]:
         ("absolute", "rank only: mean abs(g·v) for true labels"),
     ):
         values = np.full(len(names), np.nan) if screen is None else getattr(screen, name)
-        made[f"screen_{name}"] = ("stream", values, _described(label, unit))
+        made[f"screen_{name}"] = ("stream", values, described(label, unit))
+    if found.residuals is not None:
+        label = "rank only: what no linear refit brings back, −½ log₂(1 − r) of what reads it"
+        made["screen_residual"] = ("stream", found.residuals.alone(), described(label, "bits"))
     if found.shares:
         shares = [found.shares.get(name, math.nan) for name in names]
-        made["shapley"] = ("stream", shares, _described("Shapley share of the rise", unit))
+        made["shapley"] = ("stream", shares, described("Shapley share of the rise", unit))
     return made
 
 
@@ -247,18 +190,18 @@ def _frontier(found: Findings, unit: str) -> dict[str, Any]:
     inside = np.array([[name in p.streams for name in names] for p in points], np.int8)
     bits = [point.judged.bits for point in found.points]
     return {
-        **_interval("point", bits, unit, "point_bits"),
-        **_savings("point", [p.savings for p in points], "point_"),
+        **interval_variables("point", bits, unit, "point_bits"),
+        **savings_variables("point", [p.savings for p in points], "point_"),
         "in_point": (
             ("point", "stream"),
             inside.reshape(len(points), len(names)),
-            _described("whether the stream is in the set"),
+            described("whether the stream is in the set"),
         ),
         "point_mender": ("point", np.array([p.mender for p in points], object)),
         "point_choosing_bits": (
             "point",
             np.array([p.menders[p.mender] for p in points], float),
-            _described("rise of the loss on the samples that choose", unit),
+            described("rise of the loss on the samples that choose", unit),
         ),
         "point_note": ("point", np.array([p.note for p in points], object)),
     }
@@ -271,8 +214,8 @@ def _samples(found: Findings, unit: str) -> dict[str, Any]:
     bits[held_out.measured] = found.whole.bits
     labels[held_out.measured] = found.whole.labels
     return {
-        "role": ("sample", np.array(held_out.roles(), object), _described("what it is used for")),
-        "checksum": ("sample", held_out.checksums, _described("of the sample's inputs")),
-        "sample_bits": ("sample", bits, _described("loss of the whole net", unit)),
-        "sample_labels": ("sample", labels, _described("number of labels", "1")),
+        "role": ("sample", np.array(held_out.roles(), object), described("what it is used for")),
+        "checksum": ("sample", held_out.checksums, described("of the sample's inputs")),
+        "sample_bits": ("sample", bits, described("loss of the whole net", unit)),
+        "sample_labels": ("sample", labels, described("number of labels", "1")),
     }

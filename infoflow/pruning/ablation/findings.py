@@ -9,6 +9,7 @@ from infoflow.interface import Skip
 from infoflow.pruning.ablation.bench import Bench, Scores
 from infoflow.pruning.ablation.judging import Judged
 from infoflow.pruning.ablation.nets import Examined
+from infoflow.pruning.ablation.residuals import Residuals
 from infoflow.pruning.ablation.screening import Screen
 
 
@@ -42,6 +43,8 @@ class Findings:
         The frontier, the smallest set first.
     screen
         What a backward pass says of all streams, or None.
+    residuals
+        What a linear refit cannot bring back, or None.
     tolerance, metric_tolerance
         What may be lost, in bits per label, and in units of the metric.
     menders
@@ -67,6 +70,7 @@ class Findings:
     refused: Mapping[str, str]
     points: tuple[Point, ...]
     screen: Screen | None
+    residuals: Residuals | None
     tolerance: float
     metric_tolerance: float
     menders: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,11 +64,7 @@ def gated(graph: LayerGraph, streams: Sequence[Skip], footprint: Footprint) -> G
     with work.nodes.inserting_before(first):
         turns = work.nodes.get_attr(_TURNS)
     gates = _Gates(work, turns)
-    merges: dict[str, list[Skip]] = {}
-    for stream in streams:
-        merges.setdefault(stream.merge, []).append(stream)
-    for own in merges.values():
-        gates.plan([removal for skip in own for removal in removals(graph, skip)])
+    gates.plan_all(graph, streams)
     gates.insert()
     work.nodes.lint()
     whole = graph.program
@@ -82,6 +78,49 @@ def gated(graph: LayerGraph, streams: Sequence[Skip], footprint: Footprint) -> G
     return Gated(program, tuple(gates.columns))
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A layer that reads streams side by side.
+
+    Parameters
+    ----------
+    reader, value
+        The layer and what it reads, nodes of the whole net's program.
+    axis
+        The dimension of the value that counts channels.
+    owners
+        For each channel the number of its stream; -1 for what is no stream that can go.
+    """
+
+    reader: fx.Node
+    value: fx.Node
+    axis: int
+    owners: tuple[int, ...]
+
+
+def readings(
+    graph: LayerGraph, streams: Sequence[Skip], footprint: Footprint
+) -> tuple[tuple[Reading, ...], tuple[str, ...], tuple[tuple[Removal, ...], ...]]:
+    """Return which layers read which channels of streams.
+
+    Returns
+    -------
+    tuple
+        The layers; the names of the streams, in the order of their numbers; and for each merge
+        where streams are not cut out of what layers read, what silences them there.
+    """
+    call = graph.source.example
+    assert call is not None
+    work = Surgery(graph, call, footprint.shapes)
+    gates = _Gates(work, next(iter(work.nodes.nodes)))
+    gates.plan_all(graph, streams)
+    found = tuple(
+        Reading(work.old(reader), work.old(value), axis, columns)
+        for reader, value, axis, columns in gates.cuts()
+    )
+    return found, tuple(gates.columns), tuple(map(tuple, gates.others))
+
+
 class _Gates:
     """Plans gates on a program as it was, and puts them in."""
 
@@ -90,7 +129,15 @@ class _Gates:
         self._turns = turns
         self.columns: dict[str, int] = {}
         self._cuts: dict[tuple[fx.Node, fx.Node], tuple[int, dict[int, int]]] = {}
-        self._others: list[list[Removal]] = []
+        self.others: list[list[Removal]] = []
+
+    def plan_all(self, graph: LayerGraph, streams: Sequence[Skip]) -> None:
+        """Plan the gates of streams, merge by merge."""
+        merges: dict[str, list[Skip]] = {}
+        for stream in streams:
+            merges.setdefault(stream.merge, []).append(stream)
+        for own in merges.values():
+            self.plan([removal for skip in own for removal in removals(graph, skip)])
 
     def plan(self, own: Sequence[Removal]) -> None:
         """Plan the gates of one merge: at the readers where streams can be cut, else at it."""
@@ -105,7 +152,7 @@ class _Gates:
             else:
                 self._note(removal, found)
         if others:
-            self._others.append(others)
+            self.others.append(others)
 
     def _column(self, name: str) -> int:
         return self.columns.setdefault(name, len(self.columns))
@@ -120,18 +167,22 @@ class _Gates:
             column = self._column(name)
             owners.update({i: column for i, stays in enumerate(channels.kept) if not stays})
 
-    def insert(self) -> None:
-        """Put the gates in."""
+    def cuts(self) -> Iterator[tuple[fx.Node, fx.Node, int, tuple[int, ...]]]:
+        """Yield each layer that reads streams, what it reads, the axis and the columns there."""
         for (reader, value), (axis, owners) in self._cuts.items():
             shape = self._work.shapes[value]
             assert shape is not None
-            columns = tuple(owners.get(i, -1) for i in range(shape[axis]))
+            yield reader, value, axis, tuple(owners.get(i, -1) for i in range(shape[axis]))
+
+    def insert(self) -> None:
+        """Put the gates in."""
+        for reader, value, axis, columns in list(self.cuts()):
             with self._work.nodes.inserting_before(reader):
                 gate = self._work.nodes.call_function(
                     turn_channels, (value, self._turns, axis, columns)
                 )
             reader.replace_input_with(value, gate)
-        for others in self._others:
+        for others in self.others:
             self._at_merge(others)
 
     def _at_merge(self, own: Sequence[Removal]) -> None:

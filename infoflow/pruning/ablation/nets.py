@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from infoflow.interface import InfoflowError
+from infoflow.interface import InfoflowError, PruningWarning
 from infoflow.pruning.ablation.accounting import Accountant, Savings
 from infoflow.pruning.ablation.bench import Advance, Bench, Scores, key_of
 from infoflow.pruning.ablation.journal import Journal, pack_scores, unpack_scores
@@ -143,12 +144,13 @@ class Workshop:
         with ready(slim):
             first = self._first(slim, plain, advance)
             best = _Best("plain", _state(slim), self._lost(first))
-            tried, notes = {"plain": best.bits}, []
+            tried = {"plain": best.bits}
+            notes: list[str] = []
             unmended = best.state
             for mender in self.menders:
                 slim.load_state_dict(unmended)
                 try:
-                    self._mend(slim, mender)
+                    notes += self._mend(slim, mender)
                 except InfoflowError as error:
                     notes.append(f"{mender}: {error}")
                     continue
@@ -173,11 +175,15 @@ class Workshop:
             return plain.part(held_out.parts.choose, held_out.measured)
         return self.bench.score(slim, held_out.parts.choose, _quiet)
 
-    def _mend(self, slim: PrunedModel, mender: MenderName) -> None:
+    def _mend(self, slim: PrunedModel, mender: MenderName) -> list[str]:
+        """Refit a net, and return what the mender warns of."""
         assert self.repair is not None
-        self.repair(slim, mender)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always", PruningWarning)
+            self.repair(slim, mender)
         if not all(bool(value.isfinite().all()) for value in _state(slim).values()):
             raise InfoflowError("the refit gave numbers that are not finite")
+        return [f"{mender}: {one.message}" for one in seen]
 
     def _lost(self, scores: Scores) -> float:
         """Return the bits per label that are lost on the samples that choose."""

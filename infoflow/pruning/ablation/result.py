@@ -34,10 +34,10 @@ class Ablation:
         held-out loss, with ``bits_low`` and ``bits_high`` (95 % interval) and ends that also hold
         with rare large losses (``bits_robust_low``, ``bits_robust_high``); ``metric_loss`` with its
         interval. By ``stream``: what is saved (``parameters``, ``multiply_adds``,
-        ``activation_bytes``, ``time``), ``status``, ``screen_fisher`` and ``screen_absolute``,
-        which only rank, and ``choosing_bits`` by ``mender``. By ``point``: the frontier. By
-        ``sample``: what it was used for. Units are in the attributes of each variable, settings in
-        those of the dataset.
+        ``activation_bytes``, ``time``), ``status``, ``choosing_bits`` by ``mender``, and numbers
+        that only rank: ``screen_fisher``, ``screen_absolute``, ``screen_residual``. By ``point``:
+        the frontier. By ``sample``: what it was used for. Units are in the attributes of each
+        variable, settings in those of the dataset.
     tolerance, metric_tolerance
         What may be lost, in bits per label, and in units of the metric.
 

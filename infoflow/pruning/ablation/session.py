@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,21 +10,21 @@ from functools import cached_property
 import numpy as np
 from tqdm.auto import tqdm
 
-from infoflow.interface import ArgumentError, PruningError, Skip
+from infoflow.interface import PruningError, Skip
 from infoflow.pruning.ablation.accounting import Accountant
 from infoflow.pruning.ablation.bench import Advance, Bench, Scores
+from infoflow.pruning.ablation.clock import Clock
 from infoflow.pruning.ablation.costs import VariantCosts
-from infoflow.pruning.ablation.frontier import Walk, greedy_order, walk
 from infoflow.pruning.ablation.journal import Journal, pack_scores, unpack_scores
 from infoflow.pruning.ablation.nets import (
     Examined,
     MenderName,
-    Repair,
     Workshop,
     lost_bits,
 )
+from infoflow.pruning.ablation.repairing import Refit
+from infoflow.pruning.ablation.residuals import Residuals, residuals
 from infoflow.pruning.ablation.screening import Screen, screen
-from infoflow.pruning.ablation.shapley import MOST, all_sets, shapley_shares
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.variants import Variant, silenced
 
@@ -39,20 +38,6 @@ MOST_MENDED = 32
 _WHOLE = "whole"
 
 
-@dataclass
-class Clock:
-    """Seconds by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the time of a stage."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-
 @dataclass(frozen=True, eq=False)
 class Session:
     """Measures streams and sets of a net.
@@ -63,8 +48,8 @@ class Session:
         What the ablation is of.
     streams, is_named
         The streams, and whether the caller has named them.
-    menders, repair
-        What is tried beside the plain cut, and what refits.
+    menders, refit
+        What is tried beside the plain cut, and what refits; None where nothing is mended.
     journal
         Keeps what was measured.
     shows
@@ -77,7 +62,7 @@ class Session:
     streams: tuple[Skip, ...]
     is_named: bool
     menders: tuple[MenderName, ...]
-    repair: Repair | None
+    refit: Refit | None
     journal: Journal
     shows: bool | None = None
     seed: int = 0
@@ -86,7 +71,7 @@ class Session:
     notes: list[str] = field(default_factory=list)
 
     @contextmanager
-    def _bar(self, what: str, total: float) -> Iterator[Advance]:
+    def bar(self, what: str, total: float) -> Iterator[Advance]:
         """Show a bar over ``total`` nets and count its time as a stage."""
         disable = None if self.shows is None else not self.shows
         style = "{l_bar}{bar}| {n:.1f}/{total:.0f} [{elapsed}<{remaining}]"
@@ -120,13 +105,23 @@ class Session:
     @cached_property
     def screen(self) -> Screen | None:
         """What a backward pass says of the streams, None where it cannot be computed."""
-        with self._bar("screening", 1) as advance:
+        with self.bar("screening", 1) as advance:
             try:
                 return screen(self.bench, self.streams, advance, self.seed)
             except (RuntimeError, NotImplementedError) as error:
                 reason = str(error).splitlines()[0]
                 self.notes.append(f"streams could not be ranked by a backward pass ({reason})")
                 return None
+
+    @cached_property
+    def residuals(self) -> Residuals | None:
+        """What a linear refit cannot bring back of the streams; None where nothing is mended."""
+        if self.refit is None:
+            return None
+        with self.bar("residuals", 1) as advance:
+            found = residuals(self.bench, self.streams, self.refit.batches(), self.seed)
+            advance(1.0)
+            return found
 
     @cached_property
     def variants(self) -> dict[str, Variant]:
@@ -150,11 +145,9 @@ class Session:
     def _affordable(self, ranked: Screen) -> dict[str, Variant]:
         """Return the streams that seem to matter least, as many as the passes allow."""
         costs = VariantCosts(self.bench)
-        scores = np.where(np.isnan(ranked.score), -np.inf, ranked.score)
         found: dict[str, Variant] = {}
         spent = 0.0
-        for place in np.argsort(scores, kind="stable"):
-            name = ranked.streams[place]
+        for name in self._ranking(ranked):
             variant = self._silenced(name)
             if variant is None:
                 continue
@@ -171,17 +164,32 @@ class Session:
         order = [stream.name for stream in self.streams]
         return dict(sorted(found.items(), key=lambda pair: order.index(pair[0])))
 
+    def _ranking(self, ranked: Screen) -> list[str]:
+        """Return streams, first those that come first in either ranking: as they are, or mended.
+
+        What has no number in a ranking comes first there, to be measured.
+        """
+        rankings = [ranked.score]
+        if self.residuals is not None:
+            rankings.append(self.residuals.alone())
+        places = [
+            np.argsort(np.argsort(np.where(np.isnan(one), -np.inf, one), kind="stable"))
+            for one in rankings
+        ]
+        return [ranked.streams[n] for n in np.argsort(np.min(places, 0), kind="stable")]
+
     # ------------------------------------------------------------------------------ measuring
 
     @cached_property
     def plain(self) -> dict[str, Scores]:
         """Scores of the net without each stream as it is."""
-        return self._measured(self.variants, "measuring")
+        return self.measure(self.variants, "measuring")
 
-    def _measured(self, variants: Mapping[str, Variant], what: str) -> dict[str, Scores]:
+    def measure(self, variants: Mapping[str, Variant], what: str) -> dict[str, Scores]:
+        """Return the scores of variants on all samples that choose or judge."""
         names = {name: f"plain {name}" for name in variants}
         missing = {n: v for n, v in variants.items() if names[n] not in self.journal}
-        with self._bar(what, len(variants)) as advance:
+        with self.bar(what, len(variants)) as advance:
             advance(len(variants) - len(missing))
             for group in self.bench.groups(missing):
                 whole, found = self.bench.score_variants(group, self._rows, advance)
@@ -193,16 +201,16 @@ class Session:
 
     @cached_property
     def _workshop(self) -> Workshop:
-        accountant = Accountant(self.bench.graph)
-        own = (self.menders, self.repair, accountant, self.journal)
+        repair = None if self.refit is None else self.refit.repair
+        own = (self.menders, repair, Accountant(self.bench.graph), self.journal)
         return Workshop(self.bench, self.whole, *own)
 
     @cached_property
     def examined(self) -> dict[str, Examined]:
         """The best net without each stream that is mended, or measured where nothing is mended."""
         names = self._to_mend()
-        with self._bar("mending" if self.menders else "accounting", len(names)) as advance:
-            return {name: self._examine([name], advance) for name in names}
+        with self.bar("mending" if self.menders else "accounting", len(names)) as advance:
+            return {name: self.examine([name], advance) for name in names}
 
     def _to_mend(self) -> list[str]:
         names = list(self.plain)
@@ -212,7 +220,8 @@ class Session:
         chosen = set(by_loss[:MOST_MENDED])
         return [name for name in names if name in chosen]
 
-    def _examine(self, names: Sequence[str], advance: Advance) -> Examined:
+    def examine(self, names: Sequence[str], advance: Advance) -> Examined:
+        """Return the best net without streams."""
         plain = self.plain.get(names[0]) if len(names) == 1 else None
         return self._workshop.examine(names, plain, advance)
 
@@ -221,49 +230,3 @@ class Session:
         choose = held_out.parts.choose
         parts = (one.part(choose, held_out.measured) for one in (self.whole, scores))
         return lost_bits(self.bench, *parts)
-
-    # ------------------------------------------------------------------------------ sets
-
-    def frontier(self, tolerance: float) -> Walk:
-        """Return the nested sets within the tolerance, on the samples that choose."""
-        lost = {name: found.menders[found.mender] for name, found in self.examined.items()}
-        names = [name for name, bits in lost.items() if bits <= tolerance]
-        order = greedy_order(names, self._expectation(lost))
-        with self._bar("frontier", len(order)) as advance:
-
-            def measure(chosen: Sequence[str]) -> Examined | None:
-                try:
-                    return self._examine(chosen, advance)
-                except PruningError:
-                    return None  # without these, no way is left
-
-            return walk(order, tolerance, measure)
-
-    def _expectation(self, lost: Mapping[str, float]) -> Callable[[Sequence[str]], float]:
-        """Return what sets are expected to cost: by the backward pass, or by single losses."""
-        ranked = self.screen if not self.menders else None
-        if ranked is None or np.isnan(ranked.joint).any():
-            return lambda chosen: sum(lost[name] for name in chosen)
-        return ranked.of_set
-
-    def shapley(self) -> dict[str, float]:
-        """Return exact Shapley shares of the loss as it is, of at most 12 streams."""
-        names = [stream.name for stream in self.streams]
-        if len(names) > MOST:
-            raise ArgumentError(
-                f"sets='all' measures every set of streams, of at most {MOST} streams, got "
-                f"{len(names)}. Name those that you ask about as streams=."
-            )
-        graph = self.bench.graph
-        variants = {
-            " + ".join(chosen): silenced(graph, StreamNames.of(chosen, graph), self.bench.footprint)
-            for chosen in all_sets(names)
-        }
-        scores = self._measured(variants, "all sets")
-        judge, measured = self.bench.held_out.parts.judge, self.bench.held_out.measured
-        whole = self.whole.part(judge, measured)
-        losses = {
-            frozenset(key.split(" + ")): lost_bits(self.bench, whole, one.part(judge, measured))
-            for key, one in scores.items()
-        }
-        return shapley_shares(names, losses)

@@ -103,7 +103,7 @@ def test_a_path_that_depends_on_values_is_refused_with_the_reason(held_out):
 
 
 def test_too_many_streams_for_all_sets(net, held_out, monkeypatch):
-    monkeypatch.setattr("infoflow.pruning.ablation.session.MOST", 2)
+    monkeypatch.setattr("infoflow.pruning.ablation.sets.MOST", 2)
     refused(net, held_out, ArgumentError, "of at most 2 streams, got 6", sets="all")
 
 

@@ -1,0 +1,109 @@
+"""Which sets of streams are measured together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from infoflow.interface import ArgumentError, PruningError
+from infoflow.pruning.ablation.frontier import Walk, greedy_order, walk
+from infoflow.pruning.ablation.nets import Examined, lost_bits
+from infoflow.pruning.ablation.residuals import Residuals
+from infoflow.pruning.ablation.session import Session
+from infoflow.pruning.ablation.shapley import MOST, all_sets, shapley_shares
+from infoflow.pruning.choice import StreamNames
+from infoflow.pruning.variants import silenced
+
+
+@dataclass(frozen=True, eq=False)
+class SetSearch:
+    """Finds and measures sets of streams.
+
+    Parameters
+    ----------
+    session
+        What measures single streams and sets.
+    """
+
+    session: Session
+
+    def frontier(self, tolerance: float) -> Walk:
+        """Return the nested sets within the tolerance, on the samples that choose."""
+        lost = {name: found.menders[found.mender] for name, found in self.session.examined.items()}
+        names = self._one_of_each([name for name, bits in lost.items() if bits <= tolerance])
+        order = greedy_order(names, self._expectation(lost))
+        with self.session.bar("frontier", len(order)) as advance:
+
+            def measure(chosen: Sequence[str]) -> Examined | None:
+                try:
+                    return self.session.examine(chosen, advance)
+                except PruningError:
+                    return None  # without these, no way is left
+
+            return walk(order, tolerance, measure)
+
+    def _one_of_each(self, names: Sequence[str]) -> list[str]:
+        """Leave out streams of a merge that could all go, but one has to stay: what saves least."""
+        by_name = {stream.name: stream for stream in self.session.streams}
+        merges = {merge.name: set(merge.streams) for merge in self.session.bench.graph.merges}
+        chosen = list(names)
+        for merge, sources in merges.items():
+            own = [name for name in chosen if by_name[name].merge == merge]
+            if {by_name[name].source for name in own} >= sources:
+                chosen.remove(min(own, key=lambda name: self._saved(name)))
+        return chosen
+
+    def _saved(self, name: str) -> tuple[float, float]:
+        savings = self.session.examined[name].savings
+        return savings.parameters, savings.multiply_adds
+
+    def _expectation(self, lost: Mapping[str, float]) -> Callable[[Sequence[str]], float]:
+        """Return what sets are expected to cost: only the order of these numbers counts.
+
+        Mended, what no refit brings back, jointly, and for streams where that is not known what
+        they lose alone. As it is, ½ E[(g·v)²] jointly. Else the sum of what they lose alone.
+        """
+        if self.session.residuals is not None:
+            return _Expected(self.session.residuals, lost)
+        ranked = self.session.screen
+        if ranked is None or np.isnan(ranked.joint).any():
+            return lambda chosen: sum(lost[name] for name in chosen)
+        return ranked.of_set
+
+    def shapley(self) -> dict[str, float]:
+        """Return exact Shapley shares of the loss as it is, of at most 12 streams."""
+        names = [stream.name for stream in self.session.streams]
+        if len(names) > MOST:
+            raise ArgumentError(
+                f"sets='all' measures every set of streams, of at most {MOST} streams, got "
+                f"{len(names)}. Name those that you ask about as streams=."
+            )
+        bench = self.session.bench
+        variants = {
+            " + ".join(chosen): silenced(
+                bench.graph, StreamNames.of(chosen, bench.graph), bench.footprint
+            )
+            for chosen in all_sets(names)
+        }
+        scores = self.session.measure(variants, "all sets")
+        judge, measured = bench.held_out.parts.judge, bench.held_out.measured
+        whole = self.session.whole.part(judge, measured)
+        losses = {
+            frozenset(key.split(" + ")): lost_bits(bench, whole, one.part(judge, measured))
+            for key, one in scores.items()
+        }
+        return shapley_shares(names, losses)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """Residual bits of a set, and what streams lose alone where these are not known."""
+
+    residuals: Residuals
+    lost: Mapping[str, float]
+
+    def __call__(self, chosen: Sequence[str]) -> float:
+        others = sum(self.lost[name] for name in chosen if not self.residuals.knows(name))
+        return self.residuals.of_set(chosen) + others
