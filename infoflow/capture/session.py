@@ -19,7 +19,15 @@ from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.model_state import check_model
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.selection import LayerChoice, named_layers
-from infoflow.interface import ActivationError, Estimator, Layer, UnmeasurableWarning, warn
+from infoflow.graph.tracing.unseen import describe_unseen
+from infoflow.interface import (
+    ActivationError,
+    Estimator,
+    Layer,
+    UnmeasurableWarning,
+    UnseenWeightsWarning,
+    warn,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +112,7 @@ def open_session(
         samples = _samples(loader, model, device, reading)
         example = samples.example()
         net = TracedModel(model, example.call, tracing or TracingOptions(), reduce)
+        _warn_of_unseen_weights(net.graph)
         yield Session(net, samples, example, device, reading)
 
 
@@ -117,6 +126,12 @@ def _samples(
         device=device,
         seed=reading.seed,
     )
+
+
+def _warn_of_unseen_weights(graph: LayerGraph) -> None:
+    unseen = graph.verification.unseen
+    if unseen:
+        warn(f"{graph.model}: {describe_unseen(unseen)}.", UnseenWeightsWarning)
 
 
 def measurable(graph: LayerGraph, choice: LayerChoice) -> tuple[Layer, ...]:

@@ -245,6 +245,8 @@ class LayerGraph(Result):
         try:
             if tensor is None:
                 raise ValueError("its value holds no tensor")
+            if not torch.is_grad_enabled():
+                tensor = tensor.detach()  # of a model that differentiates
             rows = per_sample(tensor, samples, self._axes.get(name, 0))
         except ValueError as error:
             raise _not_per_sample(self._by_name[name], str(error)) from error
@@ -253,9 +255,10 @@ class LayerGraph(Result):
 
     def output(self, call: Arguments) -> Tensor:
         """Compute the model's own output for one batch; of several tensors, the first."""
-        tensor = first_tensor(call.of(self.source.model))
+        with torch.set_grad_enabled(self.source.gradients or torch.is_grad_enabled()):
+            tensor = first_tensor(call.of(self.source.model))
         assert tensor is not None, "a traced model returns a tensor"
-        return tensor
+        return tensor if torch.is_grad_enabled() else tensor.detach()
 
     @property
     def has_program(self) -> bool:

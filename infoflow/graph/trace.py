@@ -35,6 +35,7 @@ from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.symbolic import symbolic_facts, symbolic_trace
 from infoflow.graph.tracing.trial_run import Axes, Proof, TrialRun
+from infoflow.graph.tracing.unseen import describe_unseen, unseen_weights
 from infoflow.graph.tracing.verification import verify
 from infoflow.interface import (
     ArgumentError,
@@ -110,12 +111,13 @@ def trace(
     check_arguments(call)
     chosen = Leaves(model, leaves, opened)
     with ExitStack() as stack:
-        for context in (counted_writes(), evaluation_mode(model), countable_attention(), seeded()):
+        for context in (evaluation_mode(model), countable_attention(), seeded()):
             stack.enter_context(context)
         if any(map(is_lazy, parameters_in(model))):
             _run(model, call)
             notes.append("lazy modules were given the sizes of the example, and stay so")
-        recording = _record(model, call, chosen)
+        recording, gradients = _record_as_it_runs(model, call, chosen)
+        stack.enter_context(counted_writes(gradients=gradients))
         program = Program(
             model,
             recording.graph,
@@ -128,10 +130,20 @@ def trace(
         streams = find_streams(program, recording.facts)
         values = {draft.value: draft.name for draft in streams.layers}
         source = Source(
-            program, values, chosen, recording.events, tuple(recording.trail), example=call
+            program,
+            values,
+            chosen,
+            recording.events,
+            tuple(recording.trail),
+            example=call,
+            gradients=gradients,
         )
         trial = TrialRun(call, source, recording.output, values, recording.facts)
         proof = _prove(trial, recording)
+        unseen = unseen_weights(program, chosen, call) or ()
+        if unseen:
+            proof.label = "this input only"
+            proof.notes.append(describe_unseen(unseen))
         source.is_faithful = proof.label == "exact"
         axes = proof.axes or find_axes(trial, is_random=recording.is_random)
     if chosen.scripted:
@@ -139,10 +151,10 @@ def trace(
         notes.append(f"{', '.join(chosen.scripted[:3])}: scripted, kept as one layer: {inside}")
     if recording.unknown and proof.label != "exact":
         lines = "; ".join(recording.unknown[:3])
-        unseen = "a tensor that no call seen here has made is taken for a constant"
-        proof.notes.append(f"{unseen}, at {lines}")
+        unknown = "a tensor that no call seen here has made is taken for a constant"
+        proof.notes.append(f"{unknown}, at {lines}")
     verification = Verification(
-        proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes)
+        proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes), unseen
     )
     positions = _positions(trial, streams, axes)
     known = _Known(recording.facts, axes, max(call.samples, 1), positions)
@@ -151,9 +163,26 @@ def trace(
 
 def _run(model: nn.Module, call: Arguments) -> None:
     try:
-        call.of(model)
+        with torch.no_grad():
+            call.of(model)
     except Exception as error:
         raise explain_failure(model, call, error) from error
+
+
+def _record_as_it_runs(model: nn.Module, call: Arguments, leaves: Leaves) -> tuple[Recording, bool]:
+    """Record a model without gradients, or with them where it differentiates and needs them on."""
+    try:
+        with counted_writes():
+            return _record(model, call, leaves), False
+    except InfoflowError as error:
+        if not isinstance(error.__cause__, RuntimeError) or "grad" not in str(error.__cause__):
+            raise
+        first = error
+    try:
+        with counted_writes(gradients=True):
+            return _record(model, call, leaves), True
+    except InfoflowError:
+        raise first from first.__cause__
 
 
 def _record(model: nn.Module, call: Arguments, leaves: Leaves) -> Recording:

@@ -19,6 +19,7 @@ from infoflow.interface.errors import (
     SingletonWarning,
     TargetError,
     UnmeasurableWarning,
+    UnseenWeightsWarning,
     UntraceableModelError,
     warn,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "TargetError",
     "Unit",
     "UnmeasurableWarning",
+    "UnseenWeightsWarning",
     "UntraceableModelError",
     "Verification",
     "is_saturated",

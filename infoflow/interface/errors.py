@@ -70,6 +70,10 @@ class UnmeasurableWarning(InfoflowWarning):
     """Layers without a row per sample are left out."""
 
 
+class UnseenWeightsWarning(InfoflowWarning):
+    """Weights act on the output that no layer has: layers and merges are missing."""
+
+
 class PruningWarning(InfoflowWarning):
     """A stream was silenced, since it could not be cut."""
 

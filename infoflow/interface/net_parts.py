@@ -151,12 +151,16 @@ class Verification:
         What the program was replayed on, with the output of the model itself.
     notes
         What was done to the model, and what cannot be known, in words.
+    unseen
+        Names of weights (parameters of two or more dimensions) on which the output depends, and
+        that are in no layer and no operation that was seen.
     """
 
     label: Faithfulness
     tracer: Literal["recorder", "symbolic"]
     checks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def is_exact(self) -> bool:

@@ -26,6 +26,7 @@ def run(
     library: Annotated[str, typer.Option(help="One library only.")] = "",
     match: Annotated[str, typer.Option(help="Pattern of LIBRARY:NAME.")] = "*",
     analyze: Annotated[bool, typer.Option("--analyze", help="Also measure each model.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Only trace, and compare states.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what OUT has.")] = False,
     out: Annotated[Path, typer.Option(help="JSON lines, one a model.")] = RESULTS,
 ) -> None:
@@ -36,7 +37,7 @@ def run(
     keys = [key for name in libraries for key in entries_of(name) if fnmatchcase(key, match)]
     done = set(read(out)) if resume else set()
     out.parent.mkdir(parents=True, exist_ok=True)
-    worker = Worker(analyze=analyze)
+    worker = Worker(analyze=analyze, brief=brief)
     try:
         with out.open("a") as file:
             if read_header(out) != header():

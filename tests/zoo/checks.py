@@ -20,6 +20,7 @@ from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.interface import InfoflowError, Merge
 from tests.zoo.entry import Arguments, Make, Subject, copied, one_line
+from tests.zoo.state import fingerprint, moved
 
 _Result = TypeVar("_Result")
 
@@ -45,8 +46,11 @@ def cost(model: nn.Module, make: Make) -> dict[str, Any]:
     return {"usual": {"input": _shapes(subject.arguments()), **_timed(subject)[1]}}
 
 
-def _timed(subject: Subject) -> tuple[LayerGraph, dict[str, float]]:
-    """Trace a model; time it, and one plain forward pass, in seconds of the processor."""
+def _timed(subject: Subject) -> tuple[LayerGraph, dict[str, Any]]:
+    """Trace a model; time it, and one plain forward pass, in seconds of the processor.
+
+    What tracing has changed of the model is named, too.
+    """
     args, kwargs = arguments = subject.arguments()
     with torch.no_grad():
         subject.model(*copied(args), **copied(kwargs))
@@ -54,8 +58,10 @@ def _timed(subject: Subject) -> tuple[LayerGraph, dict[str, float]]:
             _seconds(lambda: subject.model(*copied(args), **copied(kwargs)))[1] for _ in range(3)
         )
     args, kwargs = copied(arguments)
+    before = fingerprint(subject.model)
     graph, seconds = _seconds(lambda: infoflow.trace(subject.model, args, kwargs))
     return graph, {
+        "changed": moved(before, fingerprint(subject.model)),
         "forward_seconds": round(forward, 4),
         "trace_seconds": round(seconds, 4),
         "ratio": round(seconds / forward, 2),
@@ -72,6 +78,7 @@ def _describe(graph: LayerGraph) -> dict[str, Any]:
         "skips": len(graph.skips),
         "kinds": kinds_of(graph.merges),
         "unmeasurable": len(graph.unmeasurable),
+        "unseen": list(graph.verification.unseen),
     }
 
 

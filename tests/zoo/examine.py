@@ -22,7 +22,9 @@ SAMPLES, BATCH = 64, 8
 SLOWEST = 60
 
 
-def examine(entry: Entry, *, analyze: bool, timing: bool = True) -> Iterator[dict[str, Any]]:
+def examine(
+    entry: Entry, *, analyze: bool, timing: bool = True, brief: bool = False
+) -> Iterator[dict[str, Any]]:
     """Yield the parts of a model's record."""
     yield {"key": entry.key, "library": entry.library, "name": entry.name}
     yield {"category": entry.category, "status": "unfinished"}
@@ -34,7 +36,7 @@ def examine(entry: Entry, *, analyze: bool, timing: bool = True) -> Iterator[dic
     yield {"parameters": sum(p.numel() for p in subject.model.parameters())}
     graph, found = checks.trace(subject)
     yield found
-    if graph is not None:
+    if graph is not None and not brief:
         yield from _checked(subject, graph)
         if entry.usual is not None and timing:
             make = entry.usual(subject.model)

@@ -22,8 +22,8 @@ MODELS = 25
 class Worker:
     """Keeps one process, and starts another where that one dies, hangs or has grown old."""
 
-    def __init__(self, *, analyze: bool) -> None:
-        self._analyze = analyze
+    def __init__(self, *, analyze: bool, brief: bool = False) -> None:
+        self._options = {"analyze": analyze, "brief": brief}
         self._context = multiprocessing.get_context("spawn")
         self._process: Any = None
         self._done = 0
@@ -57,7 +57,7 @@ class Worker:
 
     def _start(self) -> None:
         self._connection, theirs = self._context.Pipe()
-        self._process = self._context.Process(target=_serve, args=(theirs, self._analyze))
+        self._process = self._context.Process(target=_serve, args=(theirs, self._options))
         self._process.start()
         theirs.close()
         self._done = 0
@@ -81,7 +81,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _serve(connection: Connection, analyze: bool) -> None:
+def _serve(connection: Connection, options: dict[str, bool]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     os.environ["HF_HUB_OFFLINE"] = "1"  # no weights
@@ -97,7 +97,7 @@ def _serve(connection: Connection, analyze: bool) -> None:
     for key in iter(connection.recv, None):
         entry = find(key)
         try:
-            for part in examine(entry, analyze=analyze):
+            for part in examine(entry, **options):
                 connection.send(part)
         except Exception as error:  # of the zoo itself
             connection.send({"interrupted": f"{type(error).__name__}: {error}"})

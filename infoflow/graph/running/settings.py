@@ -34,11 +34,11 @@ def full_precision() -> Iterator[None]:
 
 
 @contextmanager
-def plain_numbers() -> Iterator[None]:
-    """Compute without gradients and without autocast, whatever the model has turned on."""
+def plain_numbers(*, gradients: bool = False) -> Iterator[None]:
+    """Compute without autocast, and without gradients or with them, whatever a model turned on."""
     with ExitStack() as stack:
-        if torch.is_grad_enabled():
-            stack.enter_context(torch.no_grad())
+        if torch.is_grad_enabled() is not gradients:
+            stack.enter_context(torch.set_grad_enabled(gradients))
         for device in ("cpu", "cuda"):
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))

@@ -107,4 +107,4 @@ def _probe(tensor: Tensor, samples: int) -> Probe | None:
         else slice(None, None, max(1, math.ceil(size / _POSITIONS)))
         for position, size in enumerate(tensor.shape)
     )
-    return Probe(where, tensor[where].clone())
+    return Probe(where, tensor.detach()[where].clone())

@@ -15,6 +15,7 @@ from infoflow.graph.running.leaves import Leaves
 from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import random_states_kept, seeded
+from infoflow.graph.running.settings import plain_numbers
 from infoflow.graph.tracing.interception import Key
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.watch import Place, place_of, watch
@@ -38,6 +39,8 @@ class Source:
         Keys of the program's nodes, and of all calls of the recorded run.
     example
         The recorded call, None where there was none.
+    gradients
+        Whether the model differentiates and needs gradients to be on.
 
     Attributes
     ----------
@@ -57,8 +60,10 @@ class Source:
         trail: tuple[Key, ...],
         *,
         example: Arguments | None = None,
+        gradients: bool = False,
     ) -> None:
         self.program = program
+        self.gradients = gradients
         self.is_faithful = False
         self._values = dict(values)
         self._nodes = {name: node for node, name in values.items()}
@@ -79,16 +84,18 @@ class Source:
         if not names:
             return
         own: list[Exception] = []
+        gradients = torch.is_grad_enabled()
 
         def receive_and_note(name: str, value: Any) -> None:
             try:
-                receive(name, value)
+                with plain_numbers(gradients=gradients):
+                    receive(name, value)
             except Exception as error:
                 own.append(error)  # what fails here is not the model
                 raise
 
         try:
-            with countable_attention():
+            with countable_attention(), torch.set_grad_enabled(self.gradients or gradients):
                 run = self._replay if self._may_replay(call) else self._watch
                 run(call, names, receive_and_note)
         except (InfoflowError, torch.OutOfMemoryError):
@@ -122,7 +129,8 @@ class Source:
 
         value = None
         try:
-            with countable_attention():
+            is_on = self.gradients or torch.is_grad_enabled()
+            with countable_attention(), torch.set_grad_enabled(is_on):
                 if self.is_faithful and not self._may_replay(call):
                     self._warn_of_another_path("at a comparison of sizes")
                 for pair in self.program.run(call, last, change=change_node):

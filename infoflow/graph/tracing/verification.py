@@ -73,7 +73,7 @@ class _Rows:
         """Keep a few numbers of a layer's value for the new sample alone."""
         tensor, probe = first_tensor(value), self._facts[name].probe
         if tensor is not None and probe is not None and tensor.ndim == len(probe.where):
-            self._alone[name] = tensor[probe.where].clone()
+            self._alone[name] = tensor.detach()[probe.where].clone()
 
     def replay(
         self, call: Arguments, samples: int, *, old: int | None = None, new: int | None = None

@@ -12,7 +12,6 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.leaves import Leaves
-from infoflow.graph.running.settings import plain_numbers
 from infoflow.graph.tracing.interception import Interceptor, Key, Keys
 from infoflow.graph.tracing.value_reads import SIZES, operation_key, reads_values
 
@@ -131,8 +130,7 @@ class _Watcher(Interceptor):
             value = result
             for function, item in path:
                 value = function(value, item)
-            with plain_numbers():
-                self._receive(name, value)
+            self._receive(name, value)
             self.missing.discard(name)
         if not self.missing and not self._to_the_end:
             raise _Enough
