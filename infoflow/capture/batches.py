@@ -20,6 +20,7 @@ from torch.utils.data import (
 from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
 from infoflow.graph.running.arguments import Arguments, as_arguments, holds_samples, parameters_of
 from infoflow.graph.running.pytree import first_tensor, tensors_in
+from infoflow.graph.running.ragged import blocks_of, is_ragged
 from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError
 
@@ -193,7 +194,8 @@ class Samples:
                     f"{type(raw).__name__}. Pass unpack=, a function from a batch to "
                     "(inputs, target)."
                 )
-            self._check_shape(number, tuple(first.shape[not holds_samples(call.first) :]))
+            if not is_ragged(call.first):
+                self._check_shape(number, tuple(first.shape[not holds_samples(call.first) :]))
             checksum = _checksum(call)
             call = call.map(lambda tensor: tensor.to(self.device))
             yield Batch(call, self._as_target(target, size), start, size, checksum)
@@ -296,6 +298,7 @@ def _sampler(loader: DataLoader[Any]) -> Any:
 def _checksum(call: Arguments) -> int:
     code = 0
     for leaf in tensors_in((call.args, dict(call.kwargs))):
-        flat = leaf.detach().cpu().contiguous().view(-1).view(torch.uint8)
-        code = zlib.crc32(flat.numpy().data, code)
+        for block in blocks_of(leaf.detach()):
+            plain = block.cpu().resolve_conj().resolve_neg().contiguous()
+            code = zlib.crc32(plain.view(-1).view(torch.uint8).numpy().data, code)
     return code

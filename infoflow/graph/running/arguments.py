@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from infoflow.graph.running.pytree import (
     first_tensor,
@@ -18,6 +19,7 @@ from infoflow.graph.running.pytree import (
     map_tensors,
     tensors_in,
 )
+from infoflow.graph.running.ragged import change_samples, is_ragged, samples_in, shape_of
 from infoflow.interface import ArgumentError
 
 
@@ -63,15 +65,17 @@ class Arguments:
         dictionaries, the number of them.
         """
         first = self.first
+        if is_ragged(first):
+            return samples_in(first)
         if holds_samples(first):
             return len(first)
         tensor = first_tensor(first)
-        return 0 if tensor is None or tensor.ndim == 0 else len(tensor)
+        return 0 if tensor is None or tensor.ndim == 0 else int(tensor.size(0))
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shapes of all tensors."""
-        return tuple(tuple(t.shape) for t in tensors_in((self.args, dict(self.kwargs))))
+        return tuple(shape_of(t) for t in tensors_in((self.args, dict(self.kwargs))))
 
     @property
     def sample_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -87,6 +91,8 @@ class Arguments:
         count = self.samples
 
         def visit(value: Any) -> Any:
+            if is_ragged(value):
+                return change_samples(change, value) if samples_in(value) == count else value
             if holds_samples(value) and len(value) == count:
                 return change(value)
             if isinstance(value, Tensor):
@@ -113,13 +119,13 @@ def holds_samples(value: Any) -> bool:
     Waveforms that all have one length, and images of 4 channels that all have one size, are taken
     for a list of batches.
     """
-    if not isinstance(value, (list, tuple)) or not value:
+    if not isinstance(value, (list, tuple)) or not value or is_ragged(value):
         return False
     if all(isinstance(item, Tensor) for item in value):
-        is_ragged = len(value) == 1 or len({item.shape for item in value}) > 1
+        has_sizes = len(value) == 1 or len({item.shape for item in value}) > 1
         if all(item.ndim == 1 for item in value):
-            return is_ragged
-        return all(map(_is_image, value)) and (is_ragged or value[0].shape[0] != 4)
+            return has_sizes
+        return all(map(_is_image, value)) and (has_sizes or value[0].shape[0] != 4)
     return isinstance(value, list) and all(
         isinstance(item, dict) and first_tensor(item) is not None for item in value
     )
@@ -152,7 +158,8 @@ def as_arguments(
 def _as_plain(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
         return torch.from_numpy(leaf)
-    if isinstance(leaf, Tensor) and type(leaf) is not Tensor:
+    is_wrapper = isinstance(leaf, Tensor) and is_traceable_wrapper_subclass(leaf)
+    if isinstance(leaf, Tensor) and type(leaf) is not Tensor and not is_wrapper:
         return leaf.as_subclass(Tensor)
     return leaf
 

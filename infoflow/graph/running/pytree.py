@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from infoflow.graph.running.ragged import change_numbers
 
 
 def items_of(value: Any) -> list[tuple[str, Any]] | None:
@@ -64,7 +67,8 @@ def first_tensor(value: Any) -> Tensor | None:
 
 def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
     """Return the same nesting with ``change`` applied to everything that is no container."""
-    parts = None if isinstance(value, Tensor) else items_of(value)
+    is_whole = isinstance(value, (Tensor, PackedSequence))
+    parts = None if is_whole else items_of(value)
     if parts is None:
         return change(value)
     changed = [map_leaves(change, part) for _, part in parts]
@@ -81,8 +85,17 @@ def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
 
 
 def map_tensors(change: Callable[[Tensor], Any], value: Any) -> Any:
-    """Return the same nesting with ``change`` applied to every tensor."""
-    return map_leaves(lambda leaf: change(leaf) if isinstance(leaf, Tensor) else leaf, value)
+    """Return the same nesting with ``change`` applied to every tensor.
+
+    Of packed sequences, only the numbers are changed, and not where they belong.
+    """
+
+    def visit(leaf: Any) -> Any:
+        if isinstance(leaf, PackedSequence):
+            return change_numbers(change, leaf)
+        return change(leaf) if isinstance(leaf, Tensor) else leaf
+
+    return map_leaves(visit, value)
 
 
 def _with_items(mapping: Mapping[Any, Any], items: dict[Any, Any]) -> Any:

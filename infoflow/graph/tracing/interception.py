@@ -60,6 +60,7 @@ class Interceptor(TorchFunctionMode):
         self.touched: dict[int, Tensor] = {}
         self._thread = threading.get_ident()
         self._is_inside_leaf = False
+        self._is_inside_transform = False
 
     def on_module(
         self, name: str, module: nn.Module, call: Callable[[], Any], args: Any, kwargs: Any
@@ -88,7 +89,7 @@ class Interceptor(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if threading.get_ident() != self._thread or self._is_inside_leaf:
             return function(*args, **kwargs)
-        if torch._C._functorch.maybe_current_level() is not None:
+        if self._is_inside_transform or torch._C._functorch.maybe_current_level() is not None:
             self.touched |= {id(tensor): tensor for tensor in tensors_in((args, kwargs))}
             return function(*args, **kwargs)  # inside torch.vmap, which is one call
         if function in ABOUT:
@@ -115,13 +116,24 @@ class Interceptor(TorchFunctionMode):
         """Tell whether a call that is made now is one to look at."""
         is_within = torch._C._functorch.maybe_current_level() is not None
         is_ours = threading.get_ident() == self._thread
-        return is_ours and not is_within and not self._is_inside_leaf
+        is_whole = self._is_inside_leaf or self._is_inside_transform
+        return is_ours and not is_within and not is_whole
 
     def _transform(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         self.touched = {}
-        return self.on_transform(function, args, kwargs)
+
+        def whole(*args: Any, **kwargs: Any) -> Any:
+            self._is_inside_transform = True
+            try:
+                with torch._C._EnableTorchFunction():
+                    return function(*args, **kwargs)
+            finally:
+                self._is_inside_transform = False
+
+        whole.__name__, whole.__module__ = function.__name__, function.__module__
+        return self.on_transform(whole, args, kwargs)
 
     def _called(
         self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any

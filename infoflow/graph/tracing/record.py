@@ -124,12 +124,10 @@ class _Recorder(Interceptor):
     ) -> Any:
         key = self._keys.next(self.path, operation_key(function))
         target = Transformed(function, operation_key(function).partition("_")[0])
-
-        def call() -> Any:
-            with torch._C._EnableTorchFunction():
-                return function(*args, **kwargs)
-
-        return self._call("call_function", target, key, call, args, kwargs, is_transform=True)
+        return self._call(
+            *("call_function", target, key, lambda: function(*args, **kwargs), args, kwargs),
+            is_transform=True,
+        )
 
     def _read_inside(self) -> tuple[fx.Node, ...]:
         """Return what a transformed function has read beside its arguments."""

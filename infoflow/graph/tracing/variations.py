@@ -10,6 +10,7 @@ from torch import Tensor
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.comparison import is_plain
 from infoflow.graph.running.pytree import first_tensor
+from infoflow.graph.running.ragged import change_numbers, is_ragged
 from infoflow.graph.tracing.sample_axes import Kept
 
 
@@ -24,7 +25,11 @@ def random_like(call: Arguments, seed: int = 1) -> Arguments:
     first = first_tensor(call.first)
 
     def draw(tensor: Tensor) -> Tensor:
-        if tensor.numel() == 0 or tensor.is_meta or not is_plain(tensor):
+        if tensor.numel() == 0 or tensor.is_meta:
+            return tensor
+        if is_ragged(tensor):
+            return change_numbers(draw, tensor)
+        if not is_plain(tensor):
             return tensor
         if tensor.is_complex():
             scale = tensor.abs().max() + (tensor.abs().max() == 0)

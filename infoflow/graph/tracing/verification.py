@@ -9,6 +9,7 @@ from torch import Tensor
 from infoflow.graph.running.arguments import Arguments, holds_samples
 from infoflow.graph.running.comparison import are_close, have_moved, is_close, is_plain
 from infoflow.graph.running.pytree import first_tensor, tensors_in
+from infoflow.graph.running.ragged import is_ragged
 from infoflow.graph.tracing.program import per_sample
 from infoflow.graph.tracing.sample_axes import sample_axis
 from infoflow.graph.tracing.trial_run import Axes, Proof, TrialRun
@@ -24,7 +25,7 @@ def verify(trial: TrialRun) -> Proof | None:
     new sample.
     """
     call, samples = trial.call, trial.call.samples
-    if samples == 0 or holds_samples(call.first):
+    if samples == 0 or holds_samples(call.first) or is_ragged(call.first):
         return None
     rows = _Rows(trial, samples)
     try:
