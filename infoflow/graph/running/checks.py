@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.comparison import is_plain
 from infoflow.graph.running.members import is_training, modules_of, named_modules, parameters_in
 from infoflow.graph.running.model_state import check_model
 from infoflow.graph.running.pytree import first_tensor, tensors_in
+from infoflow.graph.running.ragged import is_ragged
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
@@ -112,6 +114,12 @@ def check_arguments(call: Arguments) -> None:
         raise ArgumentTypeError(
             f"example must be a tensor with a batch dimension, or a tuple of the model's "
             f"arguments, got {got}. Pass one batch, such as torch.zeros(1, 3, 128, 128)."
+        )
+    strange = [t.layout for t in tensors if not (is_plain(t) or is_ragged(t))]
+    if strange:
+        raise ArgumentError(
+            f"example must hold dense, sparse, nested or packed tensors, got {strange[0]}. Convert "
+            "it with .to_dense()."
         )
     first = first_tensor(call.first)
     if first is not None and not first.is_nested and len(first) == 0:

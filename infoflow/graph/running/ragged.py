@@ -61,13 +61,14 @@ def change_numbers(change: Callable[[Tensor], Tensor], value: Any) -> Any:
         places = (i if i is None else i.to(data.device) for i in value[2:])
         return PackedSequence(data, value.batch_sizes, *places)
     if value.is_nested:
-        return torch.nested.as_nested_tensor(
-            [change(v) for v in value.unbind()], layout=value.layout
-        )
+        parts = [change(part) for part in value.unbind()]
+        return torch.nested.as_nested_tensor(parts, layout=value.layout)
     whole = value if value.layout is torch.sparse_coo else value.to_sparse_coo()
     whole = whole.coalesce()
     new = torch.sparse_coo_tensor(
-        whole.indices(), change(whole.values()), whole.shape, is_coalesced=True
+        *(whole.indices(), change(whole.values()), whole.shape),
+        check_invariants=False,
+        is_coalesced=True,
     )
     return new if value.layout is torch.sparse_coo else new.to_sparse(layout=value.layout)
 

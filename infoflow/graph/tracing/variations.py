@@ -28,7 +28,8 @@ def random_like(call: Arguments, seed: int = 1) -> Arguments:
         if tensor.numel() == 0 or tensor.is_meta:
             return tensor
         if is_ragged(tensor):
-            return change_numbers(draw, tensor)
+            varied: Tensor = change_numbers(draw, tensor)
+            return varied
         if not is_plain(tensor):
             return tensor
         if tensor.is_complex():

@@ -250,10 +250,22 @@ def test_complex_input_is_varied():
     assert graph.verification.notes == ()
 
 
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr, torch.sparse_csc])
+@pytest.mark.filterwarnings("ignore:Sparse .* tensor support is in beta")
+def test_sparse_input_is_varied(layout):
+    graph = traced(lambda m, x: m.a(x.to_dense()), X.to_sparse(layout=layout))
+    assert graph.verification.label == "exact"
+
+
 def test_what_cannot_be_varied_is_not_exact():
-    graph = traced(lambda m, x: m.a(x.to_dense()), X.to_sparse())
+    graph = traced(lambda m, x: m.a(x.new_zeros(len(x), 6)), X[:, :0])
     assert graph.verification.label == "this input only"
     assert "no other input" in graph.verification.notes[0]
+
+
+def test_a_layout_without_samples_gets_a_sentence():
+    with pytest.raises(ArgumentError, match=r"dense, sparse, nested .* got torch\._mkldnn"):
+        traced(lambda m, x: m.a(x.to_dense()), X.to_mkldnn())
 
 
 def test_a_tensor_set_to_zero_is_no_stream():
