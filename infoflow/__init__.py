@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from infoflow.flow.usable_streams import usable_streams
     from infoflow.graph import LayerGraph, trace
     from infoflow.graph.options import TracingOptions
+    from infoflow.graph.operations.record import OperationCall
+    from infoflow.graph.operations.register import forget_operation, register_operation
     from infoflow.interface import (
         ActivationError,
         ArgumentError,
@@ -146,6 +148,8 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("Codes", "Distances", "Draws", "Values"), "estimators.statistics"),
     **dict.fromkeys(("DistanceOptions",), "capture.options"),
     **dict.fromkeys(("TracingOptions",), "graph.options"),
+    "OperationCall": "graph.operations.record",
+    **dict.fromkeys(("forget_operation", "register_operation"), "graph.operations.register"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
     **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),
     **dict.fromkeys(("Ablation", "Race", "ablate", "race"), "pruning"),
@@ -188,6 +192,7 @@ __all__ = [
     "MemoryBudgetError",
     "Merge",
     "NoisyNet",
+    "OperationCall",
     "PathWarning",
     "ProbeResult",
     "PrunedModel",
@@ -224,6 +229,7 @@ __all__ = [
     "concat",
     "distance_histograms",
     "estimate",
+    "forget_operation",
     "ksg",
     "layer_unit_entropies",
     "load",
@@ -233,6 +239,7 @@ __all__ = [
     "probe",
     "prune",
     "race",
+    "register_operation",
     "suggest_pruning",
     "testing",
     "trace",

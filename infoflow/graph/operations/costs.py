@@ -11,21 +11,20 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import conv_flop_count
 
-from infoflow.graph.operations.record import Call
-from infoflow.graph.running.members import parameters_in
+from infoflow.graph.operations.record import OperationCall
 
 
-def linear(call: Call) -> int:
+def linear(call: OperationCall) -> int:
     """Count, for every output, one multiply-add a feature that it reads."""
     if call.module is not None:
         return call.output.numel() * int(call.module.in_features)
     return call.output.numel() * int(call.get(1, "weight").shape[-1])
 
 
-def convolution(call: Call, *, transposed: bool = False) -> int:
+def convolution(call: OperationCall, *, transposed: bool = False) -> int:
     """Count as torch does: every output of a convolution takes one filter."""
     taken, made = list(call.tensors[0].shape), list(call.output.shape)
     if call.module is not None:
@@ -37,7 +36,7 @@ def convolution(call: Call, *, transposed: bool = False) -> int:
     return int(conv_flop_count(taken, weight, made, transposed)) // 2
 
 
-def transposed_convolution(call: Call) -> int:
+def transposed_convolution(call: OperationCall) -> int:
     """Count as torch does: every input of a transposed convolution takes one filter."""
     return convolution(call, transposed=True)
 
@@ -50,74 +49,82 @@ def _weight_shape(module: object, *, transposed: bool) -> list[int]:
     return [*pair, *size]
 
 
-def deformable_convolution(call: Call) -> int:
+def deformable_convolution(call: OperationCall) -> int:
     """Count one filter for every output; the interpolation of what it reads counts 0."""
     return int(call.output.numel() * math.prod(call.get(1, "weight").shape[1:]))
 
 
-def convolution_over_time(call: Call) -> int:
+def convolution_over_time(call: OperationCall) -> int:
     """Count one filter for every output of ``conv_tbc``; its weight is (kernel, in, out)."""
     kernel, taken, _ = call.get(1, "weight").shape
     return call.output.numel() * int(kernel) * int(taken)
 
 
-def bilinear(call: Call) -> int:
+def bilinear(call: OperationCall) -> int:
     """Count, for every output, a matrix times one input, and the result times the other."""
     one, other = (tensor.shape[-1] for tensor in call.tensors[:2])
     return call.output.numel() * (one + 1) * other
 
 
-def matrix_product(call: Call) -> int:
+def matrix_product(call: OperationCall) -> int:
     """Count, for every output, each number of the row that it is made of."""
     return call.output.numel() * int(call.tensors[0].shape[-1])
 
 
-def matrix_product_and_sum(call: Call) -> int:
+def matrix_product_and_sum(call: OperationCall) -> int:
     """Count a product of matrices; what is added to it (``addmm``) comes first."""
     return call.output.numel() * int(call.tensors[1].shape[-1])
 
 
-def sum_of_matrix_products(call: Call) -> int:
+def sum_of_matrix_products(call: OperationCall) -> int:
     """Count the products of a batch that ``torch.addbmm`` adds up."""
     batch, _, inner = call.tensors[1].shape
     return call.output.numel() * int(batch) * int(inner)
 
 
-def vector_products(call: Call) -> int:
+def grouped_product(call: OperationCall) -> int:
+    """Count one product of matrices a group; the rows, or what is summed, are split into groups."""
+    one, other = call.tensors[:2]
+    if one.ndim == other.ndim == 2:
+        return one.numel() * int(other.shape[-1])
+    return call.output.numel() * int(one.shape[-1])
+
+
+def vector_products(call: OperationCall) -> int:
     """Count the numbers of either argument, after they were made to fit."""
     one, other = call.tensors[:2]
     return math.prod(torch.broadcast_shapes(one.shape, other.shape))
 
 
-def vector_product(call: Call) -> int:
+def vector_product(call: OperationCall) -> int:
     """Count the numbers of either vector."""
     return call.tensors[0].numel()
 
 
-def inner_product(call: Call) -> int:
+def inner_product(call: OperationCall) -> int:
     """Count, for every output of ``torch.inner``, the numbers of a last dimension."""
     one, other = call.tensors[:2]
     return call.output.numel() * (int(one.shape[-1]) if one.ndim and other.ndim else 0)
 
 
-def distances(call: Call) -> int:
+def distances(call: OperationCall) -> int:
     """Count one multiply-add a coordinate of each distance of ``torch.cdist``."""
     return call.output.numel() * int(call.tensors[0].shape[-1])
 
 
-def affine_grid(call: Call) -> int:
+def affine_grid(call: OperationCall) -> int:
     """Count, for every coordinate of a grid, a row of the matrix times a place."""
     return call.output.numel() * int(call.tensors[0].shape[-1])
 
 
-def trilinear(call: Call) -> int:
+def trilinear(call: OperationCall) -> int:
     """Count ``aten::_trilinear``, which ``bilinear`` calls with its weight in the middle."""
     one, weight, _ = call.tensors[:3]
     outputs, first, second = weight.shape[-3:]
     return one.numel() // max(int(first), 1) * int(outputs) * (int(first) + 1) * int(second)
 
 
-def attention(call: Call) -> int:
+def attention(call: OperationCall) -> int:
     """Count queries times keys, and the result times values: ``L·S·(E + Ev)`` for each head."""
     query, key, value = call.get(0, "query"), call.get(1, "key"), call.get(2, "value")
     return attention_products(query, key, value)
@@ -130,7 +137,7 @@ def attention_products(query: Tensor, key: Tensor, value: Tensor) -> int:
     return int(lead * length * source * (query.shape[-1] + value.shape[-1]))
 
 
-def multi_head_attention(call: Call) -> int:
+def multi_head_attention(call: OperationCall) -> int:
     """Count the projections of queries, keys, values and the result, and both products.
 
     For ``nn.MultiheadAttention`` and ``multi_head_attention_forward``, of which the one may have
@@ -147,14 +154,14 @@ def multi_head_attention(call: Call) -> int:
     return int(samples * width * (projected + 2 * length * (source + added)))
 
 
-def _added_keys(call: Call) -> int:
+def _added_keys(call: OperationCall) -> int:
     """Return how many keys a module adds to those it is given."""
     if call.module is not None:
         return int(call.module.bias_k is not None) + int(call.module.add_zero_attn)
     return int(call.get(7, "bias_k") is not None) + int(bool(call.get(9, "add_zero_attn")))
 
 
-def shifted_window_attention(call: Call) -> int:
+def shifted_window_attention(call: OperationCall) -> int:
     """Count Swin's attention within windows of maps (N, height, width, channels)."""
     maps, (high, wide) = call.tensors[0], call.get(4, "window_size")
     samples, height, width, channels = maps.shape
@@ -163,26 +170,36 @@ def shifted_window_attention(call: Call) -> int:
     return int(tokens * channels * (4 * channels + 2 * window))
 
 
-def recurrent(call: Call) -> int:
+def recurrent(call: OperationCall) -> int:
     """Count every weight once a sample and step."""
-    return _steps(call) * _matrices(_parameters(call))
+    module = call.module
+    if module is None:
+        return _steps(call) * _matrices(_parameters(call))
+    directions, hidden = 1 + bool(module.bidirectional), module.hidden_size
+    gates = {"LSTM": 4, "GRU": 3}.get(module.mode, 1) * hidden
+    made = module.proj_size or hidden
+    taken = [module.input_size, *[made * directions] * (module.num_layers - 1)]
+    layers = (gates * (width + made) + module.proj_size * hidden for width in taken)
+    return int(_steps(call) * directions * sum(layers))
 
 
-def recurrent_cell(call: Call) -> int:
+def recurrent_cell(call: OperationCall) -> int:
     """Count every weight once a sample; a function has its state before the weights."""
-    if call.module is not None:
-        return _steps(call) * _matrices(parameters_in(call.module))
-    return _steps(call) * _matrices(call.get(i, n) for i, n in ((2, "w_ih"), (3, "w_hh")))
+    module = call.module
+    if module is None:
+        return _steps(call) * _matrices(call.get(i, n) for i, n in ((2, "w_ih"), (3, "w_hh")))
+    kinds = ((nn.LSTMCell, 4), (nn.GRUCell, 3), (nn.RNNCell, 1))
+    gates = next(number for kind, number in kinds if isinstance(module, kind))
+    hidden = module.hidden_size
+    return int(_steps(call) * gates * hidden * (module.input_size + hidden))
 
 
-def _steps(call: Call) -> int:
+def _steps(call: OperationCall) -> int:
     return math.prod(call.tensors[0].shape[:-1])
 
 
-def _parameters(call: Call) -> Iterable[Tensor]:
-    """Return the weights of a recurrent layer; a function has them as its last list of tensors."""
-    if call.module is not None:
-        return parameters_in(call.module)
+def _parameters(call: OperationCall) -> Iterable[Tensor]:
+    """Return the weights of a recurrent layer, the last list of tensors that a function takes."""
     lists = [given for given in call.args if isinstance(given, (list, tuple)) and given]
     return [each for each in lists if isinstance(each[0], Tensor)][-1]
 

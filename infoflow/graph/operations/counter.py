@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from infoflow.graph.operations import costs
-from infoflow.graph.operations.record import Call, Cost, Formula, Operation
+from infoflow.graph.operations.record import Cost, Formula, Operation, OperationCall
 from infoflow.graph.operations.table import named, operation_of_call, own_function
 from infoflow.interface import OperationError, total
 
@@ -83,10 +83,10 @@ def multiply_adds_of(
     assert operation is not None
     assert callable(cost)
     args, kwargs = given
-    return _by_formula(operation, cost, Call(args, kwargs, result, module)), result
+    return _by_formula(operation, cost, OperationCall(args, kwargs, result, module)), result
 
 
-def _by_formula(operation: Operation, formula: Formula, call: Call) -> int | None:
+def _by_formula(operation: Operation, formula: Formula, call: OperationCall) -> int | None:
     """Return what a formula says; None where it cannot read the arguments.
 
     Raises
@@ -107,8 +107,8 @@ def _by_formula(operation: Operation, formula: Formula, call: Call) -> int | Non
         raise OperationError(
             f"multiply_adds of {operation.name} failed for a call with "
             f"{', '.join(str(tuple(t.shape)) for t in call.tensors) or 'no tensors'}: "
-            f"{type(error).__name__}: {error}. It takes one infoflow.Call, and returns a whole "
-            "number for all samples of it, or None."
+            f"{type(error).__name__}: {error}. It takes one infoflow.OperationCall, and returns a "
+            "whole number for all samples of it, or None."
         ) from error
     is_number = isinstance(found, int) and not isinstance(found, bool) and found >= 0
     if found is not None and not is_number:
@@ -144,7 +144,7 @@ def _inner_cost(function: Any, args: Any, kwargs: Any, result: Any) -> int | Non
     formula = flop_registry.get(packet)
     if formula is not None:
         return int(formula(*args, **kwargs, out_val=result)) // 2
-    call, own = Call(args, kwargs, result), own_function(function)
+    call, own = OperationCall(args, kwargs, result), own_function(function)
     if own is not None and callable(own.multiply_adds):
         return _by_formula(own, own.multiply_adds, call)
     if own is not None:

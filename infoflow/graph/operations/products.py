@@ -51,6 +51,8 @@ OPERATIONS = (
             ("linalg_vecdot", costs.vector_products),
             ("inner", costs.inner_product),
             ("affine_grid", costs.affine_grid),
+            ("grouped_mm", costs.grouped_product),
+            ("scaled_mm", costs.matrix_product),
         )
     ),
     *(

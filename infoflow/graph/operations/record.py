@@ -46,7 +46,7 @@ class Passing(Enum):
 
 
 @dataclass(frozen=True)
-class Call:
+class OperationCall:
     """One call of an operation, from which its cost is told.
 
     Parameters
@@ -86,7 +86,7 @@ def _leaves(value: Any) -> list[Tensor]:
 
 
 #: Counts the multiply-adds of a call; None where they cannot be said.
-Formula = Callable[[Call], int | None]
+Formula = Callable[[OperationCall], int | None]
 #: A formula; 0 for what multiplies no weights or values with each other and adds up; "counted" for
 #: what ``torch.utils.flop_counter`` counts while it runs; None where the cost is not known.
 Cost = Formula | Literal[0, "counted"] | None

@@ -59,9 +59,9 @@ def register_operation(
     kind
         What a merge in it is called; its name without it.
     multiply_adds
-        What it costs: a function that takes an :class:`infoflow.Call` and returns a whole number
-        for all its samples, or None where that is not known; ``0``; ``"counted"``: what torch's
-        own counter finds inside; None: not known.
+        What it costs: a function that takes an :class:`infoflow.OperationCall` and returns a
+        whole number for all its samples, or None where that is not known; ``0``; ``"counted"``:
+        what torch's own counter finds inside; None: not known.
     elementwise
         Whether every number of the result comes from one number, in the same place.
     channels
@@ -157,15 +157,18 @@ def _check(what: Any, role: str, cost: Any, channels: Any, neutral: Any) -> None
             "register_operation takes a function or a class of modules, got an object of "
             f"{type(what).__name__}. Register its class."
         )
-    if what in TABLE.by_class or _key(what) in TABLE.own or hasattr(what, "__wrapped__"):
-        _refuse_again(what, label)
+    if what in TABLE.by_class or _is_registered(what):
+        raise ArgumentError(
+            f"{label} has a record in the table of operations already. Register what has none, "
+            "under a name of its own."
+        )
     if role not in _ROLES:
         raise ArgumentError(f"role must be one of {', '.join(_ROLES)}, got {role!r}.")
     is_number = isinstance(cost, int) and not isinstance(cost, bool) and cost == 0
     if not (cost is None or is_number or cost == "counted" or callable(cost)):
         raise ArgumentError(
-            "multiply_adds must be a function of an infoflow.Call, 0, 'counted' or None (not "
-            f"known), got {cost!r}. The cost of a call goes by its shapes: lambda call: "
+            "multiply_adds must be a function of an infoflow.OperationCall, 0, 'counted' or None "
+            f"(not known), got {cost!r}. The cost of a call goes by its shapes: lambda call: "
             "call.output.numel() * 3."
         )
     if channels is not None and not (isinstance(channels, int) and channels < 0):
@@ -177,13 +180,10 @@ def _check(what: Any, role: str, cost: Any, channels: Any, neutral: Any) -> None
         raise ArgumentError(f"neutral must be 0 (a sum), 1 (a product) or None, got {neutral!r}.")
 
 
-def _refuse_again(what: Any, label: str) -> None:
-    known = any(own is what or getattr(own, "__wrapped__", None) is what for own in TABLE.own)
-    if known or what in TABLE.by_class:
-        raise ArgumentError(
-            f"{label} has a record in the table of operations already. Register what has none, "
-            "under a name of its own."
-        )
+def _is_registered(what: Any) -> bool:
+    """Tell whether a function or class is registered, itself or inside what was returned."""
+    key = _key(what)
+    return key in TABLE.own or any(getattr(own, "__wrapped__", None) is key for own in TABLE.own)
 
 
 def forget_operation(what: Callable[..., Any]) -> None:

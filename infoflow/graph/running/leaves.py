@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
+from infoflow.graph.operations.table import is_own_module
 from infoflow.graph.running.members import modules_of, store
 from infoflow.graph.running.reachable import reachable_from
 from infoflow.interface import ArgumentError
@@ -28,8 +29,9 @@ class Leaves:
     """Which modules of a model are kept whole, as one call.
 
     Those whose ``forward`` is torch's own, but for containers and ``nn.Transformer*``; scripted
-    ones; and what the caller chooses. Modules that the model holds where torch does not look, in
-    lists, helper objects or closures, are named after the way to them.
+    ones; those of a class that :func:`infoflow.register_operation` was told of; and what the
+    caller chooses. Modules that the model holds where torch does not look, in lists, helper objects
+    or closures, are named after the way to them.
 
     Parameters
     ----------
@@ -134,7 +136,7 @@ def _is_leaf(
         return False
     if any(_is_chosen(module, name, choice) for choice in leaves):
         return True
-    if isinstance(module, torch.jit.ScriptModule):
+    if isinstance(module, torch.jit.ScriptModule) or is_own_module(module):
         return True
     home = str(getattr(module.forward, "__module__", ""))  # some set forward on the instance
     return home.startswith(("torch.nn.modules", "torch.ao.")) and not isinstance(
