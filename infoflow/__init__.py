@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from infoflow.flow.usable_result import StreamBits, UsableStreams
     from infoflow.flow.usable_streams import usable_streams
     from infoflow.graph import LayerGraph, trace
-    from infoflow.graph.options import TracingOptions
     from infoflow.graph.operations.record import OperationCall
     from infoflow.graph.operations.register import forget_operation, register_operation
+    from infoflow.graph.options import TracingOptions
     from infoflow.interface import (
         ActivationError,
         ArgumentError,

@@ -112,7 +112,7 @@ def test_without_a_neutral_number_a_function_cannot_be_cut(x):
 def test_an_activation_belongs_to_its_layer(x):
     net = Net(add, make=lambda: nn.Sequential(nn.Conv2d(D, D, 1), Activation()))
     first = infoflow.trace(net.eval(), x)[0]
-    assert first.followed_by == ("my_activation",)
+    assert first.followed_by == ("my_activation", "Identity")
 
 
 class Activation(nn.Module):
