@@ -47,12 +47,12 @@ def verdict(interval: Interval, tolerance: float) -> Verdict:
 
     Notes
     -----
-    Simulated (``examples/pruning/bounds_study.py``, ``docs/ablation.rst``) for a rise of 1.2 times
-    the tolerance, where "prune" is wrong, at 256 samples: at most 0.9 % for ordinary distributions
-    and for those of a real net, where Student's t alone has up to 2 %; 1.7 % for a log-normal with
-    sigma 2 (5.8 %). Two cases stay above 2.5 %: a log-normal with sigma 2.5 (11.6 %, with t 23 %)
-    and 1.2 % of samples that lose 5 bits each, of which 256 samples show none in 4.3 % of cases.
-    With ``largest_rise=5`` both are 0 %, and so is the share of right verdicts.
+    Simulated (``docs/bounds.rst``) for a rise of 1.2 times the tolerance, where "prune" is wrong,
+    at 256 samples: at most 0.8 % for ordinary distributions and for those of a real net, where
+    Student's t alone has up to 2.8 %; 0.8 % for a log-normal with sigma 2 (t: 5.2 %). Two cases
+    stay above 2.5 %: a log-normal with sigma 2.5 (12 %, t: 22 %), and 1.2 % of samples that lose 5
+    bits each, of which 256 samples show none in 4.5 % of cases. With ``largest_rise=5`` neither is
+    ever wrong, and more verdicts are "cannot tell".
     """
     is_enough = interval.is_guarded or interval.samples >= FEWEST_TO_PRUNE
     if max(interval.high, interval.robust_high) < tolerance:
