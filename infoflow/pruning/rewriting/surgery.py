@@ -74,7 +74,8 @@ class Lineage:
     def program(self, net: nn.Module) -> Program:
         """Return the program with a net that holds its modules, to be run node by node."""
         inputs = [node for node in self.nodes.nodes if node.op == "placeholder"]
-        return Program(net, self.nodes, {node: str(node.target) for node in inputs})
+        # the program itself holds its model weakly, but this net may have no other owner
+        return Program(net, self.nodes, {node: str(node.target) for node in inputs}, root=net)
 
 
 class Surgery:
