@@ -158,7 +158,7 @@ class Result:
                     f"{', '.join(expected)}."
                 )
             several = list(wanted) if isinstance(wanted, (list, tuple, range)) else [wanted]
-            there = list(dict.fromkeys(dataset[name].values.tolist()))
+            there = self._labels(name)
             strange = [label for label in several if label not in there]
             if strange:
                 raise ArgumentError(f"{name} must be among {there}, got {strange[0]!r}.")
@@ -194,6 +194,16 @@ class Result:
         in :attr:`always` and have the same one in every row. ``.attrs["units"]`` has the units.
         """
         return tidy_frame(self.dataset, self.dims, self.joined_along, self.always)
+
+    def frame_of_parts(self) -> pd.DataFrame:
+        """Return the frames of all that was joined, one below the other."""
+        import pandas as pd
+
+        along = self.joined_along[0]
+        parts = {label: self.sel(**{along: label}).to_frame() for label in self._labels(along)}
+        for label, frame in parts.items():
+            frame.insert(0, along, label)
+        return pd.concat(list(parts.values()), ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, ready for JSON; None where there is none."""
@@ -233,6 +243,9 @@ class Result:
         """Return the table that ``print`` shows."""
         return f"{self.title()}\n\n{self.to_frame().to_string(index=False)}"
 
+    def _labels(self, name: str) -> list[Any]:
+        return list(dict.fromkeys(self.dataset[name].values.tolist()))
+
     def _title_dims(self) -> tuple[str, ...]:
         return (*reversed(self.dims), *self.joined_along)
 
@@ -240,7 +253,7 @@ class Result:
         if not self.joined_along:
             return self.table()
         along = self.joined_along[0]
-        labels = dict.fromkeys(self.dataset[along].values.tolist())
+        labels = self._labels(along)
         parts = [f"{along} {label}\n\n{self.sel(**{along: label})}" for label in labels]
         return "\n\n".join([repr(self), *parts])
 
@@ -274,7 +287,7 @@ class Result:
         """Return the result itself; an ArgumentError where several were joined."""
         if self.joined_along:
             along = self.joined_along[0]
-            labels = list(dict.fromkeys(self.dataset[along].values.tolist()))
+            labels = self._labels(along)
             raise ArgumentError(
                 f"This {type(self).__name__} joins several results along {along!r} ({labels}), "
                 f"expected one. Take one with .sel({along}={labels[0]!r})."

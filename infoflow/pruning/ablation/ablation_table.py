@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -68,10 +67,10 @@ def _title(ablation: Ablation) -> str:
     known = ablation.dataset.attrs
     metric = ""
     if known["metric"]:
-        metric = f", {known['metric']} {known['whole_metric']:.4f}"
+        metric = f", {known['metric']} {ablation.whole_metric:.4f}"
     mended = f", {known['mending_samples']} samples mend" if known["menders"] else ""
     return (
-        f"{known['model']}: the whole net loses {known['whole_bits']:.4f} {ablation.unit}{metric}; "
+        f"{known['model']}: the whole net loses {ablation.whole_bits:.4f} {ablation.unit}{metric}; "
         f"{known['judging_samples']} samples judge, {known['choosing_samples']} choose{mended}; "
         f"tolerance {ablation.tolerance:.2g}"
     )
@@ -128,26 +127,3 @@ def _metric(lost: MetricLoss | None) -> str:
 
 def _number(value: float) -> str:
     return "?" if math.isnan(value) else f"{value:,.0f}"
-
-
-def ablation_html(ablation: Ablation) -> str:
-    """Return the table as HTML, without scripts, everything escaped."""
-    tables = [_html_table(_cells(ablation))]
-    points = ablation.frontier()
-    if points:
-        tables.append(_html_table(_point_cells(ablation, points)))
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in ablation.notes)
-    details = f"<details><summary>Notes</summary><ul>{notes}</ul></details>" if notes else ""
-    return (
-        f"<div><p>{html.escape(_title(ablation))}</p>"
-        f"<p><strong>{html.escape(ablation.conclusion)}</strong></p>{''.join(tables)}{details}</div>"
-    )
-
-
-def _html_table(rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in rows[0])
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows[1:]
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +35,7 @@ def dataset_of(found: Findings) -> xr.Dataset:
         **_streams(found, unit),
         **_frontier(found, unit),
         **_samples(found, unit),
+        **_whole(found, unit),
     }
     held_out = found.bench.held_out
     names = [stream.name for stream in found.streams]
@@ -65,14 +65,9 @@ def _attributes(found: Findings, unit: str) -> dict[str, Any]:
     count, digest = found.mending_samples
     return {
         "model": bench.graph.model,
-        "graph": json.dumps(bench.graph.to_dict()),
         "unit": unit,
         "loss": bench.loss.kind,
         "metric": "" if bench.metric is None else bench.metric.name,
-        "whole_metric": found.whole_metric,
-        "whole_bits": found.whole.part(parts.judge, bench.held_out.measured).mean_bits,
-        "tolerance": found.tolerance,
-        "metric_tolerance": found.metric_tolerance,
         "menders": ", ".join(found.menders),
         "mending_samples": count,
         "choosing_samples": len(parts.choose),
@@ -82,6 +77,18 @@ def _attributes(found: Findings, unit: str) -> dict[str, Any]:
         "interval": "95 %, Student's t of paired samples; robust ends by betting",
         "notes": "\n".join((*bench.held_out.notes, *bench.loss.notes, *found.notes)),
         **{f"cost_{stage}": cost for stage, cost in found.costs.items()},
+    }
+
+
+def _whole(found: Findings, unit: str) -> dict[str, Any]:
+    """Return what the whole net loses, and what may be lost."""
+    held_out = found.bench.held_out
+    whole = found.whole.part(held_out.parts.judge, held_out.measured).mean_bits
+    return {
+        "whole_bits": ((), whole, described("loss of the whole net", unit)),
+        "whole_metric": ((), found.whole_metric, described("metric of the whole net")),
+        "tolerance": ((), found.tolerance, described("what may be lost", unit)),
+        "metric_tolerance": ((), found.metric_tolerance, described("what the metric may lose")),
     }
 
 

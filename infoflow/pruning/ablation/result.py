@@ -1,30 +1,35 @@
-"""``Ablation``: what a net loses without its streams, in one file."""
+"""``Ablation``: what a net loses without its streams."""
 
 from __future__ import annotations
 
-import json
-import os
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from infoflow.graph import LayerGraph
-from infoflow.interface import ArgumentError, ResultFileError, Skip
-from infoflow.pruning.ablation.ablation_table import ablation_html, ablation_table, conclusion
+from infoflow.graph.net_result import NetResult
+from infoflow.interface import ArgumentError, Skip
+from infoflow.pruning.ablation.ablation_table import ablation_table, conclusion
 from infoflow.pruning.ablation.rows import FrontierPoint, StreamLoss, frontier_point, stream_loss
 from infoflow.pruning.choice import StreamNames, exact_stream
-from infoflow.results.files import write_whole
+from infoflow.results import Fact
+from infoflow.results.facts import lines
+from infoflow.results.frame import tidy_frame
 
-#: Version of the file's layout.
-SCHEMA = 1
-_KIND = "ablation"
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What a frame shows of each stream, beside the bits.
+_SHOWN = (
+    *("status", "verdict", "reason", "more_samples", "mender"),
+    *("parameters", "multiply_adds", "activation_bytes", "time"),
+)
 
 
-class Ablation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ablation(NetResult):
     """What :func:`infoflow.ablate` measured.
 
     Attributes
@@ -55,38 +60,18 @@ class Ablation:
     'bits per pixel'
     """
 
-    def __init__(
-        self,
-        dataset: xr.Dataset,
-        graph: LayerGraph | None = None,
-        *,
-        tolerance: float | None = None,
-        metric_tolerance: float | None = None,
-    ) -> None:
-        self.dataset = dataset
-        self._graph = graph
-        known = dataset.attrs
-        self.tolerance = float(known["tolerance"] if tolerance is None else tolerance)
-        self.metric_tolerance = float(
-            known["metric_tolerance"] if metric_tolerance is None else metric_tolerance
-        )
-
-    @cached_property
-    def graph(self) -> LayerGraph:
-        """The net. After :func:`infoflow.load` it has no program to run."""
-        if self._graph is not None:
-            return self._graph
-        return LayerGraph.from_dict(json.loads(self.dataset.attrs["graph"]))
+    needs = ("stream", "label", "bits", "tolerance", "metric_tolerance", "whole_bits")
+    dims = ("stream",)
+    always = ("plain_bits", "mended_bits", "verdict")
+    agree = ("model", "loss", "metric", "menders", "tolerance", "metric_tolerance")
+    tolerance, metric_tolerance = Fact(float), Fact(float)
+    whole_bits, whole_metric = Fact(float), Fact(float)
+    notes = Fact(lines)
 
     @property
     def unit(self) -> str:
         """Such as ``"bits per label"`` or ``"bits per pixel"``."""
         return str(self.dataset.attrs["unit"])
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was assumed or left out, in words."""
-        return tuple(line for line in str(self.dataset.attrs["notes"]).splitlines() if line)
 
     def with_tolerance(
         self, tolerance: float | None = None, metric_tolerance: float | None = None
@@ -95,20 +80,20 @@ class Ablation:
         for name, value in (("tolerance", tolerance), ("metric_tolerance", metric_tolerance)):
             if value is not None and not 0 < value < np.inf:
                 raise ArgumentError(f"{name} must be a number greater than 0, got {value}.")
-        return Ablation(
-            self.dataset,
-            self._graph,
-            tolerance=self.tolerance if tolerance is None else tolerance,
-            metric_tolerance=self.metric_tolerance
-            if metric_tolerance is None
-            else metric_tolerance,
-        )
+        given = {"tolerance": tolerance, "metric_tolerance": metric_tolerance}
+        changed = {
+            name: self.dataset[name].copy(data=value)
+            for name, value in given.items()
+            if value is not None
+        }
+        return self.with_dataset(self.dataset.assign(changed))
 
     # ------------------------------------------------------------------------------ rows
 
     @cached_property
     def rows(self) -> tuple[StreamLoss, ...]:
         """What is lost without each stream, in the order of the graph."""
+        self.single()
         return tuple(
             stream_loss(
                 *(self.dataset.isel(stream=place), self._skip(name)),
@@ -162,8 +147,7 @@ class Ablation:
     def cuttable(self) -> StreamNames:
         """Streams that can go together, mended: the largest such set of the frontier."""
         names = () if self.chosen is None else self.chosen.streams
-        graph = self._graph if self._graph is not None and self._graph.has_program else None
-        return StreamNames.of(names, graph)
+        return StreamNames.of(names, self.graph)
 
     @property
     def conclusion(self) -> str:
@@ -173,88 +157,28 @@ class Ablation:
     # ------------------------------------------------------------------------------ other forms
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with a row for each stream."""
-        flat = [
-            {
-                "stream": row.skip.name,
-                "label": str(row.skip),
-                "status": row.status,
-                "verdict": row.verdict,
-                "reason": row.reason,
-                "more_samples": row.more_samples,
-                "mender": row.mender,
-                "parameters": row.parameters,
-                "multiply_adds": row.multiply_adds,
-                "activation_bytes": row.activation_bytes,
-                "time": row.time,
-            }
-            for row in self.rows
-        ]
-        frame = pd.DataFrame(flat).set_index("stream")
+        """Return a tidy pandas frame, one row for each stream, with its verdict and its bits."""
+        if self.joined_along:
+            return self.frame_of_parts()
+        columns = {name: [getattr(row, name) for row in self.rows] for name in _SHOWN}
+        dataset = xr.Dataset(
+            {name: ("stream", np.array(values)) for name, values in columns.items()},
+            {"stream": self._names, "label": self.dataset["label"]},
+        )
         for net in ("plain", "mended"):
             for end in ("", "_low", "_high"):
-                frame[f"{net}_bits{end}"] = self.dataset[f"bits{end}"].sel(net=net).values
-        return frame
+                numbers = self.dataset[f"bits{end}"].sel(net=net, drop=True)
+                dataset[f"{net}_bits{end}"] = numbers
+        return tidy_frame(dataset, self.dims, (), self.always)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists, strings and numbers, from which :meth:`from_dict` makes it again."""
-        return {
-            "tolerance": self.tolerance,
-            "metric_tolerance": self.metric_tolerance,
-            "dataset": self.dataset.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Ablation:
-        """Make an ablation from what :meth:`to_dict` returned."""
-        return cls(
-            xr.Dataset.from_dict(data["dataset"]),
-            tolerance=data["tolerance"],
-            metric_tolerance=data["metric_tolerance"],
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write everything to a netCDF file, whole or not at all."""
-        attributes = {
-            "infoflow_schema": SCHEMA,
-            "infoflow_kind": _KIND,
-            "tolerance": self.tolerance,
-            "metric_tolerance": self.metric_tolerance,
-        }
-        return write_whole(self.dataset.assign_attrs(attributes), path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Ablation:
-        """Read a file that :meth:`save` wrote.
-
-        Raises
-        ------
-        ResultFileError
-            If it is no such file.
-        """
-        try:
-            with xr.open_dataset(path, engine="h5netcdf") as file:
-                dataset = file.load()
-        except (OSError, ValueError, KeyError) as error:
-            raise ResultFileError(
-                f"{path} cannot be read ({type(error).__name__}: {error}); expected a file that "
-                "Ablation.save wrote."
-            ) from error
-        if dataset.attrs.get("infoflow_kind") != _KIND:
-            raise ResultFileError(
-                f"{path} holds no ablation; expected a file that Ablation.save wrote."
-            )
-        return cls(dataset)
-
-    def __repr__(self) -> str:
+    def title(self) -> str:
+        """Return the number of streams and of verdicts of each kind."""
         verdicts = [row.verdict for row in self.rows]
         counts = ", ".join(
             f"{verdicts.count(kind)} {kind}" for kind in ("prune", "keep", "cannot tell")
         )
-        return f"Ablation({self.dataset.attrs['model']}: {len(self)} streams, {counts})"
+        return f"{self.model}: {len(self)} streams, {counts}"
 
-    def __str__(self) -> str:
+    def table(self) -> str:
+        """Return the conclusion, a line for each stream, and the frontier."""
         return ablation_table(self)
-
-    def _repr_html_(self) -> str:
-        return ablation_html(self)

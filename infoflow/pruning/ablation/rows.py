@@ -142,7 +142,7 @@ def metric_of(row: xr.Dataset, prefix: str = "") -> MetricLoss | None:
         float(row[f"{prefix}{field}"])
         for field in ("metric_loss", "metric_loss_low", "metric_loss_high", "metric_worst_low")
     )
-    whole = float(row.attrs["whole_metric"])
+    whole = float(row["whole_metric"])
     group = str(row[f"{prefix}metric_worst"].item())
     groups = () if math.isnan(worst) else (GroupLoss(group, 0, worst, worst, math.nan),)
     return MetricLoss(whole, math.nan, value, low, high, groups)

@@ -1,5 +1,6 @@
 """Bits lost against an independent ablation, parts that stay apart, and verdicts."""
 
+import json
 import math
 from itertools import permutations
 
@@ -13,6 +14,7 @@ from infoflow.pruning.ablation import nets
 from infoflow.pruning.ablation.shapley import all_sets, shapley_shares
 from infoflow.testing import blob_images
 from tests.pruning.ablation.nets import Residual, clusters, loader, trained
+from tests.results.test_joining import checked
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def test_bits_lost_are_those_of_a_net_without_the_branch(net, held_out, ablation
     rows = torch.from_numpy(judging(ablation))
     points, labels = held_out[0][rows], held_out[1][rows]
     whole = own_bits(net, points, labels)
-    assert ablation.dataset.attrs["whole_bits"] == pytest.approx(float(whole.mean()), rel=1e-5)
+    assert ablation.whole_bits == pytest.approx(float(whole.mean()), rel=1e-5)
     for number, name in enumerate(("add", "add:2", "add:3")):
         rises = (own_bits(net, points, labels, without=(number,)) - whole).numpy()
         row = ablation[f"blocks.{number}->{name}"]
@@ -198,13 +200,22 @@ def test_a_stopped_run_goes_on_where_it_was(net, held_out, tmp_path, monkeypatch
 
 
 def test_results_can_be_saved_and_read(ablation, tmp_path):
-    read = infoflow.Ablation.load(ablation.save(tmp_path / "ablation.nc"))
+    read = infoflow.load(ablation.save(tmp_path / "ablation.nc"))
     assert str(read) == str(ablation)
     assert read.frontier() == ablation.frontier()
-    assert str(infoflow.Ablation.from_dict(ablation.to_dict())) == str(ablation)
+    assert read == ablation
+    json.dumps(ablation.to_dict(), allow_nan=False)
     frame = read.to_frame()
-    assert list(frame.index) == [row.skip.name for row in ablation.rows]
-    assert "<script" not in read._repr_html_()
+    assert frame["stream"].tolist() == [row.skip.name for row in ablation.rows]
+    checked(read)
+    both = infoflow.concat([ablation, ablation], "seed")
+    assert both.sel(seed=1) == ablation
+    assert both.to_frame()["seed"].tolist() == [0] * 6 + [1] * 6
+    assert "seed 1" in str(both)
+    nats = ablation.to("nats")
+    assert nats.unit == "nats per label"
+    assert nats.tolerance == pytest.approx(ablation.tolerance * np.log(2))
+    assert [row.verdict for row in nats.rows] == [row.verdict for row in ablation.rows]
     assert repr(read).startswith("Ablation(Residual: 6 streams")
     assert read.dataset["bits"].attrs["units"] == "bits per label"
 
@@ -260,7 +271,7 @@ def test_a_metric_of_the_net(net, held_out):
     found = infoflow.ablate(
         net, loader(*held_out), metric=accuracy, mend=None, sets=None, progress=False
     )
-    assert found.dataset.attrs["whole_metric"] == accuracy(net)
+    assert found.whole_metric == accuracy(net)
     row = found["blocks.1->add:2"]
     slim = infoflow.prune(net, row.skip, held_out[0][:2])
     assert row.metric is None or row.metric.value == pytest.approx(accuracy(net) - accuracy(slim))
@@ -283,7 +294,7 @@ def test_a_memory_budget_for_one_net_at_a_time_gives_the_same_numbers(unet):
 
 def test_the_default_tolerance_is_five_percent_of_the_loss(net, held_out):
     found = infoflow.ablate(net, loader(*held_out), mend=None, sets=None, progress=False)
-    assert found.tolerance == max(0.005, 0.05 * found.dataset.attrs["whole_bits"])
+    assert found.tolerance == max(0.005, 0.05 * found.whole_bits)
 
 
 def test_a_regression_is_judged_by_the_ratio_of_errors(held_out):

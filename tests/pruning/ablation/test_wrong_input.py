@@ -119,9 +119,9 @@ def test_a_file_that_holds_no_ablation(tmp_path):
     path = tmp_path / "nothing.nc"
     path.write_text("nothing")
     with pytest.raises(infoflow.interface.ResultFileError, match="cannot be read"):
-        infoflow.Ablation.load(path)
-    with pytest.raises(infoflow.interface.ResultFileError, match="cannot be read"):
-        infoflow.Ablation.load(tmp_path / "missing.nc")
+        infoflow.load(path, infoflow.Ablation)
+    with pytest.raises(infoflow.interface.ResultFileError, match="There is no file"):
+        infoflow.load(tmp_path / "missing.nc", infoflow.Ablation)
 
 
 def test_a_stream_that_was_not_ablated(net, held_out):
