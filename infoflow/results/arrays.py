@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from infoflow.interface import ArgumentError
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -14,6 +16,8 @@ def join_arrays(datasets: Sequence[xr.Dataset], along: str, labels: Sequence[Any
     import xarray as xr
 
     is_new = along not in datasets[0].dims
+    if not is_new:
+        _check_the_rest(datasets, along)
     if is_new:
         datasets = [
             without_attribute(one, along).expand_dims({along: [label]})
@@ -29,6 +33,19 @@ def join_arrays(datasets: Sequence[xr.Dataset], along: str, labels: Sequence[Any
         combine_attrs="drop_conflicts",
     )
     return joined if is_new else joined.sortby(along)
+
+
+def _check_the_rest(datasets: Sequence[xr.Dataset], along: str) -> None:
+    """Raise an ArgumentError where a number that is not of ``along`` would be lost."""
+    first = datasets[0]
+    for name, variable in first.data_vars.items():
+        is_same = all(one[name].equals(variable) for one in datasets[1:])
+        if along not in variable.dims and not is_same:
+            raise ArgumentError(
+                f"{name} is of all that was measured along {along!r}, and differs, so that these "
+                f"results are not joined along {along!r}. Join along another name, or measure all "
+                "at once."
+            )
 
 
 def part_of_arrays(

@@ -59,7 +59,8 @@ def concat(results: Iterable[_R], along: str, *, labels: Sequence[Any] | None = 
         _check_alike(found[0], one, along)
     names = _labels(found, along, labels)
     joined = found[0].joined_with(found[1:], along, names)
-    beyond = dict.fromkeys([*found[0].joined_along, *([] if along in found[0].dims else [along])])
+    is_new = along not in found[0].dataset.variables
+    beyond = [*found[0].joined_along, *([along] if is_new else [])]
     marks = {JOINED: " ".join(beyond)} if beyond else {}
     return found[0].with_dataset(joined.assign_attrs(marks))
 

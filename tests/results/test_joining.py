@@ -108,6 +108,26 @@ def test_what_cannot_be_joined_or_chosen(several):
             needs_one()
 
 
+class Spread(infoflow.Result):
+    dims = ("layer",)
+
+
+def test_what_sums_up_a_dimension_is_not_joined_along_it():
+    def spread(seeds, value):
+        bits = (("seed", "layer"), np.ones((len(seeds), 1)), {"units": "bits"})
+        return Spread(
+            xr.Dataset({"bits": bits, "sd": ("layer", [value])}, {"seed": seeds, "layer": ["a"]})
+        )
+
+    with pytest.raises(ArgumentError, match="sd is of all that was measured along 'seed'"):
+        infoflow.concat([spread([0, 1], 0.5), spread([2, 3], 0.7)], "seed")
+    joined = infoflow.concat([spread([0, 1], 0.5), spread([2, 3], 0.5)], "seed")
+    assert joined.dataset["seed"].values.tolist() == [0, 1, 2, 3]
+    assert joined.joined_along == ()
+    nets = infoflow.concat([spread([0, 1], 0.5), spread([0, 1], 0.7)], "width", labels=[16, 32])
+    assert nets.sel(width=32) == spread([0, 1], 0.7)
+
+
 def test_units_go_there_and_back(several):
     bits = several[0]
     nats = bits.to("nats")
