@@ -210,7 +210,7 @@ class Samples:
         if target is None:
             return None
         try:
-            tensor = torch.as_tensor(target).detach().cpu()
+            tensor = torch.as_tensor(target, device="cpu").detach().cpu()
         except (TypeError, ValueError, RuntimeError):
             self._odd_target = type(target).__name__
             return None  # boxes, captions: nothing that a Y could be made of

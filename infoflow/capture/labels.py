@@ -101,7 +101,7 @@ class LazyLabels:
         if reducer.of == "output":
             raw = collect_output(self._graph, self._samples)
         elif reducer.of == "given":
-            raw = torch.empty(self._samples.count, 0)
+            raw = torch.empty(self._samples.count, 0, dtype=torch.float32, device="cpu")
         if raw is None:
             raise _missing_target(reducer, self._samples)
         self._samples.drop_targets()

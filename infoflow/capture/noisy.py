@@ -114,7 +114,7 @@ class NoisyNet(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the model with fresh noise; arguments and result are the model's."""
-        seed = int(torch.randint(2**62, (), generator=self._seeds))
+        seed = int(torch.randint(2**62, (), generator=self._seeds, device="cpu"))
         return self.run(Arguments(args, kwargs), seed)
 
     def run(

@@ -86,11 +86,16 @@ class Sketch:
         columns = units if self.is_exact else 2 * self._width
         self.values = torch.zeros(samples, columns, dtype=dtype, device=device)
         generator = torch.Generator().manual_seed(seed)
-        signs = torch.randint(0, 2, (units,), generator=generator, dtype=torch.int8) * 2 - 1
+        signs = (
+            torch.randint(0, 2, (units,), generator=generator, dtype=torch.int8, device="cpu") * 2
+            - 1
+        )
         self._signs = signs.to(device=device, dtype=dtype)
         rows = -(-units // self._width)
-        turned = torch.randperm(rows, generator=generator) % 2 * -2 + 1
-        self._halves = torch.stack([torch.ones(rows), turned]).to(device=device, dtype=dtype)
+        turned = torch.randperm(rows, generator=generator, device="cpu") % 2 * -2 + 1
+        self._halves = torch.stack(
+            [torch.ones(rows, dtype=torch.float32, device="cpu"), turned]
+        ).to(device=device, dtype=dtype)
         self._reference: Tensor | None = None
 
     def add(self, start: int, values: Tensor) -> None:

@@ -49,4 +49,6 @@ def bin_digests(values: Tensor, bin_size: float) -> list[bytes]:
 def number_digests(digests: Iterable[bytes]) -> Tensor:
     """Return (N,) int64 numbers, equal where the digests are equal."""
     numbers: dict[bytes, int] = {}
-    return torch.tensor([numbers.setdefault(d, len(numbers)) for d in digests], dtype=torch.int64)
+    return torch.tensor(
+        [numbers.setdefault(d, len(numbers)) for d in digests], dtype=torch.int64, device="cpu"
+    )

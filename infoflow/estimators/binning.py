@@ -25,7 +25,9 @@ from infoflow.interface import Estimate
 
 def code_entropy(codes: Tensor) -> Tensor:
     """Return H(Bin(M)), in nats, of (N,) code numbers."""
-    return torch.tensor(max(0.0, entropy_of_counts(class_counts(codes))), dtype=torch.float64)
+    return torch.tensor(
+        max(0.0, entropy_of_counts(class_counts(codes))), dtype=torch.float64, device="cpu"
+    )
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def estimate_codes(codes: Tensor, labels: Tensor | None, kind: str, permutations
     )
     orders = shuffled(labels, permutations)
     shuffles = [_about_classes(codes, order) for order in orders]
-    null = null_of(torch.tensor(shuffles, dtype=torch.float64))
+    null = null_of(torch.tensor(shuffles, dtype=torch.float64, device="cpu"))
     return with_uncertainty(estimate, about_x, about_y, null)
 
 

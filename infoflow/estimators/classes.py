@@ -69,7 +69,9 @@ def with_ceilings(
 def as_tensor(values: ArrayLike | Tensor, name: str, error: type[InfoflowError]) -> Tensor:
     """Return numbers as a tensor; an ``error`` that names the argument where they are none."""
     try:
-        tensor = torch.as_tensor(values).detach()
+        if not isinstance(values, Tensor):
+            values = torch.as_tensor(values, device="cpu")
+        tensor = values.detach()
         return tensor if tensor.layout is torch.strided else tensor.to_dense()
     except (TypeError, ValueError, RuntimeError) as reason:
         raise error(

@@ -86,8 +86,8 @@ class UnitCounts:
     def __init__(self, bin_size: float) -> None:
         check_positive("bin_size", bin_size, "The paper uses 0.2.")
         self._bin_size = bin_size
-        self._keys = torch.empty(0, dtype=torch.int64)
-        self._counts = torch.empty(0, dtype=torch.int64)
+        self._keys = torch.empty(0, dtype=torch.int64, device="cpu")
+        self._counts = torch.empty(0, dtype=torch.int64, device="cpu")
         self._units: int | None = None
 
     def update(self, values: Tensor) -> None:
@@ -107,21 +107,21 @@ class UnitCounts:
             raise ArgumentError(
                 f"bin_size {self._bin_size:g} is too small for these activations; use a larger one."
             )
-        units = torch.arange(self._units, dtype=torch.int64) << 32
+        units = torch.arange(self._units, dtype=torch.int64, device="cpu") << 32
         keys = (units + (bins.to(torch.int64) + 2**31)).reshape(-1)
         keys, counts = torch.unique(keys, return_counts=True)
         self._add(keys, counts)
 
     def _add(self, keys: Tensor, counts: Tensor) -> None:
         joined, places = torch.unique(torch.cat([self._keys, keys]), return_inverse=True)
-        total = torch.zeros(len(joined), dtype=torch.int64)
+        total = torch.zeros(len(joined), dtype=torch.int64, device="cpu")
         self._keys = joined
         self._counts = total.index_add_(0, places, torch.cat([self._counts, counts]))
 
     def entropies(self) -> Tensor:
         """Return H(Bin(m)) of each unit, in bits, shape (units,)."""
         units, counts = self._keys >> 32, self._counts.to(torch.float64)
-        zeros = torch.zeros(self._units or 0, dtype=torch.float64)
+        zeros = torch.zeros(self._units or 0, dtype=torch.float64, device="cpu")
         samples = zeros.index_add(0, units, counts)
         surprise = zeros.index_add(0, units, counts * counts.log2())
         return (samples.log2() - surprise / samples).clamp(min=0.0)

@@ -50,7 +50,7 @@ def equal_mass_edges(values: Tensor, bins: int) -> Tensor:
     while math.gcd(step, values.shape[1]) > 1:
         step += 1  # else it would meet some of the units only
     ordered = flat[::step].sort().values
-    places = torch.arange(1, bins, device=values.device) * len(ordered) // bins
+    places = torch.arange(1, bins, device=values.device, dtype=torch.int64) * len(ordered) // bins
     edges: Tensor = torch.unique(ordered[places])
     return edges
 

@@ -57,9 +57,9 @@ def deal_groups(
 
 @lru_cache(maxsize=8)
 def _dealt(samples: int, groups: int, seed: int) -> Tensor:
-    order = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
-    dealt = torch.empty(samples, dtype=torch.int64)
-    dealt[order] = torch.arange(samples) % min(samples, groups)
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(seed), device="cpu")
+    dealt = torch.empty(samples, dtype=torch.int64, device="cpu")
+    dealt[order] = torch.arange(samples, dtype=torch.int64, device="cpu") % min(samples, groups)
     return dealt
 
 
@@ -83,7 +83,7 @@ def group_jackknife(
     """
     dealt = deal_groups(samples, groups=groups, seed=seed)
     parts = [(dealt != group).nonzero()[:, 0] for group in range(min(samples, groups))]
-    return torch.tensor([quantity(kept) for kept in parts], dtype=torch.float64)
+    return torch.tensor([quantity(kept) for kept in parts], dtype=torch.float64, device="cpu")
 
 
 def jackknife_error(replicates: Tensor) -> float:

@@ -283,7 +283,7 @@ class KSG:
         distances = without_rounding(statistic)
         entropy = label_entropy(orders[0])
         values = [self._about(distances, order, entropy) for order in orders]
-        return torch.tensor(values, dtype=torch.float64)
+        return torch.tensor(values, dtype=torch.float64, device="cpu")
 
     def _about(self, distances: Tensor, labels: Tensor, entropy: float) -> float:
         raw = ross(distances, labels, neighbours=self.neighbours)

@@ -89,8 +89,10 @@ def fit_linear(features: Tensor, classes: Tensor, count: int, split: Split) -> L
     prior = class_shares(classes[split.training], count)
     strength, model = _best_fit(rows.cpu().numpy(), classes.cpu(), prior.cpu(), split)
     if model is None:
-        weight = torch.zeros(0, features.shape[1], dtype=torch.float64)
-        return LinearReadout(weight, weight[:, 0], torch.arange(0), prior, None)
+        weight = torch.zeros(0, features.shape[1], dtype=torch.float64, device="cpu")
+        return LinearReadout(
+            weight, weight[:, 0], torch.arange(0, dtype=torch.int64, device="cpu"), prior, None
+        )
     weight, bias = _weights(model)
     weight = weight.to(seen.device)
     if basis is not None:

@@ -88,7 +88,7 @@ class ProbeTask:
         classes = self.classes.flatten()
         if features is not None:
             classes = classes.to(features.device)
-        losses = torch.empty(len(classes), dtype=torch.float64)
+        losses = torch.empty(len(classes), dtype=torch.float64, device="cpu")
         for number in range(self.folds):
             split = self.split(number)
             if features is None:
@@ -124,7 +124,7 @@ class ProbeTask:
         """
         others = (self.fold != number).nonzero().squeeze(1)
         generator = torch.Generator().manual_seed(self.seed + number)
-        others = others[torch.randperm(len(others), generator=generator)]
+        others = others[torch.randperm(len(others), generator=generator, device="cpu")]
         checks = max(1, round(_CHECK_SHARE * len(others)))
         held_out = (self.fold == number).nonzero().squeeze(1)
         parts = (others[checks:], others[:checks], held_out)
@@ -132,7 +132,9 @@ class ProbeTask:
 
     def _rows_of(self, samples: Tensor) -> Tensor:
         width = self.classes.shape[1]
-        return (samples[:, None] * width + torch.arange(width)).flatten()
+        return (
+            samples[:, None] * width + torch.arange(width, dtype=torch.int64, device="cpu")
+        ).flatten()
 
 
 def ask(
@@ -149,17 +151,19 @@ def ask(
             "samples. Use fewer folds or more samples."
         )
     generator = torch.Generator().manual_seed(seed)
-    order = torch.rand(len(labels), generator=generator).argsort()
+    order = torch.rand(
+        len(labels), generator=generator, dtype=torch.float32, device="cpu"
+    ).argsort()
     if labels.ndim == 1:
         # sorted by class, so that every fold has its share of each
         order = order[labels[order].argsort(stable=True)]
-    fold = torch.empty(len(labels), dtype=torch.int64)
-    fold[order] = torch.arange(len(labels)) % folds
+    fold = torch.empty(len(labels), dtype=torch.int64, device="cpu")
+    fold[order] = torch.arange(len(labels), dtype=torch.int64, device="cpu") % folds
     if labels.ndim == 1:
         return ProbeTask(labels[:, None], fold, None, None, seed)
     flat = labels.flatten(1)
     chosen = torch.stack(
-        [torch.randperm(flat.shape[1], generator=generator)[:pixels] for _ in flat]
+        [torch.randperm(flat.shape[1], generator=generator, device="cpu")[:pixels] for _ in flat]
     )
     size = (int(labels.shape[1]), int(labels.shape[2]))
     return ProbeTask(flat.gather(1, chosen), fold, chosen, size, seed)
@@ -222,7 +226,7 @@ def pixel_rows(values: Tensor, places: Tensor, size: tuple[int, int], reach: int
     rows = (places // size[1]) * height // size[0]
     columns = (places % size[1]) * width // size[1]
     padded = F.pad(values, (reach,) * 4)
-    samples = torch.arange(len(values), device=values.device)[:, None]
+    samples = torch.arange(len(values), device=values.device, dtype=torch.int64)[:, None]
     steps = range(2 * reach + 1)
     around = [padded[samples, :, rows + i, columns + j] for i in steps for j in steps]
     return torch.cat(around, dim=2)

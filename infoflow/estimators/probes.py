@@ -134,13 +134,16 @@ class _Hidden:
         window = (3, 3) if rows.ndim == 4 else ()
         shape = (HIDDEN, rows.shape[1], *window)
         fan_in = max(1, rows[0].numel() if not window else 9 * rows.shape[1])
-        inner = torch.randn(shape, generator=self.generator) * (2.0 / fan_in) ** 0.5
+        inner = (
+            torch.randn(shape, generator=self.generator, dtype=torch.float32, device="cpu")
+            * (2.0 / fan_in) ** 0.5
+        )
         prior = class_shares(classes[split.training], count).log().float()
         # with no outer weights, the first guess is the shares of the classes
         self.weights = [
             inner.to(rows.device),
-            torch.zeros(HIDDEN, device=rows.device),
-            torch.zeros(count, HIDDEN, device=rows.device),
+            torch.zeros(HIDDEN, device=rows.device, dtype=torch.float32),
+            torch.zeros(count, HIDDEN, device=rows.device, dtype=torch.float32),
             prior.to(rows.device),
         ]
         for weight in self.weights:
@@ -165,7 +168,7 @@ class _Hidden:
 
     def _epoch(self, optimiser: torch.optim.Optimizer) -> None:
         fit = self.split.fit
-        order = fit[torch.randperm(len(fit), generator=self.generator).to(fit.device)]
+        order = fit[torch.randperm(len(fit), generator=self.generator, device="cpu").to(fit.device)]
         for batch in order.split(min(512, max(16, len(fit) // 20))):
             optimiser.zero_grad()
             F.cross_entropy(self._logits(self.rows[batch]), self.classes[batch]).backward()

@@ -247,11 +247,15 @@ class _Channel:
         self._centres = centres
         self._inputs, self._count, self._units = centres.shape
         device = centres.device
-        given = torch.zeros(self._inputs, dtype=torch.long) if labels is None else labels.cpu()
+        given = (
+            torch.zeros(self._inputs, dtype=torch.long, device="cpu")
+            if labels is None
+            else labels.cpu()
+        )
         numbered, sizes = torch.unique(given, return_inverse=True, return_counts=True)[1:]
         self._classes, self._class_sizes = numbered.to(device), sizes.to(device)
         self._folds = min(_FOLDS, self._count)
-        self._fold_of = torch.arange(self._count, device=device) % self._folds
+        self._fold_of = torch.arange(self._count, device=device, dtype=torch.int64) % self._folds
         self._fold_sizes = torch.bincount(self._fold_of)
         self._sums = [
             [KernelSum(self._members(fold, label), 1.0) for label in range(len(sizes))]

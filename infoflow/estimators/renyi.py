@@ -180,7 +180,7 @@ class Renyi:
         """
         kernel, entropy = self._solved(statistic)
         values = [self._about(kernel, entropy, order) for order in orders]
-        return torch.tensor(values, dtype=torch.float64)
+        return torch.tensor(values, dtype=torch.float64, device="cpu")
 
     def _solved(self, statistic: Tensor) -> tuple[Tensor, float]:
         """Return the kernel, and its entropy in nats."""

@@ -70,7 +70,7 @@ class Shuffles:
         """Return sums that are right for members of large classes, in float32."""
         classes = self._permuted[part]
         places = torch.where(self._is_large[classes], self._places[classes], number)
-        of_each = torch.arange(number, device=kernel.device)[:, None]
+        of_each = torch.arange(number, device=kernel.device, dtype=torch.int64)[:, None]
         indicators = (places[:, None] == of_each).to(kernel.dtype)
         products = (kernel @ indicators.flatten(0, 1).T).view(len(kernel), -1, number)
         own = self._places[classes[:, rows]].T[..., None]
@@ -88,7 +88,7 @@ class Shuffles:
             return
         starts = (self._counts.cumsum(0) - self._counts)[classes]
         first = (orders + part.start) * samples + starts - (ends - lengths)
-        places = torch.arange(int(ends[-1]), device=kernel.device)
+        places = torch.arange(int(ends[-1]), device=kernel.device, dtype=torch.int64)
         columns = self._members[places + first.repeat_interleave(lengths)]
         columns += (lines * samples).repeat_interleave(lengths)
         chosen = kernel.reshape(-1)[columns]

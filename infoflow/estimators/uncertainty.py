@@ -35,7 +35,9 @@ _PERMUTATIONS = 20
 def shuffled(classes: Tensor, permutations: int) -> Tensor:
     """Return classes in ``permutations`` random orders, always the same: (permutations, N)."""
     generator = torch.Generator().manual_seed(0)
-    orders = [torch.randperm(len(classes), generator=generator) for _ in range(permutations)]
+    orders = [
+        torch.randperm(len(classes), generator=generator, device="cpu") for _ in range(permutations)
+    ]
     if not orders:
         return classes.new_empty(0, len(classes))
     return classes[torch.stack(orders).to(classes.device)]
@@ -111,7 +113,7 @@ def _about_shuffled(estimator: Estimator, statistic: Any, orders: Tensor) -> Ten
     if isinstance(estimator, ClassShuffles):
         return estimator.about_shuffled(statistic, orders)
     values = [estimator.estimate(statistic, order).iym for order in orders]
-    return torch.tensor(values, dtype=torch.float64)
+    return torch.tensor(values, dtype=torch.float64, device="cpu")
 
 
 def _with_intervals(
@@ -144,7 +146,7 @@ def _interval(
     most: float,
     parts: list[Estimate],
 ) -> tuple[float, float]:
-    replicates = torch.tensor([quantity(part) for part in parts], dtype=torch.float64)
+    replicates = torch.tensor([quantity(part) for part in parts], dtype=torch.float64, device="cpu")
     value = quantity(estimate)
     if math.isnan(value) or not bool(replicates.isfinite().all()):
         return math.nan, math.nan

@@ -217,4 +217,4 @@ def _held_out(held_out: Samples, seen: Tensor, target: TargetLike) -> Judges:
             f"Targets of evaluate= hold {strange[0].item()}, which those of loader= do not: they "
             f"hold {values[:8].tolist()}. Give both the same classes."
         )
-    return Judges(held_out, numbers, torch.zeros(len(numbers), dtype=torch.int64))
+    return Judges(held_out, numbers, torch.zeros(len(numbers), dtype=torch.int64, device="cpu"))

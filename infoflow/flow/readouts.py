@@ -208,8 +208,8 @@ def predict_map(
     """
     depth, height, width = features.shape
     small = readout.predict(features.reshape(depth, -1).T, decision).view(height, width)
-    rows = torch.arange(size[0], device=small.device) * height // size[0]
-    columns = torch.arange(size[1], device=small.device) * width // size[1]
+    rows = torch.arange(size[0], device=small.device, dtype=torch.int64) * height // size[0]
+    columns = torch.arange(size[1], device=small.device, dtype=torch.int64) * width // size[1]
     return small[rows[:, None], columns]
 
 

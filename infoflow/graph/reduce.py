@@ -66,7 +66,7 @@ def reduced_shape(
     shape: tuple[int, ...], reduce: Reduce, positions: Sequence[int]
 ) -> tuple[int, ...]:
     """Return the shape of one sample's value after :func:`reduce_positions`."""
-    whole = torch.empty((1, *shape), device="meta")
+    whole = torch.empty((1, *shape), device="meta", dtype=torch.float32)
     return tuple(reduce_positions(whole, reduce, positions).shape[1:])
 
 

@@ -23,6 +23,7 @@ from infoflow.graph.running.checks import check_arguments, explain_failure, unwr
 from infoflow.graph.running.leaves import Choice, Leaves
 from infoflow.graph.running.members import parameters_in
 from infoflow.graph.running.model_state import countable_attention, counted_writes, evaluation_mode
+from infoflow.graph.running.process_lock import alone
 from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.streams import find_streams
@@ -104,6 +105,18 @@ def trace(
     'exact'
     """
     check_reduce(reduce)
+    with alone():
+        return _trace(model, example, kwargs, leaves, opened, reduce)
+
+
+def _trace(
+    model: nn.Module,
+    example: Any,
+    kwargs: Mapping[str, Any] | None,
+    leaves: Sequence[Choice],
+    opened: Sequence[Choice],
+    reduce: Reduce,
+) -> LayerGraph:
     model, notes = unwrapped(model)
     if example is None and kwargs is None:
         return _trace_symbolically(model, notes)
@@ -326,7 +339,7 @@ def _finish_layer(
     axis, reason = known.axes[draft.name]
     shape, positions = fact.shape, known.positions.get(draft.name, ())
     if reason is None and known.samples:
-        whole = torch.empty(shape, device="meta")
+        whole = torch.empty(shape, device="meta", dtype=torch.float32)
         one = tuple(per_sample(whole, known.samples, axis).shape[1:])
         shape = reduced_shape(one, reduce, positions)
         positions = positions if shape == one else ()

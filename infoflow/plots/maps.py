@@ -197,7 +197,7 @@ def _draw_strip(ax: Axes, layer: Layer, maps: Tensor, chosen: Sequence[int]) -> 
 
 def _limits(channel: Tensor) -> tuple[float, float]:
     """Return percentiles, between which a few bright places do not hide the rest, or the limits."""
-    shares = torch.tensor([_CUT, 1 - _CUT])
+    shares = torch.tensor([_CUT, 1 - _CUT], dtype=torch.float32, device="cpu")
     low, high = (float(limit) for limit in torch.quantile(channel.flatten(), shares))
     return (low, high) if low < high else (float(channel.min()), float(channel.max()))
 

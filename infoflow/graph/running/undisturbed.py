@@ -99,7 +99,7 @@ def _move(model: nn.Module, device: torch.device) -> None:
 def check_device(device: str) -> torch.device:
     """Return a device that exists here; a ValueError lists what does."""
     try:
-        return torch.empty(0, device=device).device
+        return torch.empty(0, device=device, dtype=torch.float32).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         raise ArgumentError(

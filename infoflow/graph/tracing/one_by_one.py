@@ -116,7 +116,9 @@ def _perturbed(model: nn.Module) -> Iterator[None]:
     kept = [(p, p.detach().clone()) for p in parameters_in(model) if p.is_floating_point()]
     try:
         for parameter, value in kept:
-            noise = torch.randn(value.shape, generator=generator).to(value.device, value.dtype)
+            noise = torch.randn(
+                value.shape, generator=generator, dtype=torch.float32, device="cpu"
+            ).to(value.device, value.dtype)
             scale = value.std() if value.numel() > 1 and bool(value.std() > 0) else 1.0
             parameter.data.add_(_PERTURBATION * scale * noise)
         yield

@@ -34,15 +34,22 @@ def random_like(call: Arguments, seed: int = 1) -> Arguments:
             return tensor
         if tensor.is_complex():
             scale = tensor.abs().max() + (tensor.abs().max() == 0)
-            noise = torch.rand((*tensor.shape, 2), generator=generator).to(tensor.device)
+            noise = torch.rand(
+                (*tensor.shape, 2), generator=generator, dtype=torch.float32, device="cpu"
+            ).to(tensor.device)
             return (torch.view_as_complex(noise) * scale).to(tensor.dtype)
         if tensor.dtype is torch.bool:
             if tensor is not first:
                 return tensor.flip(0) if tensor.ndim else tensor
-            return (torch.rand(tensor.shape, generator=generator) < 0.5).to(tensor.device)
+            return (
+                torch.rand(tensor.shape, generator=generator, dtype=torch.float32, device="cpu")
+                < 0.5
+            ).to(tensor.device)
         low, high = tensor.min(), tensor.max()
         if tensor.is_floating_point():
-            noise = torch.rand(tensor.shape, generator=generator).to(tensor.device, tensor.dtype)
+            noise = torch.rand(
+                tensor.shape, generator=generator, dtype=torch.float32, device="cpu"
+            ).to(tensor.device, tensor.dtype)
             is_flat = not bool(high > low) or not bool(torch.isfinite(high - low))
             return noise if is_flat else low + (high - low) * noise
         if bool(high > low):
@@ -51,7 +58,7 @@ def random_like(call: Arguments, seed: int = 1) -> Arguments:
             top = int(high) + 2
         else:
             return tensor
-        drawn = torch.randint(int(low), top, tensor.shape, generator=generator)
+        drawn = torch.randint(int(low), top, tensor.shape, generator=generator, device="cpu")
         return drawn.to(tensor.device, tensor.dtype)
 
     return call.map(draw)
