@@ -17,7 +17,7 @@ from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import InfoflowWarning
 from infoflow.pruning.ablation.outputs import prediction_of
-from infoflow.pruning.race.entrants import Entrant, Workshop
+from infoflow.pruning.race.entrants import Workshop
 
 #: Outputs that spread less than this share of the whole net's are a reason to expect a late start.
 SMALL_SPREAD = 0.5
@@ -47,14 +47,11 @@ class Outlook:
     parameters: int
 
 
-def look_ahead(workshop: Workshop, entrant: Entrant, seeds: Sequence[int]) -> Outlook:
-    """Return what is known of an entrant before it is trained."""
-    squares = []
-    for seed in seeds:
-        net = workshop.net(entrant, seed)
-        squares.append(_output_variance(net, workshop))
-    graph = trace(net, workshop.example)
-    parameters = sum(p.numel() for p in net.parameters())
+def look_ahead(workshop: Workshop, nets: Sequence[nn.Module]) -> Outlook:
+    """Return what is known of an entrant before it is trained, from its net of every seed."""
+    squares = [_output_variance(net, workshop) for net in nets]
+    graph = trace(nets[0], workshop.example)
+    parameters = sum(p.numel() for p in nets[0].parameters())
     return Outlook(shortest_path(graph), math.sqrt(sum(squares) / len(squares)), parameters)
 
 

@@ -141,7 +141,10 @@ def race(
     entrants = entrants_of(graph, variants)
     judge = make_evaluate(evaluate, held_out, loss, graph, unpack)
     cache = ResultCache(checkpoint, _setting(workshop, graph.model, seeds[0], epochs))
-    outlooks = {entrant.name: look_ahead(workshop, entrant, seeds) for entrant in entrants}
+    nets = {(one.name, seed): workshop.net(one, seed) for one in entrants for seed in seeds}
+    outlooks = {
+        one.name: look_ahead(workshop, [nets[one.name, seed] for seed in seeds]) for one in entrants
+    }
     warn_of_late_starts(outlooks)
     work = len(entrants) * len(seeds) * len(epochs)
     with tqdm(total=work, disable=None if progress is None else not progress) as bar:
@@ -155,6 +158,7 @@ def race(
             keep=keep,
             cache=cache,
             store=NetStore(checkpoint),
+            nets=nets,
             step=lambda what: _advance(bar, what),
         )
         course.run()

@@ -37,7 +37,9 @@ class Course:
     keep
         Share of the variants that goes on after each rung but the last.
     cache, store
-        Numbers and nets that are known already.
+        Numbers and half-trained nets that are known already.
+    nets
+        The untrained net of each entrant and seed.
     step
         Called before each piece of work, with what it is.
 
@@ -60,11 +62,12 @@ class Course:
     keep: float
     cache: ResultCache
     store: NetStore
+    nets: dict[tuple[str, int], nn.Module]
     step: Callable[[str], object] = lambda _: None
     bits: NDArray[np.float64] = field(init=False)
     dropped: Floats = field(init=False)
     trained: int = field(init=False, default=0)
-    _nets: dict[tuple[str, int], tuple[nn.Module, int]] = field(init=False, default_factory=dict)
+    _trained: dict[tuple[str, int], int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.entrants), len(self.seeds), len(self.epochs))
@@ -100,7 +103,7 @@ class Course:
 
     def _let_go(self, entrant: Entrant) -> None:
         for seed in self.seeds:
-            self._nets.pop((entrant.name, seed), None)
+            self.nets.pop((entrant.name, seed), None)
             self.store.drop(entrant.name, seed)
 
     def _measured(self, entrant: Entrant, seed: int, rung: int) -> float:
@@ -120,16 +123,17 @@ class Course:
                 trained = until
         self.store.save(net, entrant.name, seed, trained)
         found = checked_bits(self.evaluate(net), is_whole=entrant.is_whole)
-        self._nets[entrant.name, seed] = net, trained
+        self._trained[entrant.name, seed] = trained
         return found
 
     def _net(self, entrant: Entrant, seed: int, most: int) -> tuple[nn.Module, int]:
         """Return a net and how long it has been trained, at most so many epochs."""
-        if (entrant.name, seed) in self._nets:
-            return self._nets.pop((entrant.name, seed))
-        net = self.workshop.net(entrant, seed)
-        trained = self.store.load(net, entrant.name, seed)
-        return (net, trained) if trained <= most else (self.workshop.net(entrant, seed), 0)
+        key = (entrant.name, seed)
+        if key not in self._trained:
+            self._trained[key] = self.store.load(self.nets[key], entrant.name, seed)
+        if self._trained[key] > most:
+            self.nets[key], self._trained[key] = self.workshop.net(entrant, seed), 0
+        return self.nets[key], self._trained[key]
 
 
 def rung_seed(seed: int, rung: int) -> int:
