@@ -224,17 +224,19 @@ def _norm_behind(variant: Variant, place: Place) -> str | None:
 def _norm_sites(
     variant: Variant, node: fx.Node, changed: Collection[fx.Node], sites: Sequence[Site]
 ) -> Iterator[NormSite]:
-    """Return the batch norm that a node calls, where what it reads has changed.
+    """Yield the batch norm that a node calls, where what it reads has changed.
 
     A norm behind which a layer learns a sum keeps its statistics, which the layer was fitted to.
     """
     value = node.args[0] if node.args else None
-    if not isinstance(value, fx.Node) or value not in changed:
+    if not isinstance(value, fx.Node) or value not in changed or node not in variant.whole:
         return
     module = variant.program.module(node)
     learned = [n for site in sites if isinstance(site, LayerSite) for n in site.target.norms]
     if _has_statistics(variant, node) and not any(norm is module for norm in learned):
-        yield NormSite(node, value)
+        whole = variant.whole[node].args[0]
+        if isinstance(whole, fx.Node):
+            yield NormSite(node, value, whole)
 
 
 def _has_statistics(variant: Variant, node: fx.Node) -> bool:

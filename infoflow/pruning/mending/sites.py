@@ -131,7 +131,10 @@ def _unless(silent: Tensor | None, new: Tensor, old: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NormSite:
-    """A batch norm whose running statistics become those of what it reads now.
+    """A batch norm whose running statistics follow those of what it reads.
+
+    The mean moves by as much, and the variance grows by the same factor, as they do from the whole
+    net to this one. Where nothing has changed, the statistics stay, whatever the samples are like.
 
     Parameters
     ----------
@@ -139,10 +142,13 @@ class NormSite:
         The node that calls it.
     value
         The node that it reads.
+    whole
+        The node of the whole net in whose place that one is.
     """
 
     node: fx.Node
     value: fx.Node
+    whole: fx.Node
 
     @property
     def name(self) -> str:
@@ -156,8 +162,8 @@ class NormSite:
 
     @property
     def wanted(self) -> tuple[fx.Node, ...]:
-        """Nothing of the whole net."""
-        return ()
+        """What it reads in the whole net."""
+        return (self.whole,)
 
     @property
     def unknowns(self) -> int:
@@ -170,15 +176,21 @@ class NormSite:
         return value.numel() // value.shape[1]
 
     def pairs(self, look: Look, whole: Look, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the value, channel by channel, and no targets."""
-        value = look(self.value).movedim(1, -1)
-        channels = value.reshape(-1, value.shape[-1])[chosen].T.unsqueeze(-1)
-        yield channels, channels[..., :0]
+        """Yield the value in both nets, channel by channel."""
+        yield _channels(look(self.value), chosen), _channels(whole(self.whole), chosen)
 
     def apply(self, net: nn.Module, found: Moments, ridge: float) -> None:
         """Write mean and variance into the norm's buffers."""
         norm: Any = net.get_submodule(self.name)
-        variance = found.gram.flatten() / max(found.count - 1, 1)
+        moved = (found.feature_mean - found.target_mean).flatten()
+        now, before = found.gram.flatten(), found.target_squares.flatten()
+        grown = torch.where((now > 0) & (before > 0), now / before, torch.ones_like(now))
         with torch.no_grad():
-            norm.running_mean.copy_(found.feature_mean.flatten().to(norm.running_mean))
-            norm.running_var.copy_(variance.to(norm.running_var))
+            norm.running_mean.add_(moved.to(norm.running_mean))
+            norm.running_var.mul_(grown.to(norm.running_var))
+
+
+def _channels(value: Tensor, chosen: Tensor) -> Tensor:
+    """Return chosen positions of a value as (channels, rows, 1)."""
+    value = value.movedim(1, -1)
+    return value.reshape(-1, value.shape[-1])[chosen].T.unsqueeze(-1)

@@ -145,6 +145,31 @@ def test_mended_nets_are_nearer_to_the_whole_net(unet, mender):
     assert distance(mended, net, fresh) < 0.9 * distance(plain, net, fresh)
 
 
+def test_norms_behind_a_reader_follow_what_they_read_and_others_stay():
+    """Running statistics that are not those of the samples stay what they are, but for the cut."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(2, 3, 1), nn.Conv2d(2, 3, 1)
+            self.read, self.conv = nn.Conv2d(6, 4, 1), nn.Conv2d(4, 4, 1)
+            self.norm, self.head = nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1)
+
+        def forward(self, value):
+            value = torch.cat([torch.relu(self.a(value)), torch.tanh(self.b(value))], 1)
+            return self.head(torch.relu(self.norm(self.conv(torch.relu(self.read(value))))))
+
+    torch.manual_seed(0)
+    net, value = Net().double().eval(), images()
+    slim = infoflow.prune(net, "b->read", value[:2], mend="reader", calibrate=value.split(9))
+    assert slim.pruning.mending.refitted == ("read", "norm")
+    (_, before), (_, now) = seen_by(net, "conv", value), seen_by(slim, "conv", value)
+    moved = now.mean((0, 2, 3)) - before.mean((0, 2, 3))
+    grown = now.var((0, 2, 3)) / before.var((0, 2, 3))
+    torch.testing.assert_close(slim.norm.running_mean, net.norm.running_mean + moved)
+    torch.testing.assert_close(slim.norm.running_var, net.norm.running_var * grown)
+
+
 # ------------------------------------------------------------------------- known answers
 
 
