@@ -5,6 +5,7 @@ from infoflow.plots.maps import feature_maps
 from infoflow.plots.net_graph import layer_graph
 from infoflow.plots.plane import information_plane, information_planes
 from infoflow.plots.probe_scores import probes
+from infoflow.plots.pruning_frontier import frontier
 from infoflow.plots.pruning_trial import trial
 from infoflow.plots.rankings import rankings
 from infoflow.plots.style import Quantity
@@ -14,6 +15,7 @@ __all__ = [
     "Quantity",
     "distances",
     "feature_maps",
+    "frontier",
     "information_plane",
     "information_planes",
     "layer_graph",

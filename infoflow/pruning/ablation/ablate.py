@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -209,13 +209,14 @@ def _measure(
     ranked = session.screen
     plain = {name: _judged(judge, bench, scores) for name, scores in session.plain.items()}
     examined = session.examined
+    mended = _all_judged(judge, examined) if session.menders else {}
     points = SetSearch(session).frontier(allowed).points if sets is not None else ()
     return Findings(
         bench=bench,
         whole=session.whole,
         streams=session.streams,
         plain=plain,
-        mended=_all_judged(judge, examined) if session.menders else {},
+        mended=mended,
         examined=examined,
         refused=session.refused,
         points=tuple(Point(one, judge.judge(one.scores, one.metric)) for one in points),
@@ -228,7 +229,19 @@ def _measure(
         shares=SetSearch(session).shapley() if sets == "all" else {},
         costs=session.costs(),
         whole_metric=metric,
-        notes=tuple(session.notes),
+        notes=(*session.notes, *_better(mended, allowed)),
+    )
+
+
+def _better(mended: Mapping[str, Judged], tolerance: float) -> tuple[str, ...]:
+    """Say where mended nets predict better than the whole one, beyond the tolerance."""
+    names = [name for name, judged in mended.items() if judged.bits.high < -tolerance]
+    if not names:
+        return ()
+    return (
+        f"mended, {len(names)} nets predict better than the whole net, by more than the "
+        "tolerance: the whole net's batch norms may hold stale statistics, or it is not trained "
+        "to its end. Refresh or train it before you judge its streams",
     )
 
 
