@@ -15,7 +15,7 @@ from infoflow.graph import LayerGraph
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError
-from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
+from infoflow.pruning.ablation.losses import LossWarning, SampleLoss, resolve_loss
 from infoflow.pruning.ablation.other_criteria import LossFunction
 
 #: Returns the held-out loss of a net, in bits per label.
@@ -80,8 +80,9 @@ class HeldOut:
         )
         if self.loss.is_ratio:
             warnings.warn(
-                "A regression is judged by its squared error over the untrained whole net's, times "
-                "0.72, not by a ratio of errors.",
+                "loss='regression': a race compares squared errors, in units of 2 ln 2 times the "
+                "untrained whole net's, not the logarithm of their ratio.",
+                LossWarning,
                 stacklevel=4,
             )
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 import infoflow
 from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError
+from infoflow.pruning.ablation.losses import LossWarning
 from infoflow.pruning.race.curves import area, difference, judge, time_to
 from infoflow.pruning.race.outlook import RaceWarning, shortest_path
 from infoflow.testing import UNet, blob_images
@@ -292,6 +293,16 @@ def test_nets_on_blobs_learn_and_the_race_says_what_it_saw(tmp_path):
     assert "full trainings" in str(found)
     assert repr(found) == "Race(UNet: 2 variants, 2 seeds, 6 epochs)"
     assert "Race" in found._repr_html_()
+
+
+def test_a_regression_is_raced_in_squared_errors_and_says_so():
+    points, truth = torch.randn(32, 3), torch.randn(32, 3)
+    with pytest.warns(LossWarning, match="compares squared errors"):
+        found = known_race(
+            evaluate=None, held_out=[(points, truth)], seeds=(0,), variants=STREAMS[:1]
+        )
+    bits = found.dataset["bits"].sel(variant="whole", seed=0, epoch=0)
+    assert float(bits) == pytest.approx(1 / (2 * math.log(2)), rel=1e-5)
 
 
 def test_the_shortest_path_of_the_papers_unet_grows_without_its_uppermost_skip():
