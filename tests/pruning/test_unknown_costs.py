@@ -34,5 +34,5 @@ def test_a_trial_shows_what_is_not_known(mixed):
     assert known[mixed.merges[0].branch.name] == 2 * LINEAR
     row = next(line for line in str(trial).splitlines() if line.startswith("as it is"))
     assert "?" in row
-    assert trial.to_dataset()["multiply_adds"].isnull().sum() == list(known.values()).count(None)
+    assert trial.dataset["multiply_adds"].isnull().sum() == list(known.values()).count(None)
     assert infoflow.PruningTrial.from_dict(trial.to_dict()) == trial
