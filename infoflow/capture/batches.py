@@ -18,11 +18,12 @@ from torch.utils.data import (
 )
 
 from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
+from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.arguments import Arguments, as_arguments, holds_samples, parameters_of
 from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.ragged import blocks_of, is_ragged
 from infoflow.graph.running.undisturbed import seed_everything
-from infoflow.interface import InfoflowError, LoaderError
+from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Samples:
         Where the inputs are sent.
     seed
         Seed of every pass.
+    reduce
+        What of values with positions is measured. Where that is not all of them, samples may have
+        several lengths.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Samples:
         model: nn.Module | None = None,
         device: torch.device | None = None,
         seed: int = 0,
+        reduce: Reduce = "flatten",
     ) -> None:
         if isinstance(loader, Iterator):
             raise LoaderError(
@@ -89,6 +94,7 @@ class Samples:
         )
         self._odd_target: str | None = None
         self._seed = seed
+        self._reduce = reduce
         self._checksums: list[int] = []
         self._count: int | None = None
         self._shapes: list[tuple[int, ...]] = []
@@ -253,11 +259,22 @@ class Samples:
     def _check_shape(self, number: int, shape: tuple[int, ...]) -> None:
         if not self._shapes:
             self._shapes.append(shape)
-        elif self._shapes[0] != shape:
+        if shape in self._shapes:
+            return
+        if self._reduce == "flatten" or len(self._shapes[0]) != len(shape):
             raise LoaderError(
                 f"Samples must all have one shape, got {self._shapes[0]} in batch 0 and {shape} in "
-                f"batch {number}. Resize or crop them in the dataset."
+                f"batch {number}. Resize or crop them in the dataset, pad sequences to one length, "
+                "or measure one position with reduce='first'."
             )
+        if len(self._shapes) == 1 and self._reduce not in ("first", 0):
+            warn(
+                f"Samples have several shapes, such as {self._shapes[0]} and {shape}. Where they "
+                f"are padded, reduce={self._reduce!r} takes the padding for a part of them, and "
+                "numbers depend on how the loader puts batches together. reduce='first' does not.",
+                PaddingWarning,
+            )
+        self._shapes.append(shape)
 
     def _check_count(self, total: int) -> None:
         if self._count is not None and total != self._count:

@@ -23,6 +23,7 @@ from infoflow.graph.tracing.unseen import describe_unseen
 from infoflow.interface import (
     ActivationError,
     Estimator,
+    InfoflowError,
     Layer,
     UnmeasurableWarning,
     UnseenWeightsWarning,
@@ -72,7 +73,7 @@ class Session:
     def beside(self, loader: Iterable[Any]) -> Iterator[Samples]:
         """Read another loader with the same options; it is left as it was."""
         with undisturbed(self.net.model, loader, None):
-            yield _samples(loader, self.net.model, self.device, self.reading)
+            yield _samples(loader, self.net.model, self.device, self.reading, self.graph.reduce)
 
 
 @contextmanager
@@ -109,15 +110,31 @@ def open_session(
         check_model(model)
         check_noise(model, estimator)
     with undisturbed(model, loader, reading.device) as device:
-        samples = _samples(loader, model, device, reading)
+        samples = _samples(loader, model, device, reading, reduce)
         example = samples.example()
-        net = TracedModel(model, example.call, tracing or TracingOptions(), reduce)
+        net = _traced(model, example, tracing or TracingOptions(), reduce)
         _warn_of_unseen_weights(net.graph)
         yield Session(net, samples, example, device, reading)
 
 
+def _traced(
+    model: nn.Module, example: Batch, tracing: TracingOptions, reduce: Reduce
+) -> TracedModel:
+    """Trace a model; on a single sample twice, since it may squeeze the dimension of one away."""
+    if example.size == 1:
+        try:
+            return TracedModel(model, example.call.twice(), tracing, reduce)
+        except InfoflowError:  # it takes one sample at a time
+            pass
+    return TracedModel(model, example.call, tracing, reduce)
+
+
 def _samples(
-    loader: Iterable[Any], model: nn.Module, device: torch.device, reading: ReadingOptions
+    loader: Iterable[Any],
+    model: nn.Module,
+    device: torch.device,
+    reading: ReadingOptions,
+    reduce: Reduce,
 ) -> Samples:
     return Samples(
         loader,
@@ -125,6 +142,7 @@ def _samples(
         model=argument_model(model),
         device=device,
         seed=reading.seed,
+        reduce=reduce,
     )
 
 

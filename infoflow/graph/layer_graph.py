@@ -224,12 +224,50 @@ class LayerGraph(Result):
         for chosen in layers:
             if chosen.name in self.unmeasurable:
                 raise _not_per_sample(chosen, self.unmeasurable[chosen.name])
-        samples = call.samples
+        names = [layer.name for layer in layers]
+        if not self._is_alone(call):
+            self._visit(call, names, receive)
+            return
+        left = dict.fromkeys(names)
+
+        def receive_alone(layer: Layer, value: Tensor) -> None:
+            receive(layer, value)
+            del left[layer.name]
+
+        try:
+            self._visit(call, names, receive_alone, is_alone=True)
+        except (_SqueezedError, InfoflowError) as error:
+            try:
+                self._visit(call.twice(), list(left), lambda layer, two: receive(layer, two[:1]))
+            except InfoflowError:
+                raise (error if isinstance(error, InfoflowError) else error.reason) from error
+
+    def _is_alone(self, call: Arguments) -> bool:
+        """Tell whether a call has one sample, where the example had more.
+
+        A model may squeeze the dimension of a single sample away. What it computes for the sample
+        beside others is then taken from a batch that holds it twice.
+        """
+        example = self.source.example
+        return call.samples == 1 and example is not None and example.samples > 1
+
+    def _visit(
+        self,
+        call: Arguments,
+        names: list[str],
+        receive: Callable[[Layer, Tensor], object],
+        *,
+        is_alone: bool = False,
+    ) -> None:
+        samples, ranks = call.samples, self.source.ranks
 
         def hand_over(name: str, value: Any) -> None:
+            tensor = first_tensor(value)
+            if is_alone and tensor is not None and tensor.dim() != ranks.get(name, tensor.dim()):
+                raise _SqueezedError(self._by_name[name], tuple(tensor.shape))
             receive(self._by_name[name], self.rows(name, value, samples))
 
-        self.source.visit(call, [layer.name for layer in layers], hand_over)
+        self.source.visit(call, names, hand_over)
 
     def rows(self, name: str, value: Any, samples: int) -> Tensor:
         """Return a layer's raw value for ``samples`` samples, of shape (samples, …).
@@ -257,6 +295,10 @@ class LayerGraph(Result):
         """Compute the model's own output for one batch; of several tensors, the first."""
         with torch.set_grad_enabled(self.source.gradients or torch.is_grad_enabled()):
             tensor = first_tensor(call.of(self.source.model))
+            is_squeezed = tensor is not None and tensor.dim() != self.source.ranks.get("", -1)
+            if is_squeezed and self._is_alone(call):
+                tensor = first_tensor(call.twice().of(self.source.model))
+                tensor = None if tensor is None else tensor[:1]
         assert tensor is not None, "a traced model returns a tensor"
         return tensor if torch.is_grad_enabled() else tensor.detach()
 
@@ -368,6 +410,14 @@ class LayerGraph(Result):
 
     def __hash__(self) -> int:
         return id(self)
+
+
+class _SqueezedError(Exception):
+    """A layer's value for a single sample has lost the dimension that counts samples."""
+
+    def __init__(self, layer: Layer, shape: tuple[int, ...]) -> None:
+        super().__init__(layer.name)
+        self.reason = _not_per_sample(layer, f"its value for a batch of one has shape {shape}")
 
 
 def _not_per_sample(layer: Layer, reason: str) -> ActivationError:

@@ -151,6 +151,8 @@ def _trace(
             example=call,
             gradients=gradients,
         )
+        source.ranks = {name: len(recording.facts[node].shape) for node, name in values.items()}
+        source.ranks[""] = first_tensor(recording.output).dim()  # type: ignore[union-attr]
         trial = TrialRun(call, source, recording.output, values, recording.facts)
         proof = _prove(trial, recording)
         unseen = unseen_weights(program, chosen, call) or ()

@@ -70,6 +70,10 @@ class UnmeasurableWarning(InfoflowWarning):
     """Layers without a row per sample are left out."""
 
 
+class PaddingWarning(InfoflowWarning):
+    """Numbers depend on how a loader pads samples of several lengths."""
+
+
 class UnseenWeightsWarning(InfoflowWarning):
     """Weights act on the output that no layer has: layers and merges are missing."""
 

@@ -86,6 +86,12 @@ class Arguments:
         """Return the call with some of its samples only."""
         return self.combine(lambda leaf: leaf[rows])
 
+    def twice(self) -> Arguments:
+        """Return the call with all of its samples, and then all of them again."""
+        return self.combine(
+            lambda leaf: torch.cat([leaf, leaf]) if isinstance(leaf, Tensor) else [*leaf, *leaf]
+        )
+
     def combine(self, change: Callable[[Any], Any]) -> Arguments:
         """Return a call with ``change`` applied to what has a row, or an item, per sample."""
         count = self.samples

@@ -46,6 +46,9 @@ class Source:
     ----------
     example
         The recorded call, None where there was none.
+    ranks
+        For each layer the number of dimensions of its value, and under no name that of the output,
+        for the recorded batch.
     is_faithful
         Whether a replay stands for the model on any call; until that is proved, the model itself
         is run and watched.
@@ -64,6 +67,7 @@ class Source:
     ) -> None:
         self.program = program
         self.gradients = gradients
+        self.ranks: dict[str, int] = {}
         self.is_faithful = False
         self._values = dict(values)
         self._nodes = {name: node for node, name in values.items()}
