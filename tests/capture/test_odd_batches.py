@@ -38,8 +38,7 @@ def softmax_of_one(z):
 ENDS = {
     "squeezed to a row": lambda z: z.squeeze(),
     "squeezed and computed with": softmax_of_one,
-    "one number": lambda z: z[:, :1].squeeze(),
-    "refuses a row": lambda z: z.squeeze() + z.squeeze().unbind(1)[0][:, None],
+    "refuses a row": lambda z: z.squeeze().flatten(1),
     "squeezed where it is one": lambda z: z.squeeze(0),
 }
 
@@ -53,6 +52,16 @@ def test_a_last_batch_of_one_counts_like_the_others(name, size):
         warnings.simplefilter("ignore")
         result = infoflow.analyze(net, list(x.split(size)), target="none", progress=False)
     assert result.ixm.values.ravel()[-1] == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [8, 1])
+def test_a_head_of_one_number(size):
+    net, x = Head(lambda z: z.squeeze()).eval(), torch.randn(33, 5)
+    net.c = nn.Linear(6, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = infoflow.analyze(net, list(x.split(size)), target="none", progress=False)
+    assert result.ixm.sel(layer="c").item() == pytest.approx(kde(net(x)), abs=1e-4)
 
 
 def test_a_model_that_takes_one_sample_at_a_time():
