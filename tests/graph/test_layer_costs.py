@@ -9,6 +9,7 @@ from torch import nn
 
 import infoflow
 from infoflow.graph.export import to_json
+from tests.graph.operations.test_costs import counted_by_torch
 
 T, D = 7, 8
 LINEAR, PRODUCTS = T * D * D, 2 * T * T * D
@@ -139,3 +140,44 @@ def test_without_an_example_only_what_multiplies_nothing_is_known():
     """Every layer was shown as 0."""
     graph = infoflow.trace(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.MaxPool1d(2)))
     assert [layer.multiply_adds for layer in graph] == [None]
+
+
+def torchvision_net(name):
+    models = pytest.importorskip("torchvision.models")
+    if name == "vit":
+        return models.VisionTransformer(32, 8, 2, 2, 16, 24, num_classes=3)
+    if name == "swin":
+        return models.SwinTransformer([4, 4], 8, [1, 2], [2, 2], [4, 4], num_classes=3)
+    return getattr(models, name)(weights=None)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (torchvision_net("vit"), (3, 32, 32)),
+        lambda: (torchvision_net("swin"), (3, 32, 32)),
+        lambda: (torchvision_net("shufflenet_v2_x0_5"), (3, 64, 64)),
+        lambda: (torchvision_net("squeezenet1_1"), (3, 64, 64)),
+        lambda: (nn.TransformerEncoder(nn.TransformerEncoderLayer(D, 2, 6), 2), (T, D)),
+        lambda: (nn.Sequential(nn.GRU(D, 3), Only(), nn.Linear(3, 2)), (T, D)),
+    ],
+    ids=["vit", "swin", "shufflenet", "squeezenet", "encoder", "gru"],
+)
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
+def test_the_layers_of_a_net_cost_what_torch_counts_in_all(make):
+    """Torch's own counter, with attention written out as products of matrices."""
+    model, shape = make()
+    x = torch.rand(2, *shape)
+    graph = infoflow.trace(model.eval(), x)
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        right = counted_by_torch(model, x)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+    assert sum(layer.multiply_adds for layer in graph) == right // 2
+
+
+class Only(nn.Module):
+    def forward(self, pair):
+        return pair[0]

@@ -194,6 +194,23 @@ def recurrent_cell(call: OperationCall) -> int:
     return int(_steps(call) * gates * hidden * (module.input_size + hidden))
 
 
+def fused_recurrent(call: OperationCall) -> int:
+    """Count every weight once a sample and step, in the kernel of oneDNN."""
+    return _steps(call) * _matrices(call.get(i, n) for i, n in ((1, "weight0"), (2, "weight1")))
+
+
+def fused_encoder(call: OperationCall) -> int:
+    """Count the weights of attention, and of what follows it, once a token, and both products."""
+    weights = (call.args[i] for i in (3, 5, 14, 16))
+    length, width = call.tensors[0].shape[-2:]
+    return _steps(call) * (_matrices(weights) + 2 * int(length) * int(width))
+
+
+def triangular_solve(call: OperationCall) -> int:
+    """Count what substitution takes: half of the matrix for each number of the result."""
+    return call.output.numel() * (int(call.tensors[0].shape[-1]) - 1) // 2
+
+
 def _steps(call: OperationCall) -> int:
     return math.prod(call.tensors[0].shape[:-1])
 

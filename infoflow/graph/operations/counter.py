@@ -12,7 +12,7 @@ from torch.utils.flop_counter import flop_registry
 
 from infoflow.graph.operations import costs
 from infoflow.graph.operations.record import Cost, Formula, Operation, OperationCall
-from infoflow.graph.operations.table import named, operation_of_call, own_function
+from infoflow.graph.operations.table import TABLE, named, operation_of_call, own_function
 from infoflow.interface import OperationError, total
 
 #: What a formula may raise where it meets arguments that it does not know.
@@ -26,6 +26,8 @@ _INNER: dict[str, Formula] = {
     "_cdist_forward": costs.distances,
     "_euclidean_dist": costs.distances,
     "affine_grid_generator": costs.affine_grid,
+    "mkldnn_rnn_layer": costs.fused_recurrent,
+    "_transformer_encoder_layer_fwd": costs.fused_encoder,
 }
 #: Functions that torch alone calls, and that cost no products.
 _INNER_FREE = {
@@ -46,6 +48,7 @@ _INNER_FREE = {
     *("_pack_padded_sequence", "_unique2", "_index_put_impl_", "set_", "resize_", "aminmax"),
     *("_cummax_helper", "_assert_async", "_assert_tensor_metadata", "mse_loss", "smooth_l1_loss"),
     *("huber_loss", "nll_loss_forward", "nll_loss2d_forward", "binary_cross_entropy"),
+    *("log_sigmoid_forward", "rrelu_with_noise", "embedding_renorm_"),
     *("masked_scatter_", "multilabel_margin_loss_forward", "multi_margin_loss", "kl_div"),
 }
 
@@ -158,7 +161,7 @@ def _inner_cost(function: Any, args: Any, kwargs: Any, result: Any) -> int | Non
         return 0
     ours: Cost = _INNER.get(name)
     if ours is None and getattr(function, "namespace", "") in ("aten", "prims", "torchvision"):
-        operation = named(name)
+        operation = TABLE.exactly.get(name) or named(name)
         ours = None if operation is None else operation.multiply_adds
     if callable(ours):
         try:

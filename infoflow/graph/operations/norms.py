@@ -54,7 +54,7 @@ OPERATIONS = (
             *("count_nonzero", "bincount", "histc", "cosine_similarity", "pairwise_distance"),
             *("pdist", "sort", "argsort", "msort", "topk", "kthvalue", "unique"),
             *("unique_consecutive", "one_hot", "multinomial", "trapezoid", "trapz"),
-            *("renorm", "weight_norm", "dist"),
+            *("renorm", "weight_norm", "dist", "is_all_true", "is_any_true"),
         )
     ),
     *(

@@ -51,6 +51,7 @@ OPERATIONS = (
             ("linalg_vecdot", costs.vector_products),
             ("inner", costs.inner_product),
             ("affine_grid", costs.affine_grid),
+            ("linalg_solve_triangular", costs.triangular_solve),
             ("grouped_mm", costs.grouped_product),
             ("scaled_mm", costs.matrix_product),
         )
@@ -67,12 +68,12 @@ OPERATIONS = (
         Operation(name=name, family="linear algebra", functions=(name,))
         for name in (
             *("cholesky", "cholesky_inverse", "cholesky_solve", "det", "logdet", "slogdet"),
-            *("inverse", "lu_solve", "matrix_exp", "pinverse", "qr", "svd", "triangular_solve"),
+            *("inverse", "lu_solve", "matrix_exp", "pinverse", "qr", "svd"),
             *(f"linalg_{name}" for name in ("cholesky", "cholesky_ex", "cond", "det", "eig")),
             *(f"linalg_{name}" for name in ("eigh", "eigvals", "eigvalsh", "inv", "inv_ex")),
             *(f"linalg_{name}" for name in ("lstsq", "lu", "lu_factor", "lu_solve", "pinv")),
             *(f"linalg_{name}" for name in ("matrix_exp", "matrix_rank", "qr", "slogdet")),
-            *(f"linalg_{name}" for name in ("solve", "solve_triangular", "svd", "svdvals")),
+            *(f"linalg_{name}" for name in ("solve", "svd", "svdvals")),
             *("pca_lowrank", "svd_lowrank", "lobpcg", "geqrf", "lu", "orgqr", "ormqr"),
         )
     ),

@@ -9,13 +9,12 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from infoflow.graph.operations.nodes import operation_name
+from infoflow.graph.operations.table import of_module
 from infoflow.pruning.mending.kernels import Kernel
 
 #: Finds the value of a node.
 Look = Callable[[fx.Node], Tensor]
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_TRANSPOSED_CONVOLUTIONS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = (
     *("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"),
@@ -79,7 +78,7 @@ class Place:
         return found[0], found[1] if len(found) > 1 else None
 
 
-def kernel_of_module(module: nn.Module) -> Kernel | None:
+def kernel_of_module(module: Any) -> Kernel | None:
     """Return what a linear layer or convolution computes, None for other modules.
 
     Examples
@@ -88,21 +87,22 @@ def kernel_of_module(module: nn.Module) -> Kernel | None:
     >>> kernel_of_module(nn.Conv2d(3, 8, 3)).unknowns
     27
     """
-    if isinstance(module, nn.Linear):
-        return Kernel("linear", tuple(module.weight.shape))
-    if isinstance(module, _CONVOLUTIONS):
+    operation = of_module(module)
+    if operation is None or operation.weight_inputs is None:
+        return None
+    shape = tuple(module.weight.shape)
+    if operation.positions is None:
+        return Kernel("linear", shape)
+    if operation.weight_inputs == 1:
         return _convolution(
-            tuple(module.weight.shape),
+            shape,
             module.stride,
             module.padding,
             module.dilation,
             module.groups,
             "constant" if module.padding_mode == "zeros" else module.padding_mode,
         )
-    if isinstance(module, _TRANSPOSED_CONVOLUTIONS):
-        shape = tuple(module.weight.shape)
-        return _transposed(shape, module.stride, module.padding, module.dilation, module.groups)
-    return None
+    return _transposed(shape, module.stride, module.padding, module.dilation, module.groups)
 
 
 def _convolution(

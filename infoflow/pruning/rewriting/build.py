@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from infoflow.graph.operations.elementwise import DROPOUT
 from infoflow.graph.operations.nodes import operation_name
 from infoflow.graph.running.arguments import parameters_of
 from infoflow.graph.running.members import attribute, is_training, named_modules, submodule
@@ -21,12 +22,9 @@ from infoflow.pruning.rewriting.surgery import Surgery
 
 #: Functions that drop out when ``training`` says so, and the modules that do it when they train.
 _DROPOUTS: dict[object, Any] = {
-    functional.dropout: nn.Dropout,
-    functional.dropout1d: nn.Dropout1d,
-    functional.dropout2d: nn.Dropout2d,
-    functional.dropout3d: nn.Dropout3d,
-    functional.alpha_dropout: nn.AlphaDropout,
-    functional.feature_alpha_dropout: nn.FeatureAlphaDropout,
+    getattr(functional, operation.name): module
+    for operation in DROPOUT
+    for module in operation.modules
 }
 
 

@@ -75,6 +75,10 @@ heads = torch.rand(N, 2, T, D)
         (lambda: cost(torch.tensordot, tokens, tokens, ([2], [2])), N * T * N * T * D),
         (lambda: cost(torch.linalg.multi_dot, [tokens[0], tokens[0].T, tokens[0]]), 2 * T * T * D),
         (lambda: cost(torch.cdist, tokens, tokens), N * T * T * D),
+        (
+            lambda: cost(torch.linalg.solve_triangular, torch.eye(D), torch.rand(D, 3), upper=True),
+            3 * D * (D - 1) // 2,
+        ),
         (lambda: cost(grouped, torch.rand(T, D), torch.rand(3, D, 4)), T * D * 4),
         (lambda: cost(grouped, torch.rand(4, T), torch.rand(T, 3)), 4 * T * 3),
         # Einstein's sums
@@ -212,6 +216,56 @@ class Own(nn.Module):
     def forward(self, x):
         x = self.linear(x).relu() @ torch.ones(D)
         return torch.fft.fft(x).real if self.has_transform else x
+
+
+class Whole(nn.Module):
+    """What a caller keeps whole, so that only torch's inner functions are seen."""
+
+    def __init__(self, inside):
+        super().__init__()
+        self.inside = inside
+
+    def forward(self, *args):
+        return self.inside(*args)
+
+
+@pytest.mark.parametrize(
+    ("inside", "args"),
+    [
+        (nn.LSTM(D, 3, 2, batch_first=True, bidirectional=True), (tokens,)),
+        (nn.GRU(D, 3), (tokens,)),
+        (nn.RNN(D, 3, nonlinearity="relu"), (tokens,)),
+        (nn.LSTMCell(D, 3), (tokens[0],)),
+        (nn.MultiheadAttention(D, 2).eval(), (tokens, tokens, tokens)),
+        (F.scaled_dot_product_attention, (heads, heads, heads)),
+        (nn.Bilinear(D, D, 3), (tokens, tokens)),
+        (nn.Conv2d(C, 6, 3, groups=2), (maps,)),
+        (nn.ConvTranspose2d(C, 6, 3), (maps,)),
+        (torch.cdist, (tokens, tokens)),
+        (torch.mv, (tokens[0], tokens[0, 0])),
+        (nn.EmbeddingBag(9, 3, max_norm=1.0), (torch.zeros(N, T, dtype=torch.int64),)),
+        (nn.InstanceNorm2d(C), (maps,)),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), (maps,)),
+        (nn.LogSigmoid(), (maps,)),
+        (nn.MaxPool3d(2), (maps[None],)),
+        (torch.fft.fft, (tokens,)),
+    ],
+)
+def test_what_is_seen_inside_costs_what_the_formula_says(inside, args):
+    assert cost(Whole(inside), *args) == cost(inside, *args)
+
+
+def test_a_fused_encoder_costs_what_its_parts_do():
+    layer = nn.TransformerEncoderLayer(D, 2, 6, batch_first=True).eval()
+    right = N * T * (4 * D * D + 2 * D * 6 + 2 * T * D)
+    with torch.no_grad():
+        assert cost(Whole(layer), tokens) == right
+        was = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            assert cost(Whole(layer), tokens) == right
+        finally:
+            torch.backends.mha.set_fastpath_enabled(was)
 
 
 def test_a_scripted_module_costs_what_is_computed_inside():

@@ -143,6 +143,33 @@ def test_a_module_is_one_layer_with_its_own_cost_and_channels(x):
     assert "first.value" in opened.names
 
 
+class Costly(nn.Module):
+    """An operation with a cost reads two streams before the layer that shrinks without one."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.first, self.second, self.last = (nn.Conv2d(w, D, 1) for w in (D, D, 2 * D))
+        self.way = way
+
+    def forward(self, x):
+        a = self.first(x)
+        return self.last(self.way(torch.cat([a, self.second(a)], 1)))
+
+
+def test_what_a_cost_on_the_way_to_a_reader_would_save_is_not_guessed(x):
+    costly = infoflow.register_operation(
+        lambda x: x * 2, name="costly", elementwise=True, multiply_adds=lambda c: c.output.numel()
+    )
+    try:
+        (skip,) = infoflow.trace(Costly(nn.ReLU()).eval(), x).skips
+        assert (skip.parameters, skip.multiply_adds) == (D * D, T * T * D * D)
+        graph = infoflow.trace(Costly(costly).eval(), x)
+        assert (graph.skips[0].parameters, graph.skips[0].multiply_adds) == (None, None)
+        assert graph["last"].multiply_adds == 2 * D * T * T + 2 * D * D * T * T
+    finally:
+        infoflow.forget_operation(costly)
+
+
 @torch.library.custom_op("infoflow_test::blend", mutates_args=())
 def blend(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return one + 2 * other
