@@ -165,7 +165,7 @@ class Result:
             drops = name in self.joined_along and several != wanted and len(several) == 1
             dataset = self._part(dataset, name, several, drops=drops)
             if drops:
-                left = [along for along in self.joined_along if along not in labels]
+                left = [along for along in self.joined_along if along in dataset.variables]
                 dataset = without_attribute(dataset, JOINED)
                 dataset = dataset.assign_attrs({JOINED: " ".join(left)} if left else {})
         return self.with_dataset(dataset)

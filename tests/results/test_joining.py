@@ -57,6 +57,7 @@ def test_labels_are_given_or_numbers(several):
     both = infoflow.concat([joined, joined], "seed")
     assert both.joined_along == ("seed", "rate") or both.joined_along == ("rate", "seed")
     assert both.sel(seed=1, rate="low") == several[0]
+    assert both.sel(seed=1, rate=["low"]).joined_along == ("rate",)
 
 
 def test_epochs_are_joined_in_their_order(several):
