@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import networkx as nx
 
+from infoflow.graph.reduce import Reduce
 from infoflow.interface import Layer, Merge, Skip, Verification
 from infoflow.results.columns import columns_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from infoflow.graph.layer_graph import LayerGraph
+
+class GraphParts(Protocol):
+    """What a layer graph is made of."""
+
+    model: str
+    inputs: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    merges: tuple[Merge, ...]
+    outputs: tuple[str, ...]
+    dominators: dict[str, str | None]
+    unmeasurable: dict[str, str]
+    verification: Verification
+    reduce: Reduce
 
 
-def as_dataset(graph: LayerGraph) -> xr.Dataset:
+def as_dataset(graph: GraphParts) -> xr.Dataset:
     """Return the layers of a graph, by name."""
     import xarray as xr
 
@@ -26,7 +39,7 @@ def as_dataset(graph: LayerGraph) -> xr.Dataset:
     return xr.Dataset(columns, names, {"model": graph.model})
 
 
-def as_networkx(graph: LayerGraph) -> nx.DiGraph:
+def as_networkx(graph: GraphParts) -> nx.DiGraph:
     """Return inputs and layers as nodes, streams as edges."""
     found = nx.DiGraph(model=graph.model)
     found.add_nodes_from((name, {"kind": "input", "index": None}) for name in graph.inputs)
@@ -40,7 +53,7 @@ def as_networkx(graph: LayerGraph) -> nx.DiGraph:
     return found
 
 
-def as_dict(graph: LayerGraph) -> dict[str, Any]:
+def as_dict(graph: GraphParts) -> dict[str, Any]:
     """Return plain lists, strings and numbers."""
     return {
         "model": graph.model,

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from infoflow.interface import ArgumentError, Unit
 from infoflow.results.arrays import join_arrays, part_of_arrays, without_attribute
 from infoflow.results.facts import Fact
-from infoflow.results.files import register, write_whole
 from infoflow.results.frame import about_variables, tidy_frame
 from infoflow.results.html import notebook_html
+from infoflow.results.kinds import register
 from infoflow.results.plain import plain
 from infoflow.results.units import in_unit, information_unit
+from infoflow.results.writing import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,78 +1,23 @@
-"""Results in files: written whole or not at all, and read by the kind that the file names."""
+"""``infoflow.load``: results of every kind."""
 
 from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
-from uuid import uuid4
 
-from infoflow.interface import ArgumentError, ResultFileError
+from infoflow.interface import ResultFileError
+from infoflow.results.base import Result
+from infoflow.results.kinds import CLASSES
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from infoflow.results.base import Result
-
-_R = TypeVar("_R", bound="Result")
-
-#: The classes of results, by the kind that their files name.
-_CLASSES: dict[str, type[Result]] = {}
 #: The kind of the files that name none: those of before there were several.
 _FIRST = "FlowResult"
 
-
-def register(cls: type[Result]) -> None:
-    """Let :func:`load` read the kind of a class; a class that is defined anew takes its place."""
-    known = _CLASSES.get(cls.kind)
-    is_ours = known is not None and known.__module__.startswith("infoflow.")
-    if known is not None and is_ours and _home(known) != _home(cls):
-        raise ArgumentError(
-            f"The kind {cls.kind!r} of {_home(cls)} is that of {_home(known)} already. Give the "
-            "class a kind of its own: kind = 'another name'."
-        )
-    _CLASSES[cls.kind] = cls
-
-
-def _home(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def write_whole(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write netCDF; a file that is there is replaced only when the new one is complete."""
-    return replace_file(path, lambda part: dataset.to_netcdf(part, engine="h5netcdf"))
-
-
-def replace_file(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
-    """Let ``write`` make a file beside ``path``, and put it there when it is on the disk.
-
-    Several processes may write to one path: the last one that is complete stays.
-
-    Raises
-    ------
-    ResultFileError
-        If it cannot be written; what was there stays.
-    """
-    target = Path(path)
-    part = target.with_name(f".{target.name[:100]}.{uuid4().hex}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write(part)
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())
-        part.replace(target)
-    except OSError as error:
-        raise ResultFileError(
-            f"Cannot write the result to {target}: {error.strerror or error}. Choose a folder "
-            "that you may write to."
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
-    return target
+_R = TypeVar("_R", bound=Result)
 
 
 @overload
@@ -150,11 +95,11 @@ def _read(source: Path) -> xr.Dataset:
 def _class_of(kind: str, source: Path) -> type[Result]:
     """Return the class of a kind; ours are imported when they are first asked for."""
     package = importlib.import_module("infoflow")
-    if kind not in _CLASSES and kind in package.__all__:
+    if kind not in CLASSES and kind in package.__all__:
         getattr(package, kind)
-    if kind not in _CLASSES:
+    if kind not in CLASSES:
         raise ResultFileError(
             f"{source} holds a result of kind {kind!r}, which no class here reads; expected one of "
-            f"{', '.join(sorted(_CLASSES))}. Import the module that defines its class first."
+            f"{', '.join(sorted(CLASSES))}. Import the module that defines its class first."
         )
-    return _CLASSES[kind]
+    return CLASSES[kind]

@@ -9,7 +9,7 @@ import xarray as xr
 
 import infoflow
 from infoflow.interface import ArgumentError, ResultFileError
-from infoflow.results.files import replace_file
+from infoflow.results.writing import replace_file
 
 
 class Zeros(infoflow.Result):
