@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
@@ -29,6 +31,8 @@ def find_axes(trial: TrialRun, *, is_random: bool) -> Axes:
                 call, rows = with_other_last(trial.call, fresh), same
             rows = [] if is_random else rows
             axes = _axes_of(trial, call, samples + is_larger, rows)
+        except torch.OutOfMemoryError:
+            raise
         except Exception:
             continue
         missing = (0, "it is not computed for every batch")

@@ -102,6 +102,8 @@ def _difference(trial: TrialRun, call: Arguments, wanted: Any) -> str:
     try:
         with seeded():
             *_, (_, got) = trial.source.program.run(call)
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:
         return f"stops with {type(error).__name__}: {str(error).splitlines()[0][:120]}"
     if not are_close(tensors_in(got), tensors_in(wanted)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from infoflow.graph.running.arguments import Arguments, holds_samples
@@ -39,6 +40,8 @@ def verify(trial: TrialRun) -> Proof | None:
             got_old, got_new = rows.replay(old, 1, old=0), rows.replay(new, 1, new=0)
         else:
             got_old = got_new = rows.replay(last_and_new(call, fresh), 2, old=0, new=1)
+    except torch.OutOfMemoryError:
+        raise
     except Exception:  # whatever it is, the checks one by one will tell what is wrong
         return None
     other = 1 if samples == 2 else 2

@@ -165,6 +165,11 @@ def _tidy(work: Surgery, pruning: Pruning) -> None:
             "a pruned net takes plain tensors. Wrap the model in a module whose forward does, and "
             "makes the rest."
         )
+    if any(node.meta.get("gradients") for node in work.nodes.nodes):
+        raise PruningError(
+            f"{work.name} turns gradients on inside its forward, which a pruned net cannot. Prune "
+            "a module without the part that differentiates."
+        )
     if any(node.meta.get("autocast") for node in work.nodes.nodes):
         raise PruningError(
             f"{work.name} computes under torch.autocast inside its forward, which a pruned net "

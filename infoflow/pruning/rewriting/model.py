@@ -123,7 +123,9 @@ class PrunedModel(nn.Module):
             )
         own = vars(self)
         hiding = set(dir(nn.Module)) | {"forward"}
-        own.update({n: v for n, v in vars(tree).items() if n not in own and n not in hiding})
+        kept = {n: v for n, v in vars(tree).items() if n not in own and n not in hiding}
+        # functions that were set on the net are not called any more, and few can be pickled
+        own.update({n: v for n, v in kept.items() if not isinstance(v, types.FunctionType)})
         for name in ("_modules", "_parameters", "_buffers"):
             own[name] = OrderedDict(vars(tree)[name])
         self._non_persistent_buffers_set = set(tree._non_persistent_buffers_set)
