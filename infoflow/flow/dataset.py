@@ -10,7 +10,15 @@ import xarray as xr
 from infoflow.flow.measure import Measurement
 from infoflow.flow.stream_information import QUANTITIES, StreamMeter
 from infoflow.graph import LayerGraph
-from infoflow.interface import Estimate, Estimator, PropagatedNoise, Unit, nats_per
+from infoflow.interface import (
+    Estimate,
+    Estimator,
+    PropagatedNoise,
+    Unit,
+    is_arithmetic,
+    is_separated,
+    nats_per,
+)
 
 PER_LAYER = {
     "ixm": "I(X;M)",
@@ -42,10 +50,15 @@ WHERE_KNOWN = {
 }
 FLAGS = {
     "ixm_saturated": "I(X;M) above 95 % of its ceiling",
-    "iym_saturated": "I(Y;M) above 95 % of its ceiling",
+    "iym_saturated": "I(Y;M) above 95 % of its ceiling, and its null, too",
+    "iym_separated": "I(Y;M) above 95 % of its ceiling, and its null below that",
 }
 DOUBT = "doubt"
 STREAM_PREFIX = "stream_"
+STREAM_FLAGS = {
+    "is_saturated": "the other streams are above 95 % of the ceiling, and their null, too",
+    "is_separated": "the other streams are above 95 % of the ceiling, and their null below that",
+}
 
 
 def dataset_of(
@@ -104,14 +117,14 @@ NEEDED = (
 
 
 def with_missing(dataset: xr.Dataset) -> xr.Dataset:
-    """Add what files of before lack, as unknown."""
+    """Add what older files lack, as unknown, and flags that follow from what they have."""
     unit = dataset["ixm"].attrs["units"]
     known = {**PER_LAYER, **SKETCH_ERRORS}
     missing = {name: label for name, label in known.items() if name not in dataset}
     if DOUBT not in dataset:
         empty = np.full(dataset["ixm"].shape, "", dtype=object)
         dataset = dataset.assign({DOUBT: dataset["ixm"].copy(data=empty).assign_attrs({})})
-    return dataset.assign(
+    dataset = dataset.assign(
         {
             name: dataset["ixm"]
             .copy(data=np.full(dataset["ixm"].shape, np.nan))
@@ -119,6 +132,41 @@ def with_missing(dataset: xr.Dataset) -> xr.Dataset:
             for name, label in missing.items()
         }
     )
+    if "iym_separated" not in dataset:
+        dataset = dataset.assign(_target_flags(dataset))
+    return dataset.assign(_missing_streams(dataset)) if "stream" in dataset.dims else dataset
+
+
+def _missing_streams(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return what older files lack of streams: unknown numbers, and flags that are not raised."""
+    like = dataset[f"{STREAM_PREFIX}rest"]
+    absent = {name: f"{STREAM_PREFIX}{name}" for name in (*QUANTITIES, *STREAM_FLAGS)}
+    return {
+        stored: xr.zeros_like(like, dtype=np.int8)
+        .drop_attrs()
+        .assign_attrs(_attributes(STREAM_FLAGS[name], None))
+        if name in STREAM_FLAGS
+        else xr.full_like(like, np.nan).assign_attrs(
+            _attributes(name.replace("_", " "), like.attrs["units"])
+        )
+        for name, stored in absent.items()
+        if stored not in dataset
+    }
+
+
+def _target_flags(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return the flags of I(Y;M): older files call every value at its ceiling saturated."""
+    iym, null_high, ceiling = xr.broadcast(
+        dataset["iym"], dataset["iym_null_high"], dataset["iym_ceiling"]
+    )
+    meanings = {"iym_saturated": is_arithmetic, "iym_separated": is_separated}
+    return {
+        name: xr.apply_ufunc(meaning, iym, null_high, ceiling, vectorize=True)
+        .astype(np.int8)
+        .drop_attrs()
+        .assign_attrs(_attributes(FLAGS[name], None))
+        for name, meaning in meanings.items()
+    }
 
 
 def _per_layer(
@@ -175,11 +223,11 @@ def _streams(meter: StreamMeter, graph: LayerGraph, unit: Unit, epoch: int) -> x
         )
         for name in QUANTITIES
     }
-    variables[f"{STREAM_PREFIX}is_saturated"] = xr.Variable(
-        dimensions,
-        values("is_saturated").astype(np.int8),
-        _attributes("the other streams are above 95 % of the ceiling", None),
-    )
+    for name, words in STREAM_FLAGS.items():
+        flags = values(name).astype(np.int8)
+        variables[f"{STREAM_PREFIX}{name}"] = xr.Variable(
+            dimensions, flags, _attributes(words, None)
+        )
     about = {
         "source": [row.source for row in meter.rows],
         "merge": [row.merge.name for row in meter.rows],

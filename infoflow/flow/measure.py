@@ -229,15 +229,16 @@ def _progress_bar(session: Session, passes: int) -> Any:
 def warn_of_saturation(estimates: Sequence[Estimate]) -> bool:
     """Warn where more than half of the layers sit at their ceiling; tell whether they do."""
     has_warned = False
-    for symbol, saturated in (
-        ("I(X;M)", sum(e.ixm_saturated for e in estimates)),
-        ("I(Y;M)", sum(e.iym_saturated for e in estimates)),
+    for symbol, shuffles, saturated in (
+        ("I(X;M)", "", sum(e.ixm_saturated for e in estimates)),
+        ("I(Y;M)", ", with shuffled classes, too,", sum(e.iym_saturated for e in estimates)),
     ):
         if saturated > len(estimates) / 2:
             warn(
-                f"{symbol} is above 95 % of its ceiling in {saturated} of {len(estimates)} layers: "
-                "the samples are too far apart for this noise or bin size, and any net would show "
-                "the same there. Use more samples, or a larger noise or bin size.",
+                f"{symbol} is above 95 % of its ceiling{shuffles} in {saturated} of "
+                f"{len(estimates)} layers: the samples are too far apart for this noise or bin "
+                "size, and any net would show the same there. Use more samples, or a larger noise "
+                "or bin size.",
                 SaturationWarning,
             )
             has_warned = True

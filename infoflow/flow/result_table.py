@@ -29,7 +29,7 @@ def _row(row: Mapping[str, Any], has_target: bool) -> list[str]:
     cells += [_number(row["ixm"], 3), _interval(row, "ixm"), _flag(row["ixm_saturated"])]
     if has_target:
         cells += [_number(row["iym"], 3), _interval(row, "iym"), _number(row["iym_null_high"], 2)]
-        cells += [_flag(row["iym_saturated"])]
+        cells += [_flag(row["iym_saturated"]) or ("+" if row.get("iym_separated") else "")]
     return cells
 
 
@@ -81,6 +81,11 @@ def _foot(result: Mapping[str, Any], has_target: bool) -> list[str]:
         lines.append("null: 95 % quantile of I(Y;M) when the classes are shuffled.")
     if any(row["ixm_saturated"] or row["iym_saturated"] for row in rows):
         lines.append("= saturated: above 95 % of the ceiling, so it says more of N than of the net")
+    if any(row.get("iym_separated") for row in rows):
+        lines.append(
+            "+ separated: above 95 % of the ceiling, and shuffled classes are not: the classes are "
+            "told apart; an untrained net may do that, too"
+        )
     for doubt in dict.fromkeys(row["doubt"] for row in rows if row["doubt"]):
         named = [row["layer"] for row in rows if row["doubt"] == doubt]
         lines.append(f"{', '.join(named)}: {doubt}")

@@ -29,7 +29,7 @@ from infoflow.estimators.kernel import Sums, kernel_sums
 from infoflow.estimators.noise import Noise, Relative
 from infoflow.estimators.uncertainty import null_of, shuffled
 from infoflow.graph import LayerGraph
-from infoflow.interface import KernelNoise, Layer, Merge, is_saturated
+from infoflow.interface import KernelNoise, Layer, Merge, is_arithmetic, is_separated
 
 #: Shuffles of the classes for the null of what a stream adds.
 _SHUFFLES = 40
@@ -51,10 +51,14 @@ class StreamPart:
     added_null, added_null_high
         Mean and 95 % quantile of ``added`` when the classes are shuffled among the samples: what
         the stream adds by telling samples apart, whatever their classes.
-    all_null_high
-        95 % quantile of ``all`` for shuffled classes.
+    all_null_high, rest_null_high
+        95 % quantiles of ``all`` and of ``rest`` for shuffled classes.
     is_saturated
-        Whether the other streams are at the ceiling already, so that nothing could be added.
+        Whether the other streams are at the ceiling, for shuffled classes, too: nothing could be
+        added, whatever the net has learned.
+    is_separated
+        Whether the other streams are at the ceiling, and not for shuffled classes: they tell the
+        classes of these samples apart, and nothing is left to be added.
     """
 
     all: float
@@ -75,7 +79,9 @@ class StreamPart:
     added_null: float
     added_null_high: float
     all_null_high: float
+    rest_null_high: float
     is_saturated: bool
+    is_separated: bool
 
 
 #: The names of what is in nats.
@@ -231,6 +237,8 @@ def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> S
         for name, part in parts.items()
     }
     null = null_of(everything.shuffles - others.shuffles)
+    rest_null_high = null_of(others.shuffles).high
+    at_ceiling = (rest.value, rest_null_high, label_entropy(classes))
     return StreamPart(
         all=everything.information.value,
         rest=rest.value,
@@ -241,5 +249,7 @@ def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> S
         added_null=null.mean,
         added_null_high=null.high,
         all_null_high=null_of(everything.shuffles).high,
-        is_saturated=is_saturated(rest.value, label_entropy(classes)),
+        rest_null_high=rest_null_high,
+        is_saturated=is_arithmetic(*at_ceiling),
+        is_separated=is_separated(*at_ceiling),
     )

@@ -28,7 +28,9 @@ from infoflow.interface.estimates import (
     SATURATION,
     Estimate,
     Unit,
+    is_arithmetic,
     is_saturated,
+    is_separated,
     nats_per,
 )
 from infoflow.interface.net_parts import (
@@ -98,7 +100,9 @@ __all__ = [
     "UnseenWeightsWarning",
     "UntraceableModelError",
     "Verification",
+    "is_arithmetic",
     "is_saturated",
+    "is_separated",
     "nats_per",
     "total",
     "warn",

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 Unit = Literal["bits", "nats"]
 
-#: A layer is *saturated* when its estimate is above this share of the ceiling: from there on,
-#: the number says more about the number of samples than about the layer.
+#: I(X;M) is *saturated* above this share of its ceiling: from there on, the number says more about
+#: the number of samples than about the layer. I(Y;M) is where its null is above it, too.
 SATURATION = 0.95
 
 
@@ -86,8 +86,19 @@ class Estimate:
 
     @property
     def iym_saturated(self) -> bool:
-        """Whether I(Y;M) is above 95 % of its ceiling."""
-        return is_saturated(self.iym, self.iym_ceiling)
+        """Whether I(Y;M) and the 95 % quantile of its null are above 95 % of its ceiling.
+
+        Shuffled classes would show the same then. Also where the null is not known.
+        """
+        return is_arithmetic(self.iym, self.iym_null_high, self.iym_ceiling)
+
+    @property
+    def iym_separated(self) -> bool:
+        """Whether I(Y;M) is above 95 % of its ceiling, and shuffled classes stay below that.
+
+        The samples' classes are told apart. An untrained net may do so, too.
+        """
+        return is_separated(self.iym, self.iym_null_high, self.iym_ceiling)
 
     def to(self, unit: Unit) -> Estimate:
         """Return the same estimate in ``unit``."""
@@ -103,6 +114,17 @@ class Estimate:
 def is_saturated(value: float, ceiling: float) -> bool:
     """Tell whether ``value`` is above 95 % of a positive ``ceiling``."""
     return ceiling > 0 and value > SATURATION * ceiling
+
+
+def is_separated(value: float, null_high: float, ceiling: float) -> bool:
+    """Tell whether ``value`` is at its ceiling while its null is known to be below it."""
+    is_null_low = not math.isnan(null_high) and not is_saturated(null_high, ceiling)
+    return is_saturated(value, ceiling) and is_null_low
+
+
+def is_arithmetic(value: float, null_high: float, ceiling: float) -> bool:
+    """Tell whether ``value`` is at its ceiling and its null is, too, or is not known."""
+    return is_saturated(value, ceiling) and not is_separated(value, null_high, ceiling)
 
 
 def nats_per(unit: str) -> float:

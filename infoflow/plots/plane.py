@@ -21,6 +21,7 @@ from infoflow.plots.style import (
     axes_or_new,
     check_quantity,
     epoch_colours,
+    mark_separated,
 )
 
 _COLUMNS = 6
@@ -32,7 +33,9 @@ def information_plane(
     """Draw the information plane, of one layer or of all in one.
 
     Every point is a layer at an epoch, coloured by the epoch. Of one layer, a thin line joins the
-    epochs; of all layers at one epoch, it joins the layers in the order of computation.
+    epochs; of all layers at one epoch, it joins the layers in the order of computation. Points at
+    a ceiling are hollow where that is arithmetic, and have a white core where I(Y;M) is there and
+    shuffled classes are not.
 
     Parameters
     ----------
@@ -128,6 +131,7 @@ def _draw_layer(
     saturated = (points["ixm_saturated"] + points["iym_saturated"]).values.astype(bool)
     faces = ["white" if is_full else edge for edge, is_full in zip(edges, saturated, strict=True)]
     ax.scatter(points["ixm"], points["iym"], 16, facecolors=faces, edgecolors=edges, zorder=2)
+    mark_separated(ax, points, points["ixm"], points["iym"])
 
 
 def _join_layers(result: FlowResult, ax: Axes) -> None:

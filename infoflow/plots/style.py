@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, SymLogNorm
@@ -72,6 +73,13 @@ def draw_merges(ax: Axes, met: Collection[int]) -> None:
     """Mark the layers where streams have met by vertical lines."""
     for index in sorted(met):
         ax.axvline(index, color=MERGE_COLOUR, linewidth=0.8, linestyle=":", zorder=0)
+
+
+def mark_separated(ax: Axes, points: xr.Dataset, across: Any, up: Any) -> None:
+    """Give a white core to points at the ceiling of I(Y;M) that shuffled classes do not reach."""
+    mask = points["iym_separated"].values.astype(bool)
+    if mask.any():
+        ax.scatter(np.asarray(across)[mask], np.asarray(up)[mask], 4, color="white", zorder=4)
 
 
 def label_layers(ax: Axes, index: NDArray[np.integer[Any]], met: Collection[int]) -> None:

@@ -26,6 +26,7 @@ from infoflow.plots.style import (
     draw_merges,
     epoch_colours,
     label_layers,
+    mark_separated,
 )
 
 #: With more skip connections than this, arcs are drawn thin and without labels.
@@ -45,9 +46,10 @@ def uplot(
     """Draw I(Y;M) or I(X;M) against the layer index, one line per epoch.
 
     Layers where streams have met are marked by vertical lines and bold numbers, skip connections
-    by arcs above the plot, the ceiling by a dashed line; saturated points are hollow. Bands are
-    95 % confidence intervals (up to three epochs); the grey area is the null of the last epoch:
-    up to where I(Y;M) comes for shuffled classes in 95 % of cases.
+    by arcs above the plot, the ceiling by a dashed line; saturated points are hollow, and those
+    whose classes are separated have a white core. Bands are 95 % confidence intervals (up to three
+    epochs); the grey area is the null of the last epoch: up to where I(Y;M) comes for shuffled
+    classes in 95 % of cases.
 
     Parameters
     ----------
@@ -86,6 +88,8 @@ def uplot(
             ax.scatter(
                 index[mask], values[mask], 22, facecolors=[face], edgecolors=[colour], zorder=3
             )
+        if quantity == "iym":
+            mark_separated(ax, moment, index, values)
         if len(chosen) <= _MOST_BANDS:
             low, high = _doubt(moment, quantity)
             ax.fill_between(index, low, high, color=colour, alpha=0.2, linewidth=0)

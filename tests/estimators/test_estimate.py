@@ -107,3 +107,41 @@ def test_labels_that_are_no_classes(labels):
 def test_sparse_activations_are_what_they_are():
     values = torch.eye(4)
     assert infoflow.estimate(values.to_sparse()).ixm == infoflow.estimate(values).ixm
+
+
+def test_learned_classes_are_separated_and_not_saturated():
+    """Two classes far apart: H(Y) of them is known, and shuffled classes show almost nothing."""
+    classes = np.arange(200) % 2
+    values = np.random.default_rng(0).normal(size=(200, 1)) * 0.01 + 10 * classes[:, None]
+    for estimator in ("kde", "binning"):
+        numbers = infoflow.estimate(values, classes, estimator=estimator)
+        assert numbers.iym == pytest.approx(1.0, abs=1e-3)
+        assert numbers.iym_null_high < 0.1
+        assert (numbers.iym_saturated, numbers.iym_separated) == (False, True)
+
+
+def test_classes_of_samples_far_apart_are_saturated_whatever_they_are():
+    random = np.random.default_rng(0)
+    values = 100 * random.normal(size=(64, 20))
+    for classes in (random.integers(0, 4, 64), values[:, 0] > 0):
+        numbers = infoflow.estimate(values, classes)
+        assert numbers.iym_null_high == pytest.approx(numbers.iym_ceiling)
+        assert (numbers.iym_saturated, numbers.iym_separated) == (True, False)
+
+
+def test_two_samples_and_one_class_are_never_separated():
+    two = infoflow.estimate(np.array([[0.0], [100.0]]), [0, 1])
+    assert two.iym == pytest.approx(1.0)
+    assert (two.iym_saturated, two.iym_separated) == (True, False)
+    values = torch.eye(6, dtype=torch.float64)
+    one = infoflow.KDE().estimate(1e4 * (1 - values), torch.zeros(6, dtype=torch.int64))
+    assert one.iym_ceiling == 0.0
+    assert (one.iym_saturated, one.iym_separated) == (False, False)
+
+
+def test_an_unknown_null_leaves_the_doubt():
+    classes = np.arange(60) % 2
+    quick = infoflow.KDE(permutations=0)
+    numbers = infoflow.estimate(10.0 * classes[:, None] + np.zeros((60, 1)), classes, quick)
+    assert math.isnan(numbers.iym_null_high)
+    assert (numbers.iym_saturated, numbers.iym_separated) == (True, False)

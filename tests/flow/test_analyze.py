@@ -1,10 +1,12 @@
 """``infoflow.analyze`` end to end on small nets."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -238,3 +240,29 @@ def test_functions_and_noisy_nets_are_not_probed(measure):
     noisy = infoflow.NoisyNet(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), beta=0.1)
     with pytest.raises(ArgumentError, match="got a NoisyNet, whose values are drawn"):
         measure(noisy, batches)
+
+
+def test_separated_classes_are_no_warning_and_have_a_flag_of_their_own():
+    """One unit that holds the class: at H(Y), which shuffled classes do not reach."""
+    classes = torch.arange(120) % 2
+    net = nn.Linear(1, 1)
+    nn.init.constant_(net.weight, 50.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SaturationWarning)
+        result = infoflow.analyze(net, [(classes[:, None].float(), classes)], progress=False)
+    assert result.dataset["iym_separated"].values.tolist() == [[1]]
+    assert result.dataset["iym_saturated"].values.tolist() == [[0]]
+    assert "+ separated: above 95 %" in str(result)
+    assert result.to_dict()["layers"][0]["iym_separated"] == 1
+
+
+def test_flags_of_an_older_file_are_read_again(tmp_path):
+    """Files without ``iym_separated`` called every value at its ceiling saturated."""
+    classes = torch.arange(120) % 2
+    net = nn.Linear(1, 1)
+    nn.init.constant_(net.weight, 50.0)
+    result = infoflow.analyze(net, [(classes[:, None].float(), classes)], progress=False)
+    older = result.dataset.drop_vars("iym_separated").copy(deep=True)
+    older["iym_saturated"][:] = 1
+    path = infoflow.FlowResult(older, result.graph).save(tmp_path / "older.nc")
+    xr.testing.assert_identical(infoflow.load(path).dataset, result.dataset)

@@ -67,6 +67,17 @@ def test_uplot_hollows_saturated_points(result):
     assert hollow.get_facecolor()[0].tolist() == [1, 1, 1, 1]
 
 
+def test_separated_points_have_a_white_core(result):
+    result.dataset["iym_saturated"][:] = 0
+    result.dataset["iym_separated"][:] = 0
+    result.dataset["iym_separated"][:, 4] = 1
+    for ax in (plots.uplot(result, epochs=[30]), plots.information_plane(result, layer=4)):
+        cores = [c for c in ax.collections if c.get_facecolor()[:, :3].tolist() == [[1, 1, 1]]]
+        assert sum(len(core.get_offsets()) for core in cores) in (1, 3)
+    ixm = plots.uplot(result, quantity="ixm", epochs=[30])
+    assert not any(c.get_facecolor()[:, :3].tolist() == [[1, 1, 1]] for c in ixm.collections)
+
+
 def test_plots_draw_on_the_given_axes_and_return_them(result):
     figure, panels = plt.subplots(1, 3)
     for function, ax in zip(
