@@ -82,6 +82,6 @@ def test_the_same_measurement_gives_the_same_numbers(stored):
 def test_committed_results_load(path):
     result = infoflow.load(path)
     with xr.open_dataset(path, engine="h5netcdf") as stored:
-        for name in stored.drop_vars("graph").variables:
+        for name in set(stored.drop_vars("graph").variables) - set(READ_AGAIN):
             xr.testing.assert_equal(result.dataset[name].variable, stored[name].variable)
     assert len(result.to_frame()) == len(result.epochs) * len(result.layers)
