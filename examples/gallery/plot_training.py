@@ -132,7 +132,7 @@ infoflow.plots.information_planes(result)
 # The paper's reading: a skip into a merge is not needed once the layers before the merge have
 # reached the maximum of I(Y;·). It answers a question of *redesign*, and says so.
 
-print(infoflow.suggest_pruning(result))
+print(infoflow.suggest_pruning(result, reading="paper"))
 
 # %%
 # A prediction can be tested: the net is trained from scratch, just as long, once without the skip

@@ -35,7 +35,7 @@ def advise(task: Task, model: nn.Module) -> infoflow.PruningAdvice:
     loader = task.loader()
     result = infoflow.analyze(model, loader, target=task.target, layers="merges")
     usable = infoflow.usable_streams(model, loader)
-    return infoflow.suggest_pruning(result, usable=usable)
+    return infoflow.suggest_pruning(result, usable=usable, reading="paper")
 
 
 def try_out(task: Task, seed: int, out: Path) -> infoflow.PruningTrial:

@@ -11,6 +11,7 @@ import xarray as xr
 from infoflow.flow.result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import Skip
+from infoflow.pruning.ablation.result import Ablation
 from infoflow.pruning.verdicts import BeforeMerge
 
 GAP = "paper: maximum of I(Y;·) less I(Y;·) beside"
@@ -19,6 +20,8 @@ ADDED_FIXED = "I(Y;·) added, noise of the estimator"
 ADDED_RELATIVE = "I(Y;·) added, relative noise"
 UNIQUE_RELATIVE = "I(Y;·) unique, relative noise"
 USABLE_ADDED = "usable information added"
+LOST_PLAIN = "bits lost as it is"
+LOST_MENDED = "bits lost, mended"
 USABLE_ALONE = "usable information of the stream alone"
 
 
@@ -30,7 +33,7 @@ class Row(Protocol):
         ...
 
     @property
-    def before(self) -> BeforeMerge:  # noqa: D102
+    def before(self) -> BeforeMerge | None:  # noqa: D102
         ...
 
 
@@ -51,7 +54,7 @@ def readings_of(
     measured = _measured_streams(result)
     for row in rows:
         name = row.skip.name
-        note(GAP, name, row.before.gap)
+        note(GAP, name, None if row.before is None else row.before.gap)
         if row.skip.source in result.layers:
             note(OWN, name, float(result.iym.sel(layer=row.skip.source)[-1]))
         if name in measured:
@@ -66,6 +69,15 @@ def readings_of(
             note(USABLE_ADDED, name, one.added.value)
             note(USABLE_ALONE, name, one.alone.value)
     return found
+
+
+def losses_as_readings(ablation: Ablation) -> Mapping[str, Mapping[str, float]]:
+    """Return the bits lost by stream, as it is and mended, where they were measured."""
+    found = {
+        LOST_PLAIN: {r.skip.name: r.plain.value for r in ablation.rows if r.plain is not None},
+        LOST_MENDED: {r.skip.name: r.mended.value for r in ablation.rows if r.mended is not None},
+    }
+    return {name: values for name, values in found.items() if values}
 
 
 def readings_variable(

@@ -1,196 +1,85 @@
-"""``infoflow.suggest_pruning``: advice on every skip connection of a net."""
+"""``infoflow.suggest_pruning``: advice on every stream of a net, from an ablation or a result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from infoflow.flow.result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
-from infoflow.graph.net_result import NetResult
-from infoflow.interface import ArgumentError, Merge, Skip, TargetError
-from infoflow.pruning.advice_table import advice_table
-from infoflow.pruning.choice import StreamNames, candidates
-from infoflow.pruning.importance import readings_in, readings_of, readings_variable
+from infoflow.interface import ArgumentError, ArgumentTypeError, Skip, TargetError
+from infoflow.pruning.ablation.ablation_table import frontier_rows
+from infoflow.pruning.ablation.result import Ablation
+from infoflow.pruning.ablation.rows import StreamLoss
+from infoflow.pruning.advice import BitsLost, PruningAdvice, StreamAdvice, units_of
+from infoflow.pruning.choice import candidates
+from infoflow.pruning.explanation import addition, information_says, usable_addition
+from infoflow.pruning.importance import losses_as_readings, readings_of, readings_variable
 from infoflow.pruning.verdicts import (
-    CUT,
-    REDESIGN,
-    Addition,
+    BITS_LOST,
     Answer,
-    BeforeMerge,
-    Verdict,
-    addition,
-    answer_cut,
-    answer_redesign,
     before_merge,
-    usable_addition,
+    cut_without_ablation,
+    paper_redesign,
+    redesign_without_race,
 )
-from infoflow.results import Table
+from infoflow.pruning.wording import ABLATION_CAUTION, INFORMATION, RECORD, paper_conclusion
 
-CAUTION = (
-    "The two answers can be opposite, and each is about one stream while all others stay. In "
-    "trials on three nets no reading of either kind foretold the damage reliably. Nothing replaces "
-    "trying it, with infoflow.verify_pruning."
-)
+__all__ = ["PruningAdvice", "StreamAdvice", "suggest_pruning"]
 
+Reading = Literal["ablation", "paper"]
 
-@dataclass(frozen=True)
-class StreamAdvice:
-    """What the readings say of one stream.
-
-    Parameters
-    ----------
-    skip
-        The stream, with what removing it would save.
-    is_main
-        Whether it is its merge's main stream: the branch of a residual block, or a gate.
-    redesign, cut
-        The answers to the two questions: could a net be built without the stream, and can it be
-        removed from this one?
-    before
-        The evidence for ``redesign``.
-    added
-        The evidence for ``cut``; None where streams were not measured.
-    """
-
-    skip: Skip
-    is_main: bool
-    redesign: Answer
-    cut: Answer
-    before: BeforeMerge
-    added: Addition | None
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict on a redesign, the question of Lee and Bajić."""
-        return self.redesign.verdict
-
-    def __str__(self) -> str:
-        return f"{self.skip}: {self.redesign} in a redesign, {self.cut} as a cut"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class PruningAdvice(NetResult, Table[StreamAdvice]):
-    """Advice for every stream that could go; ``print`` shows it as a table.
-
-    Attributes
-    ----------
-    rows
-        One row per stream, merge by merge: every skip connection, and, where streams are added or
-        multiplied, the main stream, without which the block or the gate would be gone.
-    graph
-        The graph of the result that the advice is from.
-    """
-
-    dims = ("stream",)
-
-    @property
-    def readings(self) -> Mapping[str, Mapping[str, float]]:
-        """By reading and stream, how much the stream is needed by that reading.
-
-        :func:`infoflow.verify_pruning` compares them with measured damage.
-        """
-        return readings_in(self.dataset)
-
-    @property
-    def prunable(self) -> StreamNames:
-        """Names, ``source->merge``, of the streams that a redesigned net could do without.
-
-        Where every stream of a sum could go, only its main stream is named: one has to stay.
-        """
-        return self._together([row for row in self.rows if row.redesign.is_prunable])
-
-    @property
-    def cuttable(self) -> StreamNames:
-        """Names, ``source->merge``, of the streams that can be cut out of this trained net.
-
-        Where every stream of a sum could go, only its main stream is named: one has to stay.
-        """
-        return self._together([row for row in self.rows if row.cut.is_prunable])
-
-    def _together(self, rows: Sequence[StreamAdvice]) -> StreamNames:
-        """Return the names of streams that can be removed together."""
-        without_main = {row.skip.merge for row in rows if row.is_main}
-        names = [r.skip.name for r in rows if r.is_main or r.skip.merge not in without_main]
-        return StreamNames.of(names, self.graph)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists, strings and numbers."""
-        return {
-            "model": self.model,
-            "questions": {"redesign": REDESIGN, "cut": CUT},
-            "caution": CAUTION,
-            "unit": self.unit,
-            "prunable": list(self.prunable),
-            "cuttable": list(self.cuttable),
-            "streams": [_row(row) for row in self.rows],
-        }
-
-    def table(self) -> str:
-        """Return a table for each question, with its reasons."""
-        return advice_table(self.to_dict())
-
-    def title(self) -> str:
-        """Return how many streams there is advice on, and how many can go."""
-        counts = f"{len(self.prunable)} prunable, {len(self.cuttable)} cuttable"
-        return f"{self.model}: {len(self)} streams, {counts}"
-
-
-def _row(row: StreamAdvice) -> dict[str, Any]:
-    return {
-        "skip": str(row.skip),
-        "source": row.skip.source,
-        "merge": row.skip.merge,
-        "is_main": row.is_main,
-        "redesign": {**asdict(row.redesign), "text": str(row.redesign)},
-        "cut": {**asdict(row.cut), "text": str(row.cut)},
-        "before": asdict(row.before),
-        "added": None if row.added is None else asdict(row.added),
-        "parameters": row.skip.parameters,
-        "multiply_adds": row.skip.multiply_adds,
-    }
+#: Below this share of the maximum of I(Y;·), the paper's reading counts a gap as closed.
+_PAPER_TOLERANCE = 0.05
 
 
 def suggest_pruning(
-    result: FlowResult,
+    measured: Ablation | FlowResult,
     *,
+    tolerance: float | None = None,
+    information: FlowResult | None = None,
     usable: UsableStreams | None = None,
-    tolerance: float = 0.05,
+    reading: Reading = "ablation",
     trust_saturated: bool = False,
 ) -> PruningAdvice:
-    """Say of every stream that could go whether a redesign, or this trained net, can do without.
+    """Say which streams a net can do without, what that costs, and what is not known.
 
-    *Redesign*, the question of Lee and Bajić: a skip into a merge is not needed once the layers
-    before the merge, its main stream, have reached the maximum of I(Y;·): what the skip adds about
-    Y is there already. *Cut*: a stream can be removed from this net, and a little fine-tuning mend
-    it, where it adds nothing to the others about Y: in usable information where ``usable`` is
-    given, else in I(Y; all streams) − I(Y; all but it) at noise relative to each layer's scale.
-    Where what would have to do without a stream is at its ceiling, that is arithmetic of the data
-    set and supports no verdict.
+    *Cut*: what does this trained net lose without the stream? Only an ablation answers that: it
+    measures the bits of held-out prediction that are lost. Information explains the answer and
+    decides nothing, so advice on a measured result alone cannot tell, and says what to run.
+    *Redesign*: would a net built without the stream get as far? Only training answers that
+    (:func:`infoflow.race`); the recommendation of Lee and Bajić has a reading of its own.
 
     Parameters
     ----------
-    result
-        From :func:`infoflow.analyze` (one epoch) or :class:`infoflow.Tracker` (a history), with a
-        target.
-    usable
-        From :func:`infoflow.usable_streams`, of the same net and data.
+    measured
+        From :func:`infoflow.ablate`; or from :func:`infoflow.analyze` or
+        :class:`infoflow.Tracker`, with a target.
     tolerance
-        A difference counts as none below this share: of the maximum of I(Y;·) for the redesign, of
-        I(Y; all streams) for the cut.
+        Of an ablation: how many bits may be lost; None takes its own. Of the paper's reading: the
+        share of the maximum of I(Y;·) below which a gap counts as closed; None takes 0.05.
+    information
+        A result of the same net, whose information stands beside the verdicts of an ablation.
+    usable
+        From :func:`infoflow.usable_streams`, of the same net: what probes can use, as explanation.
+    reading
+        ``"paper"`` reads a result as Lee and Bajić do: a skip into a merge is not needed in a
+        redesign once the layers before it have reached the maximum of I(Y;·).
     trust_saturated
-        Read the main stream's I(Y;·) as the paper does, also where training has brought it to its
-        ceiling.
+        For the paper's reading: read I(Y;·) also where training has brought it to its ceiling.
 
     Returns
     -------
     PruningAdvice
-        One row per skip connection, residual branch and gate; ``.prunable`` names those to drop in
-        a redesign, ``.cuttable`` those to cut.
+        ``.conclusion`` in a sentence or two; a row for each skip connection, residual branch and
+        gate; ``.cuttable`` names the largest set that can go together.
 
     Raises
     ------
+    ArgumentError
+        If the tolerance is out of range, the information is of another net, or the paper's reading
+        is asked of an ablation.
     TargetError
         If the result has no I(Y;M).
     LayerNotFoundError
@@ -204,13 +93,127 @@ def suggest_pruning(
     --------
     >>> import torch, infoflow
     >>> from infoflow.testing import UNet, blob_images
-    >>> images, masks = blob_images(16, size=32)
-    >>> loader = torch.utils.data.DataLoader(list(zip(images, masks)), batch_size=4)
-    >>> result = infoflow.analyze(UNet(base_channels=4), loader, target=infoflow.KMeans(2),
-    ...                           noise=100.0, progress=False)
-    >>> suggest_pruning(result)[0].redesign.verdict
-    'keep'
+    >>> data = torch.utils.data.TensorDataset(*blob_images(96, size=16))
+    >>> held_out = torch.utils.data.DataLoader(data, batch_size=32)
+    >>> ablation = infoflow.ablate(UNet(base_channels=2), held_out, mend=None, progress=False)
+    >>> advice = suggest_pruning(ablation)
+    >>> advice[0].redesign.verdict
+    'cannot tell'
+    >>> advice.cuttable == ablation.cuttable
+    True
     """
+    if reading not in ("ablation", "paper"):
+        raise ArgumentError(f"reading must be 'ablation' or 'paper', got {reading!r}.")
+    if isinstance(measured, Ablation):
+        if reading == "paper":
+            raise ArgumentError(
+                "reading='paper' reads a result of infoflow.analyze or infoflow.Tracker, got an "
+                "Ablation. Pass the result, or leave reading= out."
+            )
+        return _of_ablation(measured, tolerance, information, usable)
+    if not isinstance(measured, FlowResult):
+        raise ArgumentTypeError(
+            "suggest_pruning needs what infoflow.ablate, infoflow.analyze or infoflow.Tracker "
+            f"returned, got {type(measured).__name__}."
+        )
+    if information is not None:
+        raise ArgumentError(
+            "information= explains the verdicts of an Ablation, got it beside another result. "
+            "Pass what infoflow.ablate returned first."
+        )
+    return _of_result(measured, usable, tolerance, reading, trust_saturated)
+
+
+def _of_ablation(
+    ablation: Ablation,
+    tolerance: float | None,
+    information: FlowResult | None,
+    usable: UsableStreams | None,
+) -> PruningAdvice:
+    judged = ablation if tolerance is None else ablation.with_tolerance(tolerance)
+    if information is not None:
+        _check_same_net(judged, information)
+    chosen = set(judged.cuttable)
+    mains = {merge.name: merge.main for merge in judged.graph.merges}
+    rows = tuple(
+        _row_of(loss, mains.get(loss.skip.merge), loss.skip.name in chosen, information, usable)
+        for loss in judged.rows
+    )
+    caution = ABLATION_CAUTION
+    if judged.tolerance > float(ablation.dataset.attrs["tolerance"]):
+        caution += (
+            f" Sets were measured up to a tolerance of "
+            f"{float(ablation.dataset.attrs['tolerance']):.2g}; run infoflow.ablate with "
+            f"tolerance={judged.tolerance:.2g} for larger ones."
+        )
+    readings = losses_as_readings(judged)
+    return _advice(
+        rows,
+        judged.graph,
+        "" if information is None else information.unit,
+        readings,
+        conclusion=judged.conclusion,
+        caution=caution,
+        basis="ablation",
+        lost_unit=judged.unit,
+        tolerance=judged.tolerance,
+        frontier=json.dumps(frontier_rows(judged)),
+    )
+
+
+def _row_of(
+    loss: StreamLoss,
+    main: str | None,
+    is_chosen: bool,
+    information: FlowResult | None,
+    usable: UsableStreams | None,
+) -> StreamAdvice:
+    best = loss.best
+    lost = BitsLost(
+        status=loss.status,
+        plain=None if loss.plain is None else loss.plain.value,
+        value=None if best is None else best.value,
+        low=None if best is None else best.low,
+        high=None if best is None else best.high,
+        mender=loss.mender,
+        more_samples=loss.more_samples,
+    )
+    found = addition(information, loss.skip) if information is not None else None
+    added = found if usable is None else usable_addition(usable, loss.skip)
+    is_explained = information is not None or usable is not None
+    return StreamAdvice(
+        loss.skip,
+        loss.skip.source == main,
+        redesign_without_race(),
+        Answer(loss.verdict, BITS_LOST, loss.reason),
+        is_chosen,
+        added=added,
+        lost=lost,
+        says=information_says(added) if is_explained else "",
+    )
+
+
+def _check_same_net(ablation: Ablation, information: FlowResult) -> None:
+    nets = [
+        (graph.model, [(layer.name, layer.kind) for layer in graph])
+        for graph in (ablation.graph, information.graph)
+    ]
+    if nets[0] != nets[1]:
+        raise ArgumentError(
+            f"information must be of the net that was ablated, {nets[0][0]} with "
+            f"{len(nets[0][1])} layers, got a result of {nets[1][0]} with {len(nets[1][1])} "
+            "layers. Measure the same net with infoflow.analyze."
+        )
+
+
+def _of_result(
+    result: FlowResult,
+    usable: UsableStreams | None,
+    tolerance: float | None,
+    reading: Reading,
+    trust_saturated: bool,
+) -> PruningAdvice:
+    tolerance = _PAPER_TOLERANCE if tolerance is None else tolerance
     if not 0 < tolerance < 1:
         raise ArgumentError(f"tolerance must be between 0 and 1, got {tolerance}.")
     if not result.has_target:
@@ -218,47 +221,47 @@ def suggest_pruning(
             "Pruning advice needs I(Y;M), but this result was measured without a target. Measure "
             "again with a loader that gives targets, or with target='output'."
         )
+
+    def advise(skip: Skip, main: str) -> StreamAdvice:
+        merge = next(m for m in result.graph.merges if m.name == skip.merge)
+        before = before_merge(result, merge, skip)
+        added = addition(result, skip) if usable is None else usable_addition(usable, skip)
+        redesign = redesign_without_race()
+        if reading == "paper":
+            redesign = paper_redesign(result, before.beside, tolerance, trust_saturated)
+        return StreamAdvice(
+            *(skip, skip.source == main, redesign, cut_without_ablation()),
+            before=before,
+            added=added,
+            says=information_says(added, tolerance),
+        )
+
     rows = tuple(
-        _advise(result, merge, skip, usable, tolerance, trust_saturated)
-        for merge in result.graph.merges
-        for skip in candidates(merge)
+        advise(skip, merge.main) for merge in result.graph.merges for skip in candidates(merge)
     )
+    is_paper = reading == "paper"
+    return _advice(
+        rows,
+        result.graph,
+        result.unit,
+        readings_of(rows, result, usable),
+        conclusion=paper_conclusion(rows) if is_paper else INFORMATION,
+        caution=RECORD if is_paper else "",
+        basis="paper" if is_paper else "information",
+    )
+
+
+def _advice(
+    rows: Sequence[StreamAdvice], graph: Any, unit: str, readings: Any, **about: Any
+) -> PruningAdvice:
     names = [row.skip.name for row in rows]
     dataset = PruningAdvice.dataset_of(
         rows,
-        units=_units(rows, result.unit),
+        units=units_of(rows, unit, about.get("lost_unit", "")),
         names=names,
-        variables=readings_variable(readings_of(rows, result, usable), names),
-        model=result.graph.model,
-        unit=result.unit,
+        variables=readings_variable(readings, names),
+        model=graph.model,
+        unit=unit,
+        **about,
     )
-    return PruningAdvice(dataset, result.graph)
-
-
-def _units(rows: Sequence[StreamAdvice], unit: str) -> dict[str, str]:
-    added = next((row.added.unit for row in rows if row.added), unit)
-    return {
-        **dict.fromkeys(("before", "before_maximum", "before_gap", "before_null_high"), unit),
-        **{f"added{end}": added for end in ("", "_low", "_high", "_null_high", "_all")},
-        "skip_multiply_adds": "multiply-adds",
-    }
-
-
-def _advise(
-    result: FlowResult,
-    merge: Merge,
-    skip: Skip,
-    usable: UsableStreams | None,
-    tolerance: float,
-    trust_saturated: bool,
-) -> StreamAdvice:
-    before = before_merge(result, merge, skip)
-    added = addition(result, skip) if usable is None else usable_addition(usable, skip)
-    return StreamAdvice(
-        skip,
-        skip.source == merge.main,
-        answer_redesign(result, before.beside, tolerance, trust_saturated),
-        answer_cut(added, merge, tolerance),
-        before,
-        added,
-    )
+    return PruningAdvice(dataset, graph)

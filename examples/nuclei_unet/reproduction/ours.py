@@ -152,9 +152,8 @@ def toolkit_advice(seed: Seed) -> Answer:
     """Compare what ``infoflow.suggest_pruning`` says of a redesign with which models get there."""
     if seed.flow is None:
         return Answer(None, "-", why="streams were not measured")
-    told = {
-        skip_name(row.skip): row.redesign for row in infoflow.suggest_pruning(on_paper_clock(seed))
-    }
+    given = infoflow.suggest_pruning(on_paper_clock(seed), reading="paper")
+    told = {skip_name(row.skip): row.redesign for row in given}
     seen = {skip: arrival(seed, model) for skip, model in LACKING.items()}
     text = ", ".join(f"{skip}: told {told[skip]}, seen {seen[skip].text}" for skip in LACKING)
     why = why_open(seed)

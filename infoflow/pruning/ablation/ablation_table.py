@@ -50,6 +50,10 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else "")
+
+
 def _share(saved: float, whole: float) -> str:
     return "" if math.isnan(saved) or not whole else f"{saved / whole:.0%}"
 
@@ -113,6 +117,26 @@ def _point_cells(ablation: Ablation, points: Sequence[FrontierPoint]) -> list[tu
             )
         )
     return [header, *rows]
+
+
+def frontier_rows(ablation: Ablation) -> list[list[str]]:
+    """Return a header and a row of texts for each set of the frontier; nothing without sets."""
+    points = ablation.frontier()
+    metric = str(ablation.dataset.attrs["metric"])
+    header = ["together", "lost", "by", "verdict", "parameters", metric, "added"]
+    rows, before = [], frozenset[str]()
+    for point in points:
+        added = [name for name in point.labels if name not in before]
+        before = frozenset(point.labels)
+        rows.append(
+            [
+                str(len(point.streams)),
+                f"{point.bits:.4f} ± {(point.high - point.low) / 2:.4f}",
+                *(point.mender, point.verdict, _number(point.parameters)),
+                *(_metric(point.metric), _few(added)),
+            ]
+        )
+    return [header, *rows] if rows else []
 
 
 def _interval(interval: Interval | None) -> str:

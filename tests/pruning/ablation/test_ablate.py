@@ -68,6 +68,47 @@ def test_a_branch_of_zeros_can_go_and_what_the_net_stands_on_must_stay(ablation)
     assert str(ablation["blocks.2->add:3"].skip) in ablation.conclusion
 
 
+def test_advice_on_an_ablation_has_its_verdicts_its_set_and_its_conclusion(ablation, held_out):
+    advice = infoflow.suggest_pruning(ablation)
+    assert [(row.skip.name, row.cut.verdict) for row in advice] == [
+        (row.skip.name, row.verdict) for row in ablation.rows
+    ]
+    assert {row.redesign.verdict for row in advice} == {"cannot tell"}
+    assert set(advice.cuttable) == set(ablation.cuttable)
+    assert str(advice).startswith(ablation.conclusion[:60])
+    assert max(map(len, str(advice).splitlines())) <= 80
+    assert advice.readings["bits lost as it is"] == {
+        row.skip.name: row.plain.value for row in ablation.rows
+    }
+    assert infoflow.prune(trained(), advice.cuttable, held_out[0][:2]).pruning.streams
+
+
+def test_a_tolerance_moves_the_verdicts_and_says_how_far_sets_were_measured(ablation):
+    generous = infoflow.suggest_pruning(ablation, tolerance=50.0)
+    assert "Sets were measured up to a tolerance of 0.02" in " ".join(str(generous).split())
+    verdicts = [row.verdict for row in ablation.with_tolerance(50.0).rows]
+    assert [row.cut.verdict for row in generous] == verdicts
+    with pytest.raises(infoflow.InfoflowError, match="tolerance must be"):
+        infoflow.suggest_pruning(ablation, tolerance=0.0)
+    with pytest.raises(infoflow.InfoflowError, match="got an Ablation"):
+        infoflow.suggest_pruning(ablation, reading="paper")
+
+
+def test_information_stands_beside_the_verdicts_and_changes_none(net, ablation, held_out, tmp_path):
+    result = infoflow.analyze(net, loader(*held_out), noise="relative", progress=False)
+    plain = infoflow.suggest_pruning(ablation)
+    advice = infoflow.suggest_pruning(ablation, information=result)
+    assert [row.cut for row in advice] == [row.cut for row in plain]
+    assert all(row.says for row in advice)
+    assert not any(row.says for row in plain)
+    assert str(infoflow.load(advice.save(tmp_path / "advice.nc"))) == str(advice)
+    json.dumps(advice.to_dict(), allow_nan=False)
+    other = torch.nn.Linear(2, 2)
+    foreign = infoflow.analyze(other, loader(*held_out), noise="relative", progress=False)
+    with pytest.raises(infoflow.InfoflowError, match="of the net that was ablated"):
+        infoflow.suggest_pruning(ablation, information=foreign)
+
+
 def test_parts_are_disjoint_and_all_samples_have_a_role(ablation):
     roles = ablation.dataset["role"].values
     assert set(roles) == {"choose", "judge"}

@@ -42,7 +42,7 @@ def advice(study: Study, results: Path) -> Figure | None:
     seed = study.main()
     if seed.flow is None:
         return None
-    given = infoflow.suggest_pruning(on_paper_clock(seed))
+    given = infoflow.suggest_pruning(on_paper_clock(seed), reading="paper")
     figure, ax = plt.subplots(figsize=(13, 2.7), layout="constrained")
     ax.set_axis_off()
     rows = [_row(seed, row) for row in given]
