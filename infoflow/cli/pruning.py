@@ -22,10 +22,13 @@ from infoflow.graph.options import TracingOptions
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.interface import ArgumentError
 from infoflow.pruning import PrunedModel, PruningAdvice, prune
-from infoflow.pruning.advice_table import advice_parts
+from infoflow.pruning.advice_table import advice_parts, right_of
 from infoflow.pruning.rewriting.remove import RemovalMode
 
-_COLOURS = {"prune": "red", "keep": "green", "cannot tell": "yellow"}
+_COLOURS = {
+    **{"prune": "red", "not needed": "red"},
+    **{"keep": "green", "needed": "green", "cannot tell": "yellow"},
+}
 
 
 def print_advice(advice: PruningAdvice, *, as_json: bool) -> None:
@@ -40,20 +43,27 @@ def print_advice(advice: PruningAdvice, *, as_json: bool) -> None:
 
 def _print_rich(advice: PruningAdvice) -> None:
     console = Console()
+    console.print(advice.conclusion, style="bold", highlight=False)
+    console.print()
     for part in advice_parts(advice.to_dict()):
-        table = Table(
-            title=part.question, caption=f"Rests on {part.reading}.", title_justify="left"
-        )
-        for number, name in enumerate(part.header):
-            table.add_column(name, justify="right" if number > 1 else "left")
-        for skip, verdict, *numbers in part.rows:
-            colour = _COLOURS.get(verdict.split(" if ")[0], "white")
-            table.add_row(skip, f"[{colour}]{verdict}[/]", *numbers)
-        console.print(table)
+        if part.rows:
+            table = Table(title=part.question, caption=part.reading or None, title_justify="left")
+            for number, name in enumerate(part.header):
+                table.add_column(name, justify="right" if number in right_of(part) else "left")
+            for row in part.rows:
+                table.add_row(*(_coloured(cell) for cell in row))
+            console.print(table)
+        else:
+            console.print(part.question, style="italic", highlight=False)
         for reason in part.reasons:
             console.print(reason, highlight=False)
         console.print()
     console.print(advice.to_dict()["caution"], highlight=False)
+
+
+def _coloured(cell: str) -> str:
+    colour = _COLOURS.get(cell)
+    return cell if colour is None else f"[{colour}]{cell}[/]"
 
 
 def check_new(path: Path, overwrite: bool, weights: Path | None) -> Path:

@@ -44,16 +44,17 @@ def advice_table(advice: Mapping[str, Any]) -> str:
     for part in advice_parts(advice):
         lines += [*_wrapped(part.question), *_wrapped(part.reading), ""]
         if part.rows:
-            lines += [*align([part.header, *part.rows], right=_numbers(part.header)), ""]
+            lines += [*align([part.header, *part.rows], right=right_of(part)), ""]
         for reason in part.reasons:
             lines += _wrapped(reason)
         lines += [""] if part.reasons else []
     return "\n".join([*lines, *_wrapped(advice["caution"])]).rstrip()
 
 
-def _numbers(header: Sequence[str]) -> list[int]:
+def right_of(part: AdviceSection) -> list[int]:
+    """Return which columns hold numbers."""
     words = ("stream", "verdict", "by", "95 %", "added", "information says", "the paper's reading")
-    return [place for place, name in enumerate(header) if name not in words]
+    return [place for place, name in enumerate(part.header) if name not in words]
 
 
 def _wrapped(text: str) -> list[str]:

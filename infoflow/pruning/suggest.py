@@ -140,11 +140,10 @@ def _of_ablation(
         for loss in judged.rows
     )
     caution = ABLATION_CAUTION
-    if judged.tolerance > float(ablation.dataset.attrs["tolerance"]):
+    if judged.tolerance > ablation.tolerance:
         caution += (
-            f" Sets were measured up to a tolerance of "
-            f"{float(ablation.dataset.attrs['tolerance']):.2g}; run infoflow.ablate with "
-            f"tolerance={judged.tolerance:.2g} for larger ones."
+            f" Sets were measured up to a tolerance of {ablation.tolerance:.2g}; run "
+            f"infoflow.ablate with tolerance={judged.tolerance:.2g} for larger ones."
         )
     readings = losses_as_readings(judged)
     return _advice(
