@@ -1,4 +1,4 @@
-"""``infoflow graph | plan | analyze | prune-suggest | prune | demo | validate``."""
+"""``infoflow graph | plan | analyze | ablate | prune-suggest | prune | demo | validate``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from infoflow.cli.options import (
     AsDot,
     AsJson,
     AsMermaid,
+    BitsTolerance,
     Budget,
+    Calibrate,
     Data,
     DistancesOption,
     EstimatorName,
     LayersOption,
     Leaves,
+    LossOption,
+    MendOption,
+    MetricOption,
     Model,
     Noise,
     Open,
@@ -206,13 +211,66 @@ def plan(
     )
 
 
+@app.command("ablate")
+def ablate_command(
+    model: Model,
+    data: Data = None,
+    calibrate: Calibrate = None,
+    weights: Weights = None,
+    metric: MetricOption = None,
+    loss: LossOption = "auto",
+    mend: MendOption = "auto",
+    frontier: Annotated[bool, typer.Option(help="Measure nested sets of streams, too.")] = True,
+    tolerance: BitsTolerance = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="A run that was stopped goes on from this file.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Such as cuda; else where the model is.")
+    ] = None,
+    memory_budget: Budget = "2GB",
+    input_shape: Shape = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Save the ablation here (netCDF).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what MODEL loses on held-out --data without each stream, as it is and mended."""
+    from infoflow.cli.ablating import Ablating, print_ablation
+    from infoflow.cli.figures import check_result
+
+    if out is not None:
+        check_result(out)
+    ablating = Ablating(
+        *(calibrate, metric, loss, mend, frontier, tolerance, journal, device, memory_budget, seed)
+    )
+    ablation = ablating.of(model, data, weights, input_shape)
+    if out is not None:
+        ablation.save(out)
+    print_ablation(ablation, as_json=as_json)
+
+
 @app.command()
 def prune_suggest(
     model: Annotated[
-        str, typer.Argument(help="A saved result (.nc), or a MODEL to measure over --data.")
+        str,
+        typer.Argument(help="A saved ablation or result (.nc), or a MODEL to ablate on --data."),
     ],
     data: Data = None,
+    calibrate: Calibrate = None,
     weights: Weights = None,
+    metric: MetricOption = None,
+    loss: LossOption = "auto",
+    mend: MendOption = "auto",
+    tolerance: BitsTolerance = None,
+    reading: Annotated[
+        str, typer.Option(help="ablation, or paper: as Lee and Bajić read I(Y;M), for a redesign.")
+    ] = "ablation",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Measure information, too, beside the verdicts.")
+    ] = False,
+    usable: Annotated[
+        bool, typer.Option("--usable", help="Explain by small probes, with held-out Y.")
+    ] = False,
     target: Target = "auto",
     noise: Noise = None,
     device: Annotated[
@@ -223,15 +281,6 @@ def prune_suggest(
     leaves: Leaves = None,
     opened: Open = None,
     reduce: Reduce = "flatten",
-    tolerance: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="The gap counts as closed below this share of the maximum."
-        ),
-    ] = 0.05,
-    usable: Annotated[
-        bool, typer.Option("--usable", help="Let small probes answer the cut, with held-out Y.")
-    ] = False,
     fail_if_prunable: Annotated[
         bool, typer.Option("--fail-if-prunable", help="Exit with 3 if a stream could go.")
     ] = False,
@@ -242,44 +291,43 @@ def prune_suggest(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say which streams a redesigned net, or this trained one, could do without."""
+    """Say which streams MODEL can do without, at what price, and what must stay."""
+    from infoflow.cli.ablating import Ablating, Advising, advice_of_file
     from infoflow.cli.figures import check_folder, check_result, save_figures
     from infoflow.cli.measuring import load_subject
     from infoflow.cli.pruning import print_advice
-    from infoflow.pruning import suggest_pruning
-    from infoflow.results import load
 
+    if reading not in ("ablation", "paper"):
+        raise ArgumentError(f"--reading must be ablation or paper, got {reading!r}.")
     if save_plots is not None:
         check_folder(save_plots)
     if out is not None:
         check_result(out)
-    probes, tracing = None, TypedTracing(leaves, opened, reduce)
+    tracing = TypedTracing(leaves, opened, reduce)
     if model.endswith(".nc"):
-        settings = (data, weights, noise, device, input_shape, out)
-        others = (usable, seed, target != "auto", tracing != TypedTracing())
+        settings = (data, weights, noise, device, input_shape, out, calibrate, metric)
+        others = (usable, explain, seed, target != "auto", tracing != TypedTracing())
         if any(others) or any(one is not None for one in settings):
             raise ArgumentError(
                 f"{model} is a saved result and is read as it is; --data, --weights, --usable, "
                 "--out and what says how to measure are for a MODEL. Leave them out."
             )
-        result = load(model)
+        advice, result = advice_of_file(model, tolerance, reading)
+        if save_plots is not None and result is not None:
+            save_figures(result, save_plots)
     else:
-        subject = load_subject(
-            model, data, weights, input_shape, target=target, seed=seed, tracing=tracing
+        ablating = Ablating(
+            *(calibrate, metric, loss, mend, True, tolerance, None, device, memory_budget, seed)
         )
-        result = subject.measure(
-            noise=read_noise(noise),
-            device=device,
-            memory_budget=memory_budget,
+        advising = Advising(ablating, reading, explain, usable, out, save_plots)
+        advice = advising.of(
+            lambda: load_subject(
+                model, data, weights, input_shape, target=target, seed=seed, tracing=tracing
+            ),
+            {"noise": read_noise(noise), "device": device, "memory_budget": memory_budget},
+            *(model, data, weights, input_shape),
         )
-        if out is not None:
-            result.save(out)
-        if usable:
-            probes = subject.probe(device=device, memory_budget=memory_budget)
-    advice = suggest_pruning(result, usable=probes, tolerance=tolerance)
     print_advice(advice, as_json=as_json)
-    if save_plots is not None:
-        save_figures(result, save_plots)
     if fail_if_prunable and (advice.prunable or advice.cuttable):
         raise typer.Exit(3)
 
@@ -300,6 +348,12 @@ def prune(
     leaves: Leaves = None,
     opened: Open = None,
     mode: Annotated[str, typer.Option(help="auto, cut, zero, or mean (over --data).")] = "auto",
+    mend: Annotated[
+        str,
+        typer.Option(help="none, reader, cascade, or auto (the best, on a part of --calibrate)."),
+    ] = "none",
+    calibrate: Calibrate = None,
+    seed: Seed = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there.")
     ] = False,
@@ -317,6 +371,7 @@ def prune(
         leaves=leaves or [],
         opened=opened or [],
         mode=mode,
+        mending=(mend, calibrate, seed),
         out=out,
         overwrite=overwrite,
         as_json=as_json,

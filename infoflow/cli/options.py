@@ -42,6 +42,33 @@ Data = Annotated[
         ".npz with x (and y), or demo."
     ),
 ]
+Calibrate = Annotated[
+    str | None,
+    typer.Option(
+        help="Samples that mend, in the form of --data; targets are not needed. Else a part of "
+        "--data mends."
+    ),
+]
+MetricOption = Annotated[
+    str | None, typer.Option("--metric", help="Also measure accuracy, dice, iou or psnr.")
+]
+LossOption = Annotated[
+    str,
+    typer.Option(
+        "--loss",
+        help="auto, cross_entropy, binary, next_token, masked, regression or model.",
+    ),
+]
+MendOption = Annotated[str, typer.Option("--mend", help="auto, reader, cascade or none.")]
+BitsTolerance = Annotated[
+    float | None,
+    typer.Option(
+        "--tolerance",
+        min=0,
+        help="Bits that may be lost; else the larger of 0.005 and 5 % of the net's own loss. Of "
+        "--reading paper: a share of the maximum.",
+    ),
+]
 Target = Annotated[
     str, typer.Option(help="auto, labels, kmeans, kmeans:CLUSTERS, coarsening, output or none.")
 ]

@@ -26,8 +26,11 @@ from infoflow.pruning.advice_table import advice_parts, right_of
 from infoflow.pruning.rewriting.remove import RemovalMode
 
 _COLOURS = {
-    **{"prune": "red", "not needed": "red"},
-    **{"keep": "green", "needed": "green", "cannot tell": "yellow"},
+    "prune": "red",
+    "not needed": "red",
+    "keep": "green",
+    "needed": "green",
+    "cannot tell": "yellow",
 }
 
 
@@ -102,6 +105,7 @@ def prune_model(
     leaves: Sequence[str],
     opened: Sequence[str],
     mode: str,
+    mending: tuple[str, str | None, int],
     out: Path,
     overwrite: bool,
     as_json: bool,
@@ -115,7 +119,11 @@ def prune_model(
     call = as_arguments(model, example_input(model, text, shapes, loader))
     tracing = TracingOptions(leaves, opened)
     slim = prune(
-        model, streams, call, mode=cast(RemovalMode, mode), data=loader, tracing=tracing
+        *(model, streams, call),
+        mode=cast(RemovalMode, mode),
+        data=loader,
+        tracing=tracing,
+        **_mending(mending, shapes),
     ).eval()
     program, is_fixed = _export(slim, call)
     if is_fixed:
@@ -136,6 +144,22 @@ def prune_model(
         print(json.dumps(_summary(slim, out, beside), indent=2, ensure_ascii=False))
     else:
         print(slim.pruning, f"wrote {beside} and {out}", sep="\n")
+
+
+def _mending(given: tuple[str, str | None, int], shapes: Sequence[str]) -> dict[str, Any]:
+    """Return what says how to mend, for :func:`infoflow.prune`."""
+    mend, calibrate, seed = given
+    if mend not in ("none", "auto", "reader", "cascade"):
+        raise ArgumentError(f"--mend must be auto, reader, cascade or none, got {mend!r}.")
+    if (mend == "none") != (calibrate is None):
+        raise ArgumentError(
+            "Mending needs both --mend auto and --calibrate DATA, samples such as those of the "
+            "training. Pass both, or neither."
+        )
+    if calibrate is None:
+        return {}
+    loader = load_loader(calibrate, shapes[0] if shapes else None)
+    return {"mend": mend, "calibrate": loader, "seed": seed}
 
 
 def _export(slim: nn.Module, call: Arguments) -> tuple[torch.export.ExportedProgram, bool]:

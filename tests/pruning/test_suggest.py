@@ -172,7 +172,11 @@ def test_the_papers_reading_is_worded_as_the_papers_with_its_record():
 def test_the_record_is_that_of_the_committed_study():
     """RECORD counts, seed by seed, whether nets came where the paper's reading said."""
     table = Path(infoflow.__file__).parents[1] / "docs" / "reproduction" / "claims.csv"
-    (claim,) = [row for row in csv.reader(table.read_text(encoding="utf-8").splitlines()) if row[0].startswith("I(Y;M) before a m")]
+    (claim,) = [
+        row
+        for row in csv.reader(table.read_text(encoding="utf-8").splitlines())
+        if row[0].startswith("I(Y;M) before a m")
+    ]
     pairs = re.findall(r"Model \d: told (by [\d,]+|never), seen ([\d,]+|never)", claim[2])
     right = [told.startswith("by") == (seen != "never") for told, seen in pairs]
     assert (len(right), sum(right)) == (12, 10)
