@@ -13,7 +13,7 @@ INFORMATION = (
     "Measure that with infoflow.ablate(model, held_out), or infoflow ablate MODEL --data HELD_OUT."
 )
 ABLATION_CAUTION = (
-    'A verdict is about the mended net where  "by" names a mender, and about one stream while all '
+    'A verdict is about the mended net where "by" names a mender, and about one stream while all '
     "others stay. infoflow.prune with the same mend= and calibrate= "
     "makes that net, and infoflow.verify_pruning tries it with your own metric."
 )

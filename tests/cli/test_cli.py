@@ -164,7 +164,7 @@ def test_fail_if_prunable_exits_with_3_where_a_stream_could_go(
     result.dataset["iym"][0, 0], result.dataset["iym"][0, 10] = 3.0, main
     result.dataset["iym_ceiling"][0] = 6.0
     result.save(tmp_path / "result.nc")
-    command = ("prune-suggest", tmp_path / "result.nc", "--json")
+    command = ("prune-suggest", tmp_path / "result.nc", "--reading", "paper", "--json")
     assert infoflow_command(*command)[0] == 0
     got, out, _ = infoflow_command(*command, "--fail-if-prunable")
     assert got == code
@@ -174,12 +174,33 @@ def test_fail_if_prunable_exits_with_3_where_a_stream_could_go(
 def test_prune_suggest_with_probes_and_plots(infoflow_command, model_file, tmp_path):
     code, out, _ = infoflow_command(
         *("prune-suggest", f"{model_file}:make", "--data", f"{model_file}:data"),
-        *("--target", "kmeans:3", "--noise", 100, "--usable"),
+        *("--target", "kmeans:3", "--noise", 100, "--usable", "--reading", "paper"),
         *("--save-plots", tmp_path / "figures"),
     )
     assert code == 0
+    assert out.startswith("By the paper's reading, of a redesign:")
     assert "small probe" in out
     assert (tmp_path / "figures" / "uplot_iym.png").exists()
+
+
+def test_ablate_prints_a_conclusion_and_saves_what_prune_suggest_reads(
+    infoflow_command, model_file, tmp_path
+):
+    path = tmp_path / "ablation.nc"
+    code, out, _ = infoflow_command(
+        *("ablate", f"{model_file}:make", "--data", "demo", "--input-shape", "3,16,16"),
+        *("--mend", "none", "--metric", "dice", "--tolerance", 10, "--out", path),
+    )
+    assert code == 0
+    ablation = infoflow.load(path)
+    assert out.split()[:3] == ablation.conclusion.split()[:3]
+    assert max(map(len, out.splitlines())) <= 80
+    code, again, _ = infoflow_command("prune-suggest", path)
+    assert (code, again) == (0, out)
+    code, out, _ = infoflow_command("prune-suggest", path, "--tolerance", 20, "--json")
+    about = json.loads(out)
+    assert (code, about["tolerance"], about["basis"]) == (0, 20, "ablation")
+    assert [row["skip"] for row in about["streams"]] == [str(row.skip) for row in ablation.rows]
 
 
 def test_a_terminal_gets_a_table_with_colours(model_file, monkeypatch, capsys):
@@ -297,6 +318,13 @@ def test_checkpoints_that_do_not_fit_or_hold_code(infoflow_command, model_file, 
             "No merge of UNet has a stream '1->21'. The nearest are",
         ),
         (["prune-suggest", "a.nc", "--data", "demo"], "what says how to measure are for a MODEL"),
+        (["prune-suggest", "a.nc", "--reading", "mine"], "--reading must be ablation or paper"),
+        (["ablate", "{net}:make"], "needs held-out samples with targets, got no --data"),
+        (["ablate", "{net}:make", "--data", "demo", "--mend", "x"], "--mend must be one of auto"),
+        (
+            ["prune", "{net}:make", "--streams", "1->20", "--mend", "auto", "--out", "{net}.pt2"],
+            "Mending needs both",
+        ),
         (["demo", "--out", "{net}/figures"], "Cannot make the output folder"),
         (["analyze", "{net}:make", "--data", "demo", "--save-plots", "{net}"], "Cannot make"),
     ],

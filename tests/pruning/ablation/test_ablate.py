@@ -103,7 +103,7 @@ def test_information_stands_beside_the_verdicts_and_changes_none(net, ablation, 
     assert not any(row.says for row in plain)
     assert str(infoflow.load(advice.save(tmp_path / "advice.nc"))) == str(advice)
     json.dumps(advice.to_dict(), allow_nan=False)
-    other = torch.nn.Linear(2, 2)
+    other = torch.nn.Linear(held_out[0].shape[1], 2)
     foreign = infoflow.analyze(other, loader(*held_out), noise="relative", progress=False)
     with pytest.raises(infoflow.InfoflowError, match="of the net that was ablated"):
         infoflow.suggest_pruning(ablation, information=foreign)
