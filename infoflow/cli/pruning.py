@@ -114,6 +114,7 @@ def prune_model(
     beside = check_new(out, overwrite, weights)
     if not streams:
         raise ArgumentError("Pass --streams, such as '1->20' in quotes, once for each stream.")
+    mended = _mending(mending, shapes)
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     call = as_arguments(model, example_input(model, text, shapes, loader))
@@ -123,7 +124,7 @@ def prune_model(
         mode=cast(RemovalMode, mode),
         data=loader,
         tracing=tracing,
-        **_mending(mending, shapes),
+        **mended,
     ).eval()
     program, is_fixed = _export(slim, call)
     if is_fixed:
