@@ -78,49 +78,6 @@ def gated(graph: LayerGraph, streams: Sequence[Skip], footprint: Footprint) -> G
     return Gated(program, tuple(gates.columns))
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A layer that reads streams side by side.
-
-    Parameters
-    ----------
-    reader, value
-        The layer and what it reads, nodes of the whole net's program.
-    axis
-        The dimension of the value that counts channels.
-    owners
-        For each channel the number of its stream; -1 for what is no stream that can go.
-    """
-
-    reader: fx.Node
-    value: fx.Node
-    axis: int
-    owners: tuple[int, ...]
-
-
-def readings(
-    graph: LayerGraph, streams: Sequence[Skip], footprint: Footprint
-) -> tuple[tuple[Reading, ...], tuple[str, ...], tuple[tuple[Removal, ...], ...]]:
-    """Return which layers read which channels of streams.
-
-    Returns
-    -------
-    tuple
-        The layers; the names of the streams, in the order of their numbers; and for each merge
-        where streams are not cut out of what layers read, what silences them there.
-    """
-    call = graph.source.example
-    assert call is not None
-    work = Surgery(graph, call, footprint.shapes)
-    gates = _Gates(work, next(iter(work.nodes.nodes)))
-    gates.plan_all(graph, streams)
-    found = tuple(
-        Reading(work.old(reader), work.old(value), axis, columns)
-        for reader, value, axis, columns in gates.cuts()
-    )
-    return found, tuple(gates.columns), tuple(map(tuple, gates.others))
-
-
 class _Gates:
     """Plans gates on a program as it was, and puts them in."""
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from infoflow.capture.batches import Batch, Samples
+from infoflow.capture.batches import Samples
 from infoflow.pruning.ablation.bench import Bench
 from infoflow.pruning.ablation.nets import MenderName, Repair
 from infoflow.pruning.mending.calibration import Calibration
@@ -26,14 +25,14 @@ class Refit:
         Number of samples.
     fingerprint
         A digest of them.
-    batches
-        Goes through them once.
+    calibration
+        These samples.
     """
 
     repair: Repair
     count: int
     fingerprint: str
-    batches: Callable[[], Iterable[Batch]]
+    calibration: Calibration
 
 
 def refit_of(bench: Bench, mending: Samples | None, seed: int) -> Refit:
@@ -51,4 +50,4 @@ def refit_of(bench: Bench, mending: Samples | None, seed: int) -> Refit:
         if mender != "plain":
             slim.pruning = replace(slim.pruning, mending=refit(slim, mender))
 
-    return Refit(repair, calibration.count, calibration.fingerprint, calibration.batches)
+    return Refit(repair, calibration.count, calibration.fingerprint, calibration)

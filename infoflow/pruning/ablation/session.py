@@ -119,7 +119,7 @@ class Session:
         if self.refit is None:
             return None
         with self.bar("residuals", 1) as advance:
-            found = residuals(self.bench, self.streams, self.refit.batches(), self.seed)
+            found = residuals(self.bench, self.streams, self.refit.calibration, self.seed)
             advance(1.0)
             return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from infoflow.interface import ArgumentError, PruningError
 from infoflow.pruning.ablation.frontier import Walk, greedy_order, walk
 from infoflow.pruning.ablation.nets import Examined, lost_bits
-from infoflow.pruning.ablation.residuals import Residuals
 from infoflow.pruning.ablation.session import Session
 from infoflow.pruning.ablation.shapley import MOST, all_sets, shapley_shares
 from infoflow.pruning.choice import StreamNames
@@ -33,7 +32,7 @@ class SetSearch:
         """Return the nested sets within the tolerance, on the samples that choose."""
         lost = {name: found.menders[found.mender] for name, found in self.session.examined.items()}
         names = self._one_of_each([name for name, bits in lost.items() if bits <= tolerance])
-        order = greedy_order(names, self._expectation(lost))
+        order = self._order(names, lost)
         with self.session.bar("frontier", len(order)) as advance:
 
             def measure(chosen: Sequence[str]) -> Examined | None:
@@ -59,18 +58,18 @@ class SetSearch:
         savings = self.session.examined[name].savings
         return savings.parameters, savings.multiply_adds
 
-    def _expectation(self, lost: Mapping[str, float]) -> Callable[[Sequence[str]], float]:
-        """Return what sets are expected to cost: only the order of these numbers counts.
+    def _order(self, names: Sequence[str], lost: Mapping[str, float]) -> list[str]:
+        """Return streams in the order in which they are expected to cost least together.
 
-        Mended, what no refit brings back, jointly, and for streams where that is not known what
-        they lose alone. As it is, ½ E[(g·v)²] jointly. Else the sum of what they lose alone.
+        Mended, by what no refit brings back jointly; as it is, by ½ E[(g·v)²] jointly; where that
+        is not known, by what they lose alone.
         """
         if self.session.residuals is not None:
-            return _Expected(self.session.residuals, lost)
+            return self.session.residuals.order(names, lost)
         ranked = self.session.screen
         if ranked is None or np.isnan(ranked.joint).any():
-            return lambda chosen: sum(lost[name] for name in chosen)
-        return ranked.of_set
+            return sorted(names, key=lambda name: lost[name])
+        return greedy_order(names, ranked.of_set)
 
     def shapley(self) -> dict[str, float]:
         """Return exact Shapley shares of the loss as it is, of at most 12 streams."""
@@ -95,15 +94,3 @@ class SetSearch:
             for key, one in scores.items()
         }
         return shapley_shares(names, losses)
-
-
-@dataclass(frozen=True)
-class _Expected:
-    """Residual bits of a set, and what streams lose alone where these are not known."""
-
-    residuals: Residuals
-    lost: Mapping[str, float]
-
-    def __call__(self, chosen: Sequence[str]) -> float:
-        others = sum(self.lost[name] for name in chosen if not self.residuals.knows(name))
-        return self.residuals.of_set(chosen) + others
