@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
-from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import parse_bytes
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.options import TracingOptions
 from infoflow.graph.running.checks import unwrapped
-from infoflow.graph.running.pytree import first_tensor
-from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
@@ -31,13 +27,13 @@ from infoflow.pruning.mending.judging import LossChoice
 from infoflow.pruning.mending.mend import RIDGE
 from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewriting.build import build, in_training
+from infoflow.pruning.rewriting.limits import limits, unused_parameters, used_parameters
+from infoflow.pruning.rewriting.means import means_of
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.rewriting.proof import MismatchError, compare, constants_gone
-from infoflow.pruning.rewriting.remove import RemovalMode, remove, values_replaced
+from infoflow.pruning.rewriting.remove import RemovalMode, remove
+from infoflow.pruning.rewriting.reset import Reset, reset_weights
 from infoflow.pruning.rewriting.surgery import Shapes, Surgery
-
-#: Gives a module new random weights.
-Reset = bool | Callable[[nn.Module], object]
 
 
 def prune(
@@ -164,7 +160,7 @@ def prune(
         )
     graph = _graph_of(model, streams, example, kwargs, tracing or TracingOptions())
     chosen = removals(graph, streams)
-    means = None if data is None or mode != "mean" else _means(graph, chosen, data)
+    means = None if data is None or mode != "mean" else means_of(graph, chosen, data)
     try:
         slim = _without(graph, chosen, mode, means)
     except MismatchError as mismatch:
@@ -174,9 +170,12 @@ def prune(
     _warn(slim.pruning.streams)
     if mend is not None and calibrate is not None:
         recipe = Recipe(mend, calibrate, loss, ridge, budget, seed)
-        slim.pruning = replace(slim.pruning, mending=mend_pruned(slim, graph, recipe))
+        mending = mend_pruned(slim, graph, recipe)
+        slim.pruning = replace(slim.pruning, mending=mending)
+        if mending.notes:
+            warn(f"{mending.notes[0]}. See .pruning.mending for all.", PruningWarning)
     if reset:
-        _reset(slim, reset)
+        reset_weights(slim, reset)
     return slim
 
 
@@ -194,7 +193,7 @@ def _without(
     removed = remove(work, chosen, mode, means)
     if reason:
         removed = [replace(stream, reason=reason) for stream in removed]
-    notes = [*_notes(graph), *_limits(graph), *in_training(work)]
+    notes = [*unused_parameters(graph), *limits(graph), *in_training(work)]
     slim = build(work, Pruning(graph.model, tuple(removed)))
     checks = compare(slim, graph, chosen, removed, means)
     if any(stream.how == "cut" for stream in removed):
@@ -241,35 +240,6 @@ def _warn(removed: Sequence[Removed]) -> None:
         warn(f"{left[0]}{more}. See .pruning for all.", PruningWarning)
 
 
-def _notes(graph: LayerGraph) -> tuple[str, ...]:
-    """Say which parameters the path of the example does not use."""
-    used = used_parameters(graph)
-    unused = [name for name, _ in graph.program.model.named_parameters() if name not in used]
-    if not unused:
-        return ()
-    return (
-        f"{len(unused)} tensors, such as {unused[0]}, are not used in evaluation mode, and are "
-        "not part of it",
-    )
-
-
-def _limits(graph: LayerGraph) -> list[str]:
-    """Say where the path of the example is not that of other input."""
-    notes = []
-    if graph.verification.label != "exact":
-        notes.append(
-            f"the recording of {graph.model} is of {graph.verification.label}: for other numbers "
-            "or shapes of samples the pruned net may give something else"
-        )
-    if graph.program.compares_sizes:
-        notes.append(
-            f"{graph.model} compares sizes of its input, and the pruned net does what came out "
-            "for the example, whatever the sizes: prune with an example of the size that it will "
-            "be used with"
-        )
-    return notes
-
-
 def carve(
     graph: LayerGraph, chosen: Sequence[Removal], shapes: Shapes | None = None
 ) -> PrunedModel:
@@ -303,75 +273,3 @@ def _account(slim: PrunedModel, graph: LayerGraph, pruning: Pruning) -> Pruning:
         multiply_adds_before=total(layer.multiply_adds for layer in graph),
         multiply_adds_after=total(layer.multiply_adds for layer in after),
     )
-
-
-def used_parameters(graph: LayerGraph) -> dict[str, nn.Parameter]:
-    """Return, by name, the parameters that the path of the example uses."""
-    used = {str(n.target) for n in graph.program.nodes if n.op in ("call_module", "get_attr")}
-    prefixes = tuple(f"{name}." for name in used)
-    named = graph.program.model.named_parameters()
-    return {name: p for name, p in named if name in used or name.startswith(prefixes)}
-
-
-def _means(
-    graph: LayerGraph, chosen: Sequence[Removal], data: Iterable[Any]
-) -> dict[fx.Node, Tensor]:
-    """Return the mean over samples of every value that will be replaced."""
-    assert graph.source.example is not None
-    nodes = set(values_replaced(Surgery(graph, graph.source.example), chosen))
-    sums: dict[fx.Node, Tensor] = {}
-    kinds: dict[fx.Node, torch.dtype] = {}
-    model = graph.program.model
-    count = 0
-    with undisturbed(model, data, None) as place:
-        for batch in Samples(data, model=model, device=place).batches():
-            count += batch.size
-            for node, tensor in _values(graph, nodes, batch):
-                kinds[node] = tensor.dtype
-                total = tensor.double().sum(0, keepdim=True)
-                sums[node] = sums[node] + total if node in sums else total
-    if not all(bool(total.isfinite().all()) for total in sums.values()):
-        raise PruningError(
-            "mode='mean' needs finite values, but over data= some are NaN or infinite. Check data= "
-            "and the weights, or use mode='zero'."
-        )
-    return {node: (total / count).to(kinds[node]) for node, total in sums.items()}
-
-
-def _values(graph: LayerGraph, nodes: set[fx.Node], batch: Batch) -> list[tuple[fx.Node, Tensor]]:
-    """Return the values of nodes for a batch, with a row for each sample."""
-    try:
-        run = [(n, first_tensor(v)) for n, v in graph.program.run(batch.call) if n in nodes]
-    except (RuntimeError, ValueError) as error:
-        raise PruningError(
-            f"mode='mean' runs {graph.model} over data=, where it stops ({error}); expected "
-            "input like the example. Check data=, or use mode='zero'."
-        ) from error
-    found = [(node, tensor) for node, tensor in run if tensor is not None]
-    for _, tensor in found:
-        if tensor.shape[:1] != (batch.size,):
-            raise PruningError(
-                f"mode='mean' needs values with a row per sample, got {tuple(tensor.shape)} for "
-                f"{batch.size} samples. Use mode='zero'."
-            )
-    return found
-
-
-def _reset(slim: PrunedModel, reset: Reset) -> None:
-    """Give every module new weights."""
-    if callable(reset):
-        slim.apply(reset)  # type: ignore[arg-type]
-        return
-    fixed = []
-    for name, module in slim.named_modules():
-        # torch's own MultiheadAttention has the other name
-        again = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
-        if callable(again):
-            again()
-        elif module._parameters:
-            fixed.append(name or "the net itself")
-    if fixed:
-        raise PruningError(
-            f"reset=True calls reset_parameters, which {fixed[0]} does not have, although it has "
-            "parameters of its own. Pass reset=, a function that is applied to every module."
-        )

@@ -10,7 +10,7 @@ from infoflow.graph import LayerGraph
 from infoflow.graph.operations.counter import multiply_adds_of
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.tracing.program import Program
-from infoflow.pruning.rewrite import used_parameters
+from infoflow.pruning.rewriting.limits import used_parameters
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.trial.cost import latency_ratio, peak_bytes
 

@@ -148,7 +148,8 @@ def judge_of(
     except ArgumentError as error:
         if loss != "auto":
             raise
-        notes = (f"labels were not used to choose, since their loss is not known: {error}",)
+        why = str(error).partition(". ")[0]
+        notes = (f"labels were not used to choose, since their loss is not known ({why})",)
     return _divergence(whole, output, graph, loss, batches), notes
 
 

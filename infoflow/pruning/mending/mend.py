@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from infoflow.graph import LayerGraph
-from infoflow.interface import ActivationError, PruningError, PruningWarning
+from infoflow.interface import ActivationError, PruningError
 from infoflow.pruning.mending.calibration import Calibration, choose_rows, share_of_rows
 from infoflow.pruning.mending.lockstep import Lane, Route, lanes
 from infoflow.pruning.mending.plan import MenderName, make_plan
@@ -96,9 +95,6 @@ class Mender:
         variant = Variant(first.program, lineage, whole, self.footprint, also=plan.changed)
         route = Route(variant, whole, self.footprint, plan.sites)
         few = self._refit_all(slim, route)
-        notes = tuple(few)
-        if few:
-            warnings.warn(f"{few[0]}. See .pruning.mending for all.", PruningWarning, stacklevel=2)
         return Mending(
             mender=mender,
             ridge=self.ridge,
@@ -107,7 +103,7 @@ class Mender:
             seed=self.seed,
             refitted=tuple(site.name for site in plan.sites),
             left=plan.left,
-            notes=notes,
+            notes=tuple(few),
         )
 
     def _refit_all(self, slim: PrunedModel, route: Route) -> list[str]:

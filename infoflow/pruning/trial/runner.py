@@ -18,8 +18,9 @@ from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError, PruningWarning
 from infoflow.pruning.choice import StreamNames
-from infoflow.pruning.rewrite import Reset, prune
+from infoflow.pruning.rewrite import prune
 from infoflow.pruning.rewriting.model import PrunedModel
+from infoflow.pruning.rewriting.reset import Reset
 from infoflow.pruning.trial.cost import latency_ratio, peak_activation_bytes
 from infoflow.pruning.trial.outcome import TrialRow
 from infoflow.pruning.trial.result_cache import ResultCache

@@ -15,7 +15,8 @@ from tqdm import tqdm
 from infoflow.graph import LayerGraph, trace
 from infoflow.interface import ArgumentError, ArgumentTypeError
 from infoflow.pruning.choice import StreamName, candidates
-from infoflow.pruning.rewrite import Reset, is_graph_of
+from infoflow.pruning.rewrite import is_graph_of
+from infoflow.pruning.rewriting.reset import Reset
 from infoflow.pruning.suggest import PruningAdvice
 from infoflow.pruning.trial.outcome import PruningTrial, trial_of
 from infoflow.pruning.trial.result_cache import ResultCache
