@@ -80,24 +80,27 @@ class TestCounts:
         whole = 0.2 + 0.01 * random.random(1000)
         harmless = whole + 1e-4 * random.normal(size=1000)
         ruinous = whole + 1 + 0.1 * random.normal(size=1000)
-        rows = (np.arange(200), np.arange(200, 1000))
+        rows = (np.arange(600), np.arange(600, 1000))
         found = evidence.judging.judged("plain", whole, [harmless, ruinous], *rows, is_ratio=False)
         by_key = {(t["samples"], t["factor"]): t for t in found}
-        assert set(by_key) == {(n, f) for n in (64, 128) for f in (0.5, 1.0, 2.0)}
-        tally = by_key[64, 1.0]
-        assert tally["given"] == 2 * 3
-        assert (tally["prune"], tally["keep"], tally["wrong"]) == (3, 3, 0)
+        assert {n for n, _ in by_key} == {64, 128, 256, 512}
+        assert {f for _, f in by_key} == set(evidence.judging.FACTORS)
+        tally = by_key[256, 1.0]
+        assert tally["given"] == 2 * 2
+        assert (tally["prune"], tally["keep"], tally["wrong"]) == (2, 2, 0)
+        # fewer than 236 samples prune nothing
+        assert (by_key[64, 1.0]["prune"], by_key[64, 1.0]["keep"]) == (0, 9)
 
     def test_a_verdict_from_samples_unlike_the_truth_is_wrong(self, evidence):
-        whole = np.full(300, 0.2)
-        other = whole + 1e-3 * np.random.default_rng(0).normal(size=300)
-        other[100:] += 1.0  # judged where nothing is lost
+        whole = np.full(500, 0.2)
+        other = whole + 1e-4 * np.random.default_rng(0).normal(size=500)
+        other[300:] += 1.0  # judged where nothing is lost
         (tally,) = [
             t
             for t in evidence.judging.judged(
-                "plain", whole, [other], np.arange(64), np.arange(100, 300), is_ratio=False
+                "plain", whole, [other], np.arange(256), np.arange(300, 500), is_ratio=False
             )
-            if t["factor"] == 1.0
+            if t["factor"] == 1.0 and t["samples"] == 256
         ]
         assert (tally["prune"], tally["wrong"], tally["held"]) == (1, 1, 0)
 
