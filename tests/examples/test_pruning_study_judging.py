@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import infoflow
-from tests.examples.nuclei import import_example
+from tests.examples.nuclei import ROOT, import_example
 
 pytest.importorskip("tokenizers")
 
@@ -242,6 +242,14 @@ class TestMeasuring:
         assert lines == ["merging 0: 0 streams measured as they are"]
         assert times() == before
 
+    def test_what_earlier_advice_made_is_forgotten(self, evidence, bench, tmp_path):
+        notebook = evidence.recording.Notebook(tmp_path)
+        for name in ("mended 0.one->0.add", "mended x", "plain x", "mendedly y"):
+            notebook[name] = bench.whole()
+        notebook.forget("mended", "point")
+        assert [name in notebook for name in ("mended x", "plain x", "mendedly y")] == [0, 1, 1]
+        assert "mended 0.one->0.add" not in notebook
+
     def test_the_parts_of_a_record_are_those_of_the_samples(self, evidence, bench):
         losses = bench.whole().losses
         for part, rows in bench.rows.items():
@@ -313,3 +321,13 @@ class TestMeasuring:
         ]
         assert losses[1] < losses[0]
         assert losses[1] == losses[2]
+
+
+def test_the_tables_of_the_docs_are_those_of_the_committed_summaries(tmp_path):
+    before = list(sys.path)
+    study = import_example("pruning").study
+    sys.path[:] = before
+    study.report(results=study.RESULTS, out=tmp_path)
+    for name in study.TABLES:
+        made = (tmp_path / f"evidence_{name}.csv").read_text(encoding="utf-8")
+        assert made == (ROOT / "docs" / f"evidence_{name}.csv").read_text(encoding="utf-8"), name

@@ -134,6 +134,7 @@ def measure_advised(bench: Bench, say: Say = print) -> None:
     path, samples = bench.folder / "advice.json", calibration(bench.parts.train)
     if not path.exists():
         started = time.process_time()
+        bench.notebook.forget("point", "mended", "tuned-plain", "tuned-mended")
         advise(bench.entry, bench.graph, bench.parts, samples, bench.seed, path)
         say(f"{bench.name}: ablated in {time.process_time() - started:.0f} s")
     for number, point in enumerate(asked(bench)["points"]):

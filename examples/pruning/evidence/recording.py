@@ -77,6 +77,12 @@ class Notebook:
 
         write(self.path(name), fill)
 
+    def forget(self, *ways: str) -> None:
+        """Delete the records of nets that were made in these ways."""
+        for way in ways:
+            for path in self.folder.glob(f"{self.path(way + ' ').stem}*.npz"):
+                path.unlink()
+
     def get(self, name: str, compute: Callable[[], Record]) -> Record:
         """Return a record, computed where there is none yet."""
         if name not in self:
