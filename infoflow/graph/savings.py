@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,9 @@ from torch import fx
 from infoflow.graph.builders import OUTPUT, BundleBuilder, Flow, LayerBuilder, MergeBuilder, Streams
 from infoflow.graph.layer_costs import LayerCosts
 from infoflow.graph.operands import operands
+from infoflow.graph.operations.costs import weight_shape
 from infoflow.graph.operations.nodes import operation_of
 from infoflow.graph.paths import Paths, Place, merge_place
-from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import total
 
@@ -139,15 +140,15 @@ def _weight(reader: LayerBuilder, program: Program) -> _Weight | None:
     if operation.weight_inputs is None:
         return None
     if module is not None:
-        with evaluation_mode(module):  # a spectral norm moves on when its weight is read
-            weight, groups = module.weight, getattr(module, "groups", 1)
+        shape = weight_shape(module, operation.weight_inputs)
+        groups = getattr(module, "groups", 1)
     else:
         given = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
         if not isinstance(given, fx.Node) or given.op != "get_attr":
             return None
-        weight = program.attribute(given)
+        shape = list(program.attribute(given).shape)
         groups = node.args[6] if len(node.args) > 6 else node.kwargs.get("groups", 1)
     if groups != 1:
         return None
     axis = reader.rank - 1 if operation.channels == -1 else 1
-    return _Weight(weight.numel(), weight.shape[operation.weight_inputs], axis)
+    return _Weight(math.prod(shape), shape[operation.weight_inputs], axis)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ def convolution(call: OperationCall, *, transposed: bool = False) -> int:
     """Count as torch does: every output of a convolution takes one filter."""
     taken, made = list(call.tensors[0].shape), list(call.output.shape)
     if call.module is not None:
-        weight = _weight_shape(call.module, transposed=transposed)
+        weight = weight_shape(call.module, 0 if transposed else 1)
     else:
         weight = list(call.get(1, "weight").shape)
     if len(taken) < len(weight):  # one sample without a batch
@@ -41,12 +42,21 @@ def transposed_convolution(call: OperationCall) -> int:
     return convolution(call, transposed=True)
 
 
-def _weight_shape(module: object, *, transposed: bool) -> list[int]:
-    """Return the shape of a weight, not the weight, which a parametrization would compute."""
-    groups, size = getattr(module, "groups", 1), getattr(module, "kernel_size", ())
-    taken, made = getattr(module, "in_channels", 0), getattr(module, "out_channels", 0)
-    pair = [taken, made // groups] if transposed else [made, taken // groups]
-    return [*pair, *size]
+def weight_shape(module: Any, weight_inputs: int) -> list[int]:
+    """Return the shape of a layer's weight, not the weight, which a parametrization would compute.
+
+    Parameters
+    ----------
+    module
+        A linear layer or a convolution.
+    weight_inputs
+        The dimension of the weight that counts inputs, as its record says.
+    """
+    if isinstance(module, nn.Linear):
+        return [module.out_features, module.in_features]
+    groups, taken, made = module.groups, module.in_channels, module.out_channels
+    pair = [taken, made // groups] if weight_inputs == 0 else [made, taken // groups]
+    return [*pair, *module.kernel_size]
 
 
 def deformable_convolution(call: OperationCall) -> int:
