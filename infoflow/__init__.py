@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoflow import plots, testing
     from infoflow.capture.noisy import NoisyNet
-    from infoflow.capture.options import DistanceOptions
+    from infoflow.capture.reading_options import DistanceOptions
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
     from infoflow.estimators import (
         KDE,
@@ -47,16 +47,16 @@ if TYPE_CHECKING:
         plan,
     )
     from infoflow.flow.audit import Audit
+    from infoflow.flow.layer_entropies import layer_unit_entropies
     from infoflow.flow.probe_result import ProbeResult
     from infoflow.flow.probing import probe
     from infoflow.flow.unit_entropies import UnitEntropies
-    from infoflow.flow.units import layer_unit_entropies
     from infoflow.flow.usable_result import StreamBits, UsableStreams
     from infoflow.flow.usable_streams import usable_streams
     from infoflow.graph import LayerGraph, trace
-    from infoflow.graph.operations.record import OperationCall
+    from infoflow.graph.operations.operation import OperationCall
     from infoflow.graph.operations.register import forget_operation, register_operation
-    from infoflow.graph.options import TracingOptions
+    from infoflow.graph.tracing_options import TracingOptions
     from infoflow.interface import (
         ActivationError,
         ArgumentError,
@@ -133,7 +133,7 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("UsableInformation", "usable_information"), "estimators"),
     **dict.fromkeys(("DistanceHistograms", "distance_histograms"), "estimators"),
     **dict.fromkeys(("unit_entropies",), "estimators"),
-    **dict.fromkeys(("layer_unit_entropies",), "flow.units"),
+    **dict.fromkeys(("layer_unit_entropies",), "flow.layer_entropies"),
     "usable_streams": "flow.usable_streams",
     **dict.fromkeys(("StreamBits", "UsableStreams"), "flow.usable_result"),
     "ProbeResult": "flow.probe_result",
@@ -146,9 +146,9 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("Collector", "Estimate", "Estimator", "Statistic"), "interface"),
     **dict.fromkeys(_ERRORS, "interface"),
     **dict.fromkeys(("Codes", "Distances", "Draws", "Values"), "estimators.statistics"),
-    **dict.fromkeys(("DistanceOptions",), "capture.options"),
-    **dict.fromkeys(("TracingOptions",), "graph.options"),
-    "OperationCall": "graph.operations.record",
+    **dict.fromkeys(("DistanceOptions",), "capture.reading_options"),
+    **dict.fromkeys(("TracingOptions",), "graph.tracing_options"),
+    "OperationCall": "graph.operations.operation",
     **dict.fromkeys(("forget_operation", "register_operation"), "graph.operations.register"),
     **dict.fromkeys(("Layer", "Merge", "Skip", "Target", "Verification"), "interface"),
     **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),

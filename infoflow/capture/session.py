@@ -11,15 +11,15 @@ import torch
 from torch import nn
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.options import ReadingOptions
+from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.traced_model import TracedModel, argument_model, check_noise, check_plain
 from infoflow.graph import LayerGraph
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.model_state import check_model
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.selection import LayerChoice, named_layers
 from infoflow.graph.tracing.unseen import describe_unseen
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import (
     ActivationError,
     Estimator,

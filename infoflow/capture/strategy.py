@@ -15,7 +15,7 @@ from infoflow.capture.budget import (
     plan_whole_layers,
 )
 from infoflow.capture.collect import collect, value_dtype
-from infoflow.capture.options import DistanceOptions
+from infoflow.capture.reading_options import DistanceOptions
 from infoflow.capture.sketch import Gathered, plan_sketches, sketch_layers
 from infoflow.estimators.statistics import Distances
 from infoflow.graph import LayerGraph

@@ -10,16 +10,16 @@ from infoflow.capture.batches import Samples
 from infoflow.capture.collect import Step, value_dtype
 from infoflow.capture.draws import collect_draws, passes_for_draws
 from infoflow.capture.noisy import NoisyNet
-from infoflow.capture.options import DistanceOptions
+from infoflow.capture.reading_options import DistanceOptions
 from infoflow.capture.sketch import Gathered
 from infoflow.capture.strategy import Strategy, choose_strategy, gather
 from infoflow.estimators.statistics import Draws
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.model_state import check_model
 from infoflow.graph.selection import LayerChoice
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, Estimator, Layer, Statistic
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from infoflow.estimators import Binning
-from infoflow.graph.options import TracingOptions
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, Estimator
 
 Model = Annotated[

@@ -18,8 +18,8 @@ from infoflow.cli.data import load_loader
 from infoflow.cli.figures import check_file
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.running.arguments import Arguments, as_arguments
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError
 from infoflow.pruning import PrunedModel, PruningAdvice, prune
 from infoflow.pruning.advice_table import advice_parts, right_of

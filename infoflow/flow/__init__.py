@@ -2,7 +2,7 @@
 
 from infoflow.flow.analyze import analyze
 from infoflow.flow.cost_plan import MeasurementPlan, plan
-from infoflow.flow.result import FlowResult
+from infoflow.flow.flow_result import FlowResult
 from infoflow.flow.tracker import Tracker, paper_schedule
 
 __all__ = ["FlowResult", "MeasurementPlan", "Tracker", "analyze", "paper_schedule", "plan"]

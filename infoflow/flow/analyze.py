@@ -8,15 +8,15 @@ from typing import Any
 from torch import nn
 
 from infoflow.capture.labels import TargetLike
-from infoflow.capture.options import DistanceMode, DistanceOptions, ReadingOptions
+from infoflow.capture.reading_options import DistanceMode, DistanceOptions, ReadingOptions
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
+from infoflow.flow.flow_result import FlowResult, result_of
 from infoflow.flow.measure import Settings, measure, warn_of_saturation
-from infoflow.flow.result import FlowResult, result_of
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import Estimator, Unit, nats_per
 
 

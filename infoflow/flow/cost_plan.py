@@ -9,7 +9,7 @@ import xarray as xr
 
 from infoflow.capture.budget import MATRICES, fixed_bytes, format_bytes, parse_bytes, plan_passes
 from infoflow.capture.collect import value_dtype
-from infoflow.capture.options import DistanceMode, DistanceOptions
+from infoflow.capture.reading_options import DistanceMode, DistanceOptions
 from infoflow.capture.session import measurable
 from infoflow.capture.sketch import columns_of
 from infoflow.capture.strategy import Strategy, choose_strategy, strategy_beside

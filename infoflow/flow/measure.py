@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from infoflow.capture.budget import format_bytes
 from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
-from infoflow.capture.options import DistanceOptions, ReadingOptions
+from infoflow.capture.reading_options import DistanceOptions, ReadingOptions
 from infoflow.capture.session import Session, open_session
 from infoflow.capture.sketch import Gathered
 from infoflow.capture.strategy import Strategy, strategy_beside
@@ -21,9 +21,9 @@ from infoflow.estimators.classes import numbered
 from infoflow.estimators.uncertainty import complete_estimate
 from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import (
     Estimate,
     Estimator,

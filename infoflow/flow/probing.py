@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from infoflow.capture.batches import Samples
 from infoflow.capture.labels import TargetLike, raw_classes
-from infoflow.capture.options import ReadingOptions
+from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.session import Session, open_session
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.linear import Decision, LinearReadout
@@ -19,9 +19,9 @@ from infoflow.estimators.probe_task import ProbeTask, ask, class_numbers
 from infoflow.estimators.scores import check_metrics
 from infoflow.flow.probe_result import ProbeResult, result_of
 from infoflow.flow.readouts import Judges, Task, fit_readouts, groups, judge, readable
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice, named_layers
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, Layer, TargetError
 
 #: A fold that no sample is in: what is fitted without it is fitted on all samples.

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import enough_bytes, format_bytes
 from infoflow.capture.labels import TargetLike, raw_classes
-from infoflow.capture.options import ReadingOptions
+from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.session import open_session
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.probe_task import Family, ProbeTask, as_features, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
 from infoflow.flow.usable_result import StreamBits, UsableStreams, streams_of
 from infoflow.graph import LayerGraph
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce, channels_first
 from infoflow.graph.running.arguments import Arguments, named_leaves
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import (
     ActivationError,
     ArgumentError,

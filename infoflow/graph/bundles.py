@@ -9,13 +9,13 @@ from torch import fx
 
 from infoflow.graph.builders import BundleBuilder, Flow, unique
 from infoflow.graph.concat_parts import ConcatPart, Piece, widths_of
-from infoflow.graph.operations.nodes import (
+from infoflow.graph.operations.lookup import (
     arguments_of,
     operation_name,
     operation_of,
     reduced_dimensions,
 )
-from infoflow.graph.operations.record import Passing
+from infoflow.graph.operations.operation import Passing
 from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.program_functions import set_item

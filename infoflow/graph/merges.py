@@ -8,7 +8,7 @@ from torch import fx
 
 from infoflow.graph.builders import OUTPUT, LayerBuilder, MergeBuilder, Names, Streams
 from infoflow.graph.layer_costs import LayerCosts
-from infoflow.graph.operations.nodes import operation_of
+from infoflow.graph.operations.lookup import operation_of
 from infoflow.graph.paths import Paths, merge_place
 from infoflow.graph.savings import Savings
 from infoflow.graph.tracing.program import Program

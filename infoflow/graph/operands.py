@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from torch import fx
 
 from infoflow.graph.builders import Flow
-from infoflow.graph.operations.nodes import operation_of
+from infoflow.graph.operations.lookup import operation_of
 
 
 def operands(

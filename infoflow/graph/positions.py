@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import fx, nn
 
-from infoflow.graph.operations.nodes import arguments_of, operation_of, reduced_dimensions
-from infoflow.graph.operations.record import Moves, Operation, Passing
+from infoflow.graph.operations.lookup import arguments_of, operation_of, reduced_dimensions
+from infoflow.graph.operations.operation import Moves, Operation, Passing
 from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import Program
 

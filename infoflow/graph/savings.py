@@ -13,7 +13,7 @@ from infoflow.graph.builders import OUTPUT, BundleBuilder, Flow, LayerBuilder, M
 from infoflow.graph.layer_costs import LayerCosts
 from infoflow.graph.operands import operands
 from infoflow.graph.operations.costs import weight_shape
-from infoflow.graph.operations.nodes import operation_of
+from infoflow.graph.operations.lookup import operation_of
 from infoflow.graph.paths import Paths, Place, merge_place
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import total

@@ -10,8 +10,8 @@ from torch import fx
 from infoflow.graph.builders import OUTPUT, Edge, Flow, LayerBuilder, Names, Streams, unique
 from infoflow.graph.bundles import Bundles, norms_of
 from infoflow.graph.learned_weights import Weights
-from infoflow.graph.operations.nodes import arguments_of, operation_name, operation_of, role_of
-from infoflow.graph.operations.record import Operation, Role
+from infoflow.graph.operations.lookup import arguments_of, operation_name, operation_of, role_of
+from infoflow.graph.operations.operation import Operation, Role
 from infoflow.graph.regions import last_of_region
 from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import Program

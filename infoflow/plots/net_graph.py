@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from infoflow.flow.result import FlowResult
+from infoflow.flow.flow_result import FlowResult
 from infoflow.graph import LayerGraph
 from infoflow.plots.graphs.drawing import Pen, legend_width
 from infoflow.plots.graphs.fitting import fold_to_page

@@ -14,7 +14,7 @@ from matplotlib.colors import ListedColormap, SymLogNorm
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from infoflow.flow.result import FlowResult
+from infoflow.flow.flow_result import FlowResult
 from infoflow.interface import ArgumentError
 
 Quantity = Literal["ixm", "iym"]

@@ -13,7 +13,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from infoflow.flow.result import FlowResult
+from infoflow.flow.flow_result import FlowResult
 from infoflow.interface import ArgumentError, Skip
 from infoflow.plots.style import (
     LABELS,

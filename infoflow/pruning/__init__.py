@@ -1,11 +1,11 @@
 """Which streams can go: advice from a result; and nets without them."""
 
 from infoflow.pruning.ablation.ablate import ablate
+from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.bounds import Interval
-from infoflow.pruning.ablation.result import Ablation
-from infoflow.pruning.ablation.rows import FrontierPoint, StreamLoss
+from infoflow.pruning.ablation.stream_rows import FrontierPoint, StreamLoss
 from infoflow.pruning.race.race import race
-from infoflow.pruning.race.result import Race, RaceRow
+from infoflow.pruning.race.race_result import Race, RaceRow
 from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewrite import prune
 from infoflow.pruning.rewriting.model import PrunedModel

@@ -10,11 +10,11 @@ from typing import Any
 from infoflow.graph.net_result import NetResult
 from infoflow.interface import Skip
 from infoflow.pruning.advice_table import advice_table
+from infoflow.pruning.advice_wording import paper_words
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.explanation import Addition
 from infoflow.pruning.importance import readings_in
 from infoflow.pruning.verdicts import CUT, REDESIGN, Answer, BeforeMerge, Verdict
-from infoflow.pruning.wording import paper_words
 from infoflow.results import Table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from infoflow.flow.result import FlowResult
+from infoflow.flow.flow_result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import Skip
 

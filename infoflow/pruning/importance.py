@@ -8,10 +8,10 @@ from typing import Protocol
 
 import xarray as xr
 
-from infoflow.flow.result import FlowResult
+from infoflow.flow.flow_result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import Skip
-from infoflow.pruning.ablation.result import Ablation
+from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.verdicts import BeforeMerge
 
 GAP = "paper: maximum of I(Y;·) less I(Y;·) beside"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from infoflow.graph.text_table import as_number
-from infoflow.pruning.mending.record import Mending
+from infoflow.pruning.mending.mending_record import Mending
 
 How = Literal["cut", "zeroed", "replaced by its mean"]
 

@@ -11,8 +11,8 @@ from torch import Tensor, fx, nn
 
 from infoflow.capture.budget import parse_bytes
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.running.checks import unwrapped
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
@@ -23,7 +23,7 @@ from infoflow.interface import (
 )
 from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
 from infoflow.pruning.mending.choosing import Mend, Recipe, check_recipe, mend_pruned
-from infoflow.pruning.mending.judging import LossChoice
+from infoflow.pruning.mending.comparing import LossChoice
 from infoflow.pruning.mending.mend import RIDGE
 from infoflow.pruning.report import Pruning, Removed
 from infoflow.pruning.rewriting.build import build, in_training

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from infoflow.flow.result import FlowResult
+from infoflow.flow.flow_result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import ArgumentError, ArgumentTypeError, Skip, TargetError
+from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.ablation_table import frontier_rows
-from infoflow.pruning.ablation.result import Ablation
-from infoflow.pruning.ablation.rows import StreamLoss
+from infoflow.pruning.ablation.stream_rows import StreamLoss
 from infoflow.pruning.advice import BitsLost, PruningAdvice, StreamAdvice, units_of
+from infoflow.pruning.advice_wording import ABLATION_CAUTION, INFORMATION, RECORD, paper_conclusion
 from infoflow.pruning.choice import candidates
 from infoflow.pruning.explanation import addition, information_says, usable_addition
 from infoflow.pruning.importance import losses_as_readings, readings_of, readings_variable
@@ -24,7 +25,6 @@ from infoflow.pruning.verdicts import (
     paper_redesign,
     redesign_without_race,
 )
-from infoflow.pruning.wording import ABLATION_CAUTION, INFORMATION, RECORD, paper_conclusion
 
 __all__ = ["PruningAdvice", "StreamAdvice", "suggest_pruning"]
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import xarray as xr
 
-from infoflow.flow.result import FlowResult
+from infoflow.flow.flow_result import FlowResult
 from infoflow.interface import LayerNotFoundError, Merge, Skip, is_arithmetic, is_saturated
 
 Verdict = Literal["prune", "prune if trained to epoch", "keep", "cannot tell"]

@@ -15,7 +15,7 @@ from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.pruning.ablation.journal import Journal
 from infoflow.pruning.ablation.opening import Choices, choose_streams, open_bench
-from infoflow.pruning.ablation.session import PASSES, Session
+from infoflow.pruning.ablation.stages import PASSES, Session
 
 BATCH = 32
 

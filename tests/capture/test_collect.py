@@ -12,7 +12,7 @@ import infoflow
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import fixed_bytes
 from infoflow.capture.collect import collect, collect_output
-from infoflow.capture.options import DistanceOptions
+from infoflow.capture.reading_options import DistanceOptions
 from infoflow.capture.strategy import choose_strategy
 from infoflow.estimators.bin_codes import bin_digests, number_digests
 from infoflow.estimators.statistics import Codes, Distances, Values

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import infoflow
-from infoflow.capture.options import DistanceOptions
+from infoflow.capture.reading_options import DistanceOptions
 from infoflow.capture.sketch import Sketch, half_width, plan_sketches
 from infoflow.capture.strategy import MOST_EXACT, choose_strategy
 from infoflow.estimators.distances import squared_distances

@@ -15,7 +15,7 @@ import infoflow
 from infoflow.estimators.usable import UsableInformation
 from infoflow.flow.usable_result import StreamBits, streams_of
 from infoflow.interface import LayerNotFoundError, TargetError
-from infoflow.pruning.wording import RECORD
+from infoflow.pruning.advice_wording import RECORD
 from infoflow.testing import UNet, blob_images
 
 CEILING = 3.0

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import conv_flop_count
 
-from infoflow.graph.operations.record import OperationCall
+from infoflow.graph.operations.operation import OperationCall
 
 
 def linear(call: OperationCall) -> int:

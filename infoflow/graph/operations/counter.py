@@ -11,8 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from infoflow.graph.operations import costs
-from infoflow.graph.operations.record import Cost, Formula, Operation, OperationCall
-from infoflow.graph.operations.table import TABLE, named, operation_of_call, own_function
+from infoflow.graph.operations.operation import Cost, Formula, Operation, OperationCall
+from infoflow.graph.operations.operation_table import TABLE, named, operation_of_call, own_function
 from infoflow.interface import OperationError, total
 
 #: What a formula may raise where it meets arguments that it does not know.

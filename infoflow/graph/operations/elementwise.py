@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import nn
 
-from infoflow.graph.operations.record import Operation, Passing, Role
+from infoflow.graph.operations.operation import Operation, Passing, Role
 
 _activation = partial(Operation, family="activation", role=Role.FOLLOW, multiply_adds=0)
 _alone = partial(_activation, passing=Passing.ELEMENTWISE)

@@ -7,7 +7,7 @@ from functools import partial
 from torch import nn
 
 from infoflow.graph.operations import costs
-from infoflow.graph.operations.record import Cost, Moves, Operation, Passing, Role
+from infoflow.graph.operations.operation import Cost, Moves, Operation, Passing, Role
 
 _kernel = partial(Operation, role=Role.KERNEL)
 

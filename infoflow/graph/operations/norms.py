@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import nn
 
-from infoflow.graph.operations.record import Operation, Passing, Role
+from infoflow.graph.operations.operation import Operation, Passing, Role
 
 _norm = partial(Operation, family="norm", role=Role.FOLLOW, multiply_adds=0)
 _statistic = partial(Operation, family="statistic", is_statistic=True, multiply_adds=0)

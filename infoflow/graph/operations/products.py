@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from infoflow.graph.operations import costs
-from infoflow.graph.operations.record import Moves, Operation, Role
+from infoflow.graph.operations.operation import Moves, Operation, Role
 
 _product = partial(Operation, family="product", role=Role.KERNEL)
 

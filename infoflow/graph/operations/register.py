@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 from torch.utils import _pytree as pytree
 
-from infoflow.graph.operations.record import Cost, Operation, Passing, Role
-from infoflow.graph.operations.table import TABLE
+from infoflow.graph.operations.operation import Cost, Operation, Passing, Role
+from infoflow.graph.operations.operation_table import TABLE
 from infoflow.interface import ArgumentError, ArgumentTypeError
 
 _What = TypeVar("_What", bound=Callable[..., Any])

@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import nn
 
-from infoflow.graph.operations.record import Moves, Operation, Passing, Role
+from infoflow.graph.operations.operation import Moves, Operation, Passing, Role
 
 _free = partial(Operation, multiply_adds=0)
 _reshape = partial(_free, family="reshape", role=Role.FOLLOW)

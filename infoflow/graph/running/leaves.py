@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
-from infoflow.graph.operations.table import is_own_module
+from infoflow.graph.operations.operation_table import is_own_module
 from infoflow.graph.running.members import modules_of, store
 from infoflow.graph.running.reachable import reachable_from
 from infoflow.interface import ArgumentError

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from infoflow.graph.operations.nodes import arguments_of, is_about_shape
+from infoflow.graph.operations.lookup import arguments_of, is_about_shape
 from infoflow.graph.running.leaves import Leaves
 from infoflow.graph.running.memory import version_of
 from infoflow.graph.running.pytree import items_of

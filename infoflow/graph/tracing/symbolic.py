@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from infoflow.graph.operations.nodes import is_about_shape, operation_of
+from infoflow.graph.operations.lookup import is_about_shape, operation_of
 from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import Program
 from infoflow.interface import UntraceableModelError

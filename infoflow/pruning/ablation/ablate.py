@@ -16,6 +16,7 @@ from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import ArgumentError, Skip
+from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.assemble import dataset_of
 from infoflow.pruning.ablation.bench import Bench, Scores
 from infoflow.pruning.ablation.bounds import default_tolerance
@@ -32,9 +33,8 @@ from infoflow.pruning.ablation.opening import (
     open_bench,
 )
 from infoflow.pruning.ablation.repairing import Refit, refit_of
-from infoflow.pruning.ablation.result import Ablation
-from infoflow.pruning.ablation.session import Session
 from infoflow.pruning.ablation.sets import SetSearch
+from infoflow.pruning.ablation.stages import Session
 from infoflow.pruning.choice import StreamName
 
 Mend = Literal["auto", "reader", "cascade"] | None

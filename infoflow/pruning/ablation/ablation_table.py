@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from infoflow.graph.text_table import align
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.metric_loss import MetricLoss
-from infoflow.pruning.ablation.rows import FrontierPoint
+from infoflow.pruning.ablation.stream_rows import FrontierPoint
 
 if TYPE_CHECKING:
-    from infoflow.pruning.ablation.result import Ablation
+    from infoflow.pruning.ablation.ablation_result import Ablation
 
 #: Names in a sentence; more are counted.
 _NAMED = 8

@@ -10,7 +10,10 @@ import numpy as np
 import xarray as xr
 
 from infoflow.pruning.ablation.accounting import Savings
-from infoflow.pruning.ablation.arrays import (
+from infoflow.pruning.ablation.bounds import Interval
+from infoflow.pruning.ablation.findings import Findings
+from infoflow.pruning.ablation.judging import Judged
+from infoflow.pruning.ablation.stream_arrays import (
     METRIC,
     described,
     interval_variables,
@@ -18,9 +21,6 @@ from infoflow.pruning.ablation.arrays import (
     savings_variables,
     worst_name,
 )
-from infoflow.pruning.ablation.bounds import Interval
-from infoflow.pruning.ablation.findings import Findings
-from infoflow.pruning.ablation.judging import Judged
 
 #: The two nets that are measured of each stream.
 NETS = ("plain", "mended")

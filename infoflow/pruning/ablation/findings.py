@@ -9,7 +9,7 @@ from infoflow.interface import Skip
 from infoflow.pruning.ablation.bench import Bench, Scores
 from infoflow.pruning.ablation.judging import Judged
 from infoflow.pruning.ablation.nets import Examined
-from infoflow.pruning.ablation.residuals import Residuals
+from infoflow.pruning.ablation.residual_order import Residuals
 from infoflow.pruning.ablation.screening import Screen
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from infoflow.interface import ArgumentError, PruningError
 from infoflow.pruning.ablation.frontier import Walk, greedy_order, walk
 from infoflow.pruning.ablation.nets import Examined, lost_bits
-from infoflow.pruning.ablation.session import Session
 from infoflow.pruning.ablation.shapley import MOST, all_sets, shapley_shares
+from infoflow.pruning.ablation.stages import Session
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.variants import silenced
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.pruning.mending.finding import Look, Place
 from infoflow.pruning.mending.kernels import Kernel
-from infoflow.pruning.mending.targets import Target
+from infoflow.pruning.mending.regression_targets import Target
 from infoflow.pruning.variants import Variant
 
 _INPUTS = ("query", "key", "value")

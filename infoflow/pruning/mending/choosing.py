@@ -14,9 +14,9 @@ from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import ArgumentError, PruningError
 from infoflow.pruning.ablation.heldout import take
 from infoflow.pruning.mending.calibration import Calibration
-from infoflow.pruning.mending.judging import LossChoice, judge_of
+from infoflow.pruning.mending.comparing import LossChoice, judge_of
 from infoflow.pruning.mending.mend import Mender, evaluating
-from infoflow.pruning.mending.record import Mending
+from infoflow.pruning.mending.mending_record import Mending
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.variants import observe, ready
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from infoflow.graph.operations.nodes import operation_name
-from infoflow.graph.operations.table import of_module
+from infoflow.graph.operations.lookup import operation_name
+from infoflow.graph.operations.operation_table import of_module
 from infoflow.pruning.mending.kernels import Kernel
 
 #: Finds the value of a node.

@@ -14,7 +14,7 @@ from infoflow.graph.running.pytree import first_tensor, map_tensors, tensors_in
 from infoflow.graph.tracing.program import Interpreter, Program
 from infoflow.pruning.mending.sites import Site
 from infoflow.pruning.variants import Variant
-from infoflow.pruning.variants.memory import Footprint, last_reads
+from infoflow.pruning.variants.kept_values import Footprint, last_reads
 
 Step = fx.Node | Site
 

@@ -12,8 +12,8 @@ from infoflow.graph import LayerGraph
 from infoflow.interface import ActivationError, PruningError
 from infoflow.pruning.mending.calibration import Calibration, choose_rows, share_of_rows
 from infoflow.pruning.mending.lockstep import Lane, Route, lanes
+from infoflow.pruning.mending.mending_record import Mending
 from infoflow.pruning.mending.plan import MenderName, make_plan
-from infoflow.pruning.mending.record import Mending
 from infoflow.pruning.mending.regression import Moments, add, moments
 from infoflow.pruning.mending.sites import Site
 from infoflow.pruning.rewriting.model import PrunedModel

@@ -9,15 +9,15 @@ from typing import Literal
 
 from torch import fx, nn
 
-from infoflow.graph.operations.nodes import role_of
-from infoflow.graph.operations.record import Role
+from infoflow.graph.operations.lookup import role_of
+from infoflow.graph.operations.operation import Role
 from infoflow.graph.tracing.program import Program
 from infoflow.pruning.mending.attention import attention_parts
 from infoflow.pruning.mending.finding import Place, UnmendableError, attribute, place_of
+from infoflow.pruning.mending.regression_targets import NORMS, Target, Targets
 from infoflow.pruning.mending.sites import LayerSite, NormSite, Site
-from infoflow.pruning.mending.targets import NORMS, Target, Targets
 from infoflow.pruning.variants import Variant
-from infoflow.pruning.variants.memory import Footprint
+from infoflow.pruning.variants.kept_values import Footprint
 
 MenderName = Literal["reader", "cascade"]
 

@@ -17,7 +17,7 @@ from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import InfoflowWarning
 from infoflow.pruning.ablation.outputs import prediction_of
-from infoflow.pruning.race.entrants import Workshop
+from infoflow.pruning.race.contestants import Workshop
 
 #: Outputs that spread less than this share of the whole net's are a reason to expect a late start.
 SMALL_SPREAD = 0.5

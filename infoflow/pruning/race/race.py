@@ -15,10 +15,10 @@ from infoflow.graph.running.pytree import tensors_in
 from infoflow.interface import ArgumentError
 from infoflow.pruning.ablation.losses import SampleLoss
 from infoflow.pruning.ablation.other_criteria import LossFunction
-from infoflow.pruning.race.entrants import Build, Entrant, Variants, Workshop, entrants_of
-from infoflow.pruning.race.judging import Evaluate, make_evaluate
+from infoflow.pruning.race.contestants import Build, Entrant, Variants, Workshop, entrants_of
 from infoflow.pruning.race.outlook import Outlook, look_ahead, warn_of_late_starts
-from infoflow.pruning.race.result import Race
+from infoflow.pruning.race.race_result import Race
+from infoflow.pruning.race.race_verdicts import Evaluate, make_evaluate
 from infoflow.pruning.race.running import Course, Train, check_rungs
 from infoflow.pruning.race.store import NetStore
 from infoflow.pruning.race.summary import summarize, yardstick

@@ -12,9 +12,9 @@ from torch import nn
 
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError
+from infoflow.pruning.race.contestants import Entrant, Workshop
 from infoflow.pruning.race.curves import Floats, area
-from infoflow.pruning.race.entrants import Entrant, Workshop
-from infoflow.pruning.race.judging import Evaluate, checked_bits
+from infoflow.pruning.race.race_verdicts import Evaluate, checked_bits
 from infoflow.pruning.race.store import NetStore
 from infoflow.pruning.trial.result_cache import ResultCache
 

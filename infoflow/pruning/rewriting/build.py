@@ -12,7 +12,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from infoflow.graph.operations.elementwise import DROPOUT
-from infoflow.graph.operations.nodes import operation_name
+from infoflow.graph.operations.lookup import operation_name
 from infoflow.graph.running.arguments import parameters_of
 from infoflow.graph.running.members import attribute, is_training, named_modules, submodule
 from infoflow.interface import PruningError

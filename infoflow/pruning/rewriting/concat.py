@@ -11,7 +11,7 @@ from torch import fx
 
 from infoflow.graph.builders import BundleBuilder
 from infoflow.graph.bundles import concat_axis
-from infoflow.graph.operations.nodes import operation_name
+from infoflow.graph.operations.lookup import operation_name
 from infoflow.pruning.rewriting.channel_functions import blank_channels, keep_channels
 from infoflow.pruning.rewriting.passing import Channels, passage
 from infoflow.pruning.rewriting.readers import reading

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from infoflow.graph.operations.nodes import works_in_place
+from infoflow.graph.operations.lookup import works_in_place
 from infoflow.pruning.rewriting.surgery import Surgery
 
 

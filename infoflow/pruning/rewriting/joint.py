@@ -9,7 +9,7 @@ from torch import fx
 
 from infoflow.graph.builders import LayerBuilder
 from infoflow.graph.operands import operands
-from infoflow.graph.operations.nodes import operation_of
+from infoflow.graph.operations.lookup import operation_of
 from infoflow.pruning.rewriting.surgery import CannotCutError, Surgery
 
 

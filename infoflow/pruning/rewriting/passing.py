@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import fx, nn
 
-from infoflow.graph.operations.nodes import operation_name, operation_of, reduced_dimensions
-from infoflow.graph.operations.record import Operation, Passing
+from infoflow.graph.operations.lookup import operation_name, operation_of, reduced_dimensions
+from infoflow.graph.operations.operation import Operation, Passing
 from infoflow.pruning.rewriting.kept_channels import KeptChannels
 from infoflow.pruning.rewriting.surgery import CannotCutError, Changes, Surgery
 

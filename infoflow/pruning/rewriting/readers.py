@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import fx
 
-from infoflow.graph.operations.nodes import operation_of
-from infoflow.graph.operations.record import Operation
+from infoflow.graph.operations.lookup import operation_of
+from infoflow.graph.operations.operation import Operation
 from infoflow.pruning.rewriting.kept_channels import KeptChannels
 from infoflow.pruning.rewriting.passing import Channels
 from infoflow.pruning.rewriting.surgery import Changes, Surgery

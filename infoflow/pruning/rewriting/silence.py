@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import fx
 
 from infoflow.graph.builders import LayerBuilder
-from infoflow.graph.operations.nodes import operation_name, works_in_place
+from infoflow.graph.operations.lookup import operation_name, works_in_place
 from infoflow.interface import PruningError
 from infoflow.pruning.choice import Removal
 from infoflow.pruning.rewriting.surgery import Surgery

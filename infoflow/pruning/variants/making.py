@@ -16,7 +16,7 @@ from infoflow.pruning.rewriting.joint import neutral
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.rewriting.silence import silence
 from infoflow.pruning.rewriting.surgery import CannotCutError, Surgery
-from infoflow.pruning.variants.memory import Footprint
+from infoflow.pruning.variants.kept_values import Footprint
 from infoflow.pruning.variants.variant import Variant
 
 

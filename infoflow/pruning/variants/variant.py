@@ -12,7 +12,12 @@ from torch import Tensor, fx, nn
 from infoflow.graph.running.pytree import map_tensors
 from infoflow.graph.tracing.program import Interpreter, Program
 from infoflow.pruning.rewriting.surgery import Lineage
-from infoflow.pruning.variants.memory import Footprint, arguments, last_reads, set_random_states
+from infoflow.pruning.variants.kept_values import (
+    Footprint,
+    arguments,
+    last_reads,
+    set_random_states,
+)
 
 
 @dataclass(frozen=True, eq=False)

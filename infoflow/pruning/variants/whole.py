@@ -15,7 +15,7 @@ from infoflow.graph.running.model_state import countable_attention, evaluation_m
 from infoflow.graph.running.pytree import map_tensors
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.program import Program
-from infoflow.pruning.variants.memory import Footprint, random_states, set_random_states
+from infoflow.pruning.variants.kept_values import Footprint, random_states, set_random_states
 from infoflow.pruning.variants.variant import Values, Variant
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import fx, nn
 
-from infoflow.graph.operations.nodes import (
+from infoflow.graph.operations.lookup import (
     arguments_of,
     is_about_shape,
     operation_name,
@@ -14,8 +14,8 @@ from infoflow.graph.operations.nodes import (
     role_of,
     works_in_place,
 )
-from infoflow.graph.operations.record import Operation, Role
-from infoflow.graph.operations.table import TABLE, Table, named, of_module
+from infoflow.graph.operations.operation import Operation, Role
+from infoflow.graph.operations.operation_table import TABLE, Table, named, of_module
 
 #: Classes of torch.nn without a record: containers, what ``trace`` opens, and losses.
 WITHOUT = {

@@ -188,8 +188,8 @@ def test_the_model_the_loader_and_the_random_state_stay_as_they_were(net, held_o
 def test_more_than_a_few_streams_are_ranked_and_only_candidates_measured(
     net, held_out, monkeypatch
 ):
-    monkeypatch.setattr("infoflow.pruning.ablation.session.FEW", 3)
-    monkeypatch.setattr("infoflow.pruning.ablation.session.PASSES", 1.0)
+    monkeypatch.setattr("infoflow.pruning.ablation.stages.FEW", 3)
+    monkeypatch.setattr("infoflow.pruning.ablation.stages.PASSES", 1.0)
     found = infoflow.ablate(net, loader(*held_out), mend=None, progress=False)
     statuses = [row.status for row in found.rows]
     assert "ranked" in statuses

@@ -9,6 +9,7 @@ from torch import nn
 import infoflow
 from infoflow.capture.batches import Samples
 from infoflow.pruning.mending.calibration import Calibration
+from infoflow.pruning.mending.reader_moments import reader_moments
 from infoflow.pruning.mending.residuals import (
     ReaderMoments,
     greedy_order,
@@ -16,7 +17,6 @@ from infoflow.pruning.mending.residuals import (
     residual_share,
     set_bits,
 )
-from infoflow.pruning.mending.screening import reader_moments
 from infoflow.pruning.variants import observe, ready
 
 

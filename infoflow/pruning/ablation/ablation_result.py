@@ -12,7 +12,12 @@ import xarray as xr
 from infoflow.graph.net_result import NetResult
 from infoflow.interface import ArgumentError, Skip
 from infoflow.pruning.ablation.ablation_table import ablation_table, conclusion
-from infoflow.pruning.ablation.rows import FrontierPoint, StreamLoss, frontier_point, stream_loss
+from infoflow.pruning.ablation.stream_rows import (
+    FrontierPoint,
+    StreamLoss,
+    frontier_point,
+    stream_loss,
+)
 from infoflow.pruning.choice import StreamNames, exact_stream
 from infoflow.results import Fact
 from infoflow.results.facts import lines

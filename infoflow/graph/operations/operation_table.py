@@ -9,8 +9,14 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from infoflow.graph.operations import elementwise, layers, norms, positions, products, shapes
-from infoflow.graph.operations.record import Operation
+from infoflow.graph.operations import (
+    elementwise,
+    layers,
+    norms,
+    products,
+    shapes,
+)
+from infoflow.graph.operations.operation import Operation
 
 _Key = TypeVar("_Key")
 
@@ -52,7 +58,7 @@ def _put(store: dict[_Key, Operation], keys: Iterable[_Key], operation: Operatio
 
 TABLE = Table()
 for _operation in chain.from_iterable(
-    family.OPERATIONS for family in (layers, products, elementwise, norms, positions, shapes)
+    family.OPERATIONS for family in (layers, products, elementwise, norms, position_rules, shapes)
 ):
     TABLE.add(_operation)
 

@@ -11,8 +11,8 @@ import numpy as np
 from infoflow.interface import Skip
 from infoflow.pruning.ablation.bench import Bench, Floats
 from infoflow.pruning.mending.calibration import Calibration
+from infoflow.pruning.mending.reader_moments import reader_moments
 from infoflow.pruning.mending.residuals import ReaderMoments, greedy_order, residual_bits
-from infoflow.pruning.mending.screening import reader_moments
 
 #: Share of the memory budget that the largest Gram matrix may use.
 _SHARE = 0.25

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import fx, nn
 
-from infoflow.graph.operations.record import Operation, Role
-from infoflow.graph.operations.table import TABLE, named, of_module, own_function
+from infoflow.graph.operations.operation import Operation, Role
+from infoflow.graph.operations.operation_table import TABLE, named, of_module, own_function
 from infoflow.graph.running.members import parameters_in
 
 

@@ -14,7 +14,7 @@ from infoflow.interface import PruningError, Skip
 from infoflow.pruning.ablation.accounting import Accountant
 from infoflow.pruning.ablation.bench import Advance, Bench, Scores
 from infoflow.pruning.ablation.clock import Clock
-from infoflow.pruning.ablation.costs import VariantCosts
+from infoflow.pruning.ablation.forward_passes import VariantCosts
 from infoflow.pruning.ablation.journal import Journal, pack_scores, unpack_scores
 from infoflow.pruning.ablation.nets import (
     Examined,
@@ -23,7 +23,7 @@ from infoflow.pruning.ablation.nets import (
     lost_bits,
 )
 from infoflow.pruning.ablation.repairing import Refit
-from infoflow.pruning.ablation.residuals import Residuals, residuals
+from infoflow.pruning.ablation.residual_order import Residuals, residuals
 from infoflow.pruning.ablation.screening import Screen, screen
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.variants import Variant, silenced

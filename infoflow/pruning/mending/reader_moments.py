@@ -12,7 +12,7 @@ from torch import Tensor, fx
 from infoflow.capture.batches import Batch
 from infoflow.graph import LayerGraph
 from infoflow.graph.builders import BundleBuilder, MergeBuilder
-from infoflow.graph.operations.nodes import operation_of
+from infoflow.graph.operations.lookup import operation_of
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.interface import Merge
 from infoflow.pruning.mending.calibration import Calibration, choose_rows, share_of_rows

@@ -7,14 +7,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from infoflow.capture.options import ReadingOptions
+from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.session import open_session
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.clusters import UnitCounts
 from infoflow.flow.unit_entropies import UnitEntropies, entropies_of
-from infoflow.graph.options import TracingOptions
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ActivationError, Layer
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.operations.nodes import operation_name
+from infoflow.graph.operations.lookup import operation_name
 from infoflow.pruning.mending.finding import Look
 from infoflow.pruning.variants import Variant
-from infoflow.pruning.variants.memory import Footprint, arguments
+from infoflow.pruning.variants.kept_values import Footprint, arguments
 
 #: Undoes one operation: from its result to the value that it read.
 Undo = Callable[[Tensor, Look], Tensor]

@@ -7,7 +7,7 @@ from functools import partial
 
 from torch import nn
 
-from infoflow.graph.operations.record import Operation, Passing
+from infoflow.graph.operations.operation import Operation, Passing
 
 _spatial = partial(Operation, passing=Passing.SPATIAL, multiply_adds=0)
 
