@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.builders import MergeBuilder
+from infoflow.graph.operations.table import either_can_go
 from infoflow.interface import ArgumentError, ArgumentTypeError, Merge, PruningError, Skip
 
 #: A stream: ``"source->merge"`` by names, or by indices (``"1->20"``, ``"#1->#20"``), or the Skip.
@@ -63,7 +64,7 @@ def candidates(merge: Merge) -> tuple[Skip, ...]:
 
     Those are the skip connections, and, where streams are added or multiplied, the main one, too.
     """
-    is_joint = merge.kind in ("add", "mul") and merge.branch is not None
+    is_joint = either_can_go(merge.kind) and merge.branch is not None
     return (*((merge.branch,) if is_joint and merge.branch else ()), *merge.skips)
 
 

@@ -181,3 +181,33 @@ def test_the_layers_of_a_net_cost_what_torch_counts_in_all(make):
 class Only(nn.Module):
     def forward(self, pair):
         return pair[0]
+
+
+class Many(nn.Module):
+    """One of each kind of product."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lstm = nn.Conv1d(D, D, 3, padding=1), nn.LSTM(D, D, batch_first=True)
+        self.attention = nn.MultiheadAttention(D, 2, batch_first=True)
+        self.bilinear, self.out = nn.Bilinear(D, D, D), nn.Linear(D, 2)
+
+    def forward(self, x):
+        x = self.conv(x.mT).mT
+        y = self.lstm(x)[0]
+        z = self.attention(x, y, y, need_weights=False)[0]
+        q = F.scaled_dot_product_attention(x, y, z)
+        return self.out(self.bilinear(q, x) + torch.einsum("ntd,nsd,nse->nte", x, y, z))
+
+
+def test_costs_go_by_shapes_and_are_the_same_without_numbers():
+    """The command line traces on the meta device, where other kernels run."""
+    real = infoflow.trace(Many().eval(), torch.rand(2, T, D))
+    with torch.device("meta"):
+        model = Many().eval()
+    graph = infoflow.trace(model, torch.rand(2, T, D, device="meta"))
+    assert [layer.multiply_adds for layer in graph] == [layer.multiply_adds for layer in real]
+    assert [layer.multiply_adds for layer in real] == [
+        *(3 * LINEAR, T * 4 * D * 2 * D, 4 * LINEAR + PRODUCTS, PRODUCTS),
+        *(T * D * (D + 1) * D, PRODUCTS, 0, T * D * 2),
+    ]

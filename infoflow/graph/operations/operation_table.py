@@ -94,6 +94,18 @@ def own_function(function: Any) -> Operation | None:
     return None
 
 
+def either_can_go(kind: str) -> bool:
+    """Tell whether a merge of this kind is a sum or a product that either operand can leave.
+
+    Examples
+    --------
+    >>> either_can_go("add"), either_can_go("sub"), either_can_go("attention")
+    (True, False, False)
+    """
+    known = [named(kind), *(own for own in TABLE.own.values() if own.usual_kind == kind)]
+    return any(o is not None and o.neutral is not None and o.commutes for o in known)
+
+
 def is_own_module(module: nn.Module) -> bool:
     """Tell whether a user has registered a module's class: it is kept whole."""
     return type(module) in TABLE.own

@@ -8,6 +8,7 @@ from torch import nn
 
 import infoflow
 from infoflow.interface import ArgumentError, ArgumentTypeError, OperationError
+from infoflow.pruning.choice import candidates
 
 T, D = 5, 4
 
@@ -83,6 +84,7 @@ def test_a_function_is_one_merge_and_can_be_cut(x):
     assert graph.verification.label == "exact"
     (merge,) = graph.merges
     assert (merge.kind, merge.branch.multiply_adds) == ("my_add", T * T * D * D)
+    assert [skip.name for skip in candidates(merge)] == ["second->my_add", "first->my_add"]
     slim = infoflow.prune(net, [merge.branch.name], x)
     assert slim.pruning.streams[0].how == "cut"
     torch.testing.assert_close(slim(x), net.last(net.first(x)))
