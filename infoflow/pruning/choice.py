@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.builders import MergeBuilder
-from infoflow.graph.operations.table import either_can_go
+from infoflow.graph.operations.operation_table import either_can_go
 from infoflow.interface import ArgumentError, ArgumentTypeError, Merge, PruningError, Skip
 
 #: A stream: ``"source->merge"`` by names, or by indices (``"1->20"``, ``"#1->#20"``), or the Skip.

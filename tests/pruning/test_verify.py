@@ -253,7 +253,10 @@ def test_a_file_that_holds_no_numbers(net, tmp_path, held):
         infoflow.verify_pruning(
             net, evaluate=shift, example=torch.randn(2, 4), checkpoint=tmp_path / "trial.json"
         )
-    for place, says in ((tmp_path, "is no file of"), (tmp_path / "trial.json" / "a", "written")):
+    for place, says in (
+        (tmp_path, "holds no measured numbers"),
+        (tmp_path / "trial.json" / "a", "written"),
+    ):
         with pytest.raises(ArgumentError, match=says):
             infoflow.verify_pruning(
                 net, evaluate=shift, example=torch.randn(2, 4), checkpoint=place, progress=False

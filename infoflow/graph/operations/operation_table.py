@@ -9,13 +9,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from infoflow.graph.operations import (
-    elementwise,
-    layers,
-    norms,
-    products,
-    shapes,
-)
+from infoflow.graph.operations import elementwise, layers, norms, position_rules, products, shapes
 from infoflow.graph.operations.operation import Operation
 
 _Key = TypeVar("_Key")
