@@ -29,7 +29,7 @@ def class_counts(classes: Tensor) -> Tensor:
 
 def label_entropy(classes: Tensor) -> float:
     """Return H(Y), in nats, of (N,) class numbers."""
-    return entropy_of_counts(class_counts(classes))
+    return max(0.0, entropy_of_counts(class_counts(classes)))
 
 
 def most_about(classes: Tensor) -> float:

@@ -62,19 +62,26 @@ def test_analyze_then_prune_suggest_on_the_saved_result(infoflow_command, model_
 def test_prune_suggest_measures_a_model(infoflow_command, model_file):
     code, out, _ = infoflow_command(
         *("prune-suggest", f"{model_file}:make", "--data", f"{model_file}:data"),
-        *("--target", "kmeans:3", "--noise", 100),
+        *("--target", "kmeans:3", "--noise", 100, "--reading", "paper"),
     )
     assert code == 0
-    assert out.startswith("Redesign:")
+    assert "Lee and Bajić" in out
+    code, _, err = infoflow_command(
+        "prune-suggest", f"{model_file}:make", "--data", f"{model_file}:data"
+    )
+    assert code == 2
+    assert "held_out must leave at least 64 samples to judge with, got" in err
 
 
 def test_prune_suggest_keeps_what_it_measured(infoflow_command, model_file, tmp_path):
     data = ("--data", f"{model_file}:data", "--target", "kmeans:3")
     code, out, _ = infoflow_command(
-        *("prune-suggest", f"{model_file}:make", *data, "--out", tmp_path / "flow.nc"),
+        *("prune-suggest", f"{model_file}:make", *data, "--reading", "paper"),
+        *("--out", tmp_path / "flow.nc"),
     )
     assert code == 0
-    assert infoflow_command("prune-suggest", tmp_path / "flow.nc") == (0, out, "")
+    again = infoflow_command("prune-suggest", tmp_path / "flow.nc", "--reading", "paper")
+    assert again == (0, out, "")
 
 
 def test_what_is_a_layer_is_chosen_for_every_command(infoflow_command, model_file):
@@ -103,9 +110,9 @@ def test_prune_suggest_of_a_chain_says_that_there_is_nothing_to_prune(infoflow_c
         "def data():\n    x = torch.randn(20, 3)\n    return [(x, (x[:, 0] > 0).long())]\n"
     )
     spec = tmp_path / "random.py"
-    code, out, _ = infoflow_command("prune-suggest", f"{spec}:make", "--data", f"{spec}:data")
-    assert code == 0
-    assert "nothing to prune" in out
+    code, _, err = infoflow_command("prune-suggest", f"{spec}:make", "--data", f"{spec}:data")
+    assert code == 2
+    assert "has no merges, so there is no stream to leave out" in err
     assert importlib.import_module("random").random() < 1
 
 

@@ -68,8 +68,8 @@ def test_uplot_hollows_saturated_points(result):
 
 
 def test_separated_points_have_a_white_core(result):
-    result.dataset["iym_saturated"][:] = 0
-    result.dataset["iym_separated"][:] = 0
+    for name in ("ixm_saturated", "iym_saturated", "iym_separated"):
+        result.dataset[name][:] = 0
     result.dataset["iym_separated"][:, 4] = 1
     for ax in (plots.uplot(result, epochs=[30]), plots.information_plane(result, layer=4)):
         cores = [c for c in ax.collections if c.get_facecolor()[:, :3].tolist() == [[1, 1, 1]]]

@@ -148,8 +148,9 @@ def judge_of(
     except ArgumentError as error:
         if loss != "auto":
             raise
-        why = str(error).partition(". ")[0]
-        notes = (f"labels were not used to choose, since their loss is not known ({why})",)
+        if batch.target is not None:
+            why = str(error).partition(". ")[0]
+            notes = (f"labels were not used to choose, since their loss is not known ({why})",)
     return _divergence(whole, output, graph, loss, batches), notes
 
 
