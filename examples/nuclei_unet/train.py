@@ -86,7 +86,7 @@ def main(
             batch_size=batch_size,
             seed=seed,
             clusters=clusters,
-            noise=noise_variance,
+            noise_variance=noise_variance,
             device=kind,
             measure=measure,
             precision=precision.value,

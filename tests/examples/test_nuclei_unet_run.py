@@ -54,7 +54,7 @@ def settings(data):
         learning_rate=0.5,
         batch_size=4,
         clusters=4,
-        noise=10.0,
+        noise_variance=10.0,
     )
 
 
@@ -470,7 +470,7 @@ def test_ctrl_c_before_anything(call, monkeypatch):
         ("--size 100", "multiple of 16"),
         ("--device cuda:99", "cannot be used here"),
         ("--clusters 64 --epochs 1", "at least as many samples as clusters"),
-        ("--noise 0", "noise must be"),
+        ("--noise-variance 0", "noise must be"),
         ("--memory-budget much --epochs 0", "memory_budget must be"),
         ("--data-dir nowhere", "Expected stage1_train.zip"),
     ],

@@ -72,10 +72,13 @@ def test_separated_points_have_a_white_core(result):
         result.dataset[name][:] = 0
     result.dataset["iym_separated"][:, 4] = 1
     for ax in (plots.uplot(result, epochs=[30]), plots.information_plane(result, layer=4)):
-        cores = [c for c in ax.collections if c.get_facecolor()[:, :3].tolist() == [[1, 1, 1]]]
-        assert sum(len(core.get_offsets()) for core in cores) in (1, 3)
-    ixm = plots.uplot(result, quantity="ixm", epochs=[30])
-    assert not any(c.get_facecolor()[:, :3].tolist() == [[1, 1, 1]] for c in ixm.collections)
+        assert white_points(ax) in (1, 3)
+    assert white_points(plots.uplot(result, quantity="ixm", epochs=[30])) == 0
+
+
+def white_points(ax):
+    white = [c for c in ax.collections if c.get_facecolor()[:, :3].tolist() == [[1, 1, 1]]]
+    return sum(len(core.get_offsets()) for core in white)
 
 
 def test_plots_draw_on_the_given_axes_and_return_them(result):
