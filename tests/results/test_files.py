@@ -60,7 +60,7 @@ def test_a_file_without_what_its_kind_needs(tmp_path):
 
 
 def test_a_kind_belongs_to_one_class():
-    with pytest.raises(ArgumentError, match=r"is that of infoflow\.flow\.result\.FlowResult"):
+    with pytest.raises(ArgumentError, match=r"is that of infoflow\.flow\.flow_result\.FlowResult"):
 
         class Mine(infoflow.Result):
             kind = infoflow.FlowResult.kind
