@@ -2,77 +2,77 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from infoflow.cli.checkpoint_files import read_checkpoint
+from infoflow.cli.checkpoint_keys import Match, matches, shape_of
 from infoflow.interface import ArgumentError
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a checkpoint into ``model``, without unpickling code; an ArgumentError says why not."""
-    state = _read_state(path)
-    keys = ("state_dict", "model_state_dict", "model")
-    state = next((state[k] for k in keys if isinstance(state.get(k), dict)), state)
-    if state and all(str(key).startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}  # of DDP
-    own = model.state_dict()
-    state = {**_tied(own, state), **state}
-    try:
-        model.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        missing, unexpected = sorted(set(own) - set(state)), sorted(map(str, set(state) - set(own)))
-        shapes = [k for k in own if k in state and own[k].shape != np.shape(state[k])]
+    """Load a checkpoint into ``model``, without unpickling code; an ArgumentError says why not.
+
+    Prefixes that trainers put before all names (``module.``, ``_orig_mod.``, ``model.``) are taken
+    off, and what belongs to a loss is left out. A note tells what was not as the model has it.
+    """
+    checkpoint = read_checkpoint(path)
+    found = matches(model.state_dict(), checkpoint)
+    if not found:
+        holds = f"{', '.join(map(str, list(checkpoint)[:3]))}" if checkpoint else "nothing"
         raise ArgumentError(
-            f"The checkpoint {path} does not fit {type(model).__name__}: {len(missing)} keys are "
-            f"missing{_first(missing)}, {len(unexpected)} are unexpected{_first(unexpected)}, "
-            f"{len(shapes)} have another shape{_first(shapes)}. Build the model with the same "
-            "settings as the one that was saved."
-        ) from error
-
-
-def _tied(own: dict[str, Tensor], state: dict[str, Any]) -> dict[str, Any]:
-    """Return missing entries that are the same parameter as a given one: files hold these once."""
-    given = {_place(own[name]): value for name, value in state.items() if name in own}
-    missing = {name: _place(own[name]) for name in own if name not in state and own[name].numel()}
-    return {name: given[place] for name, place in missing.items() if place in given}
-
-
-def _place(tensor: Any) -> Any:
-    """Tell tensors apart by where they are, and what of it they show."""
-    if not isinstance(tensor, Tensor):
-        return id(tensor)
-    return tensor.data_ptr(), tensor.shape, tensor.stride()
-
-
-def _first(names: list[str]) -> str:
-    return f" (such as {names[0]})" if names else ""
-
-
-def _read_state(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ArgumentError(f"There is no checkpoint {path}. Expected a file with a state_dict.")
-    try:
-        if path.suffix == ".safetensors":
-            state = importlib.import_module("safetensors.torch").load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except ImportError as error:
-        raise ArgumentError(
-            f"Reading {path} needs the safetensors package. Run pip install safetensors."
-        ) from error
-    except Exception as error:
-        raise ArgumentError(
-            f"The checkpoint {path} cannot be read as plain tensors ({type(error).__name__}): it "
-            "is damaged, or holds pickled code, which is never run. Save model.state_dict() alone."
-        ) from error
-    if not isinstance(state, dict):
-        raise ArgumentError(
-            f"The checkpoint {path} holds a {type(state).__name__}, expected a state_dict. Save "
-            "model.state_dict()."
+            f"The checkpoint {path} holds no tensors by name ({holds}), expected a state_dict. "
+            "Save model.state_dict()."
         )
-    return state
+    best = found[0]
+    rivals = [one for one in found if best.fits and one.is_as_good_as(best)]
+    if rivals:
+        places = " and ".join(dict.fromkeys(one.place for one in (best, *rivals[:2])))
+        raise ArgumentError(
+            f"The checkpoint {path} holds several sets of weights that fit: {places}. Save the one "
+            "that is meant alone, as model.state_dict()."
+        )
+    try:
+        # modules may know what to do with other names, such as those of an older version
+        model.load_state_dict({**best.others, **best.state})
+    except (RuntimeError, TypeError, AttributeError, KeyError) as error:
+        raise _misfit(model, best, path) from error
+    _tell(best, found, path)
+
+
+def _misfit(model: nn.Module, best: Match, path: Path) -> ArgumentError:
+    own = model.state_dict()
+    where = f" under {best.place}" if best.place else ""
+    shapes = [
+        f"{name}: {shape_of(best.state[name])}, the model has {shape_of(own[name])}"
+        for name in best.reshaped
+    ]
+    return ArgumentError(
+        f"The checkpoint {path} does not fit {type(model).__name__}: {len(best.missing)} keys are "
+        f"missing{_first(best.missing)}, {len(best.others)} are "
+        f"unexpected{where}{_first(sorted(best.others))}, {len(best.reshaped)} have another shape"
+        f"{_first(shapes)}. Build the model with the same settings as the one that was saved."
+    )
+
+
+def _first(names: Sequence[str]) -> str:
+    return f" (such as {', '.join(names[:3])})" if names else ""
+
+
+def _tell(best: Match, found: Sequence[Match], path: Path) -> None:
+    """Say what was chosen where a checkpoint holds more than the weights that were loaded."""
+    notes = []
+    copies = sorted({one.place for one in found if one.fits and one.place != best.place})
+    if best.strangeness == 2:
+        notes.append(f"the weights are those of {best.place}, a copy by its name")
+    elif copies:
+        notes.append(f"the weights are those of {best.place or 'the net'}, not of {copies[0]}")
+    beside = [key for key in best.beside if not any(key.startswith(f"{c}.") for c in copies)]
+    if beside:
+        number = f"{len(beside)} keys" if len(beside) > 1 else "1 key"
+        notes.append(f"{number} of something else left out{_first(beside)}")
+    if notes:
+        print(f"Note: of the checkpoint {path}, {'; '.join(notes)}.", file=sys.stderr)
