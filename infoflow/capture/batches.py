@@ -17,6 +17,7 @@ from torch.utils.data import (
     default_collate,
 )
 
+from infoflow.capture.loaders import check_loader
 from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.arguments import Arguments, as_arguments, holds_samples, parameters_of
@@ -74,12 +75,7 @@ class Samples:
         seed: int = 0,
         reduce: Reduce = "flatten",
     ) -> None:
-        if isinstance(loader, Iterator):
-            raise LoaderError(
-                f"The loader is an iterator ({type(loader).__name__}), which can be read only "
-                "once; expected something to read several times. Pass a DataLoader or a list of "
-                "batches."
-            )
+        check_loader(loader)
         self.loader = loader
         self.device = device or torch.device("cpu")
         self._model = nn.Identity() if model is None else model

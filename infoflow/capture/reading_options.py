@@ -10,7 +10,9 @@ from tqdm.auto import tqdm
 from infoflow.capture.budget import parse_bytes
 from infoflow.capture.sketch import SKETCH_SIZE
 from infoflow.capture.unpack import Unpack
+from infoflow.graph.running.undisturbed import check_device
 from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import function_of, is_flag, seed_number
 
 DistanceMode = Literal["auto", "exact", "sketch"]
 
@@ -99,6 +101,12 @@ class ReadingOptions:
 
     def __post_init__(self) -> None:
         parse_bytes(self.memory_budget)
+        object.__setattr__(self, "seed", seed_number(self.seed))
+        is_flag("progress", self.progress, or_none=True)
+        if self.unpack is not None:
+            function_of("unpack", self.unpack, 1, "unpack(batch), which returns (inputs, target)")
+        if self.device is not None:
+            check_device(self.device)
 
     @property
     def budget(self) -> int:

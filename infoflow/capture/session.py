@@ -112,7 +112,7 @@ def open_session(
     with undisturbed(model, loader, reading.device) as device:
         samples = _samples(loader, model, device, reading, reduce)
         example = samples.example()
-        net = _traced(model, example, tracing or TracingOptions(), reduce)
+        net = _traced(model, example, TracingOptions.of(tracing), reduce)
         _warn_of_unseen_weights(net.graph)
         yield Session(net, samples, example, device, reading)
 

@@ -24,6 +24,13 @@ from infoflow.interface import (
     TargetError,
     warn,
 )
+from infoflow.interface.argument_checks import (
+    did_you_mean,
+    one_of,
+    seed_number,
+    shown,
+    whole_number,
+)
 
 Source = Literal["target", "output"]
 
@@ -47,8 +54,7 @@ def make_labels(classes: Tensor, description: str) -> Labels:
 
 
 def _check_source(of: str) -> None:
-    if of not in get_args(Source):
-        raise ArgumentError(f"of must be 'target' or 'output', got {of!r}.")
+    one_of("of", of, get_args(Source))
 
 
 @dataclass(frozen=True)
@@ -110,11 +116,10 @@ class KMeans:
 
     def __post_init__(self) -> None:
         _check_source(self.of)
-        if self.clusters < 2 or self.restarts < 1:
-            raise ArgumentError(
-                f"KMeans needs at least 2 clusters and 1 start, got clusters={self.clusters} and "
-                f"restarts={self.restarts}."
-            )
+        hint = "KMeans needs at least 2 clusters and 1 start."
+        whole_number("clusters", self.clusters, least=2, hint=hint)
+        whole_number("restarts", self.restarts, least=1, hint=hint)
+        seed_number(self.seed)
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the cluster of each sample, for raw targets of shape (N, ...)."""
@@ -169,11 +174,15 @@ class Coarsening:
 
     def __post_init__(self) -> None:
         _check_source(self.of)
-        if min(self.blocks) < 1 or (self.threshold is not None and self.threshold < 0):
-            raise ArgumentError(
-                f"Coarsening needs at least one block each way and a threshold from 0 on, got "
-                f"blocks={self.blocks} and threshold={self.threshold}."
+        if not isinstance(self.blocks, (tuple, list)) or len(self.blocks) != 2:
+            raise ArgumentTypeError(
+                f"blocks must be the number of blocks down and across, such as (4, 4), got "
+                f"{shown(self.blocks)}."
             )
+        for number in self.blocks:
+            whole_number("blocks", number, least=1, hint="Coarsening needs at least one block.")
+        if self.threshold is not None:
+            whole_number("threshold", self.threshold, hint="It is a number of pixels.")
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the pattern of each mask, for raw targets of shape (N, H, W) or (N, 1, H, W)."""
@@ -242,9 +251,10 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
                 )
             return ClassLabels() if math.prod(raw.shape[1:]) == 1 else KMeans()
         if target not in _BY_NAME:
-            names = ", ".join(("auto", "none", *_BY_NAME))
+            names = ("auto", "none", *_BY_NAME)
             raise ArgumentError(
-                f"target must be one of {names}, a reducer or labels, got {target!r}."
+                f"target must be one of {', '.join(names)}, a reducer or labels, got {target!r}."
+                f"{did_you_mean(target, names)}"
             )
         return _BY_NAME[target]
     if isinstance(target, type):

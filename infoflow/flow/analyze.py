@@ -119,7 +119,7 @@ def analyze(
         estimator=chosen,
         sweep=sweep,
         layers=layers,
-        tracing=tracing or TracingOptions(),
+        tracing=TracingOptions.of(tracing),
         reduce=reduce,
         distances=DistanceOptions.of(distances),
         reading=ReadingOptions(unpack, seed, device, memory_budget, progress),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
@@ -16,34 +15,20 @@ from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
 from infoflow.flow.flow_result import FlowResult, result_of
 from infoflow.flow.measure import Settings, measure, warn_of_saturation
+from infoflow.flow.schedule import Schedule, as_function, epoch_number, paper_schedule
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import ArgumentError, Estimator, InfoflowError, ResultFileError
+from infoflow.interface import (
+    Estimator,
+    InfoflowError,
+    InfoflowWarning,
+    ResultFileError,
+    warn,
+)
+from infoflow.interface.argument_checks import file_path
 from infoflow.results import load
-
-Schedule = Callable[[int], bool] | Collection[int]
-
-
-def paper_schedule(epoch: int) -> bool:
-    """Tell whether Lee and Bajić's code measures at ``epoch``, counted from 0.
-
-    All of the first 20 epochs, every 5th to 100, every 10th to 200, then every 100th.
-
-    Examples
-    --------
-    >>> [epoch for epoch in range(15, 240) if paper_schedule(epoch)][:8]
-    [15, 16, 17, 18, 19, 20, 25, 30]
-    >>> sum(paper_schedule(epoch) for epoch in range(10_001))
-    145
-    """
-    if epoch < 20:
-        return True
-    if epoch < 100:
-        return epoch % 5 == 0
-    if epoch < 200:
-        return epoch % 10 == 0
-    return epoch % 100 == 0
+from infoflow.results.writing import check_writable
 
 
 class Tracker:
@@ -101,24 +86,23 @@ class Tracker:
         chosen, sweep = make_estimators(estimator, noise)
         self.model = model
         self.loader = loader
-        self.path = None if path is None else Path(path)
-        self._is_due = _as_function(schedule)
+        self.path = None if path is None else file_path("path", path)
+        self._is_due = as_function(schedule)
         self._settings = Settings(
             target=target,
             estimator=chosen,
             sweep=sweep,
             layers=layers,
-            tracing=tracing or TracingOptions(),
+            tracing=TracingOptions.of(tracing),
             reduce=reduce,
             distances=DistanceOptions.of(distances),
             reading=ReadingOptions(unpack, seed, device, memory_budget, progress),
         )
         self._known: KnownLabels | None = None
         self._has_warned = False
-        if self.path is not None and self.path.is_dir():
-            raise ArgumentError(
-                f"path must be a file for the result, got the folder {self.path}. Add a name to it."
-            )
+        self._own: set[int] = set()  # epochs that this Tracker has recorded
+        if self.path is not None:
+            check_writable(self.path)
         self._result = (
             load(self.path, FlowResult) if self.path is not None and self.path.exists() else None
         )
@@ -134,17 +118,29 @@ class Tracker:
         return self._result
 
     def is_due(self, epoch: int) -> bool:
-        """Tell whether the schedule holds ``epoch``."""
-        return bool(self._is_due(epoch))
+        """Tell whether the schedule holds ``epoch``, a whole number from 0 on."""
+        return self._is_due(epoch_number(epoch))
 
     def record(self, epoch: int) -> bool:
         """Measure the model if the schedule holds ``epoch``; tell whether it did.
 
-        An epoch that was measured before is measured again and replaced, so that a training which
-        was resumed from an older checkpoint leaves no numbers of its first life. A
-        SaturationWarning is given once; the flags are kept for all epochs.
+        Where a training goes back, no numbers of its first life stay: when an epoch is recorded
+        again, and at the first record after the file was opened, all later epochs are dropped, with
+        a warning. The file as it was is then kept beside, as ``NAME.earlier.nc``. Other epochs may
+        come in any order. A SaturationWarning is given once; the flags are kept for all epochs.
+
+        Parameters
+        ----------
+        epoch
+            A whole number from 0 on; of floats, those like ``2.0`` are taken.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            For another epoch, or a schedule that does not answer with True or False.
         """
-        if not self.is_due(epoch):
+        epoch = epoch_number(epoch)
+        if not self._is_due(epoch):
             return False
         measurement = measure(self.model, self.loader, self._settings, self._known)
         self._known = measurement.known
@@ -153,11 +149,33 @@ class Tracker:
             self._has_warned = warn_of_saturation(measurement.estimates)
         if self._result is not None:
             self._check_same(self._result, latest)
-            latest = self._result.joined(latest)
+            earlier = self._up_to(epoch, self._result)
+            latest = latest if earlier is None else earlier.joined(latest)
         self._result = latest
+        self._own.add(epoch)
         if self.path is not None:
             latest.save(self.path)
         return True
+
+    def _up_to(self, epoch: int, result: FlowResult) -> FlowResult | None:
+        """Return the result without later epochs of a training that has gone back to ``epoch``."""
+        goes_back = not self._own or epoch in self._own
+        later = [one for one in result.epochs if one > epoch] if goes_back else []
+        if not later:
+            return result
+        kept = ""
+        if self.path is not None:
+            beside = self.path.with_name(f"{self.path.stem}.earlier{self.path.suffix}")
+            result.save(beside)
+            kept = f" They are kept in {beside}."
+        warn(
+            f"The training goes back to epoch {epoch}, so later numbers, of epochs "
+            f"{later[0]} to {later[-1]}, are those of an earlier one and are dropped.{kept}",
+            InfoflowWarning,
+        )
+        self._own -= set(later)
+        left = [one for one in result.epochs if one <= epoch]
+        return result.sel(epoch=left) if left else None
 
     def _check_same(self, earlier: FlowResult, latest: FlowResult) -> None:
         for what, before, now in (
@@ -177,18 +195,6 @@ class Tracker:
                     f"({_short(before)}) than now ({_short(now)}). Give the Tracker another path, "
                     "or the same settings as before."
                 )
-
-
-def _as_function(schedule: Schedule) -> Callable[[int], bool]:
-    if callable(schedule):
-        return schedule
-    try:
-        return frozenset(schedule).__contains__
-    except TypeError as error:
-        raise ArgumentError(
-            f"schedule must be a function from the epoch to True or False, or the epochs to "
-            f"measure, got {schedule!r}. infoflow.paper_schedule is one."
-        ) from error
 
 
 def _values(result: FlowResult, dimension: str) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from infoflow.interface import ArgumentError
+from infoflow.interface.argument_checks import did_you_mean, shown
 
 Reduce = Literal["flatten", "mean", "first", "last"] | int
 
@@ -16,10 +17,11 @@ Reduce = Literal["flatten", "mean", "first", "last"] | int
 def check_reduce(reduce: Reduce) -> None:
     """Raise an ArgumentError for what ``reduce=`` does not take."""
     is_position = isinstance(reduce, int) and not isinstance(reduce, bool)
-    if not is_position and reduce not in ("flatten", "mean", "first", "last"):
+    is_word = isinstance(reduce, str) and reduce in ("flatten", "mean", "first", "last")
+    if not (is_position or is_word):
         raise ArgumentError(
             "reduce must be 'flatten', 'mean', 'first', 'last' or the number of a position, got "
-            f"{reduce!r}."
+            f"{shown(reduce)}.{did_you_mean(reduce, ('flatten', 'mean', 'first', 'last'))}"
         )
 
 

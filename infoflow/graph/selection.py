@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from infoflow.interface import ArgumentTypeError, Layer, LayerNotFoundError, Merge
+from infoflow.interface.argument_checks import shown
 
 #: Layers as they are chosen: ``"all"``, ``"merges"``, or names, patterns and indices.
 LayerChoice = str | int | Sequence[str | int]
@@ -52,12 +53,18 @@ def select_layers(graph: NamedLayers, layers: LayerChoice) -> tuple[Layer, ...]:
 
 def keys_of(layers: LayerChoice) -> list[str | int]:
     """Return names, patterns and indices as a list; whole numbers of NumPy are indices, too."""
-    if not isinstance(layers, (str, int, np.integer, Iterable)):
+    is_kind = isinstance(layers, (str, int, np.integer, Iterable))
+    if not is_kind or isinstance(layers, (bool, bytes, Mapping)):
         raise ArgumentTypeError(
-            f"layers must be 'all', 'merges', or names, patterns and indices, got {layers!r}."
+            f"layers must be 'all', 'merges', or names, patterns and indices, got {shown(layers)}."
         )
     keys = [layers] if isinstance(layers, (str, int, np.integer)) else list(layers)
-    return [int(key) if isinstance(key, (int, np.integer)) else key for key in keys]
+    strange = [k for k in keys if not isinstance(k, (str, int, np.integer)) or isinstance(k, bool)]
+    if strange:
+        raise ArgumentTypeError(
+            f"layers must be names, patterns and indices, got {shown(strange[0])} among them."
+        )
+    return [key if isinstance(key, str) else int(key) for key in keys]
 
 
 def named_layers(graph: NamedLayers, layers: LayerChoice) -> set[str]:
@@ -75,8 +82,6 @@ def _match(graph: NamedLayers, key: str | int) -> set[str]:
         return met | {s for merge in graph.merges for s in merge.streams if s in names}
     if isinstance(key, int) or key in names:
         return {graph[key].name}
-    if not isinstance(key, str):
-        raise ArgumentTypeError(f"layers must be names, patterns or indices, got {key!r}.")
     matched = set(fnmatch.filter(names, key))
     if not matched:
         raise not_found(graph, key)

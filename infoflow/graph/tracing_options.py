@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infoflow.graph.running.leaves import Choice
+from infoflow.graph.running.leaves import Choice, choices_of
+from infoflow.interface import ArgumentTypeError
+from infoflow.interface.argument_checks import shown
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class TracingOptions:
         Modules to keep whole or to open, by class or by pattern of names, as for
         :func:`infoflow.trace`.
 
+    Raises
+    ------
+    ArgumentTypeError
+        For anything else.
+
     Examples
     --------
     >>> import infoflow
@@ -27,3 +34,19 @@ class TracingOptions:
 
     leaves: Sequence[Choice] = ()
     opened: Sequence[Choice] = ()
+
+    def __post_init__(self) -> None:
+        choices_of("leaves", self.leaves)
+        choices_of("opened", self.opened)
+
+    @classmethod
+    def of(cls, tracing: TracingOptions | None) -> TracingOptions:
+        """Return the options that ``tracing=`` was given; an ArgumentTypeError for others."""
+        if tracing is None:
+            return cls()
+        if not isinstance(tracing, cls):
+            raise ArgumentTypeError(
+                f"tracing must be an infoflow.TracingOptions, got {shown(tracing)}. Write "
+                "infoflow.TracingOptions(leaves=...)."
+            )
+        return tracing

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
-from infoflow.interface.errors import ArgumentError
+from infoflow.interface.argument_checks import one_of
 
 if TYPE_CHECKING:
     pass
@@ -129,8 +129,4 @@ def is_arithmetic(value: float, null_high: float, ceiling: float) -> bool:
 
 def nats_per(unit: str) -> float:
     """Return how many nats one ``unit`` is; an ArgumentError for other units than bits and nats."""
-    if unit == "nats":
-        return 1.0
-    if unit == "bits":
-        return math.log(2.0)
-    raise ArgumentError(f"unit must be 'bits' or 'nats', got {unit!r}.")
+    return 1.0 if one_of("unit", unit, ("bits", "nats")) == "nats" else math.log(2.0)

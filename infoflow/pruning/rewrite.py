@@ -158,7 +158,7 @@ def prune(
             f"model must be a net of its own, got one inside of {type(model).__name__}. Pass "
             "model.module."
         )
-    graph = _graph_of(model, streams, example, kwargs, tracing or TracingOptions())
+    graph = _graph_of(model, streams, example, kwargs, TracingOptions.of(tracing))
     chosen = removals(graph, streams)
     means = None if data is None or mode != "mean" else means_of(graph, chosen, data)
     try:

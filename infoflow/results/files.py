@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from infoflow.interface import ResultFileError
+from infoflow.interface import ArgumentTypeError, ResultFileError
+from infoflow.interface.argument_checks import file_path, shown
 from infoflow.results.base import Result
 from infoflow.results.kinds import CLASSES
 
@@ -50,7 +51,9 @@ def load(path: str | os.PathLike[str], kind: type[Result] | None = None) -> Any:
         If there is no such file, it is truncated, no infoflow result, of a kind that is not known
         here or not expected, or of another schema.
     """
-    source = Path(path)
+    source = file_path("path", path)
+    if kind is not None and not (isinstance(kind, type) and issubclass(kind, Result)):
+        raise ArgumentTypeError(f"kind must be a class of results, got {shown(kind)}.")
     dataset = _read(source)
     found = str(dataset.attrs.get("infoflow_kind", _FIRST))
     cls = _class_of(found, source)

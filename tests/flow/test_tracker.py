@@ -113,7 +113,7 @@ def test_y_is_reduced_once_for_all_epochs_and_anew_for_other_samples(unet, blobs
 def test_wrong_schedule_or_path(unet, loader, tmp_path):
     with pytest.raises(ValueError, match="schedule must be a function from the epoch"):
         infoflow.Tracker(unet, loader, schedule=5)
-    with pytest.raises(ValueError, match="got the folder"):
+    with pytest.raises(ValueError, match="is a folder, expected a file"):
         infoflow.Tracker(unet, loader, path=tmp_path)
 
 
@@ -189,3 +189,86 @@ def test_an_estimator_whose_doubt_changes_with_training_goes_on():
         with torch.no_grad():
             model[0].weight.mul_(0.5)
     assert tracker.result.epochs == [0, 1]
+
+
+# --------------------------------------------------------------------------- epochs
+
+
+def tracker_of(schedule=lambda epoch: True, **given):
+    settings = {"noise": 100.0, "progress": False, "schedule": schedule, **given}
+    return infoflow.Tracker(small_net(5), points(40), **settings)
+
+
+@pytest.mark.parametrize(
+    "epoch", [1.5, 0.5, -1, -1.0, "one", "1", True, None, float("nan"), np.float32(0.5), [1]]
+)
+def test_what_is_no_epoch_is_refused(epoch):
+    tracker = tracker_of()
+    with pytest.raises(InfoflowError, match=r"epoch must be a whole number of at least 0, got"):
+        tracker.record(epoch)
+    with pytest.raises(InfoflowError, match="has measured nothing yet"):
+        _ = tracker.result
+
+
+def test_whole_epochs_of_any_kind_are_taken():
+    tracker = tracker_of([0, 1, 2, 3])
+    for epoch in (0, 1.0, np.int64(2), torch.tensor(3)):
+        assert tracker.record(epoch)
+    assert tracker.result.epochs == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ("all", "schedule must be a function .* got 'all'"),
+        (5, "schedule must be a function .* got 5"),
+        (bool, "schedule must be a function .* got the class bool"),
+        ([0.5], "An epoch of schedule must be a whole number of at least 0, got 0.5"),
+        (["1"], "An epoch of schedule must be a whole number"),
+        (lambda: True, r"called as schedule\(epoch\)"),
+        (lambda epoch: epoch % 5, "schedule must return True or False, got 0 at epoch 0"),
+        (lambda epoch: 1 / epoch, "schedule failed at epoch 0 with ZeroDivisionError"),
+    ],
+)
+def test_what_is_no_schedule_is_refused(schedule, message):
+    with pytest.raises(InfoflowError, match=message):
+        tracker_of(schedule).record(0)
+
+
+def test_a_reopened_tracker_that_starts_anew_keeps_nothing_of_its_first_life(tmp_path):
+    path = tmp_path / "flow.nc"
+    first = tracker_of(path=path)
+    for epoch in (0, 1, 5):
+        first.record(epoch)
+    again = tracker_of(path=path)
+    with pytest.warns(infoflow.InfoflowWarning, match="later numbers, of epochs 1 to 5"):
+        again.record(0)
+    again.record(2)
+    assert again.result.epochs == infoflow.load(path).epochs == [0, 2]
+    assert infoflow.load(tmp_path / "flow.earlier.nc").epochs == [0, 1, 5]
+
+
+def test_a_reopened_tracker_that_goes_on_from_a_checkpoint_drops_what_came_after(tmp_path):
+    path = tmp_path / "flow.nc"
+    first = tracker_of(path=path)
+    for epoch in (0, 4, 8):
+        first.record(epoch)
+    again = tracker_of(path=path)
+    with pytest.warns(infoflow.InfoflowWarning, match="goes back to epoch 5"):
+        again.record(5)
+    assert again.result.epochs == [0, 4, 5]
+
+
+def test_the_same_epoch_again_drops_later_ones_and_other_orders_stay():
+    tracker = tracker_of()
+    for epoch in (6, 3, 0):  # checkpoints, from the last one back
+        tracker.record(epoch)
+    assert tracker.result.epochs == [0, 3, 6]
+    with pytest.warns(infoflow.InfoflowWarning, match="of epochs 6 to 6"):
+        tracker.record(3)
+    assert tracker.result.epochs == [0, 3]
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_training():
+    with pytest.raises(ResultFileError, match="Cannot write the result to /proc/no"):
+        tracker_of(path="/proc/no/flow.nc")

@@ -20,7 +20,8 @@ from infoflow.graph.running.pytree import (
     tensors_in,
 )
 from infoflow.graph.running.ragged import change_samples, is_ragged, samples_in, shape_of
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +151,11 @@ def as_arguments(
     is the keyword arguments. Anything else is the one argument. NumPy arrays become tensors, and
     tensors of a subclass plain ones.
     """
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise ArgumentTypeError(
+            f"kwargs must be a dictionary of keyword arguments, got {shown(kwargs)}. Pass what "
+            "forward takes by name, such as kwargs={'mask': mask}."
+        )
     if isinstance(example, Arguments):
         return example
     if isinstance(example, Mapping) and not kwargs and set(example) <= parameters_of(model):

@@ -86,6 +86,12 @@ def _advice(model: nn.Module, call: Arguments, error: Exception) -> str:
             f"{', '.join(sorted(homes))}: move one of them with .to(device)."
         )
     kinds = {p.dtype for p in weights}
+    whole = [t for t in tensors if t.dtype == torch.uint8]
+    if kinds and whole and len(whole) == len(tensors):
+        return (
+            "The example is of whole numbers from 0 to 255, the model of "
+            f"{', '.join(map(str, kinds))}: convert and scale it, as in images.float() / 255."
+        )
     other = {t.dtype for t in tensors if t.is_floating_point()} - kinds
     if kinds and other:
         return (

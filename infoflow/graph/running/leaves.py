@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from infoflow.graph.operations.operation_table import is_own_module
 from infoflow.graph.running.members import modules_of, store
 from infoflow.graph.running.reachable import reachable_from
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import shown
 
 #: Modules to keep whole or to open: a class, or a pattern of qualified names.
 Choice = type[nn.Module] | str
@@ -51,8 +53,9 @@ class Leaves:
     def __init__(
         self, model: nn.Module, leaves: Sequence[Choice] = (), opened: Sequence[Choice] = ()
     ) -> None:
+        leaves, opened = choices_of("leaves", leaves), choices_of("opened", opened)
         found = reachable_from(model)
-        self._choices = tuple(leaves), tuple(opened)
+        self._choices = leaves, opened
         self._names: dict[int, str] = {}
         # weak, so that a graph does not keep its model alive
         self._modules: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
@@ -147,6 +150,24 @@ def _is_leaf(
 def is_compiled(module: nn.Module) -> bool:
     """Tell whether a module is what ``torch.compile`` makes of another."""
     return isinstance(getattr(module, "_orig_mod", None), nn.Module)
+
+
+def choices_of(name: str, given: object) -> tuple[Choice, ...]:
+    """Return classes and patterns of names, as ``leaves=`` and ``opened=`` take them."""
+    is_one = isinstance(given, (str, type)) or not isinstance(given, Iterable)
+    choices: tuple[Any, ...] = (given,) if is_one else tuple(given)  # type: ignore[arg-type]
+    for one in choices:
+        if not one or not (isinstance(one, str) or is_class_of_modules(one)):
+            raise ArgumentTypeError(
+                f"{name} must be classes of modules or patterns of names, such as "
+                f"['blocks.*.attn'], got {shown(one)}."
+            )
+    return choices
+
+
+def is_class_of_modules(value: object) -> bool:
+    """Tell whether something is a class of modules, and no module."""
+    return isinstance(value, type) and issubclass(value, nn.Module)
 
 
 def _check_choices(

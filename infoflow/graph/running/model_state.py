@@ -15,7 +15,7 @@ from infoflow.graph.running.members import modules_of, set_training
 from infoflow.graph.running.process_lock import alone
 from infoflow.graph.running.settings import full_precision
 from infoflow.graph.running.snapshot import Snapshot
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
 
 #: The snapshots that will be restored when what runs now is over, the innermost last.
 _WAITING: ContextVar[tuple[Snapshot, ...]] = ContextVar("waiting", default=())
@@ -23,6 +23,11 @@ _WAITING: ContextVar[tuple[Snapshot, ...]] = ContextVar("waiting", default=())
 
 def check_model(model: object) -> None:
     """Raise an ArgumentError for what is no ``torch.nn.Module``."""
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise ArgumentTypeError(
+            f"model must be a torch.nn.Module, got the class {model.__name__}. Make an object of "
+            f"it: {model.__name__}()."
+        )
     if not isinstance(model, nn.Module):
         raise ArgumentError(
             f"model must be a torch.nn.Module, got {type(model).__name__}. Wrap a function in a "

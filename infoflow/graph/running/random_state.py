@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from infoflow.graph.running.process_lock import alone
-from infoflow.interface import ArgumentError
+from infoflow.interface.argument_checks import seed_number
 
 
 @contextmanager
@@ -32,8 +32,7 @@ def seed_all(seed: int) -> None:
     ArgumentError
         If NumPy cannot start from it.
     """
-    if not 0 <= seed < 2**32:
-        raise ArgumentError(f"seed must be a whole number from 0 to 4294967295, got {seed}.")
+    seed = seed_number(seed)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  a model's or a loader's own code may draw from it
     torch.default_generator.manual_seed(seed)

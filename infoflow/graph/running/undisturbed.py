@@ -13,6 +13,7 @@ from infoflow.graph.running.members import modules_of, store, tensors_of
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import random_states_kept, seed_all
 from infoflow.interface import ArgumentError
+from infoflow.interface.argument_checks import shown
 
 
 @contextmanager
@@ -100,9 +101,9 @@ def check_device(device: str) -> torch.device:
     """Return a device that exists here; a ValueError lists what does."""
     try:
         return torch.empty(0, device=device, dtype=torch.float32).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         raise ArgumentError(
-            f"device {device!r} cannot be used here ({str(error).splitlines()[0]}). "
+            f"device {shown(device)} cannot be used here ({str(error).splitlines()[0]}). "
             f"Available: {', '.join(here)}."
         ) from error
