@@ -14,7 +14,7 @@ from tests import tiers
 
 mpl.use("Agg")
 
-#: Folders whose tests are thorough, all of them.
+#: Folders whose tests are thorough, all of them: the quick tier does not even import them.
 THOROUGH = ("tests/zoo", "tests/examples")
 
 
@@ -23,6 +23,11 @@ def pytest_configure(config):
     # no test asserts seconds: other work on the machine would fail it
     settings.register_profile("infoflow", tiers.examples())
     settings.load_profile("infoflow")
+
+
+def pytest_ignore_collect(collection_path, config):
+    place = collection_path.relative_to(config.rootpath).as_posix()
+    return True if place in THOROUGH and not tiers.is_thorough() else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,6 +6,7 @@ The thorough tier has the tests that are marked for it, and every property test 
 
 import os
 
+import pytest
 from hypothesis import settings
 
 #: Examples of a property test in the quick tier.
@@ -24,6 +25,11 @@ def choose(mark_expression: str) -> None:
 def is_thorough() -> bool:
     """Tell whether this is the thorough tier."""
     return bool(os.environ.get(_VARIABLE))
+
+
+def thorough(*values: object, id: str | None = None) -> object:  # noqa: A002
+    """Return the values of a parametrised test that the thorough tier alone tries."""
+    return pytest.param(*values, marks=pytest.mark.thorough, id=id)
 
 
 def examples(quick: int = QUICK) -> settings:

@@ -8,6 +8,7 @@ from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
 from infoflow.graph.running.arguments import as_arguments
 from infoflow.interface import ArgumentError
+from tests import tiers
 
 BERT = "hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8"
 
@@ -83,7 +84,7 @@ def test_where_nothing_tells_the_shape_it_is_asked_for():
     ("text", "expected"),
     [
         ("torchvision:squeezenet1_1", (2, 3, 224, 224)),
-        ("torchvision:vit_b_32(image_size=64)", (2, 3, 64, 64)),
+        tiers.thorough("torchvision:vit_b_32(image_size=64)", (2, 3, 64, 64)),
         ("torchvision:lraspp_mobilenet_v3_large", (2, 3, 520, 520)),
     ],
 )
@@ -113,6 +114,7 @@ def test_torchvision_flow_takes_two_images():
         assert [tuple(image.shape) for image in call.args] == [(2, 3, 128, 128)] * 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -126,17 +128,20 @@ def test_timm_says_the_size_of_images(text, expected):
     assert shapes_of(load_model(text), text) == {0: expected}
 
 
+@pytest.mark.thorough
 def test_a_timm_model_is_known_however_it_was_made():
     timm = pytest.importorskip("timm")
     assert shapes_of(timm.create_model("test_resnet")) == {0: (2, 3, 160, 160)}
 
 
+@pytest.mark.thorough
 def test_smp_takes_images_with_the_channels_asked_for():
     pytest.importorskip("segmentation_models_pytorch")
     text = "smp:Unet(encoder_name='resnet18', in_channels=2)"
     assert shapes_of(load_model(text), text) == {0: (2, 2, 224, 224)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -166,6 +171,7 @@ def test_transformers_say_their_inputs(text, expected):
     assert shapes_of(load_model(spec), spec) == expected
 
 
+@pytest.mark.thorough
 def test_shapes_replace_the_usual_ones_of_transformers_in_their_order():
     pytest.importorskip("transformers")
     text = f"transformers:ViltModel(image_size=32, vocab_size=20, {BERT})"
@@ -176,6 +182,7 @@ def test_shapes_replace_the_usual_ones_of_transformers_in_their_order():
         example_input(model, text, ["9", "3,32,32", "1"], None)
 
 
+@pytest.mark.thorough
 def test_a_transformers_model_is_traced_from_its_spec(infoflow_command):
     pytest.importorskip("transformers")
     code, out, _ = infoflow_command("graph", f"transformers:BertModel(vocab_size=20, {BERT})")

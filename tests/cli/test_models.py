@@ -89,6 +89,7 @@ def test_a_missing_library_is_told_with_its_package(monkeypatch, spec, module, p
         load_model(spec)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("module", "spec", "message"),
     [
@@ -110,6 +111,7 @@ def test_arguments_of_libraries_go_to_their_builders():
     assert load_model("torchvision:resnet18(num_classes=7)").fc.out_features == 7
 
 
+@pytest.mark.thorough
 def test_timm_and_smp_models_have_random_weights():
     pytest.importorskip("timm")
     pytest.importorskip("segmentation_models_pytorch")
@@ -118,6 +120,7 @@ def test_timm_and_smp_models_have_random_weights():
     assert model.segmentation_head[0].out_channels == 5
 
 
+@pytest.mark.thorough
 def test_transformers_are_built_of_a_model_or_of_a_configuration():
     pytest.importorskip("transformers")
     small = "(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)"
@@ -209,6 +212,7 @@ def test_files_that_are_no_exported_program(not_exported, infoflow_command, name
 # --------------------------------------------------------------------------- checkpoints
 
 
+@pytest.mark.thorough
 def test_a_safetensors_file_is_loaded(tmp_path, infoflow_command, model_file):
     torch_file = pytest.importorskip("safetensors.torch")
     model = UNet(2)
@@ -237,6 +241,7 @@ class Tied(nn.Module):
         self.head.weight = self.embedding.weight
 
 
+@pytest.mark.thorough
 def test_safetensors_holds_tied_weights_once(tmp_path):
     torch_file = pytest.importorskip("safetensors.torch")
     saved, loaded = Tied(), Tied()

@@ -13,6 +13,7 @@ import infoflow
 from infoflow.estimators.distances import effective_dimension, squared_distances
 from infoflow.estimators.ksg import ross
 from infoflow.interface import ArgumentError, HighDimensionWarning
+from tests import tiers
 from tests.estimators import twins
 
 seeds = st.integers(0, 2**32 - 1)
@@ -65,8 +66,8 @@ def test_two_normal_classes_against_numerical_integration():
     densities = np.stack([np.exp(-((grid - c) ** 2) / 2) / math.sqrt(2 * math.pi) for c in (0, 2)])
     mixture = densities.mean(axis=0)
     truth = -np.trapezoid(mixture * np.log(mixture), grid) - 0.5 * math.log(2 * math.pi * math.e)
-    labels = np.repeat([0, 1], 1000)
-    values = np.random.default_rng(2).normal(size=2000) + 2.0 * labels
+    labels = np.repeat([0, 1], 400)
+    values = np.random.default_rng(2).normal(size=800) + 2.0 * labels
     found = infoflow.estimate(values[:, None], labels, estimator="ksg", unit="nats")
     assert found.iym == pytest.approx(truth, abs=0.03)
     assert math.isnan(found.ixm)
@@ -76,8 +77,8 @@ def test_two_normal_classes_against_numerical_integration():
 def test_duplicated_samples_of_a_table_give_its_information():
     """On a discrete table every neighbour is a duplicate; plain KSG would give nonsense."""
     random = np.random.default_rng(3)
-    x = random.integers(0, 3, 3000)
-    y = np.where(random.random(3000) < 0.8, x, random.integers(0, 3, 3000))
+    x = random.integers(0, 3, 800)
+    y = np.where(random.random(800) < 0.8, x, random.integers(0, 3, 800))
     pairs = list(zip(x.tolist(), y.tolist(), strict=True))
     truth = twins.entropy(x.tolist()) + twins.entropy(y.tolist()) - twins.entropy(pairs)
     assert infoflow.ksg(x, y, unit="nats") == pytest.approx(truth, abs=0.01)
@@ -122,13 +123,16 @@ def test_effective_dimension_counts_directions_not_units():
     assert effective_dimension(squared_distances(ball)) == pytest.approx(10, 0.02)
 
 
-@pytest.mark.parametrize("dimensions", [1, 5, 10])
-def test_up_to_ten_dimensions_two_classes_are_right(dimensions):
+@pytest.mark.parametrize(
+    ("dimensions", "samples"),
+    [(5, 250), *(tiers.thorough(dimensions, 500) for dimensions in (1, 5, 10))],
+)
+def test_up_to_ten_dimensions_two_classes_are_right(dimensions, samples):
     """The classes differ along one axis by 2 standard deviations: 0.337 nats, by integration."""
-    labels = np.repeat([0, 1], 500)
+    labels = np.repeat([0, 1], samples)
     found = []
     for seed in range(4):
-        values = np.random.default_rng(seed).normal(size=(1000, dimensions))
+        values = np.random.default_rng(seed).normal(size=(2 * samples, dimensions))
         values[:, 0] += 2.0 * labels
         found.append(infoflow.estimate(values, labels, estimator="ksg", unit="nats").iym)
     assert np.mean(found) == pytest.approx(0.337, abs=0.03)

@@ -8,6 +8,7 @@ import torch
 
 from infoflow.estimators.propagation import SamplePropagation, risk_bound, sample_propagation
 from infoflow.interface import ArgumentError, Estimator
+from tests import tiers
 from tests.estimators.gaussians import mixture_information
 
 
@@ -57,16 +58,18 @@ def test_a_chain_is_between_its_bounds():
     assert abs(got.ixm - truth) < 0.05
 
 
-def test_the_bounds_hold_on_average_over_draws():
+@pytest.mark.parametrize("seeds", [10, tiers.thorough(30)])
+def test_the_bounds_hold_on_average_over_draws(seeds):
     inputs = torch.linspace(-2, 2, 6)
     runs = [
         sample_propagation(chain(inputs, 6, seed=s), 0.5, standard_error=0.02, seed=s)
-        for s in range(30)
+        for s in range(seeds)
     ]
     truth = chain_truth(inputs)
     assert np.mean([run.ixm_lower for run in runs]) < truth < np.mean([r.ixm_upper for r in runs])
 
 
+@pytest.mark.thorough
 def test_standard_errors_count_the_chance_in_the_draws():
     inputs = torch.linspace(-2, 2, 6)
     runs = [
@@ -122,17 +125,18 @@ def test_only_the_ratio_of_values_and_noise_counts():
 
 def test_many_inputs_come_to_the_closed_form_of_a_linear_channel():
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(3000, 1, 2, generator=generator, dtype=torch.float64)
+    inputs = torch.randn(1000, 1, 2, generator=generator, dtype=torch.float64)
     got = sample_propagation(inputs, 0.5)
-    assert got.ixm == pytest.approx(math.log1p(1 / 0.25), abs=0.06)
+    assert got.ixm == pytest.approx(math.log1p(1 / 0.25), abs=0.1)
 
 
-def test_error_falls_with_the_root_of_the_number_of_inputs():
-    sizes, truth = (16, 64, 256), 0.5 * math.log1p(4.0)
+@pytest.mark.parametrize(("sizes", "seeds"), [((8, 64), 16), tiers.thorough((16, 64, 256), 32)])
+def test_error_falls_with_the_root_of_the_number_of_inputs(sizes, seeds):
+    truth = 0.5 * math.log1p(4.0)
     errors = []
     for size in sizes:
         found = []
-        for seed in range(32):
+        for seed in range(seeds):
             generator = torch.Generator().manual_seed(1000 * size + seed)
             inputs = torch.randn(size, 1, 1, generator=generator, dtype=torch.float64)
             found.append(sample_propagation(inputs, 0.5, standard_error=0.01, seed=seed).ixm)

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import nn
 
 import infoflow
@@ -143,12 +144,11 @@ def test_without_an_example_only_what_multiplies_nothing_is_known():
 
 
 def torchvision_net(name):
-    models = pytest.importorskip("torchvision.models")
     if name == "vit":
-        return models.VisionTransformer(32, 8, 2, 2, 16, 24, num_classes=3)
+        return torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 24, num_classes=3)
     if name == "swin":
-        return models.SwinTransformer([4, 4], 8, [1, 2], [2, 2], [4, 4], num_classes=3)
-    return getattr(models, name)(weights=None)
+        return torchvision.models.SwinTransformer([4, 4], 8, [1, 2], [2, 2], [4, 4], num_classes=3)
+    return getattr(torchvision.models, name)(weights=None)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def test_nets_with_channels_last_are_averaged_over_their_maps(builder):
         assert (mean[layer.name].shape, mean[layer.name].positions) == ((384,), ())
 
 
+@pytest.mark.thorough
 def test_windows_of_an_attention_are_positions():
     timm = pytest.importorskip("timm")
     net = timm.create_model("swinv2_cr_tiny_224", img_size=64, window_size=4).eval()

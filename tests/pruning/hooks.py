@@ -20,7 +20,7 @@ def random_statistics(net):
             nn.init.normal_(parameter, 0, 1.5 * parameter[0].numel() ** -0.5)
     if norms:
         with torch.no_grad():
-            net.train()(torch.randn(8, 3, 96, 96))
+            net.train()(torch.randn(8, 3, 64, 64))
     return net.eval()
 
 

@@ -1,11 +1,20 @@
-"""Real nets: a pruned one gives what the original gives when hooks leave the stream out."""
+"""Real nets: a pruned one gives what the original gives when hooks leave the stream out.
+
+The quick tier has small nets of the same classes, and the thorough one the nets of the papers.
+"""
+
+from functools import partial
 
 import pytest
 import torch
 import torchvision.models as tv
+from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.efficientnet import MBConvConfig
+from torchvision.models.resnet import BasicBlock
 
 import infoflow
 from infoflow.testing import UNet
+from tests import tiers
 from tests.pruning.hooks import (
     check,
     check_concatenations,
@@ -19,38 +28,67 @@ def vit():
     return tv.VisionTransformer(32, 8, 2, 2, 64, 128)
 
 
-#: net, size, stream, how hooks leave it out
+def resnet():
+    return tv.ResNet(BasicBlock, [2, 1, 1, 1], num_classes=5)
+
+
+def densenet():
+    return tv.DenseNet(8, (6, 2), 16, bn_size=2, num_classes=5)
+
+
+def efficientnet():
+    blocks = [MBConvConfig(1, 3, 1, 8, 8, 1, 1, 1), MBConvConfig(4, 3, 2, 8, 16, 2, 1, 1)]
+    return tv.EfficientNet(blocks, 0.0, num_classes=5)
+
+
+def convnext():
+    return tv.ConvNeXt([CNBlockConfig(16, 32, 2), CNBlockConfig(32, None, 1)], num_classes=5)
+
+
+def dense(build, place, channels, reader):
+    """Return how a dense layer's reader is deprived of its channels."""
+    layer = f"features.denseblock1.denselayer{place}.conv2"
+    name = f"features.{reader}"
+    return build, 64, f"{layer}->{name}", lambda net: zeroed_input(net, name, *channels)
+
+
+def block(build, stream, module, value=0):
+    """Return how a module's output becomes zeros or ones."""
+    return build, 64, stream, lambda net: replaced(net, module, value)
+
+
+def families(resnet, densenet, efficientnet, convnext, first, growth):
+    """Return a case for each family: net, size, stream, how hooks leave it out."""
+    fourth, sixth = first + growth, first + 5 * growth
+    mbconv = partial(block, efficientnet)
+    return {
+        "ResNet, a block": block(resnet, "layer1.1.conv2->layer1.1.add", "layer1.1.bn2"),
+        "ResNet, an identity": block(
+            resnet, "layer2.0.downsample.0->layer2.0.add", "layer2.0.downsample.1"
+        ),
+        "DenseNet, a dense connection": dense(
+            densenet, 2, (fourth, fourth + growth), "denseblock1.denselayer4.conv1"
+        ),
+        "DenseNet, into a transition": dense(
+            densenet, 6, (sixth, sixth + growth), "transition1.conv"
+        ),
+        "EfficientNet, a block": mbconv(
+            "features.2.1.block.3.0->features.2.1.add", "features.2.1.block.3.1"
+        ),
+        "EfficientNet, a gate": mbconv(
+            "features.2.0.block.2.fc2->features.2.0.block.2.mul",
+            "features.2.0.block.2.scale_activation",
+            1,
+        ),
+        "ConvNeXt, a block": block(
+            convnext, "features.1.1.block.5->features.1.1.add", "features.1.1.block.6"
+        ),
+    }
+
+
+REAL = families(tv.resnet18, tv.densenet121, tv.efficientnet_b0, tv.convnext_tiny, 64, 32)
 CASES = {
-    "ResNet, a block": (
-        *(tv.resnet18, 64, "layer1.1.conv2->layer1.1.add"),
-        lambda net: replaced(net, "layer1.1.bn2", 0),
-    ),
-    "ResNet, an identity": (
-        *(tv.resnet18, 64, "layer2.0.downsample.0->layer2.0.add"),
-        lambda net: replaced(net, "layer2.0.downsample.1", 0),
-    ),
-    "DenseNet, a dense connection": (
-        *(tv.densenet121, 64),
-        "features.denseblock1.denselayer2.conv2->features.denseblock1.denselayer4.conv1",
-        lambda net: zeroed_input(net, "features.denseblock1.denselayer4.conv1", 96, 128),
-    ),
-    "DenseNet, into a transition": (
-        *(tv.densenet121, 64),
-        "features.denseblock1.denselayer6.conv2->features.transition1.conv",
-        lambda net: zeroed_input(net, "features.transition1.conv", 224, 256),
-    ),
-    "EfficientNet, a block": (
-        *(tv.efficientnet_b0, 64, "features.2.1.block.3.0->features.2.1.add"),
-        lambda net: replaced(net, "features.2.1.block.3.1", 0),
-    ),
-    "EfficientNet, a gate": (
-        *(tv.efficientnet_b0, 64, "features.2.0.block.2.fc2->features.2.0.block.2.mul"),
-        lambda net: replaced(net, "features.2.0.block.2.scale_activation", 1),
-    ),
-    "ConvNeXt, a block": (
-        *(tv.convnext_tiny, 64, "features.1.1.block.5->features.1.1.add"),
-        lambda net: replaced(net, "features.1.1.block.6", 0),
-    ),
+    **families(resnet, densenet, efficientnet, convnext, 16, 8),
     "ViT, attention": (
         *(vit, 32),
         "encoder.layers.encoder_layer_1.self_attention->encoder.layers.encoder_layer_1.add",
@@ -72,18 +110,28 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_stream_of_a_real_net(name):
-    build, size, stream, without = CASES[name]
+each_case = pytest.mark.parametrize(
+    "case",
+    [
+        *(pytest.param(case, id=name) for name, case in CASES.items()),
+        *(tiers.thorough(case, id=f"the whole {name}") for name, case in REAL.items()),
+    ],
+)
+
+
+@each_case
+def test_a_stream_of_a_real_net(case):
+    build, size, stream, without = case
     check(random_statistics(build()), size, stream, without)
 
 
+@pytest.mark.thorough
 def test_streams_of_googlenet():
     check_concatenations(tv.googlenet(init_weights=False, aux_logits=False), 96)
 
 
 def test_a_channel_shuffle_cannot_be_cut_and_is_zeroed():
-    net = random_statistics(tv.shufflenet_v2_x0_5())
+    net = random_statistics(tv.ShuffleNetV2([2, 2, 1], [8, 16, 32, 64, 32]))
     x = torch.randn(2, 3, 64, 64)
     stream = infoflow.trace(net, x).merges[2].skips[0]
     with pytest.warns(infoflow.interface.PruningWarning, match="mixes streams"):

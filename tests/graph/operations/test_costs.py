@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import swin_transformer
 
 from infoflow.graph.operations.counter import multiply_adds_of
 
@@ -171,17 +172,14 @@ def counted_by_torch(function, *args):
 @pytest.mark.parametrize("shape", [(N, 8, 8, D), (1, 7, 9, D)])
 def test_attention_in_windows_of_torchvision(shape):
     """An independent count: torch's own, of what is computed inside."""
-    swin = pytest.importorskip("torchvision.models.swin_transformer")
     x = torch.rand(shape)
     args = (torch.rand(3 * D, D), torch.rand(D, D), torch.rand(1, 2, 16, 16), [4, 4], 2, [2, 2])
-    found = cost(swin.shifted_window_attention, x, *args)
-    assert found == counted_by_torch(swin.shifted_window_attention, x, *args)
+    found = cost(swin_transformer.shifted_window_attention, x, *args)
+    assert found == counted_by_torch(swin_transformer.shifted_window_attention, x, *args)
     assert found > 0
 
 
 def test_deformable_convolution():
-    ops = pytest.importorskip("torchvision.ops")
-    assert ops
     offsets, mask = torch.zeros(N, 18, 4, 3), torch.ones(N, 9, 4, 3)
     args = (maps, torch.rand(6, 2, 3, 3), offsets, mask, torch.rand(6), *(1, 1, 0, 0, 1, 1))
     found = cost(torch.ops.torchvision.deform_conv2d, *args, 2, 1, True)
@@ -336,6 +334,7 @@ def test_parametrized_weights_are_not_computed_to_count():
     assert cost(layer, maps) == N * 6 * 4 * 3 * C * 9
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_transformers_cost_the_same_however_they_attend(attention):
     """Eager attention writes the products out; the other calls one function."""

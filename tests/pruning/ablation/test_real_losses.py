@@ -18,6 +18,7 @@ def transformers():
     return pytest.importorskip("transformers")
 
 
+@pytest.mark.thorough
 def test_gpt2_costs_what_transformers_says(transformers):
     config = transformers.GPT2Config(
         vocab_size=40,
@@ -42,6 +43,7 @@ def test_gpt2_costs_what_transformers_says(transformers):
     assert found.labels.tolist() == [11.0] * 3
 
 
+@pytest.mark.thorough
 def test_gpt2_with_labels_among_its_arguments(transformers):
     config = transformers.GPT2Config(
         vocab_size=40,
@@ -67,6 +69,7 @@ def test_gpt2_with_labels_among_its_arguments(transformers):
     assert found.labels.tolist() == [8.0]
 
 
+@pytest.mark.thorough
 def test_bert_costs_what_transformers_says_of_masked_tokens(transformers):
     config = transformers.BertConfig(
         vocab_size=40,
@@ -94,6 +97,7 @@ def test_bert_costs_what_transformers_says_of_masked_tokens(transformers):
     assert found.labels.tolist() == chosen.sum(1).tolist()
 
 
+@pytest.mark.thorough
 def test_bert_as_a_classifier(transformers):
     config = transformers.BertConfig(
         vocab_size=40,
@@ -129,6 +133,7 @@ def test_a_segmentation_net_of_torchvision_returns_its_map_as_out():
     torch.testing.assert_close(found.bits * BIT * found.labels, each.double(), rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
 def test_a_unet_of_smp_with_and_without_a_sigmoid(activation):
     smp = pytest.importorskip("segmentation_models_pytorch")

@@ -2,12 +2,10 @@
 
 import pytest
 import torch
+import torchvision
 
 import infoflow
-
-timm = pytest.importorskip("timm")
-transformers = pytest.importorskip("transformers")
-torchvision = pytest.importorskip("torchvision")
+from tests import tiers
 
 
 def settled(net, value):
@@ -22,6 +20,7 @@ def settled(net, value):
 
 
 def vision_transformer():
+    timm = pytest.importorskip("timm")
     net = timm.models.vision_transformer.VisionTransformer(
         img_size=16, patch_size=4, embed_dim=32, depth=3, num_heads=2, num_classes=5
     )
@@ -38,6 +37,7 @@ def torchvision_transformer():
 
 def language_model():
     """Its linear layers are addmm with weights (inputs, outputs); head and embedding are one."""
+    transformers = pytest.importorskip("transformers")
     config = transformers.GPT2Config(
         n_embd=32,
         n_layer=2,
@@ -71,7 +71,13 @@ def prediction(net, value):
 # gates have a row a sample, fewer than their unknowns
 @pytest.mark.filterwarnings("ignore::infoflow.interface.PruningWarning")
 @pytest.mark.parametrize(
-    "make", [vision_transformer, torchvision_transformer, language_model, mobile_net]
+    "make",
+    [
+        torchvision_transformer,
+        tiers.thorough(vision_transformer),
+        tiers.thorough(language_model),
+        tiers.thorough(mobile_net),
+    ],
 )
 def test_a_cascade_brings_the_prediction_back(make):
     torch.manual_seed(0)

@@ -6,13 +6,13 @@ import torch
 import infoflow
 from infoflow.pruning.choice import candidates
 from tests.pruning.hooks import random_statistics
-from tests.pruning.test_real_prune import CASES
+from tests.pruning.test_real_prune import each_case
 from tests.pruning.variants.running import pruned_outputs, silenced_outputs
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_silenced_stream_of_a_real_net(name):
-    build, size, stream, without = CASES[name]
+@each_case
+def test_a_silenced_stream_of_a_real_net(case):
+    build, size, stream, without = case
     net = random_statistics(build())
     x, more = torch.randn(2, 3, size, size), torch.randn(3, 3, size, size)
     graph = infoflow.trace(net, x)
@@ -41,6 +41,7 @@ def smp_unet():
     return smp.Unet("resnet18", encoder_weights=None), torch.randn(2, 3, 64, 64)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("build", [gpt2, smp_unet])
 def test_every_stream_is_what_a_pruned_net_computes_in_a_run_of_its_own(build):
     net, x = build()
