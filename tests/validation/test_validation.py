@@ -64,9 +64,10 @@ def test_every_built_in_estimator_holds_every_truth_that_it_claims():
 
 
 def test_every_estimator_of_classes_holds_every_truth_of_tables_that_it_claims():
-    tables = [case for case in CASES if isinstance(case, ClassCase) and case.units <= 10]
+    tables = [case for case in CASES if isinstance(case, ClassCase) and case.units < 3]
+    few = [*tables[:6], tables[-1]]  # the last is of two normal classes, the others discrete
     entrants = [entrant for entrant in ENTRANTS if entrant.name != "sample propagation"]
-    table = validate(entrants=entrants, cases=tables)
+    table = validate(entrants=entrants, cases=few)
     assert not table.outside, str(table)
     assert {row.estimator for row in table} == {entrant.name for entrant in entrants}
 
