@@ -27,7 +27,7 @@ def is_thorough() -> bool:
     return bool(os.environ.get(_VARIABLE))
 
 
-def thorough(*values: object, id: str | None = None) -> object:  # noqa: A002
+def thorough(*values: object, id: str | None = None) -> object:
     """Return the values of a parametrised test that the thorough tier alone tries."""
     return pytest.param(*values, marks=pytest.mark.thorough, id=id)
 

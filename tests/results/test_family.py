@@ -20,13 +20,13 @@ KINDS = {
     "FlowResult": 23,
     "LayerGraph": 23,
     "Audit": None,
-    "ProbeResult": 23,
+    "ProbeResult": 2,
     "UsableStreams": 8,
     "UnitEntropies": 23,
     "MeasurementPlan": 1,
     "DistanceHistograms": 5,
     "PruningAdvice": 4,
-    "PruningTrial": 5,
+    "PruningTrial": 2,
     "Validation": 2,
 }
 #: Those that hold information.
@@ -42,16 +42,22 @@ def everything(seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         flow = infoflow.analyze(model, loader, target=infoflow.KMeans(2), noise=9.0, progress=False)
-        usable = infoflow.usable_streams(model, loader, family="linear", pixels=4, progress=False)
+        usable = infoflow.usable_streams(
+            model, loader, family="linear", pixels=4, folds=2, progress=False
+        )
         advice = infoflow.suggest_pruning(flow)
         trial = infoflow.verify_pruning(
-            model, advice, evaluate=lambda net: float(net(images).mean()), progress=False
+            model,
+            advice,
+            evaluate=lambda net: float(net(images).mean()),
+            streams="1->20",
+            progress=False,
         )
         found = [
             flow,
             infoflow.trace(model, images),
             flow.audit(),
-            infoflow.probe(model, loader, progress=False),
+            infoflow.probe(model, loader, layers=[0, "output"], pixels=8, progress=False),
             usable,
             infoflow.layer_unit_entropies(model, loader),
             infoflow.plan(flow.graph, 605),
@@ -161,6 +167,13 @@ def test_information_has_a_unit_that_can_be_changed(kind, one_of):
             assert changed.identical(variable)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_class_is_found_by_the_kind_that_its_file_names(kind):
+    assert kind in infoflow.__all__
+    assert getattr(infoflow, kind).kind == kind
+
+
+@pytest.mark.thorough
 def test_every_kind_is_read_where_nothing_was_imported(one_of, tmp_path):
     for kind in KINDS:
         one_of(kind).save(tmp_path / f"{kind}.nc")

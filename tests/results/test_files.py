@@ -98,6 +98,7 @@ for _ in range(30):
 """
 
 
+@pytest.mark.thorough
 def test_two_processes_may_save_to_one_path(tmp_path):
     path = tmp_path / "a.nc"
     command = [sys.executable, "-c", WRITER, str(path)]

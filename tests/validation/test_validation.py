@@ -138,7 +138,8 @@ def test_without_a_refusal_the_same_estimator_is_outside():
 def test_nearest_neighbours_hold_in_one_dimension_and_fail_in_25():
     entrant = of_pairs("nearest neighbours", nearest_neighbours)
     few, many = validate(
-        entrants=[entrant], cases=[pair(correlated_normal(1), 300), pair(correlated_normal(25), 300)]
+        entrants=[entrant],
+        cases=[pair(correlated_normal(1), 300), pair(correlated_normal(25), 300)],
     )
     assert few.verdict == "within interval"
     assert many.verdict == "outside"

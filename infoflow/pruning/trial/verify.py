@@ -118,6 +118,7 @@ def verify_pruning(
     lab = TrialRunner(
         model, graph, evaluate, train, reset, tune_epochs, redesign_epochs, tuple(seeds), seed
     )
+    notebook = ResultCache(checkpoint, lab.setting())
     if redesign_epochs:
         with torch.random.fork_rng():
             lab.without((), reset)  # a net that cannot be reset is refused before all else
@@ -126,7 +127,6 @@ def verify_pruning(
     norms = {name: lab.weights_of((name,)) for name in alone}
     norms = {name: value for name, value in norms.items() if not math.isnan(value)}
     sets = sets_to_try(graph, advice, alone, norms, generator, random_choices)
-    notebook = ResultCache(checkpoint, lab.setting())
     with tqdm(total=len(sets), disable=None if progress is None else not progress) as bar:
         rows = []
         for removing in sets:

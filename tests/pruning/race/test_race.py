@@ -253,7 +253,8 @@ def test_a_checkpoint_of_another_race_is_refused(tmp_path):
 # ---------------------------------------------------------------------------- real training
 
 
-def test_nets_on_blobs_learn_and_the_race_says_what_it_saw(tmp_path):
+@pytest.mark.thorough
+def test_nets_on_blobs_learn():
     images, masks = blob_images(24, size=16)
 
     def train(net, epochs, seed):
@@ -284,14 +285,18 @@ def test_nets_on_blobs_learn_and_the_race_says_what_it_saw(tmp_path):
     with torch.no_grad():
         expected = functional.binary_cross_entropy(net(images[16:]), masks[16:]) / math.log(2)
     assert float(bits.sel(variant="whole", seed=0, epoch=0)) == pytest.approx(float(expected), 1e-5)
+
+
+def test_a_race_is_saved_and_says_what_it_saw(tmp_path):
+    found = known_race(seeds=(0, 1))
     again = infoflow.load(found.save(tmp_path / "race.nc"), infoflow.Race)
     assert again.dataset.equals(found.dataset)
     assert str(again) == str(found)
     assert found.to_frame()["verdict"].tolist() == ["", *(row.verdict for row in found.rows)]
-    assert len(found.curves()) == 3 * 2 * 3
+    assert len(found.curves()) == 4 * 2 * 4
     assert json.dumps(found.to_dict())
     assert "full trainings" in str(found)
-    assert repr(found) == "Race(UNet: 2 variants, 2 seeds, 6 epochs)"
+    assert repr(found) == "Race(Branches: 3 variants, 2 seeds, 4 epochs)"
     assert "Race" in found._repr_html_()
 
 
@@ -306,7 +311,7 @@ def test_a_regression_is_raced_in_squared_errors_and_says_so():
 
 
 def test_the_shortest_path_of_the_papers_unet_grows_without_its_uppermost_skip():
-    x = torch.zeros(2, 3, 32, 32)
+    x = torch.zeros(2, 3, 16, 16)
     net = UNet(base_channels=2)
     # two convolutions down, the transposed one's side is not needed: 2 + 2 + the output
     assert shortest_path(infoflow.trace(net, x)) == 5
@@ -317,7 +322,7 @@ def test_late_starts_are_warned_of_before_any_training():
     def train(net, epochs, seed):
         raise RuntimeError("training has begun")
 
-    options = {"example": torch.randn(4, 3, 32, 32), "variants": "1->20", "progress": False}
+    options = {"example": torch.randn(2, 3, 16, 16), "variants": "1->20", "progress": False}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with pytest.raises(RuntimeError, match="training has begun"):
