@@ -4,6 +4,7 @@ from infoflow.pruning.ablation.ablate import ablate
 from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.stream_rows import FrontierPoint, StreamLoss
+from infoflow.pruning.ablation.tolerance import Tolerance
 from infoflow.pruning.race.race import race
 from infoflow.pruning.race.race_result import Race, RaceRow
 from infoflow.pruning.report import Pruning, Removed
@@ -28,6 +29,7 @@ __all__ = [
     "Removed",
     "StreamAdvice",
     "StreamLoss",
+    "Tolerance",
     "TrialRow",
     "ablate",
     "prune",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from torch import nn
 
 from infoflow.capture.budget import parse_bytes
@@ -15,33 +13,27 @@ from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.undisturbed import undisturbed
+from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, Skip
 from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.assemble import dataset_of
-from infoflow.pruning.ablation.bench import Bench, Scores
-from infoflow.pruning.ablation.bounds import default_tolerance
-from infoflow.pruning.ablation.findings import Findings, Point
+from infoflow.pruning.ablation.bench import Bench
 from infoflow.pruning.ablation.journal import Journal
-from infoflow.pruning.ablation.judging import Judge, Judged
-from infoflow.pruning.ablation.nets import Examined, MenderName
+from infoflow.pruning.ablation.measuring import Sets, measure
+from infoflow.pruning.ablation.nets import MenderName
 from infoflow.pruning.ablation.opening import (
     Choices,
     LossChoice,
     MetricChoice,
-    check_tolerances,
     choose_streams,
     open_bench,
 )
 from infoflow.pruning.ablation.repairing import Refit, refit_of
-from infoflow.pruning.ablation.sets import SetSearch
 from infoflow.pruning.ablation.stages import Session
+from infoflow.pruning.ablation.tolerance import Tolerance
 from infoflow.pruning.choice import StreamName
 
 Mend = Literal["auto", "reader", "cascade"] | None
-Sets = Literal["frontier", "all"] | None
-
-#: What of a metric may be lost, relative to the whole net's, where the caller does not say.
-METRIC_SHARE = 0.01
 
 
 def ablate(
@@ -54,9 +46,9 @@ def ablate(
     streams: StreamName | Iterable[StreamName] = "all",
     mend: Mend = "auto",
     sets: Sets = "frontier",
-    tolerance: float | None = None,
-    metric_tolerance: float | None = None,
+    tolerance: float | Tolerance | None = None,
     unpack: Unpack | None = None,
+    tracing: TracingOptions | None = None,
     device: str | None = None,
     memory_budget: int | float | str = "2GB",
     seed: int = 0,
@@ -72,7 +64,9 @@ def ablate(
     Parameters
     ----------
     model
-        Any module that :func:`infoflow.trace` can replay; left as it is.
+        Any module that :func:`infoflow.trace` can replay; left as it is. Where a replay takes
+        one number of samples only, samples run one by one; where the path depends on values, it
+        must be the same for all of them.
     held_out
         Iterable of batches that can be read more than once, with targets, of samples that the net
         was not trained on.
@@ -99,12 +93,15 @@ def ablate(
         ``"frontier"`` measures nested sets; ``"all"`` also every set of at most 12 streams as it
         is, for exact Shapley shares; None measures single streams only.
     tolerance
-        How many bits per label, pixel or token may be lost. None takes the larger of 0.005 and 5 %
-        of the whole net's held-out loss; of a regression, 5 % of its mean squared error.
-    metric_tolerance
-        How much of the metric may be lost; None takes 1 % of the whole net's.
+        How many bits per label, pixel or token may be lost. None takes 2.5 % of what the net knows,
+        the loss of the best constant prediction less its own, and at least 0.005 bits; of a
+        regression, 5 % of its mean squared error; of a loss of your own, 5 % of it. A
+        :class:`infoflow.Tolerance` also says how much of the metric may be lost, and what a single
+        sample can lose at most.
     unpack
         Function from a batch to ``(inputs, target)``.
+    tracing
+        Which modules to keep whole or to open: an :class:`infoflow.TracingOptions`.
     device
         Where to measure; None for where the model is.
     memory_budget
@@ -132,7 +129,8 @@ def ablate(
     -----
     No sample that mended or chose judges. A verdict rests on 95 % intervals of paired differences:
     *prune* where their upper ends are below the tolerance, *keep* where the lower ones are above
-    it, else *cannot tell*. What only was ranked gets no verdict.
+    it, else *cannot tell*. What only was ranked gets no verdict, nor does a net that is not shown
+    to predict better than a constant.
 
     Examples
     --------
@@ -148,9 +146,9 @@ def ablate(
     """
     _check(mend, sets)
     check_plain(model, "ablate")
-    check_tolerances(tolerance, metric_tolerance)
+    allowed = Tolerance.of(tolerance)
     choices = Choices(
-        *(calibrate, metric, loss, mend is not None, unpack),
+        *(calibrate, metric, loss, mend is not None, unpack, tracing or TracingOptions()),
         *(parse_bytes(memory_budget), seed),
     )
     with undisturbed(model, held_out, device) as place, countable_attention():
@@ -158,7 +156,7 @@ def ablate(
         chosen, is_named = choose_streams(bench.graph, streams)
         refit = refit_of(bench, mending, seed) if mend is not None else None
         session = _session(bench, chosen, refit, (is_named, mend, path, progress, seed))
-        found = _measure(session, sets, tolerance, metric_tolerance, refit)
+        found = measure(session, allowed, refit, sets)
     return Ablation(dataset_of(found), bench.graph)
 
 
@@ -190,77 +188,3 @@ def _session(
     }
     journal = Journal(path, setting)
     return Session(bench, chosen, is_named, _menders(mend), refit, journal, progress, seed)
-
-
-def _measure(
-    session: Session,
-    sets: Sets,
-    tolerance: float | None,
-    metric_tolerance: float | None,
-    refit: Refit | None,
-) -> Findings:
-    bench = session.bench
-    metric = _whole_metric(bench, session.whole)
-    judge = Judge(bench, session.whole, metric)
-    is_ratio = bench.loss.is_ratio
-    allowed = default_tolerance(judge.whole_bits, is_ratio=is_ratio)
-    allowed = allowed if tolerance is None else tolerance
-    may_lose = METRIC_SHARE * abs(metric) if metric_tolerance is None else metric_tolerance
-    ranked = session.screen
-    plain = {name: _judged(judge, bench, scores) for name, scores in session.plain.items()}
-    examined = session.examined
-    mended = _all_judged(judge, examined) if session.menders else {}
-    points = SetSearch(session).frontier(allowed).points if sets is not None else ()
-    return Findings(
-        bench=bench,
-        whole=session.whole,
-        streams=session.streams,
-        plain=plain,
-        mended=mended,
-        examined=examined,
-        refused=session.refused,
-        points=tuple(Point(one, judge.judge(one.scores, one.metric)) for one in points),
-        screen=ranked,
-        residuals=session.residuals,
-        tolerance=allowed,
-        metric_tolerance=may_lose,
-        menders=session.menders,
-        mending_samples=(0, "") if refit is None else (refit.count, refit.fingerprint),
-        shares=SetSearch(session).shapley() if sets == "all" else {},
-        costs=session.costs(),
-        whole_metric=metric,
-        notes=(*session.notes, *_better(mended, allowed)),
-    )
-
-
-def _better(mended: Mapping[str, Judged], tolerance: float) -> tuple[str, ...]:
-    """Say where mended nets predict better than the whole one, beyond the tolerance."""
-    names = [name for name, judged in mended.items() if judged.bits.high < -tolerance]
-    if not names:
-        return ()
-    return (
-        f"mended, {len(names)} nets predict better than the whole net, by more than the "
-        "tolerance: the whole net's batch norms may hold stale statistics, or it is not trained "
-        "to its end. Refresh or train it before you judge its streams",
-    )
-
-
-def _judged(judge: Judge, bench: Bench, scores: Scores) -> Judged:
-    held_out = bench.held_out
-    return judge.judge(scores.part(held_out.parts.judge, held_out.measured))
-
-
-def _all_judged(judge: Judge, examined: dict[str, Examined]) -> dict[str, Judged]:
-    return {name: judge.judge(one.scores, one.metric) for name, one in examined.items()}
-
-
-def _whole_metric(bench: Bench, whole: Scores) -> float:
-    """Return the whole net's metric, on the samples that judge; NaN without one."""
-    if bench.metric is None:
-        return math.nan
-    if bench.metric.of == "net":
-        return bench.metric.of_net(bench.model)
-    judged = whole.part(bench.held_out.parts.judge, bench.held_out.measured)
-    assert judged.metric is not None
-    known = judged.metric[~np.isnan(judged.metric)]
-    return float(known.mean()) if len(known) else math.nan

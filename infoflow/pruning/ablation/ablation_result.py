@@ -16,8 +16,11 @@ from infoflow.pruning.ablation.stream_rows import (
     FrontierPoint,
     StreamLoss,
     frontier_point,
+    ignorance,
+    rules_of,
     stream_loss,
 )
+from infoflow.pruning.ablation.tolerance import check_above_0
 from infoflow.pruning.choice import StreamNames, exact_stream
 from infoflow.results import Fact
 from infoflow.results.facts import lines
@@ -48,6 +51,8 @@ class Ablation(NetResult):
         that only rank: ``screen_fisher``, ``screen_absolute``, ``screen_residual``. By ``point``:
         the frontier. By ``sample``: what it was used for. Units are in the attributes of each
         variable, settings in those of the dataset.
+        Of the whole net: ``whole_bits``, its loss, and ``known_bits``, by how much it predicts
+        better than the best constant prediction, with ``known_bits_low`` and ``known_bits_high``.
     tolerance, metric_tolerance
         What may be lost, in bits per label, and in units of the metric.
 
@@ -81,17 +86,23 @@ class Ablation(NetResult):
     def with_tolerance(
         self, tolerance: float | None = None, metric_tolerance: float | None = None
     ) -> Ablation:
-        """Return the same measurements with verdicts at other tolerances."""
-        for name, value in (("tolerance", tolerance), ("metric_tolerance", metric_tolerance)):
-            if value is not None and not 0 < value < np.inf:
-                raise ArgumentError(f"{name} must be a number greater than 0, got {value}.")
+        """Return the same measurements with verdicts at other tolerances.
+
+        A ``metric_tolerance`` asks for proof: *prune* needs the upper end of what the metric loses
+        below it.
+        """
         given = {"tolerance": tolerance, "metric_tolerance": metric_tolerance}
+        for name, value in given.items():
+            check_above_0(name, value)
         changed = {
             name: self.dataset[name].copy(data=value)
             for name, value in given.items()
             if value is not None
         }
-        return self.with_dataset(self.dataset.assign(changed))
+        dataset = self.dataset.assign(changed)
+        if metric_tolerance is not None:
+            dataset = dataset.assign_attrs(metric_rule="proof")
+        return self.with_dataset(dataset)
 
     # ------------------------------------------------------------------------------ rows
 
@@ -99,11 +110,9 @@ class Ablation(NetResult):
     def rows(self) -> tuple[StreamLoss, ...]:
         """What is lost without each stream, in the order of the graph."""
         self.single()
+        rules = rules_of(self.dataset)
         return tuple(
-            stream_loss(
-                *(self.dataset.isel(stream=place), self._skip(name)),
-                *(self.tolerance, self.metric_tolerance),
-            )
+            stream_loss(self.dataset.isel(stream=place), self._skip(name), rules)
             for place, name in enumerate(self._names)
         )
 
@@ -130,29 +139,34 @@ class Ablation(NetResult):
     def frontier(self) -> tuple[FrontierPoint, ...]:
         """Return the nested sets that cost least, the smallest first, each measured as a set."""
         labels = [str(label) for label in self.dataset["label"].values]
+        rules = rules_of(self.dataset)
         return tuple(
-            frontier_point(
-                *(self.dataset.isel(point=place), self._names, labels),
-                *(self.tolerance, self.metric_tolerance),
-            )
+            frontier_point(self.dataset.isel(point=place), self._names, labels, rules)
             for place in range(self.dataset.sizes["point"])
         )
 
     @property
     def chosen(self) -> FrontierPoint | None:
-        """The largest set of the frontier up to which all sets can go, None where none can."""
-        found = None
-        for point in self.frontier():
-            if point.verdict != "prune":
-                break
-            found = point
-        return found
+        """The largest set of the frontier whose verdict is *prune*, None where none has it."""
+        points = [point for point in self.frontier() if point.verdict == "prune"]
+        return points[-1] if points else None
 
     @property
     def cuttable(self) -> StreamNames:
-        """Streams that can go together, mended: the largest such set of the frontier."""
-        names = () if self.chosen is None else self.chosen.streams
-        return StreamNames.of(names, self.graph)
+        """Streams that can go together, mended: the largest set of the frontier that can.
+
+        Where no set can, or none was measured, the one stream that can go alone and saves most.
+        """
+        if self.chosen is not None:
+            return StreamNames.of(self.chosen.streams, self.graph)
+        alone = [row for row in self.rows if row.verdict == "prune"]
+        best = sorted(alone, key=_saved)[-1:]
+        return StreamNames.of([row.skip.name for row in best], self.graph)
+
+    @property
+    def ignorance(self) -> str:
+        """Why no verdict is firm: the whole net predicts no better than a constant; else empty."""
+        return ignorance(self.single().dataset)
 
     @property
     def conclusion(self) -> str:
@@ -187,3 +201,9 @@ class Ablation(NetResult):
     def table(self) -> str:
         """Return the conclusion, a line for each stream, and the frontier."""
         return ablation_table(self)
+
+
+def _saved(row: StreamLoss) -> tuple[float, float]:
+    """Return the parameters that a stream saves, and, to break ties, how few bits it loses."""
+    bits = 0.0 if row.best is None else row.best.value
+    return float(np.nan_to_num(row.parameters)), -bits

@@ -9,40 +9,72 @@ from typing import TYPE_CHECKING
 from infoflow.graph.text_table import align
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.metric_loss import MetricLoss
-from infoflow.pruning.ablation.stream_rows import FrontierPoint
+from infoflow.pruning.ablation.stream_rows import FrontierPoint, StreamLoss
 
 if TYPE_CHECKING:
     from infoflow.pruning.ablation.ablation_result import Ablation
 
 #: Names in a sentence; more are counted.
 _NAMED = 8
+#: How metrics are written in a sentence.
+_METRICS = {"dice": "Dice", "iou": "IoU", "psnr": "PSNR"}
 
 
 def conclusion(ablation: Ablation) -> str:
     """Return what can go together, at what cost, and what must stay."""
+    if ablation.ignorance:
+        return (
+            f"Cannot tell what can go: {ablation.ignorance}. Train it first, or pass the labels "
+            "that it was trained for."
+        )
     sentences = [_can_go(ablation)]
-    kept = [str(row.skip) for row in ablation.rows if row.verdict == "keep"]
-    if kept:
-        sentences.append(f"Must stay: {_named(kept)}.")
-    open_rows = [row for row in ablation.rows if row.verdict == "cannot tell"]
-    if open_rows:
-        sentences.append(f"Cannot tell: {_named([str(row.skip) for row in open_rows])}.")
+    for verdict, words in (("keep", "Must stay"), ("cannot tell", "Cannot tell")):
+        names = [str(row.skip) for row in ablation.rows if row.verdict == verdict]
+        if names:
+            sentences.append(f"{words}: {_named(names)}.")
     return " ".join(sentences)
 
 
 def _can_go(ablation: Ablation) -> str:
     point = ablation.chosen
-    if point is None:
-        return f"Nothing can go within {ablation.tolerance:.2g} {ablation.unit}."
-    how = ", mended" if point.mender != "plain" else ""
-    half = (point.high - point.low) / 2
-    facts = [f"{point.bits:.4f} ± {half:.4f} {ablation.unit}"]
-    if point.metric is not None:
-        facts.append(f"{ablation.dataset.attrs['metric']} {-point.metric.value:+.4f}")
-    share = _share(point.parameters, sum(layer.parameters for layer in ablation.graph))
+    if point is not None:
+        start = f"Can go{' together' * (len(point.streams) > 1)}{_mended(point.mender)}"
+        return f"{start}: {_named(point.labels)} ({_price(ablation, point)})."
+    alone = [row for row in ablation.rows if row.verdict == "prune"]
+    if not alone:
+        return f"Nothing is shown to go within {ablation.tolerance:.2g} {_unit(ablation)}."
+    best = ablation[ablation.cuttable[0]]
+    others = [str(row.skip) for row in alone if row is not best]
+    either = f" Each of these can go alone, too: {_named(others)}."
+    first = f"Can go{_mended(best.mender)}: {best.skip} ({_price(ablation, best)})."
+    return first + (either if others else "")
+
+
+def _mended(mender: str) -> str:
+    return "" if mender in ("", "plain") else ", mended"
+
+
+def _price(ablation: Ablation, row: StreamLoss | FrontierPoint) -> str:
+    """Return the bits, the metric and the parameters of what can go."""
+    bits = row.interval if isinstance(row, FrontierPoint) else row.best
+    assert bits is not None
+    half = (bits.high - bits.low) / 2
+    facts = [f"{_signed(bits.value, '')} ± {half:.4f} {_unit(ablation)}"]
+    if row.metric is not None:
+        name = str(ablation.dataset.attrs["metric"])
+        facts.append(f"{_METRICS.get(name, name)} {_signed(-row.metric.value, '+')}")
+    share = _share(row.parameters, sum(layer.parameters for layer in ablation.graph))
     saved = f"; {share} of the parameters" if share else ""
-    names = _named(point.labels)
-    return f"Can go together{how}: {names} ({', '.join(facts)}{saved})."
+    return ", ".join(facts) + saved
+
+
+def _unit(ablation: Ablation) -> str:
+    """Return the unit as it is said: bits a pixel."""
+    return ablation.unit.replace(" per ", " a ")
+
+
+def _signed(value: float, plus: str) -> str:
+    return f"{round(value, 4) + 0.0:{plus}.4f}".replace("-", "−")
 
 
 def _named(names: Sequence[str]) -> str:
@@ -55,7 +87,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _share(saved: float, whole: float) -> str:
-    return "" if math.isnan(saved) or not whole else f"{saved / whole:.0%}"
+    return "" if math.isnan(saved) or not whole else f"{100 * saved / whole:.0f} %"
 
 
 def ablation_table(ablation: Ablation) -> str:
@@ -73,8 +105,12 @@ def _title(ablation: Ablation) -> str:
     if known["metric"]:
         metric = f", {known['metric']} {ablation.whole_metric:.4f}"
     mended = f", {known['mending_samples']} samples mend" if known["menders"] else ""
+    knows = ""
+    if "known_bits" in ablation.dataset:
+        knows = f" and knows {float(ablation.dataset['known_bits']):.4f}"
     return (
-        f"{known['model']}: the whole net loses {ablation.whole_bits:.4f} {ablation.unit}{metric}; "
+        f"{known['model']}: the whole net loses {ablation.whole_bits:.4f}{knows} {ablation.unit}"
+        f"{metric}; "
         f"{known['judging_samples']} samples judge, {known['choosing_samples']} choose{mended}; "
         f"tolerance {ablation.tolerance:.2g}"
     )

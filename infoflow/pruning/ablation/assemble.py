@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from infoflow.pruning.ablation.accounting import Savings
-from infoflow.pruning.ablation.bounds import Interval
+from infoflow.pruning.ablation.bounds import METHOD, Interval
 from infoflow.pruning.ablation.findings import Findings
 from infoflow.pruning.ablation.judging import Judged
 from infoflow.pruning.ablation.stream_arrays import (
@@ -74,21 +74,41 @@ def _attributes(found: Findings, unit: str) -> dict[str, Any]:
         "judging_samples": len(parts.judge),
         "mending_fingerprint": digest,
         "fingerprint": bench.held_out.fingerprint,
-        "interval": "95 %, Student's t of paired samples; robust ends by betting",
+        "interval": f"95 %, {METHOD}",
+        "metric_rule": "veto" if found.allowed.metric is None else "proof",
         "notes": "\n".join((*bench.held_out.notes, *bench.loss.notes, *found.notes)),
         **{f"cost_{stage}": cost for stage, cost in found.costs.items()},
     }
 
 
 def _whole(found: Findings, unit: str) -> dict[str, Any]:
-    """Return what the whole net loses, and what may be lost."""
+    """Return what the whole net loses and knows, and what may be lost."""
     held_out = found.bench.held_out
     whole = found.whole.part(held_out.parts.judge, held_out.measured).mean_bits
+    largest = found.allowed.largest_rise
     return {
+        **_known(found, unit),
         "whole_bits": ((), whole, described("loss of the whole net", unit)),
         "whole_metric": ((), found.whole_metric, described("metric of the whole net")),
         "tolerance": ((), found.tolerance, described("what may be lost", unit)),
         "metric_tolerance": ((), found.metric_tolerance, described("what the metric may lose")),
+        "largest_rise": (
+            (),
+            math.nan if largest is None else largest,
+            described("what a sample can lose at most, where the caller has said it", unit),
+        ),
+    }
+
+
+def _known(found: Findings, unit: str) -> dict[str, Any]:
+    """Return by how much the whole net predicts better than a constant; nothing if not known."""
+    if found.known is None:
+        return {}
+    label = "what the whole net's prediction knows beyond the best constant one"
+    ends = {"": "value", "_low": "low", "_high": "high"}
+    return {
+        f"known_bits{end}": ((), getattr(found.known, name), described(label, unit))
+        for end, name in ends.items()
     }
 
 

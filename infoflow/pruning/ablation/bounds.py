@@ -10,11 +10,10 @@ samples, or the caller's word for what one sample can lose at most.
 from infoflow.pruning.ablation.intervals import (
     FEWEST_SAMPLES,
     FEWEST_TO_PRUNE,
-    HEAVY,
+    METHOD,
     Interval,
     bits_interval,
     student_interval,
-    tail_share,
 )
 from infoflow.pruning.ablation.pairs import Paired, paired, weighted_mean
 from infoflow.pruning.ablation.verdict import (
@@ -27,7 +26,7 @@ from infoflow.pruning.ablation.verdict import (
 __all__ = [
     "FEWEST_SAMPLES",
     "FEWEST_TO_PRUNE",
-    "HEAVY",
+    "METHOD",
     "Interval",
     "Paired",
     "Verdict",
@@ -36,7 +35,6 @@ __all__ = [
     "paired",
     "samples_needed",
     "student_interval",
-    "tail_share",
     "verdict",
     "weighted_mean",
 ]

@@ -14,6 +14,7 @@ from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import TargetError
 from infoflow.pruning.ablation.outputs import Scale, prediction_of
 from infoflow.pruning.ablation.values import (
+    WORST_NATS,
     as_rows,
     as_target,
     check_probabilities,
@@ -49,6 +50,14 @@ class Criterion(Protocol):
 
     def decisions(self, output: Any, target: Any) -> Decisions:
         """Return the most likely label and the true one; an ArgumentError where there is none."""
+        ...
+
+    def totals(self, target: Any, classes: int) -> Tensor | None:
+        """Return sums over a batch that tell the best constant prediction; None without one."""
+        ...
+
+    def constant(self, totals: Tensor, target: Any) -> Terms:
+        """Return the loss of every label of a batch for the constant that totals tell."""
         ...
 
 
@@ -100,9 +109,7 @@ class CrossEntropy:
                 "from (output, target) to the loss of each sample in nats."
             )
         classes = target.reshape(shape[:-1]).long()
-        is_void = torch.zeros_like(classes, dtype=torch.bool)
-        for value in self.ignored:
-            is_void |= classes == value
+        is_void = _is_any(classes, self.ignored)
         bad = ~is_void & ((classes < 0) | (classes >= number))
         if bool(bad.any()):
             raise TargetError(
@@ -134,6 +141,31 @@ class CrossEntropy:
         rows = len(truth)
         predicted = scores.argmax(-1).reshape(rows, -1)
         return Decisions(predicted, truth.reshape(rows, -1), counted.reshape(rows, -1))
+
+    def totals(self, target: Any, classes: int) -> Tensor:
+        """Return (K,) how often each class is the label, over a batch."""
+        target = torch.as_tensor(target).cpu()
+        if target.is_floating_point():
+            shares: Tensor = target.double().movedim(self.axis, -1).reshape(-1, classes)
+            return shares.sum(0)
+        labels, is_void = self._labels(target)
+        return torch.bincount(labels[~is_void], minlength=classes).double()
+
+    def constant(self, totals: Tensor, target: Any) -> Terms:
+        """Return (B, L) nats where every label is predicted by the frequencies of classes."""
+        target = torch.as_tensor(target).cpu()
+        nats = -(totals / totals.sum()).clamp_min(math.exp(-WORST_NATS)).log()
+        if target.is_floating_point():
+            found = (target.double().movedim(self.axis, -1) * nats).sum(-1)
+            found = found.reshape(len(found), -1)
+            return Terms(found, torch.ones_like(found, dtype=torch.bool))
+        labels, is_void = self._labels(target)
+        return Terms(torch.where(is_void, 0.0, nats[labels.masked_fill(is_void, 0)]), ~is_void)
+
+    def _labels(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (B, L) class numbers, and which of them do not count."""
+        labels = (target[:, 1:] if self.shift else target).reshape(len(target), -1).long()
+        return labels, _is_any(labels, self.ignored)
 
 
 @dataclass(frozen=True)
@@ -174,9 +206,7 @@ class BinaryCrossEntropy:
     def _truth(self, target: Any, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, L) truth between 0 and 1, and where there is none."""
         target = as_rows(as_target(target, scores.device), scores)
-        is_void = torch.zeros_like(target, dtype=torch.bool)
-        for value in self.ignored:
-            is_void |= target == value
+        is_void = _is_any(target, self.ignored)
         truth = target.double().masked_fill(is_void, 0.0)
         if not bool(((truth >= 0) & (truth <= 1)).all()):
             bad = float(truth[(truth < 0) | (truth > 1)][0])
@@ -185,3 +215,35 @@ class BinaryCrossEntropy:
                 "by 255, or name the number that marks what has no label with ignore_index=."
             )
         return truth, is_void
+
+    def totals(self, target: Any, classes: int) -> Tensor:
+        """Return (2, G) how often the label is 1 and 0, of each of several labels or of all pixels.
+
+        A sample of shape (B, G) has G labels, each with a share of its own; one of more dimensions
+        is a map, whose pixels share one.
+        """
+        truth, counted = self._rows(target)
+        both = torch.stack([truth.sum(0), ((1 - truth) * counted).sum(0)])
+        return both if torch.as_tensor(target).ndim <= 2 else both.sum(1, keepdim=True)
+
+    def constant(self, totals: Tensor, target: Any) -> Terms:
+        """Return (B, L) nats where every label is predicted by how often it is 1."""
+        truth, counted = self._rows(target)
+        share = (totals[0] / totals.sum(0).clamp_min(1.0)).expand_as(truth)
+        nats = F.binary_cross_entropy(share, truth, reduction="none")
+        return Terms(nats * counted, counted)
+
+    def _rows(self, target: Any) -> tuple[Tensor, Tensor]:
+        """Return (B, L) labels, 0 where they do not count, and which count."""
+        rows = torch.as_tensor(target).cpu()
+        rows = rows.reshape(len(rows), -1)
+        is_void = _is_any(rows, self.ignored)
+        return rows.double().masked_fill(is_void, 0.0), ~is_void
+
+
+def _is_any(labels: Tensor, values: tuple[int, ...]) -> Tensor:
+    """Tell which labels are one of some values."""
+    found = torch.zeros_like(labels, dtype=torch.bool)
+    for value in values:
+        found |= labels == value
+    return found

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from infoflow.interface import Skip
 from infoflow.pruning.ablation.bench import Bench, Scores
+from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.judging import Judged
 from infoflow.pruning.ablation.nets import Examined
 from infoflow.pruning.ablation.residual_order import Residuals
 from infoflow.pruning.ablation.screening import Screen
+from infoflow.pruning.ablation.tolerance import Tolerance
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,10 @@ class Findings:
         What a backward pass says of all streams, or None.
     residuals
         What a linear refit cannot bring back, or None.
+    allowed
+        What the caller allows, and says of a sample.
+    known
+        How many bits the whole net's prediction knows; None where that cannot be said.
     tolerance, metric_tolerance
         What may be lost, in bits per label, and in units of the metric.
     menders
@@ -71,6 +77,8 @@ class Findings:
     points: tuple[Point, ...]
     screen: Screen | None
     residuals: Residuals | None
+    allowed: Tolerance
+    known: Interval | None
     tolerance: float
     metric_tolerance: float
     menders: tuple[str, ...]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from infoflow.pruning.ablation.nets import Examined
 
 #: Points that a frontier has at most, about.
 _POINTS = 12
-#: Streams that may be left out one after the other, since with them the set costs too much.
-_PATIENCE = 3
+#: So many streams may cost too much one after the other, once a set was found.
+_PATIENCE = 8
 
 #: What a set of streams is expected to cost; only its order counts.
 Expect = Callable[[Sequence[str]], float]
@@ -56,11 +56,15 @@ def _known(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
 
-def walk(order: Sequence[str], tolerance: float, measure: Measure) -> Walk:
-    """Add streams in their order, measure the sets, and stop where the tolerance is reached.
+def walk(
+    order: Sequence[str], tolerance: float, measure: Measure, alone: Collection[str] = ()
+) -> Walk:
+    """Add streams in their order, measure the sets, and leave out streams that cost too much.
 
     Where many streams are left, several are added at a time; where a step costs too much, it is
-    halved, and a single stream that costs too much is left out.
+    halved, and a single stream that costs too much is left out. The last point is the largest set
+    within the tolerance that was tried; every stream is tried until one can go, and at most eight
+    in a row that cannot after that.
 
     Parameters
     ----------
@@ -70,6 +74,9 @@ def walk(order: Sequence[str], tolerance: float, measure: Measure) -> Walk:
         What a set may lose in bits per label, on the samples that choose.
     measure
         Measures a set.
+    alone
+        Streams that are known to be able to go alone, whatever they lose on the samples that
+        choose.
     """
     points: list[Examined] = []
     refused: list[str] = []
@@ -77,11 +84,14 @@ def walk(order: Sequence[str], tolerance: float, measure: Measure) -> Walk:
     waiting = list(order)
     step = max(1, math.ceil(len(waiting) / _POINTS))
     failures = 0
-    while waiting and failures < _PATIENCE:
+    while waiting and (not points or failures < _PATIENCE):
         size = 1 if not points else min(step, len(waiting))
-        found = measure([*chosen, *waiting[:size]])
-        if found is not None and found.menders[found.mender] <= tolerance:
-            chosen += waiting[:size]
+        names = [*chosen, *waiting[:size]]
+        found = measure(names)
+        if found is not None and (
+            found.menders[found.mender] <= tolerance or (len(names) == 1 and names[0] in alone)
+        ):
+            chosen = names
             del waiting[:size]
             points.append(found)
             failures = 0

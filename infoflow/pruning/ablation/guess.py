@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
-from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, TargetError
 from infoflow.pruning.ablation.criteria import BinaryCrossEntropy, Criterion, CrossEntropy
-from infoflow.pruning.ablation.other_criteria import Gaussian, ModelLoss
+from infoflow.pruning.ablation.other_criteria import Gaussian, ModelLoss, Shares
 from infoflow.pruning.ablation.outputs import (
     Scale,
     holds_distributions,
@@ -208,15 +206,7 @@ def _shares(seen: Seen) -> Guess | None:
         return None
     scale, notes = _scale(seen, 1)
     per: Per = "label" if len(seen.shape) == 2 else _per(seen.shape)
-    return Guess("cross_entropy", _Shares(scale, 1), per, notes)
-
-
-@dataclass(frozen=True)
-class _Shares(CrossEntropy):
-    """The cross-entropy whose target is a probability for each class, of whatever type."""
-
-    def terms(self, output: Any, target: Any, call: Arguments | None) -> Any:
-        return super().terms(output, torch.as_tensor(target).double(), call)
+    return Guess("cross_entropy", Shares(scale, 1), per, notes)
 
 
 def _regression(seen: Seen) -> Guess | None:

@@ -1,4 +1,4 @@
-"""Verdicts from intervals and the metric's veto."""
+"""Verdicts from intervals and from what the metric forbids."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from infoflow.interface import ArgumentError
 from infoflow.pruning.ablation.bench import Bench, Scores
 from infoflow.pruning.ablation.bounds import (
+    FEWEST_TO_PRUNE,
     Interval,
     Verdict,
     bits_interval,
     samples_needed,
     verdict,
 )
-from infoflow.pruning.ablation.metric_loss import GroupLoss, MetricLoss, metric_loss, veto
+from infoflow.pruning.ablation.metric_loss import GroupLoss, MetricLoss, metric_loss, objection
 from infoflow.pruning.ablation.pairs import paired
 
 
@@ -37,11 +39,31 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What verdicts rest on, beside intervals.
+
+    Parameters
+    ----------
+    tolerance, metric_tolerance
+        What may be lost, in bits per label, and in units of the metric.
+    needs_proof
+        Whether the metric must be shown to lose less than its tolerance.
+    ignorance
+        Why no verdict can be firm; empty where one can.
+    """
+
+    tolerance: float
+    metric_tolerance: float
+    needs_proof: bool = False
+    ignorance: str = ""
+
+
+@dataclass(frozen=True)
 class Judgement:
-    """A verdict, why the metric speaks against it, and how many more samples would tell."""
+    """A verdict, the reason in words, and how many more samples would tell."""
 
     verdict: Verdict
-    veto: str = ""
+    reason: str
     more_samples: int | None = None
 
 
@@ -56,26 +78,37 @@ class Judge:
         The whole net's scores on all samples that choose or judge.
     metric
         The whole net's metric, where it is a function of a net; else NaN.
+    largest_rise
+        How many bits per label a sample can lose at most; None where that is not known.
     """
 
-    def __init__(self, bench: Bench, whole: Scores, metric: float = math.nan) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        whole: Scores,
+        metric: float = math.nan,
+        largest_rise: float | None = None,
+    ) -> None:
         held_out = bench.held_out
         self._bench = bench
-        self._whole = whole.part(held_out.parts.judge, held_out.measured)
+        self.whole = whole.part(held_out.parts.judge, held_out.measured)
         self._metric = metric
+        self._largest_rise = largest_rise
         self._groups: NDArray[np.int64] | None = None
         if held_out.classes is not None:
             self._groups = held_out.classes[held_out.parts.judge]
-
-    @property
-    def whole_bits(self) -> float:
-        """Bits per label that the whole net loses."""
-        return self._whole.mean_bits
+        if bench.loss.is_ratio and self.whole.mean_bits == 0:
+            raise ArgumentError(
+                "The whole net predicts every judging sample without any error, so squared errors "
+                "have no ratio; expected a mean squared error above 0. Pass loss=, a function from "
+                "(output, target) to the loss of each sample in nats."
+            )
 
     def judge(self, scores: Scores, metric: float = math.nan) -> Judged:
         """Return what a net loses, by its scores on the samples that judge."""
-        pairs = paired(self._bench.loss, self._whole.sample_bits, scores.sample_bits)
-        return Judged(bits_interval(pairs), self._metric_loss(scores, metric))
+        pairs = paired(self._bench.loss, self.whole.sample_bits, scores.sample_bits)
+        bits = bits_interval(pairs, largest_rise=self._largest_rise)
+        return Judged(bits, self._metric_loss(scores, metric))
 
     def _metric_loss(self, scores: Scores, metric: float) -> MetricLoss | None:
         chosen = self._bench.metric
@@ -83,29 +116,53 @@ class Judge:
             return None
         if chosen.of == "net":
             return None if math.isnan(metric) else metric_loss(chosen, self._metric, metric)
-        assert self._whole.metric is not None
+        assert self.whole.metric is not None
         assert scores.metric is not None
-        return metric_loss(chosen, self._whole.metric, scores.metric, groups=self._groups)
+        return metric_loss(chosen, self.whole.metric, scores.metric, groups=self._groups)
 
 
-def decide(judged: Judged, tolerance: float, metric_tolerance: float) -> Judgement:
+def decide(judged: Judged, rules: Rules) -> Judgement:
     """Return the verdict on a net: by its bits, and the metric can only speak against it.
 
-    Where the metric is shown to lose more than its tolerance, the streams stay; where it may, the
-    verdict is "cannot tell".
+    Where the metric is shown to lose more than its tolerance, the streams stay, whatever the bits
+    say; where it may, what the bits call *prune* is *cannot tell*.
     """
-    found = verdict(judged.bits, tolerance)
-    more = samples_needed(judged.bits, tolerance) if found == "cannot tell" else 0
-    against = "" if judged.metric is None else veto(judged.metric, metric_tolerance)
-    if found != "prune" or not against or judged.metric is None:
-        return Judgement(found, against, more)
-    return Judgement(_vetoed(judged.metric, metric_tolerance), against, None)
+    if rules.ignorance:
+        return Judgement("cannot tell", rules.ignorance)
+    by_bits = _by_bits(judged.bits, rules.tolerance)
+    if judged.metric is None or by_bits.verdict == "keep":
+        return by_bits
+    found = objection(judged.metric, rules.metric_tolerance, needs_proof=rules.needs_proof)
+    if found is None:
+        return by_bits
+    if found.is_shown:
+        return Judgement("keep", found.reason, 0)
+    return Judgement("cannot tell", found.reason) if by_bits.verdict == "prune" else by_bits
 
 
-def _vetoed(lost: MetricLoss, tolerance: float) -> Verdict:
-    low = lost.value if math.isnan(lost.low) else lost.low
-    is_shown = low > tolerance or any(group.low > tolerance for group in lost.groups)
-    return "keep" if is_shown else "cannot tell"
+def _by_bits(interval: Interval, tolerance: float) -> Judgement:
+    found = verdict(interval, tolerance)
+    if found == "prune":
+        most = max(interval.high, interval.robust_high)
+        return Judgement(
+            found, f"loses at most {most:.2g}, below the tolerance of {tolerance:.2g}", 0
+        )
+    if found == "keep":
+        least = min(interval.low, interval.robust_low)
+        return Judgement(
+            found, f"loses at least {least:.2g}, above the tolerance of {tolerance:.2g}", 0
+        )
+    more = samples_needed(interval, tolerance)
+    return Judgement(found, _doubt(interval, tolerance, more), more)
+
+
+def _doubt(interval: Interval, tolerance: float, more: int | None) -> str:
+    """Say why bits do not tell, and what would."""
+    would = "" if more is None else f"; about {more:,} more judging samples would tell"
+    if max(interval.high, interval.robust_high) < tolerance:
+        least = f"{FEWEST_TO_PRUNE} judging samples, got {interval.samples}"
+        return f"loses little, but that needs at least {least}{would}"
+    return f"the tolerance of {tolerance:.2g} lies within the interval{would}"
 
 
 def worst_group(lost: MetricLoss) -> GroupLoss | None:

@@ -102,10 +102,7 @@ class SampleLoss:
             If a loss is not finite.
         """
         with torch.no_grad():
-            terms = self._terms(output, target, call)
-            labels = terms.counted.sum(1).double()
-            bits = terms.nats.sum(1) / labels.clamp_min(1.0) / math.log(2)
-        return SampleBits(check_nats(bits.cpu()), labels.cpu())
+            return _bits_of(self._terms(output, target, call))
 
     def total(self, output: Any, target: Any, call: Arguments | None = None) -> Tensor:
         """Return the sum of nats over a batch, a scalar through which gradients flow."""
@@ -113,6 +110,19 @@ class SampleLoss:
 
     def _terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         return self.criterion.terms(output, target_of(target, call, self.kind), call)
+
+    def constant_totals(self, target: Any, call: Arguments | None = None) -> Tensor | None:
+        """Return sums over a batch, to be added up, that tell the best constant prediction.
+
+        None where there is none: of the model's own loss, or of a function.
+        """
+        return self.criterion.totals(target_of(target, call, self.kind), self.classes or 0)
+
+    def constant_bits(
+        self, totals: Tensor, target: Any, call: Arguments | None = None
+    ) -> SampleBits:
+        """Return what the samples of a batch lose with the best constant prediction."""
+        return _bits_of(self.criterion.constant(totals, target_of(target, call, self.kind)))
 
     def draw_labels(self, output: Any, generator: torch.Generator | None = None) -> Tensor:
         """Return a target drawn from the net's own prediction, for the Fisher information.
@@ -136,6 +146,12 @@ class SampleLoss:
             If the net predicts no classes.
         """
         return self.criterion.decisions(output, target)
+
+
+def _bits_of(terms: Terms) -> SampleBits:
+    labels = terms.counted.sum(1).double()
+    bits = terms.nats.sum(1) / labels.clamp_min(1.0) / math.log(2)
+    return SampleBits(check_nats(bits.cpu()), labels.cpu())
 
 
 def resolve_loss(

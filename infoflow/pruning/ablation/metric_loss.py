@@ -1,4 +1,4 @@
-"""How much of the user's metric a net loses, over all and in each class, and the veto."""
+"""How much of the user's metric a net loses, over all and in each class, and what it forbids."""
 
 from __future__ import annotations
 
@@ -103,20 +103,49 @@ def metric_loss(
     )
 
 
-def veto(lost: MetricLoss, tolerance: float) -> str:
-    """Return why a stream must not go, whatever its bits say; empty where nothing forbids it.
+@dataclass(frozen=True)
+class Objection:
+    """What a metric says against a stream's going, and whether damage is shown."""
 
-    The whole metric must be shown to lose less than the tolerance (its upper end is below it); a
-    class or subgroup, which has fewer samples, must not be shown to lose more (its lower end is
-    not above it). A metric of the net has no interval, so its value decides.
+    reason: str
+    is_shown: bool
+
+
+def objection(lost: MetricLoss, tolerance: float, *, needs_proof: bool) -> Objection | None:
+    """Return why a stream should not go, whatever its bits say; None where nothing forbids it.
+
+    Parameters
+    ----------
+    lost
+        What is lost of the metric.
+    tolerance
+        What may be lost; NaN where the metric forbids nothing.
+    needs_proof
+        Whether the metric must be shown to lose less: its upper end must be below the tolerance.
+        Else it is enough that the estimate is.
+
+    Notes
+    -----
+    Damage is shown where a lower end is above the tolerance, of the whole or of a class or
+    subgroup. A metric of the net has no interval, so it shows nothing: its value must be below.
     """
-    high = lost.value if math.isnan(lost.high) else lost.high
-    if high >= tolerance:
-        return f"the metric may lose {high:.3g}, more than the tolerance of {tolerance:g}"
+    if lost.low > tolerance:
+        return Objection(_more_than(f"at least {lost.low:.3g}", tolerance), is_shown=True)
     for group in lost.groups:
         if group.low > tolerance:
-            return f"the metric of {group.name} loses at least {group.low:.3g}"
-    return ""
+            reason = f"the metric of {group.name} loses at least {group.low:.3g}"
+            return Objection(reason, is_shown=True)
+    high = lost.value if math.isnan(lost.high) else lost.high
+    if lost.value > tolerance:
+        return Objection(_more_than(f"about {lost.value:.3g}", tolerance), is_shown=False)
+    if needs_proof and high >= tolerance:
+        reason = f"the metric may lose {high:.3g}, and must be shown to lose less than"
+        return Objection(f"{reason} {tolerance:.3g}", is_shown=False)
+    return None
+
+
+def _more_than(lost: str, tolerance: float) -> str:
+    return f"the metric loses {lost}, more than the tolerance of {tolerance:.3g}"
 
 
 def _numbers(values: ArrayLike | Tensor) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ from infoflow.capture.unpack import Unpack
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.pytree import tensors_in
-from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError, Skip
+from infoflow.graph.tracing_options import TracingOptions
+from infoflow.interface import ArgumentError, PruningError, Skip
 from infoflow.pruning.ablation.bench import Bench
 from infoflow.pruning.ablation.heldout import divide, scan
 from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
@@ -39,6 +40,7 @@ class Choices:
     loss: LossChoice
     mends: bool
     unpack: Unpack | None
+    tracing: TracingOptions
     budget: int
     seed: int
 
@@ -59,7 +61,7 @@ def open_bench(
     check_plain(model, "ablate")
     samples = Samples(held_out, unpack=choices.unpack, model=model, device=place, seed=choices.seed)
     example = samples.example()
-    graph = trace(model, example.call)
+    graph = trace(model, example.call, **vars(choices.tracing))
     _check_replay(graph)
     mending, given = _calibration(model, choices, place)
     parts = divide(samples, mends=choices.mends, calibrate=given, seed=choices.seed)
@@ -124,14 +126,3 @@ def choose_streams(
     if not found:
         raise ArgumentError("streams must be 'all' or name at least one stream, got none.")
     return found, True
-
-
-def check_tolerances(tolerance: float | None, metric_tolerance: float | None) -> None:
-    """Raise an ArgumentError for tolerances that are no numbers above 0."""
-    for name, value in (("tolerance", tolerance), ("metric_tolerance", metric_tolerance)):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-            raise ArgumentTypeError(f"{name} must be a number, got {type(value).__name__}.")
-        if not 0 < value < np.inf:
-            raise ArgumentError(f"{name} must be a number greater than 0, got {value}.")

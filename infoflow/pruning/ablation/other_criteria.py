@@ -1,4 +1,4 @@
-"""The loss in nats of a regression, of the model's own making, or of a caller's function."""
+"""The loss in nats of shares, of a regression, of the model's own making, or of a function."""
 
 from __future__ import annotations
 
@@ -12,9 +12,26 @@ from torch import Tensor
 
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError
-from infoflow.pruning.ablation.criteria import Decisions, Terms
+from infoflow.pruning.ablation.criteria import CrossEntropy, Decisions, Terms
 from infoflow.pruning.ablation.outputs import own_loss_of, prediction_of
 from infoflow.pruning.ablation.values import as_rows, as_target, check_nats
+
+
+@dataclass(frozen=True)
+class Shares(CrossEntropy):
+    """The cross-entropy whose target is a probability for each class, of whatever type."""
+
+    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
+        """Return (B, L) nats, for L labels of each sample."""
+        return super().terms(output, torch.as_tensor(target).double(), call)
+
+    def totals(self, target: Any, classes: int) -> Tensor:
+        """Return (K,) sums of the probabilities over a batch."""
+        return super().totals(torch.as_tensor(target).double(), classes)
+
+    def constant(self, totals: Tensor, target: Any) -> Terms:
+        """Return (B, L) nats where every label is predicted by the mean probabilities."""
+        return super().constant(totals, torch.as_tensor(target).double())
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,20 @@ class Gaussian:
     def decisions(self, output: Any, target: Any) -> Decisions:
         """Raise an ArgumentError: a regression decides for no class."""
         raise undecided()
+
+    def totals(self, target: Any, classes: int) -> Tensor:
+        """Return (2, G) sum and number of the values, of each of several or of a whole map."""
+        truth = torch.as_tensor(target).cpu()
+        rows = truth.reshape(len(truth), -1).double()
+        both = torch.stack([rows.sum(0), torch.full_like(rows[0], len(rows))])
+        return both if truth.ndim <= 2 else both.sum(1, keepdim=True)
+
+    def constant(self, totals: Tensor, target: Any) -> Terms:
+        """Return (B, L) nats where every value is predicted by its mean."""
+        truth = torch.as_tensor(target).cpu()
+        rows = truth.reshape(len(truth), -1).double()
+        nats = (rows - totals[0] / totals[1]).square() / (2 * self.variance)
+        return Terms(nats, torch.ones_like(nats, dtype=torch.bool))
 
 
 @dataclass(frozen=True)
@@ -82,6 +113,13 @@ class ModelLoss:
         """Raise an ArgumentError: what the loss is of is not known."""
         raise undecided()
 
+    def totals(self, target: Any, classes: int) -> None:
+        """Return None: what could be predicted without an input is not known."""
+
+    def constant(self, totals: Tensor, target: Any) -> Terms:
+        """Raise an ArgumentError: there is no constant prediction."""
+        raise undecided()
+
 
 #: From (output, target) to the loss of each sample in nats, (B,).
 LossFunction = Callable[[Any, Any], Tensor]
@@ -112,6 +150,13 @@ class FunctionLoss:
 
     def decisions(self, output: Any, target: Any) -> Decisions:
         """Raise an ArgumentError: what the loss is of is not known."""
+        raise undecided()
+
+    def totals(self, target: Any, classes: int) -> None:
+        """Return None: what could be predicted without an input is not known."""
+
+    def constant(self, totals: Tensor, target: Any) -> Terms:
+        """Raise an ArgumentError: there is no constant prediction."""
         raise undecided()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,11 +28,18 @@ class SetSearch:
 
     session: Session
 
-    def frontier(self, tolerance: float) -> Walk:
-        """Return the nested sets within the tolerance, on the samples that choose."""
+    def frontier(self, tolerance: float, alone: Collection[str] = ()) -> Walk:
+        """Return the nested sets within the tolerance, on the samples that choose.
+
+        Streams that can go ``alone``, by the samples that judge, are tried last where those that
+        choose say that they cost too much.
+        """
         lost = {name: found.menders[found.mender] for name, found in self.session.examined.items()}
-        names = self._one_of_each([name for name, bits in lost.items() if bits <= tolerance])
-        order = self._order(names, lost)
+        cheap = [name for name, bits in lost.items() if bits <= tolerance]
+        others = [name for name in lost if name in alone and name not in cheap]
+        names = self._one_of_each([*cheap, *others])
+        order = self._order([name for name in names if name in cheap], lost)
+        order += self._order([name for name in names if name in others], lost)
         with self.session.bar("frontier", len(order)) as advance:
 
             def measure(chosen: Sequence[str]) -> Examined | None:
@@ -41,7 +48,7 @@ class SetSearch:
                 except PruningError:
                     return None  # without these, no way is left
 
-            return walk(order, tolerance, measure)
+            return walk(order, tolerance, measure, alone)
 
     def _one_of_each(self, names: Sequence[str]) -> list[str]:
         """Leave out streams of a merge that could all go, but one has to stay: what saves least."""

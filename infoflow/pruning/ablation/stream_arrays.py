@@ -15,9 +15,9 @@ _INTERVAL = {
     "": "rise of the loss",
     "_low": "lower end of the 95 % interval of the rise",
     "_high": "upper end of the 95 % interval of the rise",
-    "_robust_low": "lower end that also holds with rare large losses",
-    "_robust_high": "upper end that also holds with rare large losses",
-    "_largest_rise": "largest rise of one sample that the robust ends hold for",
+    "_robust_low": "lower end that the verdict rests on",
+    "_robust_high": "upper end that the verdict rests on",
+    "_largest_rise": "largest change of one sample, seen or said by the caller",
 }
 _FIELDS = ("value", "low", "high", "robust_low", "robust_high", "largest_rise")
 METRIC = {

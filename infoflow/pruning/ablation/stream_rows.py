@@ -9,7 +9,7 @@ import xarray as xr
 
 from infoflow.interface import Skip
 from infoflow.pruning.ablation.bounds import Interval, Verdict
-from infoflow.pruning.ablation.judging import Judged, Judgement, decide
+from infoflow.pruning.ablation.judging import Judged, Rules, decide
 from infoflow.pruning.ablation.metric_loss import GroupLoss, MetricLoss
 
 
@@ -130,6 +130,28 @@ def interval_of(row: xr.Dataset, prefix: str = "bits") -> Interval | None:
         level=0.95,
         samples=samples,
         method=method,
+        is_guarded=not math.isnan(float(row.get("largest_rise", math.nan))),
+    )
+
+
+def rules_of(dataset: xr.Dataset) -> Rules:
+    """Return what verdicts rest on, beside intervals."""
+    return Rules(
+        float(dataset["tolerance"]),
+        float(dataset["metric_tolerance"]),
+        dataset.attrs.get("metric_rule") == "proof",
+        ignorance(dataset),
+    )
+
+
+def ignorance(dataset: xr.Dataset) -> str:
+    """Say that the whole net is not shown to know anything; empty where it does, or may."""
+    if "known_bits" not in dataset or not float(dataset["known_bits_low"]) <= 0:
+        return ""
+    known, low, high = (float(dataset[f"known_bits{end}"]) for end in ("", "_low", "_high"))
+    return (
+        "the whole net is not shown to predict better than a constant: it knows "
+        f"{known:.2g} [{low:.2g}, {high:.2g}] {dataset.attrs['unit']}"
     )
 
 
@@ -148,28 +170,7 @@ def metric_of(row: xr.Dataset, prefix: str = "") -> MetricLoss | None:
     return MetricLoss(whole, math.nan, value, low, high, groups)
 
 
-def judgement_of(
-    interval: Interval, metric: MetricLoss | None, tolerance: float, metric_tolerance: float
-) -> tuple[Judgement, str]:
-    """Return the verdict, and the reason in words."""
-    found = decide(Judged(interval, metric), tolerance, metric_tolerance)
-    if found.veto and interval.high < tolerance:
-        return found, found.veto
-    if found.verdict == "prune":
-        ends = max(interval.high, interval.robust_high)
-        return found, f"loses at most {ends:.2g}, below the tolerance of {tolerance:.2g}"
-    if found.verdict == "keep":
-        ends = min(interval.low, interval.robust_low)
-        return found, f"loses at least {ends:.2g}, above the tolerance of {tolerance:.2g}"
-    if found.more_samples is None:
-        return found, f"the tolerance of {tolerance:.2g} lies within the interval"
-    more = f"{found.more_samples:,} more judging samples would tell"
-    return found, f"the tolerance of {tolerance:.2g} lies within the interval; about {more}"
-
-
-def stream_loss(
-    row: xr.Dataset, skip: Skip, tolerance: float, metric_tolerance: float
-) -> StreamLoss:
+def stream_loss(row: xr.Dataset, skip: Skip, rules: Rules) -> StreamLoss:
     """Return what the dataset says of one stream."""
     plain_row, mended_row = row.sel(net="plain"), row.sel(net="mended")
     plain, mended = interval_of(plain_row), interval_of(mended_row)
@@ -181,8 +182,8 @@ def stream_loss(
     if status == "cannot go":
         verdict, reason, more = "keep", str(row["note"].item()), 0
     elif best is not None:
-        found, reason = judgement_of(best, metric, tolerance, metric_tolerance)
-        verdict, more = found.verdict, found.more_samples
+        found = decide(Judged(best, metric), rules)
+        verdict, reason, more = found.verdict, found.reason, found.more_samples
         if mended is None and row.attrs["menders"] and verdict == "keep":
             verdict, more = "cannot tell", None
             reason = f"{reason} as it is; it was not mended, and may lose less then"
@@ -194,18 +195,18 @@ def stream_loss(
 
 
 def frontier_point(
-    row: xr.Dataset, names: list[str], labels: list[str], tolerance: float, metric_tolerance: float
+    row: xr.Dataset, names: list[str], labels: list[str], rules: Rules
 ) -> FrontierPoint:
     """Return what the dataset says of one set of the frontier."""
     interval = interval_of(row, "point_bits")
     assert interval is not None
     metric = metric_of(row, "point_")
-    found, reason = judgement_of(interval, metric, tolerance, metric_tolerance)
+    found = decide(Judged(interval, metric), rules)
     chosen = [place for place, inside in enumerate(row["in_point"].values) if inside]
     savings = ("parameters", "multiply_adds", "activation_bytes", "time")
     return FrontierPoint(
         tuple(names[place] for place in chosen),
         tuple(labels[place] for place in chosen),
-        *(interval, str(row["point_mender"].item()), found.verdict, reason, metric),
+        *(interval, str(row["point_mender"].item()), found.verdict, found.reason, metric),
         *(float(row[f"point_{name}"]) for name in savings),
     )

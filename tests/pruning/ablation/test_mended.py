@@ -132,7 +132,7 @@ class Found:
         self.mender, self.menders = "plain", {"plain": bits}
 
 
-def test_a_walk_leaves_out_what_costs_too_much_and_stops():
+def test_a_walk_leaves_out_what_costs_too_much_and_goes_on():
     costs = {"a": 0.1, "b": 0.1, "c": 5.0, "d": 0.1, "e": 9.0, "f": 9.0, "g": 9.0, "h": 0.0}
     sets = []
 
@@ -142,9 +142,8 @@ def test_a_walk_leaves_out_what_costs_too_much_and_stops():
 
     found = walk("abcdefgh", 0.35, measure)
     assert sets[-1] != ("a",)
-    assert len(found.points) == 3
-    assert found.refused == ("c", "e", "f", "g", "h")
-    assert ("a", "b", "d") in sets
+    assert found.refused == ("c", "e", "f", "g")
+    assert sets[-1] == ("a", "b", "d", "h")
 
 
 def test_a_walk_over_many_streams_takes_steps():
@@ -157,7 +156,7 @@ def test_a_walk_over_many_streams_takes_steps():
 
     found = walk(names, 0.333, measure)
     assert found.points[-1].menders["plain"] == pytest.approx(0.33)
-    assert len(sets) < 20
+    assert len(sets) < 35
 
 
 def test_greedy_order_looks_at_sets():

@@ -10,8 +10,9 @@ from torch import nn
 
 from infoflow.interface import ArgumentError, ArgumentTypeError
 from infoflow.pruning.ablation.losses import resolve_loss
-from infoflow.pruning.ablation.metric_loss import metric_loss, veto
+from infoflow.pruning.ablation.metric_loss import metric_loss, objection
 from infoflow.pruning.ablation.metrics import Metric, resolve_metric
+from infoflow.pruning.ablation.tolerance import default_metric_tolerance
 
 
 def masks_and_loss():
@@ -136,9 +137,11 @@ def test_a_group_that_is_hurt_is_the_worst_and_vetoes():
     found = metric_loss(Metric("m", "sample", len), whole, other, groups=groups)
     assert found.worst.name == "1"
     assert math.isclose(found.worst.value, 0.25)
-    assert "1 loses at least" in veto(found, 0.1)
-    assert veto(found, 0.5) == ""
-    assert "may lose" in veto(found, 0.01)
+    hurt = objection(found, 0.1, needs_proof=False)
+    assert hurt.is_shown
+    assert "1 loses at least" in hurt.reason
+    assert objection(found, 0.5, needs_proof=True) is None
+    assert "loses at least 0.029" in objection(found, 0.01, needs_proof=False).reason
 
 
 def test_samples_without_a_label_are_left_out_of_the_metric():
@@ -147,8 +150,33 @@ def test_samples_without_a_label_are_left_out_of_the_metric():
     assert found.whole == 0.75
 
 
-def test_a_metric_of_the_net_has_no_interval_and_its_value_decides():
+def test_a_metric_of_the_net_has_no_interval_so_it_shows_nothing():
     found = metric_loss(Metric("m", "net", len), 0.9, 0.85)
     assert math.isnan(found.low)
-    assert veto(found, 0.04)
-    assert not veto(found, 0.06)
+    assert not objection(found, 0.04, needs_proof=False).is_shown
+    assert objection(found, 0.06, needs_proof=True) is None
+
+
+def test_a_default_vetoes_and_what_the_caller_asks_for_needs_proof():
+    draw = np.random.default_rng(0)
+    whole = draw.random(100)
+    lost = metric_loss(
+        Metric("m", "sample", len), whole, whole - 0.01 + 0.1 * draw.normal(size=100)
+    )
+    assert lost.value < 0.02 < lost.high
+    assert objection(lost, 0.02, needs_proof=False) is None
+    asked = objection(lost, 0.02, needs_proof=True)
+    assert "must be shown to lose less than 0.02" in asked.reason
+    assert not asked.is_shown
+    about = objection(lost, lost.value / 2, needs_proof=False)
+    assert "loses about" in about.reason
+    assert not about.is_shown
+    assert objection(lost, lost.low - 0.001, needs_proof=False).is_shown
+    assert objection(lost, math.nan, needs_proof=False) is None
+
+
+def test_a_default_tolerance_of_a_metric_is_never_0():
+    assert default_metric_tolerance(0.98, None) == pytest.approx(0.0147)
+    assert default_metric_tolerance(0.0, np.array([1.0, -1.0, math.nan])) == pytest.approx(0.015)
+    assert math.isnan(default_metric_tolerance(0.0, None))
+    assert math.isnan(default_metric_tolerance(0.0, np.zeros(5)))

@@ -1,0 +1,179 @@
+"""What a net knows beyond the best constant prediction, and verdicts where it knows nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import infoflow
+from infoflow.pruning.ablation.losses import resolve_loss
+from tests.pruning.ablation.nets import Residual, clusters, loader, trained
+
+
+def draw(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def frequencies(labels, classes):
+    return torch.bincount(labels.flatten(), minlength=classes).double() / labels.numel()
+
+
+def constant_output(kind, target):
+    """The slow twin: an output that predicts the same for every label, as the loss takes it."""
+    if kind == "classes":
+        return frequencies(target, 3).log().expand(len(target), 3)
+    if kind == "map":
+        shares = frequencies(target[target != 255], 3).log()
+        return shares[None, :, None, None].expand(len(target), 3, *target.shape[1:])
+    if kind == "mask":
+        return torch.full_like(target, float(target.mean())).double().logit()
+    if kind == "several":
+        return target.double().mean(0).logit().expand_as(target)
+    if kind == "shares":
+        return target.mean(0).log().expand_as(target)
+    if kind == "tokens":
+        shares = frequencies(target[:, 1:], 5).log()
+        return shares.expand(*target.shape, 5)
+    return target.mean(0).expand_as(target) if kind == "values" else target.mean().expand_as(target)
+
+
+TARGETS = {
+    "classes": torch.randint(0, 3, (40,), generator=draw()),
+    "map": torch.randint(0, 3, (12, 4, 4), generator=draw()),
+    "mask": (torch.rand(12, 1, 4, 4, generator=draw()) < 0.2).float(),
+    "several": (torch.rand(40, 4, generator=draw()) < torch.tensor([0.1, 0.5, 0.7, 0.9])).float(),
+    "shares": torch.rand(40, 3, generator=draw()).softmax(-1),
+    "tokens": torch.randint(0, 5, (12, 7), generator=draw()),
+    "values": torch.randn(40, 3, generator=draw()) + torch.tensor([0.0, 5.0, -5.0]),
+    "picture": torch.randn(12, 1, 4, 4, generator=draw()),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.filterwarnings("ignore::infoflow.interface.InfoflowWarning")
+def test_the_best_constant_loses_what_an_output_that_never_changes_loses(kind):
+    target = TARGETS[kind]
+    if kind == "map":
+        target = target.clone()
+        target[0, 0] = 255  # no label
+    output = constant_output(kind, target)
+    name = {"tokens": "next_token"}.get(kind, "auto")
+    loss = resolve_loss(name, output=output.float(), target=target)
+    halves = target.split((len(target) + 1) // 2)
+    totals = sum(loss.constant_totals(half) for half in halves)
+    found = [loss.constant_bits(totals, half) for half in halves]
+    wanted = loss(output, target)
+    assert torch.equal(torch.cat([part.labels for part in found]), wanted.labels)
+    bits = torch.cat([part.bits for part in found])
+    assert torch.allclose(bits, wanted.bits, rtol=1e-5, atol=1e-7)
+    nudged = output + 0.3 * torch.randn(output.shape[1:], generator=draw(1)).double()
+    other = loss(nudged, target)
+    assert (bits * wanted.labels).sum() <= (other.bits * other.labels).sum() + 1e-9
+
+
+def test_a_loss_that_is_a_function_has_no_constant():
+    values, labels = torch.zeros(8, 3), torch.zeros(8, dtype=torch.long)
+    function = lambda out, y: nn.functional.cross_entropy(out, y, reduction="none")  # noqa: E731
+    loss = resolve_loss(function, output=values, target=labels)
+    assert loss.constant_totals(labels) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_net_that_knows_nothing_gets_no_firm_verdict_and_a_sentence(seed):
+    torch.manual_seed(seed)
+    labels = torch.randint(0, 3, (420,), generator=draw(seed))
+    found = infoflow.ablate(
+        Residual().eval(), loader(clusters(420, seed)[0], labels), mend=None, progress=False
+    )
+    assert float(found.dataset["known_bits_low"]) <= 0
+    assert {row.verdict for row in found.rows} == {"cannot tell"}
+    assert {point.verdict for point in found.frontier()} <= {"cannot tell"}
+    assert not found.cuttable
+    assert "is not shown to predict better than a constant" in found.rows[0].reason
+    assert found.conclusion.startswith("Cannot tell what can go: the whole net is not shown")
+    assert not infoflow.suggest_pruning(found).cuttable
+
+
+def test_a_regression_that_knows_nothing_gets_no_firm_verdict():
+    torch.manual_seed(0)
+    net, points = Residual(classes=1).eval(), clusters(420)[0]
+    targets = torch.randn(420, 1)
+    found = infoflow.ablate(net, loader(points, targets), mend=None, progress=False)
+    judges = np.flatnonzero(found.dataset["role"].values == "judge")
+    error = (net(points[judges]).detach() - targets[judges]).square().mean()
+    variance = targets[judges].var(correction=0)
+    known = 0.5 * math.log2(float(variance / error))
+    assert float(found.dataset["known_bits"]) == pytest.approx(known, rel=1e-4)
+    assert {row.verdict for row in found.rows} == {"cannot tell"}
+
+
+def test_a_regression_without_any_error_has_no_ratio():
+    torch.manual_seed(0)
+    net, points = Residual(classes=2).eval(), clusters(240)[0]
+    with torch.no_grad():
+        targets = torch.cat([net(part) for part in points.split(50)])
+
+    class Rounded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = net
+
+        def forward(self, x):
+            return (self.inner(x) * 8).round() / 8
+
+    with pytest.raises(infoflow.interface.ArgumentError, match="without any error"):
+        infoflow.ablate(
+            *(Rounded(), loader(points, (targets * 8).round() / 8)),
+            loss="regression",
+            mend=None,
+            progress=False,
+        )
+
+
+def test_what_a_sample_can_lose_at_most_makes_verdicts_need_more_samples():
+    net, held_out = trained(), loader(*clusters(420, seed=3))
+    options = {"mend": None, "sets": None, "progress": False}
+    plain = infoflow.ablate(net, held_out, **options)
+    allowed = infoflow.Tolerance(largest_rise=math.log2(3))
+    guarded = infoflow.ablate(net, held_out, tolerance=allowed, **options)
+    assert guarded.tolerance == plain.tolerance
+    assert plain["blocks.2->add:3"].verdict == "prune"
+    row = guarded["blocks.2->add:3"]
+    assert row.plain.is_guarded
+    assert row.plain.robust_high > plain["blocks.2->add:3"].plain.robust_high
+    assert row.plain.high == plain["blocks.2->add:3"].plain.high
+    assert row.verdict == ("prune" if row.plain.robust_high < guarded.tolerance else "cannot tell")
+
+
+def test_a_guarded_verdict_is_saved(tmp_path):
+    net, held_out = trained(), loader(*clusters(150, seed=3))
+    allowed = infoflow.Tolerance(bits=1.0, metric=0.9, largest_rise=2.0)
+    found = infoflow.ablate(
+        net, held_out, tolerance=allowed, metric="accuracy", mend=None, progress=False
+    )
+    row = found["blocks.2->add:3"]
+    assert row.plain.samples < 236
+    assert row.verdict == "prune"  # fewer samples are enough, since the largest loss is known
+    read = infoflow.load(found.save(tmp_path / "guarded.nc"))
+    assert read["blocks.2->add:3"] == row
+    assert read.dataset.attrs["metric_rule"] == "proof"
+
+
+@pytest.mark.parametrize("wrong", [{"bits": 0.0}, {"metric": -1.0}, {"largest_rise": math.inf}])
+def test_a_tolerance_is_a_number_above_0(wrong):
+    with pytest.raises(infoflow.interface.ArgumentError, match="must be a number greater than 0"):
+        infoflow.Tolerance(**wrong)
+
+
+def test_a_metric_of_0_forbids_nothing_and_says_so():
+    found = infoflow.ablate(
+        *(trained(), loader(*clusters(420, seed=3))),
+        metric=lambda output, target: output[:, 0] * 0.0,
+        mend=None,
+        progress=False,
+    )
+    assert math.isnan(found.metric_tolerance)
+    assert found["blocks.2->add:3"].verdict == "prune"
+    assert any("is 0, so no share of it" in note for note in found.notes)
