@@ -16,6 +16,8 @@ mpl.use("Agg")
 
 #: Folders whose tests are thorough, all of them: the quick tier does not even import them.
 THOROUGH = ("tests/zoo", "tests/examples")
+#: Measured with ``--benchmark-only``.
+BENCHMARKS = "tests/benchmarks"
 
 
 def pytest_configure(config):
@@ -27,7 +29,8 @@ def pytest_configure(config):
 
 def pytest_ignore_collect(collection_path, config):
     place = collection_path.relative_to(config.rootpath).as_posix()
-    return True if place in THOROUGH and not tiers.is_thorough() else None
+    is_left_out = place in THOROUGH or (place == BENCHMARKS and not config.option.benchmark_only)
+    return True if is_left_out and not tiers.is_thorough() else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -41,7 +41,7 @@ def probes(result: ProbeResult, ax: Axes | None = None) -> Axes:
     >>> loader = torch.utils.data.DataLoader(list(zip(images, masks)), batch_size=8)
     >>> net, target = UNet(base_channels=2), infoflow.KMeans(clusters=2)
     >>> flow = infoflow.analyze(net, loader, target=target, noise=100.0, progress=False)
-    >>> found = infoflow.probe(net, loader, folds=2, progress=False)
+    >>> found = infoflow.probe(net, loader, folds=2, pixels=8, progress=False)
     >>> figure, (above, below) = plt.subplots(
     ...     2, 1, sharex=True, layout="constrained", height_ratios=(3, 2), figsize=(8, 7)
     ... )

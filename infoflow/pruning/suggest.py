@@ -95,7 +95,9 @@ def suggest_pruning(
     >>> from infoflow.testing import UNet, blob_images
     >>> data = torch.utils.data.TensorDataset(*blob_images(96, size=16))
     >>> held_out = torch.utils.data.DataLoader(data, batch_size=32)
-    >>> ablation = infoflow.ablate(UNet(base_channels=2), held_out, mend=None, progress=False)
+    >>> ablation = infoflow.ablate(
+    ...     UNet(base_channels=2), held_out, streams=["7->11", "1->20"], mend=None, progress=False
+    ... )
     >>> advice = suggest_pruning(ablation)
     >>> advice[0].redesign.verdict
     'cannot tell'

@@ -1,6 +1,7 @@
 """Cost of mending beside one forward pass over the samples that mend; of ranking sets, in seconds.
 
-Ratios within one run; no time is asserted. Run with ``pytest tests/benchmarks/test_mending.py -s``.
+Ratios within one run; no time is asserted. Run with
+``pytest -m thorough tests/benchmarks/test_mending.py -s``.
 """
 
 import time
@@ -13,6 +14,8 @@ import infoflow
 from infoflow.interface import InfoflowWarning
 from infoflow.pruning.mending.residuals import ReaderMoments, greedy_order
 from infoflow.testing import UNet
+
+pytestmark = pytest.mark.thorough
 
 
 def seconds(function, *arguments, **options):

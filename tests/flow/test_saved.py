@@ -9,6 +9,7 @@ import xarray as xr
 
 import infoflow
 from infoflow.testing import UNet, blob_images
+from tests import tiers
 
 #: Written by the version before results were one family (commit 88bfd71): a small U-Net in
 #: float64 after 0, 1 and 2 epochs of training, with a sweep of noise and with streams.
@@ -78,7 +79,17 @@ def test_the_same_measurement_gives_the_same_numbers(stored):
             assert after.values.tolist() == before.values.tolist(), name
 
 
-@pytest.mark.parametrize("path", sorted(NUCLEI.glob("*.flow.nc")), ids=lambda path: path.stem)
+COMMITTED = {path.stem: path for path in sorted(NUCLEI.glob("*.flow.nc"))}
+QUICK = "half-model1-seed0.flow"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(COMMITTED.pop(QUICK), id=QUICK),
+        *(tiers.thorough(path, id=name) for name, path in COMMITTED.items()),
+    ],
+)
 def test_committed_results_load(path):
     result = infoflow.load(path)
     with xr.open_dataset(path, engine="h5netcdf") as stored:

@@ -17,7 +17,12 @@ from infoflow.interface import (
     SaturationWarning,
 )
 
-SETTINGS = {"target": infoflow.KMeans(3), "noise": 100.0, "progress": False}
+SETTINGS = {
+    "target": infoflow.KMeans(3),
+    "noise": 100.0,
+    "layers": ["encoder.*", "output"],
+    "progress": False,
+}
 
 
 def test_paper_schedule_is_the_one_of_the_authors_code():

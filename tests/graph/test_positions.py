@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import infoflow
+from tests import small_nets, tiers
 
 
 class Met(nn.Module):
@@ -104,18 +105,26 @@ def test_a_sequence_whose_first_dimension_is_time_has_positions():
     assert (graph[0].shape, graph[0].positions) == ((5, 4), (0,))
 
 
-@pytest.mark.parametrize("builder", ["convnext_tiny", "swin_t"])
-def test_nets_with_channels_last_are_averaged_over_their_maps(builder):
-    net = getattr(torchvision.models, builder)(weights=None)
+@pytest.mark.parametrize(
+    ("build", "width"),
+    [
+        (small_nets.convnext, 32),
+        (small_nets.swin, 32),
+        tiers.thorough(torchvision.models.convnext_tiny, 384),
+        tiers.thorough(torchvision.models.swin_t, 384),
+    ],
+)
+def test_nets_with_channels_last_are_averaged_over_their_maps(build, width):
+    net = build()
     images = torch.rand(2, 3, 32, 32)
     whole, mean = infoflow.trace(net, images), infoflow.trace(net, images, reduce="mean")
     values, means = whole.values(images), mean.values(images)
-    inside = [layer for layer in whole if layer.shape[-1:] == (384,) and len(layer.shape) == 3]
+    inside = [layer for layer in whole if layer.shape[-1:] == (width,) and len(layer.shape) == 3]
     assert inside
     for layer in inside:
         assert layer.positions == (0, 1)
         torch.testing.assert_close(means[layer.name], values[layer.name].mean(dim=(1, 2)))
-        assert (mean[layer.name].shape, mean[layer.name].positions) == ((384,), ())
+        assert (mean[layer.name].shape, mean[layer.name].positions) == ((width,), ())
 
 
 @pytest.mark.thorough

@@ -13,6 +13,7 @@ import torchvision
 
 import infoflow
 from infoflow.testing import UNet
+from tests import small_nets, tiers
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -52,18 +53,39 @@ def merges_as_text(graph):
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("name", TRUTH)
+#: The same of small nets of the same classes, by blocks and layers.
+SMALL = {
+    "resnet": {"add": 2 + 1 + 1 + 1},
+    "densenet": {"concat": 5 + 1 + 2},
+    "efficientnet": {"add": 1 + 1, "mul": 1 + 2},
+    "convnext": {"add": 2 + 1},
+    "vit": {"add": 2 * 2},
+    "swin": {"add": 2 * (1 + 2)},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_merges_of_small_nets(name):
+    graph = infoflow.trace(getattr(small_nets, name)(), torch.rand(2, 3, 32, 32))
+    assert Counter(merge.kind for merge in graph.merges) == SMALL[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", *(tiers.thorough(name) for name in TRUTH if name != "resnet18")]
+)
 def test_torchvision_merges(name):
     graph = infoflow.trace(build(name), torch.rand(2, 3, 224, 224))
     assert Counter(merge.kind for merge in graph.merges) == TRUTH[name]
     check_snapshot(name, merges_as_text(graph))
 
 
+@pytest.mark.thorough
 def test_googlenet_slices_of_one_input_are_no_merge():
     graph = infoflow.trace(build("googlenet", transform_input=True), torch.rand(2, 3, 224, 224))
     assert len(graph.merges) == 9
 
 
+@pytest.mark.thorough
 def test_densenet_bundles_are_54_in_dense_layers_and_4_where_blocks_end():
     graph = infoflow.trace(build("densenet121"), torch.rand(2, 3, 64, 64))
     readers = [merge.layers[0] for merge in graph.merges]

@@ -9,15 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, PathPatch
 from torch import nn
+from torch.utils.data import DataLoader
 
 import infoflow
 from infoflow import plots
 from infoflow.interface import ArgumentError
 from infoflow.testing import UNet, blob_images
+from tests import tiers
 
 
-@pytest.fixture
-def result(unet, loader):
+@pytest.fixture(scope="module")
+def measured(blobs):
+    torch.manual_seed(0)
+    unet, loader = UNet(base_channels=4), DataLoader(blobs, batch_size=10)
     tracker = infoflow.Tracker(
         unet,
         loader,
@@ -31,6 +35,12 @@ def result(unet, loader):
         with torch.no_grad():
             unet.output.weight += 1
     return tracker.result
+
+
+@pytest.fixture
+def result(measured):
+    """A copy, which a test may change."""
+    return measured.with_dataset(measured.dataset.copy(deep=True))
 
 
 @pytest.mark.parametrize("quantity", ["ixm", "iym"])
@@ -115,7 +125,9 @@ def test_layer_graph_draws_every_layer_and_stream(result):
     assert len(arrows) == result.graph.to_networkx().number_of_edges() + to_output
 
 
-@pytest.mark.parametrize("name", ["resnet18", "densenet121", "vit_b_16"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", tiers.thorough("densenet121"), tiers.thorough("vit_b_16")]
+)
 def test_layer_graphs_and_uplots_of_large_nets(name):
     model = torchvision.models.get_model(name, weights=None)
     shape = (3, 224, 224) if name == "vit_b_16" else (3, 64, 64)

@@ -3,14 +3,17 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from torch.utils.data import DataLoader
 
 import infoflow
 from infoflow import plots
+from infoflow.testing import UNet
 
 
-@pytest.fixture
-def found(unet, loader):
-    return infoflow.probe(unet, loader, folds=2, pixels=8, progress=False)
+@pytest.fixture(scope="module")
+def found(blobs):
+    loader = DataLoader(blobs, batch_size=10)
+    return infoflow.probe(UNet(base_channels=2), loader, folds=2, pixels=8, progress=False)
 
 
 def test_a_line_for_each_metric_its_band_and_chance(found):

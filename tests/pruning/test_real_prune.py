@@ -8,13 +8,10 @@ from functools import partial
 import pytest
 import torch
 import torchvision.models as tv
-from torchvision.models.convnext import CNBlockConfig
-from torchvision.models.efficientnet import MBConvConfig
-from torchvision.models.resnet import BasicBlock
 
 import infoflow
 from infoflow.testing import UNet
-from tests import tiers
+from tests import small_nets, tiers
 from tests.pruning.hooks import (
     check,
     check_concatenations,
@@ -22,27 +19,6 @@ from tests.pruning.hooks import (
     replaced,
     zeroed_input,
 )
-
-
-def vit():
-    return tv.VisionTransformer(32, 8, 2, 2, 64, 128)
-
-
-def resnet():
-    return tv.ResNet(BasicBlock, [2, 1, 1, 1], num_classes=5)
-
-
-def densenet():
-    return tv.DenseNet(8, (6, 2), 16, bn_size=2, num_classes=5)
-
-
-def efficientnet():
-    blocks = [MBConvConfig(1, 3, 1, 8, 8, 1, 1, 1), MBConvConfig(4, 3, 2, 8, 16, 2, 1, 1)]
-    return tv.EfficientNet(blocks, 0.0, num_classes=5)
-
-
-def convnext():
-    return tv.ConvNeXt([CNBlockConfig(16, 32, 2), CNBlockConfig(32, None, 1)], num_classes=5)
 
 
 def dense(build, place, channels, reader):
@@ -88,14 +64,17 @@ def families(resnet, densenet, efficientnet, convnext, first, growth):
 
 REAL = families(tv.resnet18, tv.densenet121, tv.efficientnet_b0, tv.convnext_tiny, 64, 32)
 CASES = {
-    **families(resnet, densenet, efficientnet, convnext, 16, 8),
+    **families(
+        *(small_nets.resnet, small_nets.densenet, small_nets.efficientnet, small_nets.convnext),
+        *(16, 8),
+    ),
     "ViT, attention": (
-        *(vit, 32),
+        *(small_nets.vit, 32),
         "encoder.layers.encoder_layer_1.self_attention->encoder.layers.encoder_layer_1.add",
         lambda net: replaced(net, "encoder.layers.encoder_layer_1.dropout", 0),
     ),
     "ViT, an MLP": (
-        *(vit, 32),
+        *(small_nets.vit, 32),
         "encoder.layers.encoder_layer_0.mlp.3->encoder.layers.encoder_layer_0.add:2",
         lambda net: replaced(net, "encoder.layers.encoder_layer_0.mlp", 0),
     ),
@@ -131,7 +110,7 @@ def test_streams_of_googlenet():
 
 
 def test_a_channel_shuffle_cannot_be_cut_and_is_zeroed():
-    net = random_statistics(tv.ShuffleNetV2([2, 2, 1], [8, 16, 32, 64, 32]))
+    net = random_statistics(small_nets.shufflenet())
     x = torch.randn(2, 3, 64, 64)
     stream = infoflow.trace(net, x).merges[2].skips[0]
     with pytest.warns(infoflow.interface.PruningWarning, match="mixes streams"):

@@ -188,15 +188,34 @@ def test_a_trial_can_be_written_read_and_drawn(net):
         infoflow.plots.rankings(trial.rankings, measure="redesign")
 
 
-def test_with_advice_sets_of_the_same_size_are_compared():
-    unet, images = UNet(base_channels=2), blob_images(12, size=16)
+def two_can_go(unet, images):
+    """Return advice that two streams can go."""
     result = infoflow.analyze(
         unet, [images], target=infoflow.KMeans(3), noise=100.0, progress=False
     )
     advice = infoflow.suggest_pruning(result)
     prune = replace(advice[0].redesign, verdict="prune")
     rows = [replace(row, redesign=prune) for row in advice[:2]]
-    advice = advice.with_rows([*rows, *advice[2:]])
+    return advice.with_rows([*rows, *advice[2:]])
+
+
+def test_with_advice_sets_of_the_same_size_are_chosen():
+    advice = two_can_go(UNet(base_channels=2), blob_images(12, size=16))
+    alone = streams_to_try(advice.graph, advice, None, random.Random(0))
+    assert len(alone) == 4
+    norms = dict(zip(alone, (4.0, 3.0, 2.0, 1.0), strict=True))
+    sets = sets_to_try(advice.graph, advice, alone, norms, random.Random(0), 3)
+    kinds = [one.kind for one in sets]
+    assert kinds == ["whole", *["alone"] * 4, "advice", *["random"] * 3, "smallest weights"]
+    assert {len(one.streams) for one in sets[5:]} == {2}
+    assert sets[5].streams == advice.prunable == alone[:2]
+    assert set(sets[-1].streams) == set(alone[2:])
+
+
+@pytest.mark.thorough
+def test_with_advice_sets_of_the_same_size_are_compared():
+    unet, images = UNet(base_channels=2), blob_images(12, size=16)
+    advice = two_can_go(unet, images)
     trial = infoflow.verify_pruning(
         unet,
         advice,

@@ -138,7 +138,10 @@ def ablate(
     >>> from infoflow.testing import UNet, blob_images
     >>> data = torch.utils.data.TensorDataset(*blob_images(96, size=16))
     >>> held_out = torch.utils.data.DataLoader(data, batch_size=32)
-    >>> found = ablate(UNet(base_channels=2), held_out, mend=None, progress=False)
+    >>> found = ablate(
+    ...     UNet(base_channels=2), held_out, streams=["7->11", "1->20"], sets=None, mend=None,
+    ...     progress=False,
+    ... )
     >>> [(str(row.skip), row.status) for row in found.rows][-1]
     ('1→20', 'measured')
     >>> found.dataset["bits"].dims

@@ -63,9 +63,12 @@ class Ablation(NetResult):
     >>> held_out = torch.utils.data.DataLoader(
     ...     torch.utils.data.TensorDataset(*blob_images(96, size=16)), batch_size=32
     ... )
-    >>> ablation = infoflow.ablate(UNet(base_channels=2), held_out, mend=None, progress=False)
-    >>> [row.skip.name for row in ablation.rows][:2]
-    ['encoder.3.2->decoder.0.0', 'encoder.2.2->decoder.1.0']
+    >>> ablation = infoflow.ablate(
+    ...     UNet(base_channels=2), held_out, streams=["7->11", "1->20"], sets=None, mend=None,
+    ...     progress=False,
+    ... )
+    >>> [row.skip.name for row in ablation.rows]
+    ['encoder.3.2->decoder.0.0', 'encoder.0.2->decoder.3.0']
     >>> ablation.dataset["bits"].attrs["units"]
     'bits per pixel'
     """

@@ -12,7 +12,7 @@ from scipy import stats
 import infoflow
 from infoflow.pruning.ablation import nets
 from infoflow.pruning.ablation.shapley import all_sets, shapley_shares
-from infoflow.testing import blob_images
+from infoflow.testing import UNet, blob_images
 from tests.pruning.ablation.nets import Residual, clusters, loader, trained
 from tests.results.test_joining import checked
 
@@ -149,8 +149,8 @@ def test_the_frontier_is_nested_and_each_point_is_measured_as_a_set(net, held_ou
     assert len(slim.pruning.streams) == len(ablation.cuttable)
 
 
-def test_prefix_reuse_gives_the_numbers_of_whole_runs(unet):
-    images, masks = blob_images(96, size=32, seed=1)
+def test_prefix_reuse_gives_the_numbers_of_whole_runs():
+    unet, (images, masks) = UNet(base_channels=2), blob_images(96, size=16, seed=1)
     names = ["7->11", "1->20"]
     found = infoflow.ablate(
         *(unet, loader(images, masks, 20)),
@@ -323,11 +323,12 @@ def test_a_metric_of_the_net(net, held_out):
     assert row.metric is None or row.metric.value == pytest.approx(accuracy(net) - accuracy(slim))
 
 
-def test_a_memory_budget_for_one_net_at_a_time_gives_the_same_numbers(unet):
-    images, masks = blob_images(96, size=32, seed=1)
+def test_a_memory_budget_for_one_net_at_a_time_gives_the_same_numbers():
+    unet, (images, masks) = UNet(base_channels=2), blob_images(96, size=16, seed=1)
     one, many = (
         infoflow.ablate(
             *(unet, loader(images, masks, 32)),
+            streams=["7->11", "1->20"],
             mend=None,
             sets=None,
             progress=False,

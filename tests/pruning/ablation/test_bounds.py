@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -23,6 +23,7 @@ from infoflow.pruning.ablation.bounds import (
 )
 from infoflow.pruning.ablation.losses import SampleBits, resolve_loss
 from infoflow.pruning.ablation.worst_sample import worst_sample_lower, worst_sample_upper
+from tests import tiers
 
 
 def pairs_of(values):
@@ -189,7 +190,7 @@ def test_a_worst_sample_widens_the_interval_only_where_few_samples_lose_nearly_a
     assert (heavy.low, heavy.high) == (heavy.robust_low, heavy.robust_high)
 
 
-@settings(max_examples=25)
+@tiers.examples(25)
 @given(st.lists(st.floats(-1, 1), min_size=64, max_size=80), st.floats(0.1, 5.0))
 def test_intervals_are_mirrored_hold_the_value_and_are_inside_the_guarded_ones(values, largest):
     found, mirrored = bits_interval(pairs_of(values)), bits_interval(pairs_of(-np.array(values)))
@@ -243,7 +244,7 @@ def test_without_spread_the_worst_sample_bound_is_the_rule_of_three():
         assert math.isclose(found, exact, rel_tol=0.02)
 
 
-@settings(max_examples=30)
+@tiers.examples(15)
 @given(st.lists(st.floats(-1, 1), min_size=5, max_size=40), st.floats(1.0, 10.0))
 def test_worst_sample_bounds_are_in_order(values, largest):
     pairs = pairs_of(values)

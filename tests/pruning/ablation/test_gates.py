@@ -36,6 +36,7 @@ def test_a_shut_gate_silences_its_stream(recipe):
         torch.testing.assert_close(got[2:], net(x)[2:])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("build", [gpt2, smp_unet])
 def test_gates_of_real_nets(build):
     net, x = build()
