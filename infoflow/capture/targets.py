@@ -9,8 +9,6 @@ from typing import Literal, get_args
 
 import torch
 from numpy.typing import ArrayLike
-from sklearn.cluster import KMeans as _KMeans
-from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -123,6 +121,9 @@ class KMeans:
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the cluster of each sample, for raw targets of shape (N, ...)."""
+        from sklearn.cluster import KMeans as ClusterMeans
+        from sklearn.exceptions import ConvergenceWarning
+
         _check_finite(raw, self.of)
         points = raw.reshape(len(raw), -1).to(torch.float32).numpy()
         if self.clusters > len(points):
@@ -131,7 +132,7 @@ class KMeans:
                 f"for {self.clusters} clusters. Pass target=infoflow.KMeans(clusters=...) with "
                 f"at most {len(points)}, or more samples."
             )
-        means = _KMeans(self.clusters, n_init=self.restarts, random_state=self.seed)
+        means = ClusterMeans(self.clusters, n_init=self.restarts, random_state=self.seed)
         with warnings.catch_warnings():
             # fewer distinct masks than clusters: the empty clusters simply do not occur in Y
             warnings.simplefilter("ignore", ConvergenceWarning)

@@ -15,7 +15,6 @@ from infoflow.cli.imports import call_factory, find_attribute
 from infoflow.cli.inputs import parse_shape
 from infoflow.cli.spec import parse_spec
 from infoflow.interface import ArgumentError, Target
-from infoflow.testing import blob_images
 
 _BATCH = 16
 
@@ -24,6 +23,8 @@ def load_loader(text: str, shape: str | None) -> Iterable[Any]:
     """Return the loader that ``--data`` names."""
     path = Path(text)
     if text == "demo":
+        from infoflow.testing import blob_images
+
         size = 64 if shape is None else parse_shape(shape)[-1]
         return DataLoader(TensorDataset(*blob_images(128, size=size)), batch_size=_BATCH)
     if path.suffix == ".npz":

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from infoflow.interface import ArgumentError
@@ -137,6 +136,18 @@ def jackknife_interval(
         raise ArgumentError(f"A jackknife needs at least 2 replicates, got {len(replicates)}.")
     if not 0 < confidence < 1:
         raise ArgumentError(f"confidence must be between 0 and 1, got {confidence}. Try 0.95.")
-    quantile = float(stats.t.ppf((1 + confidence) / 2, len(replicates) - 1))
-    reach = quantile * jackknife_error(replicates)
+    reach = students_t(len(replicates) - 1, confidence) * jackknife_error(replicates)
     return Interval(min(max(value - reach, least), most), max(min(value + reach, most), least))
+
+
+def students_t(degrees: float, confidence: float = CONFIDENCE) -> float:
+    """Return what a standard error is multiplied by: the two-sided quantile of Student's t.
+
+    Examples
+    --------
+    >>> round(students_t(4), 3)
+    2.776
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + confidence) / 2))

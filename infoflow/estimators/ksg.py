@@ -15,8 +15,6 @@ from numbers import Integral
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
-from scipy.special import digamma
 from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, as_tensor, label_entropy, with_ceilings
@@ -91,6 +89,9 @@ def ksg(
     >>> bool(abs(ksg(x, x + noise) - 0.5) < 0.05)
     True
     """
+    from scipy.spatial import cKDTree
+    from scipy.special import digamma
+
     scale = nats_per(unit)
     first, second = _as_columns(x, "x"), _as_columns(y, "y")
     if len(first) != len(second):
@@ -114,6 +115,8 @@ def ksg(
 
 def _within(points: Array, radius: Array) -> NDArray[np.int64]:
     """Count samples nearer than ``radius``, or at distance 0 where it is 0; each counts itself."""
+    from scipy.spatial import cKDTree
+
     inside = np.where(radius > 0, np.nextafter(radius, 0.0), 0.0)
     tree = cKDTree(points)
     return np.asarray(tree.query_ball_point(points, inside, p=np.inf, return_length=True))
@@ -159,10 +162,10 @@ def ross(distances: Tensor, labels: Tensor, *, neighbours: int = 3) -> float:
     if not bool(kept.all()):
         between, classes = distances[kept][:, kept], labels[kept]
     terms = [_ross_terms(between, classes == label, neighbours) for label in torch.unique(classes)]
-    return float(digamma(len(classes)) + np.concatenate(terms).mean())
+    return float(_psi(len(classes)) + torch.cat(terms).mean())
 
 
-def _ross_terms(distances: Tensor, is_member: Tensor, neighbours: int) -> Array:
+def _ross_terms(distances: Tensor, is_member: Tensor, neighbours: int) -> Tensor:
     """Return ψ(k) − ψ(N_y) − ψ(m) for the samples of one class."""
     rows = distances[is_member]
     inside = rows[:, is_member]
@@ -173,8 +176,11 @@ def _ross_terms(distances: Tensor, is_member: Tensor, neighbours: int) -> Array:
     # the sample itself is one of those around, and no neighbour
     k = torch.where(radius[:, 0] > 0, nearest, (inside <= 0).sum(dim=1))
     m = torch.where(radius[:, 0] > 0, around - 1, around)
-    psi = [digamma(count.cpu().numpy().astype(float)) for count in (k, m)]
-    return np.asarray(psi[0] - psi[1] - digamma(size), dtype=np.float64)
+    return _psi(k) - _psi(m) - _psi(size)
+
+
+def _psi(counts: Tensor | int) -> Tensor:
+    return torch.digamma(torch.as_tensor(counts, dtype=torch.float64))
 
 
 def check_neighbours(neighbours: int, samples: int) -> None:

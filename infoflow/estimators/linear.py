@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from infoflow.estimators.probes import Split, class_shares, gains_surely, losses_of, mean_and_spread
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 #: Inverse strengths of the penalty, from strong to weak, for features whose squares add up to 1 on
 #: average.
@@ -121,6 +122,8 @@ def _best_fit(
     rows: np.ndarray, classes: Tensor, prior: Tensor, split: Split
 ) -> tuple[float, LogisticRegression | None]:
     """Return the strength that does best on the check rows, and the fit of all training rows."""
+    from sklearn.linear_model import LogisticRegression
+
     labels = classes.numpy()
     fit, check = split.fit.cpu().numpy(), split.check.cpu().numpy()
     truth = classes[split.check.cpu()]
@@ -146,6 +149,8 @@ def _best_fit(
 
 
 def _fit(model: LogisticRegression, rows: np.ndarray, labels: np.ndarray) -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         # a fit that has not converged is judged on other rows as any other
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.neighbors import KDTree
 from torch import Tensor
 
 from infoflow.estimators.noise import check_positive
+
+if TYPE_CHECKING:
+    from sklearn.neighbors import KDTree
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +79,7 @@ class KernelSum:
         self._centres = self._scaled(centres)
         rows, units = centres.shape
         is_local = centres.device.type == "cpu" and units <= TREE_UNITS and rows >= _TREE_CENTRES
-        self._tree = KDTree(self._centres.numpy()) if is_local else None
+        self._tree = _tree_of(self._centres) if is_local else None
 
     def _scaled(self, values: Tensor) -> Tensor:
         return (values.to(torch.float64) - self._shift) / self._noise_std
@@ -98,6 +101,12 @@ class KernelSum:
         if is_far.any():
             sums[is_far] = _neighbours(tree, points[is_far], len(self._centres), self._tolerance)
         return sums
+
+
+def _tree_of(centres: Tensor) -> KDTree:
+    from sklearn.neighbors import KDTree
+
+    return KDTree(centres.numpy())
 
 
 def _neighbours(tree: KDTree, points: Floats, centres: int, tolerance: float) -> Floats:

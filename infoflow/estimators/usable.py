@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import torch
 from numpy.typing import ArrayLike
-from scipy import stats
 from torch import Tensor
 
 from infoflow.estimators.classes import as_tensor
+from infoflow.estimators.jackknife import students_t
 from infoflow.estimators.probe_task import Family, ProbeTask, ask
 from infoflow.interface import ActivationError, ArgumentError
 
@@ -174,7 +174,7 @@ def _margin(gains: Tensor, folds: int) -> float:
     correction of Nadeau and Bengio (Machine Learning 52, 2003) all of 200 data sets of 400.
     """
     variance = float(gains.var(correction=1)) / len(gains) * folds / (folds - 1)
-    return float(stats.t.ppf(0.975, folds - 1)) * math.sqrt(variance)
+    return students_t(folds - 1) * math.sqrt(variance)
 
 
 def _checked(values: ArrayLike | Tensor, name: str, question: ProbeTask) -> Tensor:

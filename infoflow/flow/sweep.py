@@ -7,7 +7,6 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 #: Differences below this share of the largest value are no order.
 _TIE = 0.01
@@ -42,6 +41,8 @@ class OrderChange:
 
 def order_changes(values: xr.DataArray) -> tuple[OrderChange, ...]:
     """Compare the order of layers at neighbouring points of a sweep, (noise, layer)."""
+    from scipy import stats
+
     names = [str(name) for name in values["layer"].values]
     noises = [str(noise) for noise in values["noise"].values]
     changes = []

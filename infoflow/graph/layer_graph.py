@@ -342,6 +342,11 @@ class LayerGraph(Result):
         """The layers, by name, with what :class:`Layer` says of each."""
         return as_dataset(self)
 
+    @property
+    def joined_along(self) -> tuple[str, ...]:
+        """Nothing: graphs are not joined, so that printing one needs no dataset."""
+        return ()
+
     def with_dataset(self, dataset: xr.Dataset) -> Self:
         """Raise an ArgumentError: a graph is what a net is, and its layers are no numbers."""
         raise ArgumentError(

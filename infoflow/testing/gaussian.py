@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from scipy import integrate, special, stats
 from torch import Tensor, nn
 
 from infoflow.interface import ArgumentError
@@ -195,6 +194,8 @@ def sign_information(explained: float, variance: float = 1.0) -> float:
     >>> round(sign_information(1.0), 6), sign_information(0.0)
     (0.693147, 0.0)
     """
+    from scipy import integrate, special, stats
+
     if explained >= variance:
         return math.log(2)
     steepness = math.sqrt(explained / (variance - explained))

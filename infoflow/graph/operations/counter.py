@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from infoflow.graph.operations import costs
 from infoflow.graph.operations.operation import Cost, Formula, Operation, OperationCall
@@ -143,6 +142,8 @@ class _Counter(TorchDispatchMode):
 
 
 def _inner_cost(function: Any, args: Any, kwargs: Any, result: Any) -> int | None:
+    from torch.utils.flop_counter import flop_registry
+
     packet = getattr(function, "_overloadpacket", function)
     formula = flop_registry.get(packet)
     if formula is not None:
