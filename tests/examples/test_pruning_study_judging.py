@@ -81,13 +81,15 @@ class TestCounts:
         harmless = whole + 1e-4 * random.normal(size=1000)
         ruinous = whole + 1 + 0.1 * random.normal(size=1000)
         rows = (np.arange(600), np.arange(600, 1000))
-        found = evidence.judging.judged("plain", whole, [harmless, ruinous], *rows, is_ratio=False)
+        parts = [evidence.judging.Part(one, 2 - one) for one in (whole, harmless, ruinous)]
+        found = evidence.judging.judged("plain", parts[0], parts[1:], *rows, is_ratio=False)
         by_key = {(t["samples"], t["factor"]): t for t in found}
         assert {n for n, _ in by_key} == {64, 128, 256, 512}
         assert {f for _, f in by_key} == set(evidence.judging.FACTORS)
         tally = by_key[256, 1.0]
         assert tally["given"] == 2 * 2
         assert (tally["prune"], tally["keep"], tally["wrong"]) == (2, 2, 0)
+        assert tally["firm_with_metric"] == 4
         # fewer than 236 samples prune nothing
         assert (by_key[64, 1.0]["prune"], by_key[64, 1.0]["keep"]) == (0, 9)
 
@@ -95,14 +97,28 @@ class TestCounts:
         whole = np.full(500, 0.2)
         other = whole + 1e-4 * np.random.default_rng(0).normal(size=500)
         other[300:] += 1.0  # judged where nothing is lost
+        parts = [evidence.judging.Part(one, np.ones(500)) for one in (whole, other)]
         (tally,) = [
             t
             for t in evidence.judging.judged(
-                "plain", whole, [other], np.arange(256), np.arange(300, 500), is_ratio=False
+                *("plain", parts[0], parts[1:], np.arange(256), np.arange(300, 500)),
+                is_ratio=False,
             )
             if t["factor"] == 1.0 and t["samples"] == 256
         ]
         assert (tally["prune"], tally["wrong"], tally["held"]) == (1, 1, 0)
+
+    def test_the_tolerance_is_a_share_of_what_the_net_knows(self, evidence):
+        random = np.random.default_rng(0)
+        whole = np.full(300, 0.2)
+        other = whole + 0.03 + 1e-3 * random.normal(size=300)
+        parts = [evidence.judging.Part(one, np.ones(300)) for one in (whole, other)]
+        rows = (np.arange(256), np.arange(256, 300))
+        for constant, said in ((2.2, "prune"), (0.4, "keep"), (None, "keep")):
+            found = evidence.judging.judged(
+                *("plain", parts[0], parts[1:], *rows, False), lambda rows, bits=constant: bits
+            )
+            assert next(t for t in found if (t["samples"], t["factor"]) == (256, 1.0))[said] == 1
 
 
 class Merging(nn.Module):

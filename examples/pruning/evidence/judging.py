@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,11 @@ from scipy import stats
 
 from evidence.recording import Floats, Rows, groups
 from infoflow.pruning.ablation.bounds import bits_interval, default_tolerance, verdict
+from infoflow.pruning.ablation.judging import Judged, Rules, decide
+from infoflow.pruning.ablation.metric_loss import metric_loss
+from infoflow.pruning.ablation.metrics import Metric
 from infoflow.pruning.ablation.pairs import Paired
+from infoflow.pruning.ablation.tolerance import default_metric_tolerance
 
 SIZES = (64, 128, 256, 512)
 #: Of the default tolerance. CRITERIA.md speaks of the first three; the others were added when the
@@ -76,6 +80,8 @@ class Tally:
         Number of cases, of those with a firm verdict, and of those that the test part contradicts.
     held
         In how many cases the interval held the loss on the test part.
+    firm_with_metric
+        Of how many cases the verdict is firm where the metric vetoes, too.
     """
 
     how: str
@@ -86,34 +92,79 @@ class Tally:
     keep: int = 0
     wrong: int = 0
     held: int = 0
+    firm_with_metric: int = 0
+
+    def add(self, judged: Judged, rules: Rules, truth: Truth) -> None:
+        """Count a case."""
+        said = verdict(judged.bits, rules.tolerance)
+        self.given += 1
+        self.prune += said == "prune"
+        self.keep += said == "keep"
+        self.wrong += truth.contradicts(said, rules.tolerance)
+        self.held += holds(judged.bits.value, judged.bits.low, judged.bits.high, truth)
+        self.firm_with_metric += decide(judged, rules).verdict != "cannot tell"
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A net's losses and metrics on some samples, and what a constant prediction loses there.
+
+    Parameters
+    ----------
+    losses, scores
+        (N,) of each sample.
+    """
+
+    losses: Floats
+    scores: Floats
+
+    def rows(self, rows: Rows | slice) -> Part:
+        """Return some of the samples."""
+        return Part(self.losses[rows], self.scores[rows])
+
+
+#: From rows to what the best constant prediction loses there; None where there is none.
+Constant = Callable[[Rows], float | None]
 
 
 def judged(
-    how: str, whole: Floats, others: Sequence[Floats], judge: Rows, test: Rows, is_ratio: bool
+    how: str,
+    whole: Part,
+    others: Sequence[Part],
+    judge: Rows,
+    test: Rows,
+    is_ratio: bool,
+    constant: Constant = lambda rows: None,
 ) -> list[dict[str, Any]]:
     """Return tallies over streams and disjoint groups of judging samples."""
     tallies = {(n, f): Tally(how, n, f) for n in SIZES for f in FACTORS}
     for other in others:
-        truth = truth_of(whole[test], other[test], is_ratio)
-        for size, pairs, loss in _cases(whole[judge], other[judge], is_ratio):
-            interval = bits_interval(pairs)
-            has_held = holds(interval.value, interval.low, interval.high, truth)
+        truth = truth_of(whole.losses[test], other.losses[test], is_ratio)
+        for size, rows in _cases(judge):
+            few = whole.rows(rows), other.rows(rows)
+            found = _judged(*few, is_ratio)
+            usual = tolerance_of(float(few[0].losses.mean()), constant(rows), is_ratio)
+            share = default_metric_tolerance(math.nan, few[0].scores)
             for factor in FACTORS:
-                tolerance = factor * default_tolerance(loss, is_ratio=is_ratio)
-                said = verdict(interval, tolerance)
-                tally = tallies[size, factor]
-                tally.given += 1
-                tally.prune += said == "prune"
-                tally.keep += said == "keep"
-                tally.wrong += truth.contradicts(said, tolerance)
-                tally.held += has_held
+                tallies[size, factor].add(found, Rules(factor * usual, factor * share), truth)
     return [asdict(tally) for tally in tallies.values() if tally.given]
 
 
-def _cases(whole: Floats, other: Floats, is_ratio: bool) -> Iterator[tuple[int, Paired, float]]:
+def _judged(whole: Part, other: Part, is_ratio: bool) -> Judged:
+    lost = metric_loss(Metric("score", "sample", len), whole.scores, other.scores)
+    return Judged(bits_interval(pairs_of(whole.losses, other.losses, is_ratio)), lost)
+
+
+def tolerance_of(loss: float, constant: float | None, is_ratio: bool) -> float:
+    """Return the default tolerance, by what the net and a constant prediction lose."""
+    known = None if constant is None else constant - loss
+    return default_tolerance(loss, known=known, is_ratio=is_ratio)
+
+
+def _cases(judge: Rows) -> Iterator[tuple[int, Rows]]:
     for size in SIZES:
-        for rows in groups(len(whole), size, GROUPS):
-            yield size, pairs_of(whole[rows], other[rows], is_ratio), float(whole[rows].mean())
+        for rows in groups(len(judge), size, GROUPS):
+            yield size, judge[rows]
 
 
 def holds(value: float, low: float, high: float, truth: Truth) -> bool:

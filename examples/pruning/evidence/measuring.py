@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 import infoflow
@@ -17,6 +18,7 @@ from evidence.advising import advise, read_advice
 from evidence.entry import Entry, Parts, Places, Samples
 from evidence.readings import Readings, cheap_readings
 from evidence.recording import Notebook, Record, Rows, held_out, record, record_variants
+from evidence.scoring import constant_loss
 from evidence.slimming import calibration, stream_names, tune, without
 from evidence.training import load
 from infoflow.graph import LayerGraph
@@ -97,10 +99,14 @@ class Bench:
             "test": np.arange(count, total),
         }
 
-    @property
+    @cached_property
     def held_out(self) -> Samples:
         """The samples of the three parts, in this order."""
         return held_out(self.parts)
+
+    def constant(self, rows: Rows) -> float | None:
+        """Return what the best constant prediction loses on some of the held-out samples."""
+        return constant_loss(self.entry.kind, self.held_out[1][torch.from_numpy(rows)])
 
     def whole(self) -> Record:
         """Return what the whole net loses."""

@@ -28,6 +28,20 @@ def sample_nats(kind: Kind, outputs: Tensor, targets: Tensor) -> Tensor:
     return loss.reshape(len(targets), -1).mean(1)
 
 
+def constant_loss(kind: Kind, targets: Tensor) -> float | None:
+    """Return what the best constant prediction loses, in bits per label; None for squared errors.
+
+    Examples
+    --------
+    >>> constant_loss("classes", torch.tensor([0, 1, 2, 3]))
+    2.0
+    """
+    if kind == "squares":
+        return None
+    shares = torch.bincount(targets.flatten().long()).double() / targets.numel()
+    return float(torch.special.entr(shares).sum()) / math.log(2)
+
+
 def unit_of(kind: Kind) -> float:
     """Return what a loss is divided by: nats per bit, but 1 for a squared error."""
     return 1.0 if kind == "squares" else math.log(2)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from evidence.advising import point_row
-from evidence.judging import judged, truth_of
+from evidence.judging import Part, judged, tolerance_of, truth_of
 from evidence.measuring import Bench, least, read
 from evidence.recording import Record
 from evidence.slimming import calibration
 from evidence.training import machine
-from infoflow.pruning.ablation.bounds import default_tolerance
 
 #: The ways whose verdicts are counted.
 JUDGED = ("plain", "mended")
@@ -44,7 +43,9 @@ def summary(bench: Bench) -> dict[str, Any]:
         "metric": bench.entry.metric,
         "loss": significant(loss),
         "score": significant(float(whole.scores[bench.rows["test"]].mean())),
-        "tolerance": significant(default_tolerance(loss, is_ratio=bench.is_ratio)),
+        "tolerance": significant(
+            tolerance_of(loss, bench.constant(bench.rows["judge"]), bench.is_ratio)
+        ),
         "streams": [stream_row(bench, name, ways) for name, ways in known.items()],
         "verdicts": verdicts(bench, known),
         **advice_of(bench, known),
@@ -91,12 +92,18 @@ def stream_row(bench: Bench, name: str, ways: Mapping[str, Record]) -> dict[str,
 def verdicts(bench: Bench, known: Mapping[str, Mapping[str, Record]]) -> list[dict[str, Any]]:
     """Return how often verdicts were given, and how often they were wrong."""
     found = []
-    whole, rows = bench.whole().losses, bench.rows
+    whole, rows = part_of(bench.whole()), bench.rows
     for how in JUDGED:
-        others = [ways[how].losses for ways in known.values() if how in ways]
+        others = [part_of(ways[how]) for ways in known.values() if how in ways]
+        parts = rows["judge"], rows["test"]
         if others:
-            found += judged(how, whole, others, rows["judge"], rows["test"], bench.is_ratio)
+            found += judged(how, whole, others, *parts, bench.is_ratio, bench.constant)
     return found
+
+
+def part_of(record: Record) -> Part:
+    """Return losses and metrics without the time that they took."""
+    return Part(record.losses, record.scores)
 
 
 def advice_of(bench: Bench, known: Mapping[str, Mapping[str, Record]]) -> dict[str, Any]:

@@ -98,6 +98,11 @@ def verdict_rows(summaries: Sequence[Summary]) -> list[Row]:
                 "prune": f"{counts['prune'] / given:.0%}",
                 "keep": f"{counts['keep'] / given:.0%}",
                 "wrong": f"{counts['wrong'] / given:.1%}",
+                "firm with the metric's veto": (
+                    f"{counts['firm_with_metric'] / given:.0%}"
+                    if counts["firm_with_metric"] >= 0
+                    else "not counted"
+                ),
                 "interval holds": f"{counts['held'] / given:.1%}",
             }
         )
@@ -113,8 +118,11 @@ def pooled_verdicts(
         for tally in one["verdicts"]:
             key = (one["half"], tally["how"], tally["samples"], tally["factor"])
             found[key].append(tally)
-    names = ("given", "prune", "keep", "wrong", "held")
-    return {key: {n: sum(t[n] for t in tallies) for n in names} for key, tallies in found.items()}
+    names = ("given", "prune", "keep", "wrong", "held", "firm_with_metric")
+    return {
+        key: {n: sum(t.get(n, -math.inf) for t in tallies) for n in names}
+        for key, tallies in found.items()
+    }
 
 
 def ranking_rows(summaries: Sequence[Summary]) -> list[Row]:
