@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         suggest_pruning,
         verify_pruning,
     )
+    from infoflow.reports import report
     from infoflow.results import Fact, Result, Table, concat, load
     from infoflow.validation import Validation, validate
 
@@ -155,6 +156,7 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),
     **dict.fromkeys(("Ablation", "Race", "Tolerance", "ablate", "race"), "pruning"),
     **dict.fromkeys(("prune", "suggest_pruning", "verify_pruning"), "pruning"),
+    "report": "reports",
     **dict.fromkeys(("Fact", "Result", "Table", "concat", "load"), "results"),
     **dict.fromkeys(("Validation", "validate"), "validation"),
 }
@@ -242,6 +244,7 @@ __all__ = [
     "prune",
     "race",
     "register_operation",
+    "report",
     "suggest_pruning",
     "testing",
     "trace",

@@ -25,11 +25,14 @@ ALLOWED = {
     "flow": {"interface", "results", "graph", "estimators", "capture"},
     "pruning": {"interface", "results", "graph", "estimators", "capture", "flow"},
     "plots": {"interface", "results", "graph", "estimators", "capture", "flow", "pruning"},
+    "reports": {
+        *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots")
+    },
     "testing": {"interface", "estimators"},
     "validation": {"interface", "results", "graph", "estimators", "capture", "flow", "testing"},
     "cli": {
         *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots"),
-        *("testing", "validation"),
+        *("reports", "testing", "validation"),
     },
     "__main__": {"cli"},
 }

@@ -1,4 +1,4 @@
-"""``infoflow graph | plan | analyze | ablate | prune-suggest | prune | demo | validate``."""
+"""The command ``infoflow``, with ``graph``, ``analyze``, ``ablate``, ``report`` and others."""
 
 from __future__ import annotations
 
@@ -376,6 +376,25 @@ def prune(
         overwrite=overwrite,
         as_json=as_json,
     )
+
+
+@app.command("report")
+def report_command(
+    files: Annotated[
+        list[Path], typer.Argument(help="Saved results (.nc) of one net.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="The page (.html).")] = Path("report.html"),
+    title: Annotated[
+        str | None, typer.Option(help="Of the page; else the name of the model.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also replace a file that is no report.")
+    ] = False,
+) -> None:
+    """Write one self-contained page about saved results: conclusion, figures, tables, numbers."""
+    from infoflow.cli.reporting import write_report
+
+    print(f"Wrote {write_report(files, out, title=title, overwrite=overwrite)}")
 
 
 @app.command()
