@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
     IterableDataset,
+    RandomSampler,
     SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
     default_collate,
 )
 
@@ -25,6 +31,8 @@ from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.ragged import blocks_of, is_ragged
 from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
+
+_RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ class Samples:
             )
         )
         self._odd_target: str | None = None
+        self._has_names = False
         self._seed = seed
         self._reduce = reduce
         self._checksums: list[int] = []
@@ -143,12 +152,26 @@ class Samples:
         return tuple(self._checksums)
 
     @property
-    def may_shuffle(self) -> bool:
-        """Whether the loader is a DataLoader that does not keep the dataset's order."""
-        loader = self.loader
-        if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+    def has_names(self) -> bool:
+        """Whether the targets were names of classes, whose numbers are codes in no order."""
+        return self._has_names
+
+    def keeps_order(self) -> bool:
+        """Tell whether the loader gives the same samples in the same order whatever the seed.
+
+        Told by the sampler where it is one of torch's, else by two passes under two seeds.
+        """
+        if isinstance(self.loader, (list, tuple)):
+            return True
+        sampler = _sampler(self.loader)
+        if isinstance(sampler, SequentialSampler):
+            return True
+        if isinstance(sampler, _RANDOM):
             return False
-        return not isinstance(_sampler(loader), SequentialSampler)
+        first, second = (
+            [batch.checksum for batch in self._raw_batches(self._seed + step)] for step in (0, 1)
+        )
+        return first == second
 
     @property
     def batches_per_pass(self) -> int | None:
@@ -184,8 +207,8 @@ class Samples:
         self._passes += 1
         self._check_count(total)
 
-    def _raw_batches(self) -> Iterator[Batch]:
-        seed_everything(self._seed, self.loader)
+    def _raw_batches(self, seed: int | None = None) -> Iterator[Batch]:
+        seed_everything(self._seed if seed is None else seed, self.loader)
         start = 0
         for number, raw in enumerate(self._checked_iteration()):
             call, target = self._unpacked(number, raw)
@@ -214,8 +237,12 @@ class Samples:
         try:
             tensor = torch.as_tensor(target, device="cpu").detach().cpu()
         except (TypeError, ValueError, RuntimeError):
-            self._odd_target = type(target).__name__
-            return None  # boxes, captions: nothing that a Y could be made of
+            codes = name_codes(target)
+            if codes is None or len(codes) != size:
+                self._odd_target = type(target).__name__
+                return None  # boxes, captions: nothing that a Y could be made of
+            self._has_names = True
+            return codes
         if tensor.ndim == 0 or len(tensor) != size:
             raise LoaderError(
                 f"A batch has {size} samples but a target of shape {tuple(tensor.shape)}; expected "
@@ -303,9 +330,34 @@ def sized_samples(loader: Iterable[Any]) -> int | None:
     return samples // size * size if batches.drop_last else samples
 
 
-def _sampler(loader: DataLoader[Any]) -> Any:
-    """Return what decides the order: with a batch_sampler, ``loader.sampler`` is a dummy."""
-    return getattr(loader.batch_sampler, "sampler", None)
+def _sampler(loader: Iterable[Any]) -> Any:
+    """Return what decides a DataLoader's order: with a batch_sampler, ``.sampler`` is a dummy."""
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        return None
+    batches = loader.batch_sampler
+    if batches is None:  # batch_size=None: the data set gives whole batches
+        return loader.sampler
+    return getattr(batches, "sampler", None) if type(batches) is BatchSampler else None
+
+
+def name_codes(target: Any) -> Tensor | None:
+    """Return a number for each name of a class, the same in every loader; None for no names.
+
+    Examples
+    --------
+    >>> codes = name_codes(["cat", "owl", "cat"])
+    >>> bool(codes[0] == codes[2]), bool(codes[0] == codes[1])
+    (True, False)
+    """
+    names = target.tolist() if isinstance(target, np.ndarray) else target
+    if not isinstance(names, (list, tuple)):
+        return None
+    if not all(isinstance(name, (str, bytes, Enum)) for name in names):
+        return None
+    plain = [str(name) if isinstance(name, str) else repr(name) for name in names]
+    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in plain]
+    numbers = [int.from_bytes(digest, "big") >> 11 for digest in digests]
+    return torch.tensor(numbers, dtype=torch.int64, device="cpu")
 
 
 def _checksum(call: Arguments) -> int:

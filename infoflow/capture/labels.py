@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from numpy.typing import ArrayLike
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.collect import collect_output
-from infoflow.capture.targets import make_target
+from infoflow.capture.targets import ClassLabels, is_one_hot, largest, make_target
+from infoflow.estimators.void import IgnoreIndex
 from infoflow.graph import LayerGraph
 from infoflow.interface import Labels, Target, TargetError, UnmeasurableWarning, warn
 
@@ -71,7 +73,7 @@ class LazyLabels:
         is_dense = example is not None and example[0].numel() > 1
         if reducer.of == "target" and example is None:
             raise _missing_target(reducer, samples)
-        if reducer.of == "given" and samples.may_shuffle:
+        if reducer.of == "given" and earlier is None and not samples.keeps_order():
             raise _shuffled_labels()
         if reducer.of == "output":
             self._earlier = None
@@ -108,15 +110,23 @@ class LazyLabels:
         return reducer.reduce(raw)
 
 
+class RawClasses(NamedTuple):
+    """Y as probes take it, (N,) classes or maps of them, and what marks pixels without a label."""
+
+    values: Tensor
+    ignore_index: IgnoreIndex = "usual"
+
+
 def raw_classes(
     target: TargetLike, graph: LayerGraph, samples: Samples, example: Batch, *, caller: str
-) -> Tensor:
-    """Return Y as probes take it: ``"auto"`` is what the loader gives, classes or maps of classes.
+) -> RawClasses:
+    """Return Y as probes take it: what the loader gives for ``"auto"`` and ClassLabels.
 
     Anything else is reduced to a class for each sample. A TargetError, which names the ``caller``,
     where there is no Y.
     """
-    if isinstance(target, str) and target == "auto":
+    chosen = ClassLabels() if isinstance(target, str) and target in ("auto", "labels") else target
+    if isinstance(chosen, ClassLabels) and chosen.of == "target":
         raw = samples.targets
         if raw is None:
             raise TargetError(
@@ -124,11 +134,11 @@ def raw_classes(
                 "target) pairs, pass unpack=, or an array of labels as target=."
             )
         samples.drop_targets()
-        return raw
+        return RawClasses(largest(raw) if is_one_hot(raw) else raw, chosen.ignore_index)
     labels = LazyLabels(target, graph, samples, example.target).get()
     if labels is None:
         raise TargetError(f"{caller} needs Y, got target='none'. Leave target out.")
-    return labels.classes
+    return RawClasses(labels.classes)
 
 
 def _missing_target(reducer: Target, samples: Samples) -> TargetError:
@@ -152,6 +162,7 @@ def _warn_of_odd_target(kind: str) -> None:
 
 def _shuffled_labels() -> TargetError:
     return TargetError(
-        "An array of labels must be in the order of the samples, but the loader may shuffle them. "
-        "Pass a DataLoader with shuffle=False, or let the loader give the labels."
+        "An array of labels must be in the order of the samples, but under another seed the loader "
+        "gives them in another order, or others. Pass a loader that neither shuffles nor augments, "
+        "or let the loader give the labels."
     )

@@ -12,7 +12,19 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from infoflow.estimators.classes import as_classes, as_tensor, label_entropy, singleton_classes
+from infoflow.capture.cluster_points import cluster_points
+from infoflow.estimators.classes import (
+    as_classes,
+    label_entropy,
+    label_tensor,
+    singleton_classes,
+)
+from infoflow.estimators.void import (
+    IgnoreIndex,
+    check_ignore_index,
+    check_labelled,
+    unlabelled,
+)
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
@@ -59,6 +71,14 @@ def _check_source(of: str) -> None:
 class ClassLabels:
     """Y is the class that the loader gives with each sample.
 
+    Parameters
+    ----------
+    of
+        ``"target"``, or ``"output"`` for the class that the model's output finds most likely.
+    ignore_index
+        The number, or several, that mark samples without a label, which are refused; for probes of
+        maps, pixels without one, which are left out. ``"usual"`` recognises -100, and 255 in maps.
+
     Examples
     --------
     >>> import torch
@@ -67,14 +87,19 @@ class ClassLabels:
     """
 
     of: Source = "target"
+    ignore_index: IgnoreIndex = "usual"
 
     def __post_init__(self) -> None:
         _check_source(self.of)
+        check_ignore_index(self.ignore_index)
 
     def reduce(self, raw: Tensor) -> Labels:
-        """Return the classes, renumbered from 0; for ``of="output"`` the most likely one."""
-        if self.of == "output" and raw.ndim == 2 and raw.shape[1] > 1:
-            raw = raw.argmax(dim=1)
+        """Return the classes, renumbered from 0; of outputs or one-hot rows the largest one."""
+        is_row_of_scores = raw.ndim == 2 and raw.shape[1] > 1
+        if is_row_of_scores and (self.of == "output" or is_one_hot(raw)):
+            raw = largest(raw)
+        if raw.numel() == len(raw):
+            check_labelled(raw, self.ignore_index)
         return make_labels(as_classes(raw, len(raw)), f"classes of the {self.of}")
 
 
@@ -93,6 +118,16 @@ class KMeans:
     restarts
         Number of starts, of which the tightest clustering is kept. On the nuclei masks a single
         start finds clusters with up to a quarter less entropy.
+    ignore_index
+        The number, or several, that mark pixels without a label; they count as the mean of the
+        other samples there. ``"usual"`` recognises 255 and -100, with a warning.
+
+    Notes
+    -----
+    Maps of class numbers hold categories: with more than two classes, samples are compared by the
+    class of each pixel (one-hot), not by the numbers, and where that is more than 1 GB by the
+    shares of the classes in blocks of pixels. Whole numbers are class numbers where there are at
+    most 200 different ones; other maps are compared by their values.
 
     References
     ----------
@@ -111,9 +146,11 @@ class KMeans:
     of: Source = "target"
     seed: int = 0
     restarts: int = 10
+    ignore_index: IgnoreIndex = "usual"
 
     def __post_init__(self) -> None:
         _check_source(self.of)
+        check_ignore_index(self.ignore_index)
         hint = "KMeans needs at least 2 clusters and 1 start."
         whole_number("clusters", self.clusters, least=2, hint=hint)
         whole_number("restarts", self.restarts, least=1, hint=hint)
@@ -125,7 +162,8 @@ class KMeans:
         from sklearn.exceptions import ConvergenceWarning
 
         _check_finite(raw, self.of)
-        points = raw.reshape(len(raw), -1).to(torch.float32).numpy()
+        void = unlabelled(raw, self.ignore_index) if self.of == "target" else None
+        points = cluster_points(raw, void).numpy()
         if self.clusters > len(points):
             raise TargetError(
                 f"K-means needs at least as many samples as clusters, got {len(points)} samples "
@@ -155,6 +193,9 @@ class Coarsening:
         a sixteenth of them, as the paper: 64 pixels for blocks of 32×32.
     of
         ``"target"``, or ``"output"`` for the model's own output.
+    ignore_index
+        The number, or several, that mark pixels without a label; they are no foreground.
+        ``"usual"`` recognises 255 and -100, with a warning.
 
     References
     ----------
@@ -172,9 +213,11 @@ class Coarsening:
     blocks: tuple[int, int] = (4, 4)
     threshold: int | None = None
     of: Source = "target"
+    ignore_index: IgnoreIndex = "usual"
 
     def __post_init__(self) -> None:
         _check_source(self.of)
+        check_ignore_index(self.ignore_index)
         if not isinstance(self.blocks, (tuple, list)) or len(self.blocks) != 2:
             raise ArgumentTypeError(
                 f"blocks must be the number of blocks down and across, such as (4, 4), got "
@@ -188,6 +231,8 @@ class Coarsening:
     def reduce(self, raw: Tensor) -> Labels:
         """Return the pattern of each mask, for raw targets of shape (N, H, W) or (N, 1, H, W)."""
         _check_finite(raw, self.of)
+        void = unlabelled(raw, self.ignore_index) if self.of == "target" else None
+        raw = raw if void is None else raw.masked_fill(void, 0)
         masks = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
         down, across = self.blocks
         if masks.ndim != 3 or masks.shape[1] % down or masks.shape[2] % across:
@@ -216,6 +261,7 @@ class GivenLabels:
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the given classes; ``raw`` only tells how many samples there are."""
+        check_labelled(self.classes)
         return make_labels(as_classes(self.classes, len(raw)), "classes given by the caller")
 
 
@@ -244,13 +290,7 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
         if target == "none" or (target == "auto" and raw is None):
             return None
         if target == "auto" and raw is not None:
-            if raw.ndim == 2 and raw.shape[1] > 1 and not raw.is_floating_point():
-                raise TargetError(
-                    f"target='auto' cannot tell what whole numbers of shape {tuple(raw.shape)} "
-                    "are: token ids, several labels, or one of them marked. Pass an array with a "
-                    "class for each sample, target='kmeans' to cluster them, or target='none'."
-                )
-            return ClassLabels() if math.prod(raw.shape[1:]) == 1 else KMeans()
+            return _automatic(raw)
         if target not in _BY_NAME:
             names = ("auto", "none", *_BY_NAME)
             raise ArgumentError(
@@ -264,7 +304,39 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
         )
     if isinstance(target, Target):
         return target
-    return GivenLabels(as_tensor(target, "target", TargetError))
+    return GivenLabels(label_tensor(target, "target"))
+
+
+def _automatic(raw: Tensor) -> Target:
+    """Return what ``target="auto"`` makes of what the loader gives."""
+    if math.prod(raw.shape[1:]) == 1 or is_one_hot(raw):
+        return ClassLabels()
+    if raw.ndim == 2 and (not raw.is_floating_point() or bool(((raw == 0) | (raw == 1)).all())):
+        raise TargetError(
+            f"target='auto' cannot tell what whole numbers of shape {tuple(raw.shape)} are: token "
+            "ids, or several labels for each sample. Pass an array with a class for each sample, "
+            "target='kmeans' to cluster them, or target='none'."
+        )
+    return KMeans()
+
+
+def largest(rows: Tensor) -> Tensor:
+    """Return which of the K numbers of each row of (N, K) is the largest, (N,)."""
+    return (rows.to(torch.uint8) if rows.dtype is torch.bool else rows).argmax(dim=1)
+
+
+def is_one_hot(raw: Tensor) -> bool:
+    """Tell whether each row of (N, K) numbers is 1 at one place and 0 elsewhere.
+
+    Examples
+    --------
+    >>> import torch
+    >>> is_one_hot(torch.tensor([[0, 1], [1, 0]])), is_one_hot(torch.tensor([[1, 1], [1, 0]]))
+    (True, False)
+    """
+    if raw.ndim != 2 or raw.shape[1] < 2 or raw.is_complex():
+        return False
+    return bool(((raw == 0) | (raw == 1)).all()) and bool((raw.sum(dim=1) == 1).all())
 
 
 def _check_finite(raw: Tensor, of: Source) -> None:

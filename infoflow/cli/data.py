@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from infoflow.capture.targets import KMeans
 from infoflow.cli.imports import call_factory, find_attribute
 from infoflow.cli.inputs import parse_shape
 from infoflow.cli.spec import parse_spec
+from infoflow.estimators.classes import label_tensor
 from infoflow.interface import ArgumentError, Target
 
 _BATCH = 16
@@ -51,7 +54,7 @@ def _from_npz(path: Path) -> Iterable[Any]:
         raise ArgumentError(f"There is no file {path}. Expected an .npz with x, and y if there is.")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            columns = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+            columns = {name: _column(name, arrays[name]) for name in arrays.files}
     except Exception as error:
         raise ArgumentError(
             f"{path} cannot be read as an .npz of plain arrays ({type(error).__name__}). Write it "
@@ -70,6 +73,11 @@ def _from_npz(path: Path) -> Iterable[Any]:
             f"{path} has {len(x)} samples in x but {len(columns['y'])} in y; expected one y per x."
         )
     return DataLoader(TensorDataset(*parts), batch_size=_BATCH)
+
+
+def _column(name: str, array: NDArray[Any]) -> Tensor:
+    """Return an array as a tensor; names of classes become numbers in sorted order."""
+    return label_tensor(array, "y") if name == "y" else torch.from_numpy(array)
 
 
 def _from_image_folder(path: Path, shape: str | None) -> Iterable[Any]:

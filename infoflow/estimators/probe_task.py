@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn import functional as F
 
-from infoflow.estimators.classes import as_tensor
+from infoflow.estimators.classes import label_tensor
 from infoflow.estimators.linear import linear_probe
 from infoflow.estimators.probes import (
     HIDDEN,
@@ -22,6 +22,7 @@ from infoflow.estimators.probes import (
     hidden_probe,
     null_losses,
 )
+from infoflow.estimators.void import IgnoreIndex, check_labelled, unlabelled
 from infoflow.interface import ArgumentError, TargetError
 
 Family = Literal["linear", "conv3x3", "mlp"]
@@ -138,10 +139,15 @@ class ProbeTask:
 
 
 def ask(
-    target: ArrayLike | Tensor, *, folds: int = 5, pixels: int = 64, seed: int = 0
+    target: ArrayLike | Tensor,
+    *,
+    folds: int = 5,
+    pixels: int = 64,
+    seed: int = 0,
+    ignore_index: IgnoreIndex = "usual",
 ) -> ProbeTask:
-    """Cut Y into folds; of maps, choose the pixels."""
-    labels = class_numbers(target)[1]
+    """Cut Y into folds; of maps, choose the pixels among those that have a label."""
+    labels = class_numbers(target, ignore_index)[1]
     for name, number, least in (("folds", folds, 2), ("pixels", pixels, 1)):
         if not isinstance(number, int) or number < least:
             raise ArgumentError(f"{name} must be a whole number of at least {least}, got {number}.")
@@ -162,19 +168,29 @@ def ask(
     if labels.ndim == 1:
         return ProbeTask(labels[:, None], fold, None, None, seed)
     flat = labels.flatten(1)
-    chosen = torch.stack(
-        [torch.randperm(flat.shape[1], generator=generator, device="cpu")[:pixels] for _ in flat]
-    )
+    chosen = torch.stack([_pixels(row, pixels, generator) for row in flat])
     size = (int(labels.shape[1]), int(labels.shape[2]))
     return ProbeTask(flat.gather(1, chosen), fold, chosen, size, seed)
 
 
-def class_numbers(target: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
+def _pixels(row: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
+    """Return random pixels that have a label; where they are too few, some more than once."""
+    order = torch.randperm(len(row), generator=generator, device="cpu")
+    order = order[row[order] >= 0]
+    width = min(pixels, len(row))
+    return order.repeat(-(-width // len(order)))[:width]
+
+
+def class_numbers(
+    target: ArrayLike | Tensor, ignore_index: IgnoreIndex = "usual"
+) -> tuple[Tensor, Tensor]:
     """Return the values that stand for classes, ascending, and (N,) or (N, H, W) numbers of them.
 
-    A TargetError for what holds no classes, or one only.
+    Pixels without a label have the number -1. A TargetError for what holds no classes, or one only,
+    and for samples without any label.
     """
-    values = as_tensor(target, "target", TargetError).cpu()
+    values = label_tensor(target, "target").cpu()
+    values = values.to(torch.uint8) if values.dtype is torch.bool else values
     if values.ndim in (2, 4) and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim not in (1, 3):
@@ -188,10 +204,27 @@ def class_numbers(target: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
             "classes first: numpy.digitize for one number a sample, target > 0.5 for soft masks, "
             "infoflow.KMeans() for anything dense."
         )
-    found, classes = torch.unique(values, return_inverse=True)
+    void = _void(values, ignore_index)
+    found = torch.unique(values if void is None else values[~void])
     if len(found) < 2:
         raise TargetError(f"target must hold at least 2 classes, got {found.tolist()}.")
-    return found, classes
+    classes = torch.searchsorted(found, values.contiguous())
+    return found, classes if void is None else classes.masked_fill(void, -1)
+
+
+def _void(values: Tensor, ignore_index: IgnoreIndex) -> Tensor | None:
+    """Return the pixels without a label; a TargetError for samples that have none at all."""
+    if values.ndim == 1:
+        check_labelled(values, ignore_index)
+        return None
+    void = unlabelled(values, ignore_index)
+    empty = [] if void is None else void.flatten(1).all(dim=1).nonzero().flatten().tolist()
+    if empty:
+        raise TargetError(
+            f"{len(empty)} of {len(values)} samples have no labelled pixel, first sample "
+            f"{empty[0]}. Leave these samples out of the loader."
+        )
+    return void
 
 
 def check_family(family: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from infoflow.estimators.binning import Binning
-from infoflow.estimators.classes import as_classes, as_tensor
+from infoflow.estimators.classes import as_classes, as_tensor, label_tensor
 from infoflow.estimators.equal_mass import EqualMassBinning
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.ksg import KSG
@@ -18,6 +18,7 @@ from infoflow.estimators.noise import Noise, NoiseLike, noises_of
 from infoflow.estimators.propagation import SamplePropagation
 from infoflow.estimators.renyi import Renyi
 from infoflow.estimators.uncertainty import complete_estimate
+from infoflow.estimators.void import check_labelled
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -152,7 +153,10 @@ def estimate(
     nats_per(unit)
     chosen = make_estimator(estimator, noise)
     values = _as_rows(activations)
-    classes = None if labels is None else as_classes(labels, len(values)).to(values.device)
+    classes = None
+    if labels is not None:
+        check_labelled(label_tensor(labels))
+        classes = as_classes(labels, len(values)).to(values.device)
     if classes is not None and len(torch.unique(classes)) < 2:
         raise TargetError(
             f"labels must hold at least 2 classes, got one for all {len(values)} samples. Leave "

@@ -49,7 +49,8 @@ def count_overlaps(predicted: Tensor, true: Tensor, count: int) -> Tensor:
     Parameters
     ----------
     predicted, true
-        (N, ...) class numbers below ``count``.
+        (N, ...) class numbers below ``count``; where the true one is negative, there is no label
+        and nothing is counted.
     count
         Number of classes.
 
@@ -64,6 +65,8 @@ def count_overlaps(predicted: Tensor, true: Tensor, count: int) -> Tensor:
     [[[1, 1, 2], [1, 2, 1]]]
     """
     predicted, true = predicted.flatten(1).long(), true.flatten(1).long()
+    is_void = true < 0
+    predicted, true = predicted.masked_fill(is_void, count), true.masked_fill(is_void, count)
     both = torch.where(predicted == true, true, count)
     columns = [_counts(values, count) for values in (both, predicted, true)]
     return torch.stack(columns, dim=2)

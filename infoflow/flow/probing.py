@@ -10,13 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from infoflow.capture.batches import Samples
-from infoflow.capture.labels import TargetLike, raw_classes
+from infoflow.capture.labels import RawClasses, TargetLike, raw_classes
 from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.session import Session, open_session
+from infoflow.capture.targets import ClassLabels, is_one_hot, largest
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.linear import Decision, LinearReadout
 from infoflow.estimators.probe_task import ProbeTask, ask, class_numbers
 from infoflow.estimators.scores import check_metrics
+from infoflow.estimators.void import unlabelled
 from infoflow.flow.probe_result import ProbeResult, result_of
 from infoflow.flow.readouts import Judges, Task, fit_readouts, groups, judge, readable
 from infoflow.graph.reduce import Reduce
@@ -139,11 +141,12 @@ def probe(
     ) as session:
         chosen = session.layers(layers)
         raw = raw_classes(target, session.graph, session.samples, session.example, caller="probe")
+        void = raw.ignore_index
         if evaluate is None:
-            question = ask(raw, folds=folds, pixels=pixels, seed=seed)
-            judges = Judges(session.samples, class_numbers(raw)[1], question.fold)
+            question = ask(raw.values, folds=folds, pixels=pixels, seed=seed, ignore_index=void)
+            judges = Judges(session.samples, class_numbers(*raw)[1], question.fold)
             return _judged(session, chosen, layers, question, judges, metrics, decision)
-        question = _of_all(ask(raw, folds=2, pixels=pixels, seed=seed))
+        question = _of_all(ask(raw.values, folds=2, pixels=pixels, seed=seed, ignore_index=void))
         with session.beside(evaluate) as held_out:
             judges = _held_out(held_out, raw, target)
             return _judged(session, chosen, layers, question, judges, metrics, decision)
@@ -188,13 +191,13 @@ def _of_all(question: ProbeTask) -> ProbeTask:
     return replace(question, fold=torch.zeros_like(question.fold))
 
 
-def _held_out(held_out: Samples, seen: Tensor, target: TargetLike) -> Judges:
+def _held_out(held_out: Samples, seen: RawClasses, target: TargetLike) -> Judges:
     """Return the samples to judge on, with the numbers that training gave their classes."""
-    values, classes = class_numbers(seen)
-    if not (isinstance(target, str) and target == "auto"):
+    values, classes = class_numbers(*seen)
+    if not isinstance(target, ClassLabels) and not (isinstance(target, str) and target == "auto"):
         raise ArgumentError(
-            "evaluate= needs Y from both loaders, so target must be 'auto', got another. Let the "
-            "loaders give the classes, or leave evaluate out to cross-fit."
+            "evaluate= needs Y from both loaders, so target must be 'auto' or ClassLabels(), got "
+            "another. Let the loaders give the classes, or leave evaluate out to cross-fit."
         )
     raw = held_out.targets
     if raw is None:
@@ -203,8 +206,13 @@ def _held_out(held_out: Samples, seen: Tensor, target: TargetLike) -> Judges:
             "gives. Pass unpack=, or leave evaluate out to cross-fit."
         )
     held_out.drop_targets()
+    raw = largest(raw) if is_one_hot(raw) else raw
+    raw = raw.to(torch.uint8) if raw.dtype is torch.bool else raw
     if raw.ndim in (2, 4) and raw.shape[1] == 1:
         raw = raw[:, 0]
+    void = unlabelled(raw, seen.ignore_index) if raw.ndim > 1 else None
+    if void is not None:
+        raw = torch.where(void, values[0].to(raw.dtype), raw)
     if raw.ndim != classes.ndim:
         raise TargetError(
             f"Targets of evaluate= have shape {tuple(raw.shape)} and those of loader= "
@@ -217,4 +225,6 @@ def _held_out(held_out: Samples, seen: Tensor, target: TargetLike) -> Judges:
             f"Targets of evaluate= hold {strange[0].item()}, which those of loader= do not: they "
             f"hold {values[:8].tolist()}. Give both the same classes."
         )
+    if void is not None:
+        numbers = numbers.masked_fill(void, -1)
     return Judges(held_out, numbers, torch.zeros(len(numbers), dtype=torch.int64, device="cpu"))

@@ -115,7 +115,13 @@ def usable_streams(
         graph, samples, example = session.graph, session.samples, session.example
         chosen = _with_rows(graph, _chosen(graph, merges))
         classes = raw_classes(target, graph, samples, example, caller="usable_streams")
-        question = ask(classes, folds=folds, pixels=pixels, seed=seed)
+        question = ask(
+            classes.values,
+            folds=folds,
+            pixels=pixels,
+            seed=seed,
+            ignore_index=classes.ignore_index,
+        )
         known = family or ("linear" if question.places is None else "conv3x3")
         sizes = _sizes(graph, example.call)
         for merge in chosen:

@@ -74,6 +74,10 @@ class PaddingWarning(InfoflowWarning):
     """Numbers depend on how a loader pads samples of several lengths."""
 
 
+class UnlabelledWarning(InfoflowWarning):
+    """A number of the target is taken for "not labelled"."""
+
+
 class UnseenWeightsWarning(InfoflowWarning):
     """Weights act on the output that no layer has: layers and merges are missing."""
 

@@ -127,8 +127,8 @@ def test_a_loader_that_ends_early_the_second_time_is_refused():
 def test_the_order_is_the_batch_samplers():
     """With a batch_sampler, a DataLoader's own sampler is a dummy that looks sequential."""
     shuffled = BatchSampler(RandomSampler(IMAGES), 4, drop_last=False)
-    assert Samples(DataLoader(IMAGES, batch_sampler=shuffled)).may_shuffle
-    assert not Samples(DataLoader(IMAGES, batch_size=4)).may_shuffle
+    assert not Samples(DataLoader(IMAGES, batch_sampler=shuffled)).keeps_order()
+    assert Samples(DataLoader(IMAGES, batch_size=4)).keeps_order()
     some = BatchSampler(SubsetRandomSampler(range(8)), 4, drop_last=False)
     assert sum(b.size for b in Samples(DataLoader(IMAGES, batch_sampler=some)).batches()) == 8
     assert Samples(DataLoader(IMAGES, batch_sampler=some)).count == 8

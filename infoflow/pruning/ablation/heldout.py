@@ -16,7 +16,7 @@ from torch import Tensor
 from infoflow.capture.batches import Batch, Samples
 from infoflow.graph.running.arguments import Arguments, holds_samples
 from infoflow.graph.running.pytree import tensors_in
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, TargetError
 from infoflow.pruning.ablation.bounds import FEWEST_SAMPLES
 from infoflow.pruning.ablation.splitting import Parts, split_samples
 
@@ -114,6 +114,11 @@ def scan(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]
         checksums += _checksums(batch)
         labels.append(_labels(batch))
     samples.drop_targets()
+    if samples.has_names:
+        raise TargetError(
+            "ablate needs class numbers in the order of the net's outputs, got names of classes. "
+            "Let the loader give numbers, for example by unpack=."
+        )
     return np.array(checksums, np.int64), _classes(labels)
 
 

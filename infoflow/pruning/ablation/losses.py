@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from infoflow.estimators.void import USUAL_VOID
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, InfoflowWarning
 from infoflow.pruning.ablation.criteria import Criterion, CrossEntropy, Decisions, Terms
 from infoflow.pruning.ablation.guess import CHOICES, KINDS, Guess, Kind, Per, forced, guess
 from infoflow.pruning.ablation.other_criteria import FunctionLoss, LossFunction
-from infoflow.pruning.ablation.seen import USUAL_VOID, Seen, look, target_of
+from infoflow.pruning.ablation.seen import Seen, look, target_of
 from infoflow.pruning.ablation.values import check_nats
 
 

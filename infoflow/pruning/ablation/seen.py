@@ -8,13 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infoflow.estimators.void import USUAL_VOID
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
 from infoflow.pruning.ablation.outputs import Link, link_of, prediction_of
 from infoflow.pruning.ablation.values import as_target
-
-#: Numbers that mark, in the usual data sets and libraries, what has no label.
-USUAL_VOID = (-100, 255)
 
 
 @dataclass(frozen=True)
