@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class HeldOut:
         (N,) class of each sample, where a sample has one.
     notes
         What is to be said of the samples.
+    one_by_one
+        Whether batches have one sample each.
     """
 
     samples: Samples
@@ -55,6 +57,11 @@ class HeldOut:
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     classes: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
+    one_by_one: bool = False
+
+    def with_note(self, note: str) -> HeldOut:
+        """Return the same samples with one note more."""
+        return replace(self, notes=(*self.notes, note))
 
     @property
     def fingerprint(self) -> str:
@@ -84,7 +91,8 @@ class HeldOut:
         for batch in self.samples.batches():
             chosen = np.flatnonzero(wanted[batch.start : batch.start + batch.size])
             if len(chosen):
-                yield take(batch, chosen, start)
+                found = take(batch, chosen, start)
+                yield from singles(found) if self.one_by_one else (found,)
                 start += len(chosen)
 
 
@@ -101,6 +109,12 @@ def take(batch: Batch, rows: NDArray[np.int64], start: int) -> Batch:
 
     target = None if batch.target is None else batch.target.index_select(0, index)
     return Batch(batch.call.combine(select), target, start, len(rows), batch.checksum)
+
+
+def singles(batch: Batch) -> Iterator[Batch]:
+    """Yield the samples of a batch one by one."""
+    for row in range(batch.size):
+        yield take(batch, np.array([row]), batch.start + row)
 
 
 def scan(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:

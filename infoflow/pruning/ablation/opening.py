@@ -14,7 +14,7 @@ from torch import nn
 from infoflow.capture.batches import Samples
 from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
-from infoflow.graph import LayerGraph, trace
+from infoflow.graph import LayerGraph
 from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.tracing_options import TracingOptions
@@ -23,6 +23,7 @@ from infoflow.pruning.ablation.bench import Bench
 from infoflow.pruning.ablation.heldout import divide, scan
 from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
 from infoflow.pruning.ablation.metrics import Metric, resolve_metric
+from infoflow.pruning.ablation.replaying import replayable
 from infoflow.pruning.choice import StreamName, candidates, find_streams
 from infoflow.pruning.variants import observe
 
@@ -60,12 +61,13 @@ def open_bench(
     """
     check_plain(model, "ablate")
     samples = Samples(held_out, unpack=choices.unpack, model=model, device=place, seed=choices.seed)
-    example = samples.example()
-    graph = trace(model, example.call, **vars(choices.tracing))
-    _check_replay(graph)
     mending, given = _calibration(model, choices, place)
     parts = divide(samples, mends=choices.mends, calibrate=given, seed=choices.seed)
-    footprint = observe(graph.program, example.call)
+    graph, parts = replayable(model, parts, choices.tracing)
+    _check_merges(graph)
+    example = graph.source.example
+    assert example is not None
+    footprint = observe(graph.program, example)
     batch = next(iter(parts.batches(parts.measured)))
     output = batch.call.of(graph.source.model)
     _check_output(graph, batch.call, output)
@@ -78,13 +80,7 @@ def open_bench(
     return Bench(graph, footprint, parts, loss, metric, choices.budget), mending
 
 
-def _check_replay(graph: LayerGraph) -> None:
-    if graph.verification.label != "exact":
-        raise PruningError(
-            f"{graph.model} cannot be ablated, since its recording stands for "
-            f"{graph.verification.label}, and samples are judged in batches of any size; expected "
-            f"one that stands for any input. {graph.verification}"
-        )
+def _check_merges(graph: LayerGraph) -> None:
     if not graph.merges:
         raise ArgumentError(
             f"{graph.model} has no merges, so there is no stream to leave out; expected a net with "

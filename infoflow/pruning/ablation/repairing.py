@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from infoflow.capture.batches import Samples
+from infoflow.capture.batches import Batch, Samples
 from infoflow.pruning.ablation.bench import Bench
+from infoflow.pruning.ablation.heldout import singles
 from infoflow.pruning.ablation.nets import MenderName, Repair
 from infoflow.pruning.mending.calibration import Calibration
 from infoflow.pruning.mending.mend import Mender
@@ -44,6 +46,8 @@ def refit_of(bench: Bench, mending: Samples | None, seed: int) -> Refit:
         calibration = Calibration(lambda: held_out.batches(rows), len(rows), digest)
     else:
         calibration = Calibration.of(mending)
+        if bench.held_out.one_by_one:
+            calibration = replace(calibration, batches=lambda: _singles(mending))
     refit = Mender(bench.graph, bench.footprint, calibration, budget=bench.budget, seed=seed)
 
     def repair(slim: PrunedModel, mender: MenderName) -> None:
@@ -51,3 +55,8 @@ def refit_of(bench: Bench, mending: Samples | None, seed: int) -> Refit:
             slim.pruning = replace(slim.pruning, mending=refit(slim, mender))
 
     return Refit(repair, calibration.count, calibration.fingerprint, calibration)
+
+
+def _singles(samples: Samples) -> Iterator[Batch]:
+    for batch in samples.batches():
+        yield from singles(batch)

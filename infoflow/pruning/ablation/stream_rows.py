@@ -151,7 +151,7 @@ def ignorance(dataset: xr.Dataset) -> str:
     known, low, high = (float(dataset[f"known_bits{end}"]) for end in ("", "_low", "_high"))
     return (
         "the whole net is not shown to predict better than a constant: it knows "
-        f"{known:.2g} [{low:.2g}, {high:.2g}] {dataset.attrs['unit']}"
+        f"{known:.2g} [{low:.2g}, {high:.2g}] {str(dataset.attrs['unit']).replace(' per ', ' a ')}"
     )
 
 
