@@ -51,7 +51,7 @@ def fork():
 def test_a_layer_that_holds_the_mask_has_dice_1_and_one_of_noise_that_of_chance(fork):
     net, images, masks = fork
     found = infoflow.probe(
-        net, batches(images, masks), ["dice", "iou", "accuracy"], progress=False
+        net, batches(images, masks), ["dice", "iou", "accuracy"], folds=2, progress=False
     ).dataset
     for layer in ("mask", "small"):
         assert [float(found[name].sel(layer=layer)) for name in ("dice", "iou")] == [1.0, 1.0]
@@ -91,7 +91,9 @@ def test_balanced_decisions_find_foreground_where_the_likely_class_is_background
     images = masks[:, None].float() + torch.randn(60, 1, 8, 8)
     net, loader = nn.Sequential(nn.Conv2d(1, 1, 1)), batches(images, masks)
     likely, balanced = (
-        infoflow.probe(net, loader, decision=decision, progress=False).dataset["dice"].item()
+        infoflow.probe(net, loader, decision=decision, folds=2, progress=False)
+        .dataset["dice"]
+        .item()
         for decision in ("likely", "balanced")
     )
     assert likely < 0.1 < balanced
@@ -168,10 +170,10 @@ def test_a_small_budget_takes_more_passes_and_gives_the_same_numbers(fork):
             return super().__iter__()
 
     loader = Counted(batches(images, masks))
-    whole = infoflow.probe(net, loader, pixels=16, progress=False)
+    whole = infoflow.probe(net, loader, pixels=16, folds=2, progress=False)
     once = Counted.passes
     one_layer = 4 * 40 * 16 * 2 * 8
-    parts = infoflow.probe(net, loader, pixels=16, memory_budget=one_layer, progress=False)
+    parts = infoflow.probe(net, loader, pixels=16, folds=2, memory_budget=one_layer, progress=False)
     assert Counted.passes - once == once + 4
     xr.testing.assert_identical(whole.dataset, parts.dataset)
     with pytest.raises(ValueError, match=r"does not hold the fit of layer noise.*fewer pixels="):
@@ -182,7 +184,9 @@ def test_the_batch_size_changes_nothing_and_the_seed_does(fork):
     net, images, masks = fork
     images[:, 1] += torch.randn(40, 8, 8)
     one, other, seeded = (
-        infoflow.probe(net, batches(images, masks, size), seed=seed, pixels=8, progress=False)
+        infoflow.probe(
+            net, batches(images, masks, size), seed=seed, pixels=8, folds=2, progress=False
+        )
         for size, seed in ((7, 0), (40, 0), (7, 1))
     )
     xr.testing.assert_allclose(one.dataset, other.dataset)

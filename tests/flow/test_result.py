@@ -11,11 +11,20 @@ from torch import nn
 
 import infoflow
 from infoflow.interface import HighDimensionWarning, ResultFileError
+from infoflow.testing import UNet
+
+
+@pytest.fixture(scope="module")
+def measured(blobs):
+    torch.manual_seed(0)
+    unet, loader = UNet(base_channels=2), [blobs.tensors]
+    return infoflow.analyze(unet, loader, target=infoflow.KMeans(3), noise=100.0, progress=False)
 
 
 @pytest.fixture
-def result(unet, loader):
-    return infoflow.analyze(unet, loader, target=infoflow.KMeans(3), noise=100.0, progress=False)
+def result(measured):
+    """A copy, which a test may change."""
+    return measured.with_dataset(measured.dataset.copy(deep=True))
 
 
 def test_every_quantity_has_its_units(result):
@@ -35,7 +44,7 @@ def test_save_and_load(result, tmp_path):
 
 
 def test_a_graph_beyond_64_kilobytes_can_be_saved(tmp_path):
-    model = torchvision.models.densenet121(weights=None).eval()
+    model = torchvision.models.DenseNet(4, (6, 12, 24, 16), 8, bn_size=2).eval()
     result = infoflow.analyze(
         model, [torch.rand(3, 3, 32, 32)], layers="classifier", noise=9.0, progress=False
     )
@@ -112,11 +121,8 @@ def test_a_failed_save_leaves_the_old_file(result, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["samples", "index", "iym_ceiling", "ixm_saturated", "ixm"])
-def test_a_file_that_lacks_a_field_is_refused(name, tmp_path):
-    x = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
-    loader = [(x, (x[:, 0] > 0).long())]
-    net = torch.nn.Linear(3, 2)
-    path = infoflow.analyze(net, loader, noise=9.0, progress=False).save(tmp_path / "a.nc")
+def test_a_file_that_lacks_a_field_is_refused(name, result, tmp_path):
+    path = result.save(tmp_path / "a.nc")
     with xr.open_dataset(path, engine="h5netcdf") as stored:
         stored.load().drop_vars(name).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
     with pytest.raises(ResultFileError, match=f"lacks {name}"):

@@ -10,6 +10,7 @@ from torch import nn
 
 import infoflow
 from infoflow.graph.export import to_json
+from tests import small_nets
 from tests.graph.operations.test_costs import counted_by_torch
 
 T, D = 7, 8
@@ -156,7 +157,7 @@ def torchvision_net(name):
     [
         lambda: (torchvision_net("vit"), (3, 32, 32)),
         lambda: (torchvision_net("swin"), (3, 32, 32)),
-        lambda: (torchvision_net("shufflenet_v2_x0_5"), (3, 64, 64)),
+        lambda: (small_nets.shufflenet(), (3, 64, 64)),
         lambda: (torchvision_net("squeezenet1_1"), (3, 64, 64)),
         lambda: (nn.TransformerEncoder(nn.TransformerEncoderLayer(D, 2, 6), 2), (T, D)),
         lambda: (nn.Sequential(nn.GRU(D, 3), Only(), nn.Linear(3, 2)), (T, D)),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import infoflow
+from tests.tiers import examples
 
 OPERATIONS = ("conv", "again", "add", "mul", "add in place", "relu in place", "concat", "write")
 
@@ -134,6 +135,7 @@ def summary(merges):
     return Counter((m["kind"], tuple(m["streams"]), tuple(m["layers"])) for m in merges)
 
 
+@examples(25)
 @given(recipes())
 @example([("conv", (0,)), ("concat", (0, 1)), ("concat", (0, 1)), ("add", (2, 3))])
 def test_layers_streams_and_merges_are_those_of_the_recipe(recipe):
@@ -146,6 +148,7 @@ def test_layers_streams_and_merges_are_those_of_the_recipe(recipe):
     assert graph.verification.label == "exact"
 
 
+@examples(25)
 @given(recipes())
 def test_skips_and_dominators_by_enumeration_of_all_paths(recipe):
     graph = infoflow.trace(Net(recipe), torch.rand(2, 2, 5))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import infoflow
+from tests.tiers import examples
 
 
 class Net(nn.Module):
@@ -221,6 +222,7 @@ class Wired(nn.Module):
         return torch.stack(ends).sum()
 
 
+@examples(25)
 @given(wirings())
 def test_dominators_and_main_streams_by_enumeration_of_all_paths(wiring):
     graph = infoflow.trace(Wired(wiring), torch.rand(2, 2, 3))

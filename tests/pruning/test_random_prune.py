@@ -112,7 +112,7 @@ def removable(net):
     return found
 
 
-@examples(20)
+@examples(12)
 @given(recipe=recipes(), choice=st.integers(0, 10))
 def test_a_pruned_net_is_the_net_without_the_stream(recipe, choice):
     torch.manual_seed(0)

@@ -29,7 +29,7 @@ def measured(model, **options):
     return infoflow.analyze(model, LOADER, **{"noise": 1.0, "progress": False, **options})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def several():
     return [measured(net(seed)) for seed in range(3)]
 

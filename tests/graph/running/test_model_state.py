@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -17,6 +17,7 @@ from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.tensor_bits import TensorBits
 from infoflow.interface import InfoflowError
 from tests.graph.running import restless
+from tests.tiers import examples
 
 
 def bits(tensor):
@@ -115,7 +116,7 @@ def test_nothing_is_left_of_a_look(kind, how, mode):
     how=st.sampled_from(LOOKS),
     flags=st.lists(st.booleans(), min_size=5, max_size=5),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_everything_comes_back_whatever_fails(kinds, fails_at, how, flags):
     left = itertools.chain([True] * fails_at, [False], itertools.repeat(True))
     torch.manual_seed(0)

@@ -8,6 +8,7 @@ from infoflow.plots.graphs import fold
 from infoflow.plots.graphs.cells import lay_out
 from infoflow.plots.graphs.fitting import fold_to_page
 from tests.plots.graphs.nets import chain, graph_of, graphs
+from tests.tiers import examples
 
 
 def check_grid(folded, grid) -> None:
@@ -25,6 +26,7 @@ def check_grid(folded, grid) -> None:
             assert (stream.source, stream.target) not in grid.direct
 
 
+@examples(25)
 @given(graph=graphs(), max_places=st.integers(1, 45), aspect=st.sampled_from([0.3, 1.5, 4.0]))
 def test_any_net_has_a_grid(graph, max_places, aspect):
     folded = fold(graph, max_places=max_places)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from infoflow.interface import ArgumentError, LayerNotFoundError
 from infoflow.plots.graphs import FoldedGraph, fold
 from tests.plots.graphs.nets import chain, graph_of, graphs, streams_of
+from tests.tiers import examples
 
 
 def check_folding(graph, folded: FoldedGraph) -> None:
@@ -41,6 +42,7 @@ def straight(folded: FoldedGraph) -> set[tuple[str, str]]:
     return set(streams.edges)
 
 
+@examples(25)
 @given(graph=graphs(), max_places=st.integers(1, 45))
 def test_folding_keeps_every_layer_and_every_stream(graph, max_places):
     folded = fold(graph, max_places=max_places)

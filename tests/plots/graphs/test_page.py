@@ -14,6 +14,7 @@ from infoflow.plots.graphs.fitting import fold_to_page
 from infoflow.plots.graphs.page import Box, Page, compose
 from infoflow.plots.graphs.wording import measure
 from tests.plots.graphs.nets import chain, graph_of, graphs
+from tests.tiers import examples
 
 #: Inches that are too little to be seen.
 HAIR = 1e-6
@@ -78,6 +79,7 @@ def check_line(page: Page, line) -> None:
         assert not met, (line, met)
 
 
+@examples(25)
 @given(graph=graphs(), max_places=st.integers(1, 60), aspect=st.sampled_from([0.3, 1.5, 4.0]))
 def test_any_net_is_drawn_without_overlap(graph, max_places, aspect):
     check_page(*page_of(graph, max_places=max_places, aspect=aspect))

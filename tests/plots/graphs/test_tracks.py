@@ -9,6 +9,7 @@ from infoflow.plots.graphs import fold
 from infoflow.plots.graphs.cells import Cell, Grid, lay_out
 from infoflow.plots.graphs.tracks import find_tracks, is_hidden, is_level, share_lanes
 from tests.plots.graphs.nets import graph_of, graphs
+from tests.tiers import examples
 
 spans = st.tuples(st.integers(0, 20), st.integers(1, 9)).map(lambda s: (s[0], s[0] + s[1]))
 
@@ -23,6 +24,7 @@ def test_spans_in_one_lane_do_not_overlap(found):
     assert set(lanes.values()) == set(range(1 + max(lanes.values())))
 
 
+@examples(25)
 @given(graph=graphs(), aspect=st.sampled_from([1.5, 4.0]))
 def test_every_stream_has_the_lanes_that_it_runs_in(graph, aspect):
     folded = fold(graph)

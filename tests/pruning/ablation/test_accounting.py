@@ -2,19 +2,19 @@
 
 import pytest
 import torch
-import torchvision.models as tv
 
 import infoflow
 from infoflow.pruning.ablation.accounting import Accountant
 from infoflow.pruning.choice import StreamNames, find_stream, removals
 from infoflow.pruning.rewrite import carve
 from infoflow.pruning.trial.cost import peak_activation_bytes
+from tests import small_nets
 
 
 @pytest.mark.parametrize(
     ("build", "size", "stream"),
     [
-        (lambda: tv.resnet18(num_classes=5), 32, "layer1.1.conv2->layer1.1.add"),
+        (small_nets.resnet, 32, "layer1.1.conv2->layer1.1.add"),
         (lambda: infoflow.testing.UNet(base_channels=4), 32, "1->20"),
     ],
 )

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import infoflow
@@ -11,6 +11,7 @@ from infoflow.pruning.ablation.accounting import Savings
 from infoflow.pruning.ablation.frontier import walk
 from infoflow.pruning.ablation.nets import Examined
 from tests.pruning.ablation.nets import clusters, loader, trained
+from tests.tiers import examples
 
 
 def measuring(cost):
@@ -28,7 +29,7 @@ def measuring(cost):
 costs = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 
 
-@settings(max_examples=60)
+@examples(50)
 @given(costs, st.floats(0.1, 3.0))
 def test_points_are_nested_within_the_tolerance_and_every_stream_is_tried(values, tolerance):
     by_name = {f"s{number}": value for number, value in enumerate(values)}

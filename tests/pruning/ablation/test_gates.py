@@ -16,7 +16,7 @@ from tests.pruning.variants.test_real_variants import gpt2, smp_unet
 from tests.tiers import examples
 
 
-@examples(20)
+@examples(8)
 @given(recipe=recipes())
 def test_a_shut_gate_silences_its_stream(recipe):
     torch.manual_seed(0)

@@ -22,7 +22,7 @@ from tests.pruning.variants.running import (
 from tests.tiers import examples
 
 
-@examples(25)
+@examples(12)
 @given(recipe=recipes())
 def test_all_variants_of_a_random_net_are_the_net_without_the_stream(recipe):
     torch.manual_seed(0)
@@ -37,7 +37,7 @@ def test_all_variants_of_a_random_net_are_the_net_without_the_stream(recipe):
             torch.testing.assert_close(got, net(batch, without=(step, place)))
 
 
-@examples(15)
+@examples(8)
 @given(recipe=recipes(), choice=st.integers(0, 10))
 def test_a_pruned_net_as_a_variant_computes_what_it_computes_itself(recipe, choice):
     torch.manual_seed(0)
@@ -50,7 +50,7 @@ def test_a_pruned_net_as_a_variant_computes_what_it_computes_itself(recipe, choi
         torch.testing.assert_close(got, slim(batch))
 
 
-@examples(15)
+@examples(8)
 @given(recipe=recipes(), first=st.integers(0, 10), second=st.integers(0, 10))
 def test_two_streams_together_are_the_pruned_net(recipe, first, second):
     torch.manual_seed(0)
