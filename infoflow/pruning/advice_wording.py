@@ -23,7 +23,7 @@ RECORD = (
     "in the committed study of their U-Net (docs/reproduce): right on 10 of 12 skips of nets that "
     "were trained without them, wrong on 2 (both 3→17). The epochs that it named came 5 to 18 "
     "times too early. It orders what cuts cost the wrong way round in all seeds, and in "
-    "docs/pruning it foretells no redesign."
+    "docs/evidence it foretells no redesign."
 )
 _NAMED = 8
 

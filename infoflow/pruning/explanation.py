@@ -104,7 +104,7 @@ def information_says(added: Addition | None, tolerance: float = 0.05) -> str:
     """Say in a few words what information says of a stream; it explains, and decides nothing.
 
     A probe that finds nothing to add tells that the others have what the stream has. The layers
-    behind may still read it from this stream (docs/pruning).
+    behind may still read it from this stream (docs/evidence).
     """
     if added is None:
         return "not measured"
