@@ -28,11 +28,22 @@ def conclusion(ablation: Ablation) -> str:
             "that it was trained for."
         )
     sentences = [_can_go(ablation)]
-    for verdict, words in (("keep", "Must stay"), ("cannot tell", "Cannot tell")):
-        names = [str(row.skip) for row in ablation.rows if row.verdict == verdict]
-        if names:
-            sentences.append(f"{words}: {_named(names)}.")
+    kept = [str(row.skip) for row in ablation.rows if row.verdict == "keep"]
+    if kept:
+        sentences.append(f"Must stay: {_named(kept)}.")
+    doubtful = [row for row in ablation.rows if row.verdict == "cannot tell"]
+    if doubtful:
+        names = _named([str(row.skip) for row in doubtful])
+        sentences.append(f"Cannot tell: {names}{_more_samples(doubtful)}.")
     return " ".join(sentences)
+
+
+def _more_samples(rows: Sequence[StreamLoss]) -> str:
+    """Return how many more samples would tell of all of these; nothing where that is not known."""
+    known = [row.more_samples for row in rows if row.more_samples is not None]
+    if len(known) < len(rows):
+        return ""
+    return f" (about {max(known):,} more judging samples would tell)"
 
 
 def _can_go(ablation: Ablation) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import infoflow
+from infoflow.pruning.ablation.bounds import Paired, bits_interval, default_tolerance, verdict
 from infoflow.pruning.ablation.losses import resolve_loss
 from tests.pruning.ablation.nets import Residual, clusters, loader, trained
 
@@ -177,3 +178,43 @@ def test_a_metric_of_0_forbids_nothing_and_says_so():
     assert math.isnan(found.metric_tolerance)
     assert found["blocks.2->add:3"].verdict == "prune"
     assert any("is 0, so no share of it" in note for note in found.notes)
+
+
+def calibrated(spread, sets, count=256, seed=0):
+    """Return rises of sets of samples, in bits, and their mean.
+
+    Labels are drawn from the whole net's own prediction of ten classes; the other net has logits
+    with noise of this spread. The mean is the divergence of the two, averaged over the inputs.
+    """
+    random = np.random.default_rng(seed)
+    logits = 4 * random.normal(size=(500, 10))
+    whole, other = (
+        values - np.log(np.exp(values).sum(1, keepdims=True))
+        for values in (logits, logits + spread * random.normal(size=logits.shape))
+    )
+    inputs = random.integers(0, 500, (sets, count))
+    labels = (np.exp(whole)[inputs].cumsum(-1) < random.random((sets, count, 1))).sum(-1).clip(0, 9)
+    mean = float((np.exp(whole) * (whole - other)).sum(1).mean()) / math.log(2)
+    return (whole - other)[inputs, labels] / math.log(2), mean
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.2, 0.4])
+def test_rises_of_a_calibrated_net_scatter_as_the_docs_say(spread):
+    rises, mean = calibrated(spread, 200)
+    assert rises.mean() == pytest.approx(mean, abs=4 * rises.std() / math.sqrt(rises.size))
+    assert rises.std() == pytest.approx(math.sqrt(2 * mean / math.log(2)), rel=0.2)
+
+
+def test_the_default_tolerance_can_be_told_from_256_samples_and_a_share_of_the_loss_cannot():
+    tolerance = default_tolerance(0.1, known=3.2)
+    told = {}
+    for share in (0.3, 4.0):  # of the tolerance; the mean grows with the square of the spread
+        unit = calibrated(0.2, 1)[1] / 0.2**2
+        rises, mean = calibrated(math.sqrt(share * tolerance / unit), 40)
+        assert mean == pytest.approx(share * tolerance, rel=0.35)
+        intervals = [bits_interval(Paired(values, np.ones(256))) for values in rises]
+        told[share] = [verdict(one, tolerance) for one in intervals]
+        small = [verdict(one, default_tolerance(0.1)) for one in intervals]
+        assert small.count("prune") == 0
+    assert told[0.3].count("prune") >= 32
+    assert told[4.0].count("keep") >= 32
