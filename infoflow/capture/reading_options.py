@@ -12,7 +12,13 @@ from infoflow.capture.sketch import SKETCH_SIZE
 from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.undisturbed import check_device
 from infoflow.interface import ArgumentError, ArgumentTypeError
-from infoflow.interface.argument_checks import function_of, is_flag, seed_number
+from infoflow.interface.argument_checks import (
+    did_you_mean,
+    function_of,
+    is_flag,
+    seed_number,
+    shown,
+)
 
 DistanceMode = Literal["auto", "exact", "sketch"]
 
@@ -50,10 +56,10 @@ class DistanceOptions:
     streams: bool = True
 
     def __post_init__(self) -> None:
-        if self.mode not in get_args(DistanceMode):
+        if not isinstance(self.mode, str) or self.mode not in get_args(DistanceMode):
             raise ArgumentError(
                 f"distances must be 'auto', 'exact', 'sketch' or an infoflow.DistanceOptions, got "
-                f"{self.mode!r}."
+                f"{shown(self.mode)}.{did_you_mean(self.mode, get_args(DistanceMode))}"
             )
         size = self.sketch_size
         if not isinstance(size, int) or size < 2 or size % 2:

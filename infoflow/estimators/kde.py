@@ -34,7 +34,8 @@ from infoflow.estimators.kernel import Totals, kernel_sums, kernel_totals
 from infoflow.estimators.noise import Noise, Relative, check_count, check_positive
 from infoflow.estimators.statistics import Distances
 from infoflow.estimators.uncertainty import PERMUTATIONS, null_of, shuffled, with_uncertainty
-from infoflow.interface import ArgumentError, Estimate
+from infoflow.interface import Estimate
+from infoflow.interface.argument_checks import one_of
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,7 @@ class KDE:
         if not isinstance(self.noise, Relative):
             check_positive("noise", self.noise, "The paper uses 1.0.")
         check_count("permutations", self.permutations)
-        if self.bound not in ("upper", "lower"):
-            raise ArgumentError(f"bound must be 'upper' or 'lower', got {self.bound!r}.")
+        one_of("bound", self.bound, ("upper", "lower"))
 
     @property
     def name(self) -> str:

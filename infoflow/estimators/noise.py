@@ -50,10 +50,15 @@ Noise = float | Relative
 NoiseLike = Noise | str | Sequence[Noise | str]
 
 
+def is_positive(value: object) -> bool:
+    """Tell whether ``value`` is a positive finite number."""
+    is_number = isinstance(value, Real) and type(value).__name__ != "bool"
+    return is_number and 0 < value < math.inf  # type: ignore[operator]
+
+
 def check_positive(name: str, value: object, hint: str) -> None:
     """Raise an ArgumentError where ``value`` is no positive finite number."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:  # type: ignore[operator]
+    if not is_positive(value):
         raise ArgumentError(f"{name} must be a number greater than 0, got {value!r}. {hint}")
 
 

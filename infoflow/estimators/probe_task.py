@@ -24,6 +24,7 @@ from infoflow.estimators.probes import (
 )
 from infoflow.estimators.void import IgnoreIndex, check_labelled, unlabelled
 from infoflow.interface import ArgumentError, TargetError
+from infoflow.interface.argument_checks import did_you_mean, shown
 
 Family = Literal["linear", "conv3x3", "mlp"]
 
@@ -229,8 +230,12 @@ def _void(values: Tensor, ignore_index: IgnoreIndex) -> Tensor | None:
 
 def check_family(family: str) -> None:
     """Raise an ArgumentError for a family that is not known."""
-    if family not in get_args(Family):
-        raise ArgumentError(f"family must be one of {', '.join(get_args(Family))}, got {family!r}.")
+    if not isinstance(family, str) or family not in get_args(Family):
+        names = get_args(Family)
+        raise ArgumentError(
+            f"family must be one of {', '.join(names)}, got {shown(family)}."
+            f"{did_you_mean(family, names)}"
+        )
 
 
 # ------------------------------------------------------------------------------- rows

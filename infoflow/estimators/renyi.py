@@ -15,8 +15,10 @@ from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, class_counts, with_ceilings
 from infoflow.estimators.distances import without_rounding
+from infoflow.estimators.noise import check_positive, is_positive
 from infoflow.estimators.statistics import Distances
 from infoflow.interface import ArgumentError, Estimate
+from infoflow.interface.argument_checks import shown
 
 #: Nearer to 1 than this, α is 1: the power sum would lose all digits in the division by 1 − α.
 _NEAR_ONE = 1e-6
@@ -133,15 +135,11 @@ class Renyi:
     width: float | Literal["median"] = "median"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.alpha, (int, float)) or not 0 < self.alpha < math.inf:
+        check_positive("alpha", self.alpha, "The literature uses 1.01.")
+        is_word = isinstance(self.width, str) and self.width == "median"
+        if not is_word and not is_positive(self.width):
             raise ArgumentError(
-                f"alpha must be a number greater than 0, got {self.alpha!r}. The literature uses "
-                "1.01."
-            )
-        is_number = isinstance(self.width, (int, float))
-        if self.width != "median" and not (is_number and 0 < float(self.width) < math.inf):
-            raise ArgumentError(
-                f"width must be a number greater than 0 or 'median', got {self.width!r}."
+                f"width must be a number greater than 0 or 'median', got {shown(self.width)}."
             )
 
     @property

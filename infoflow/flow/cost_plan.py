@@ -20,7 +20,15 @@ from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.graph.selection import LayerChoice
 from infoflow.graph.text_table import as_number
-from infoflow.interface import ArgumentError, Estimator, KernelNoise, Layer, total
+from infoflow.interface import (
+    ArgumentError,
+    ArgumentTypeError,
+    Estimator,
+    KernelNoise,
+    Layer,
+    total,
+)
+from infoflow.interface.argument_checks import shown, whole_number
 from infoflow.results import Fact, Result
 from infoflow.results.facts import if_known
 
@@ -127,9 +135,12 @@ def plan(
     >>> plan.capture, plan.passes
     ('exact', 1)
     """
-    if not isinstance(samples, (int, np.integer)) or samples < 2:
-        raise ArgumentError(f"samples must be a whole number, at least 2, got {samples!r}.")
-    budget, samples = parse_bytes(memory_budget), int(samples)
+    if not isinstance(graph, LayerGraph):
+        raise ArgumentTypeError(
+            f"plan needs a LayerGraph, got {shown(graph)}. Write "
+            "infoflow.plan(infoflow.trace(model, example), samples)."
+        )
+    budget, samples = parse_bytes(memory_budget), whole_number("samples", samples, least=2)
     chosen = make_estimator(estimator)
     if isinstance(chosen.statistic, Draws):
         raise ArgumentError(

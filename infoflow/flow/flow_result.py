@@ -22,9 +22,11 @@ from infoflow.flow.dataset import (
 )
 from infoflow.flow.measure import Measurement
 from infoflow.flow.result_table import result_table
+from infoflow.flow.schedule import epoch_number
 from infoflow.flow.sweep import OrderChange, order_changes
 from infoflow.graph.net_result import NetResult
-from infoflow.interface import ArgumentError, Estimator, InfoflowError, Unit
+from infoflow.interface import ArgumentError, ArgumentTypeError, Estimator, InfoflowError, Unit
+from infoflow.interface.argument_checks import one_of, shown
 from infoflow.results import concat
 from infoflow.results.frame import tidy_frame
 from infoflow.results.plain import plain
@@ -160,6 +162,11 @@ class FlowResult(NetResult):
 
     def joined(self, later: FlowResult) -> FlowResult:
         """Return one result with the epochs of both; where both have one, ``later`` counts."""
+        if not isinstance(later, FlowResult):
+            raise ArgumentTypeError(
+                f"joined takes another FlowResult, got {shown(later)}. infoflow.load(path) reads "
+                "one."
+            )
         keep = [epoch for epoch in self.epochs if epoch not in later.epochs]
         return concat([self.sel(epoch=keep), later], "epoch") if keep else later
 
@@ -178,11 +185,9 @@ class FlowResult(NetResult):
             (``"noise"``); or for each ``"stream"`` into a merge, whose words are those of
             :attr:`streams`.
         """
-        if rows == "layer":
+        if one_of("rows", rows, ("layer", "noise", "stream")) == "layer":
             return super().to_frame()
         dims = {"noise": ("epoch", "noise", "layer"), "stream": ("epoch", "noise", "stream")}
-        if rows not in dims:
-            raise ArgumentError(f"rows must be 'layer', 'noise' or 'stream', got {rows!r}.")
         if rows == "noise":
             self._check_sweep("ixm")
             sweeps = [str(name) for name in self.dataset if str(name).endswith("_sweep")]
@@ -233,11 +238,14 @@ class FlowResult(NetResult):
 
     def _checked_epoch(self, epoch: int | None) -> int:
         self.single()
-        if epoch is not None and epoch not in self.epochs:
+        if epoch is None:
+            return self.epochs[-1]
+        number = epoch_number(epoch)
+        if number not in self.epochs:
             raise ArgumentError(
                 f"epoch must be among the measured ones, {self.epochs}, got {epoch}."
             )
-        return self.epochs[-1] if epoch is None else epoch
+        return number
 
     def table(self) -> str:
         """Return the table of the last epoch."""

@@ -25,6 +25,7 @@ from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice, named_layers
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, Layer, TargetError
+from infoflow.interface.argument_checks import one_of
 
 #: A fold that no sample is in: what is fitted without it is fitted on all samples.
 _NO_FOLD = 1
@@ -133,9 +134,9 @@ def probe(
     (['encoder.0.0', 'output'], ('dice', 'iou'))
     """
     reading = ReadingOptions(unpack, seed, device, memory_budget, progress)
-    check_metrics(metrics or ("accuracy",), is_dense=True)
-    if decision not in get_args(Decision):
-        raise ArgumentError(f"decision must be 'likely' or 'balanced', got {decision!r}.")
+    seed = reading.seed
+    check_metrics(metrics, is_dense=True)
+    one_of("decision", decision, get_args(Decision))
     with open_session(
         model, loader, reading, tracing=tracing, reduce=reduce, caller="probe"
     ) as session:

@@ -109,6 +109,7 @@ def usable_streams(
     if family is not None:
         check_family(family)
     reading = ReadingOptions(unpack, seed, device, memory_budget, progress)
+    seed = reading.seed
     with open_session(
         model, loader, reading, tracing=tracing, reduce=reduce, caller="usable_streams"
     ) as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from infoflow.graph.tracing.source import Source
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
+    ArgumentTypeError,
     InfoflowError,
     Layer,
     Merge,
@@ -34,6 +36,7 @@ from infoflow.interface import (
     Skip,
     Verification,
 )
+from infoflow.interface.argument_checks import shown
 from infoflow.results import Result
 from infoflow.results.columns import readable
 from infoflow.results.frame import tidy_frame
@@ -136,7 +139,8 @@ class LayerGraph(Result):
 
     def __getitem__(self, key: str | int) -> Layer:
         """Return a layer by name or index; a LayerNotFoundError shows the nearest names."""
-        if isinstance(key, int):
+        if not isinstance(key, str):
+            key = _index(key)
             if -len(self.layers) <= key < len(self.layers):
                 return self.layers[key]
         elif key in self._by_name:
@@ -430,3 +434,14 @@ def _not_per_sample(layer: Layer, reason: str) -> ActivationError:
         f"Layer {layer.name} ({layer.index}) cannot be measured: {reason}. Expected one row per "
         "sample along the first dimension: use batch_first=True, or choose other layers=."
     )
+
+
+def _index(key: object) -> int:
+    try:
+        if isinstance(key, bool):
+            raise TypeError(key)
+        return operator.index(key)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"A layer is found by its name or index, got {shown(key)}."
+        ) from error

@@ -12,7 +12,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from infoflow.interface.errors import ArgumentError, ArgumentTypeError
+from infoflow.interface.errors import ArgumentError, ArgumentTypeError, InfoflowError
 
 #: What takes the seeds of Python, NumPy, torch and scikit-learn alike.
 LARGEST_SEED = 2**32 - 1
@@ -140,12 +140,30 @@ evaluate(net), got 0.5.
     return value
 
 
+def called(name: str, function: Any, *arguments: Any) -> Any:
+    """Return what a caller's function gives; an ArgumentError where it fails."""
+    try:
+        return function(*arguments)
+    except (InfoflowError, MemoryError):
+        raise
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
+        kinds = ", ".join(type(argument).__name__ for argument in arguments)
+        raise ArgumentError(
+            f"{name} failed on ({kinds}) with {type(error).__name__}: {error}. Check the function "
+            "on one batch."
+        ) from error
+
+
 def file_path(name: str, value: Any) -> Path:
     """Return the path of a file; text, or what ``os.fspath`` takes."""
     try:
         text = os.fspath(value)
     except TypeError as error:
-        raise ArgumentTypeError(f"{name} must be a path, got {shown(value)}.") from error
+        raise ArgumentTypeError(
+            f"{name} must be the path of a file, got {shown(value)}."
+        ) from error
     if not isinstance(text, str) or not text or "\0" in text:
         raise ArgumentError(f"{name} must be the path of a file, got {shown(value)}.")
     return Path(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from infoflow.estimators.clusters import DistanceHistograms
-from infoflow.plots.style import MERGE_COLOUR, SKIP_COLOUR, axes_or_new
+from infoflow.plots.style import MERGE_COLOUR, SKIP_COLOUR, axes_or_new, check_kind
 
 
 def distances(histograms: DistanceHistograms, ax: Axes | None = None) -> Axes:
@@ -26,6 +26,7 @@ def distances(histograms: DistanceHistograms, ax: Axes | None = None) -> Axes:
     ----------
     Goldfeld et al. (2019), Fig. 6.
     """
+    check_kind(histograms, DistanceHistograms, "infoflow.distance_histograms")
     ax = axes_or_new(ax, 5.0, 3.4)
     kinds = (
         ("within classes", histograms.within, histograms.within_median, SKIP_COLOUR),

@@ -9,10 +9,13 @@ from matplotlib.axes import Axes
 
 from infoflow.flow.flow_result import FlowResult
 from infoflow.graph import LayerGraph
+from infoflow.interface import ArgumentTypeError
+from infoflow.interface.argument_checks import shown
 from infoflow.plots.graphs.drawing import Pen, legend_width
 from infoflow.plots.graphs.fitting import fold_to_page
 from infoflow.plots.graphs.page import compose
 from infoflow.plots.graphs.wording import measure, width_of
+from infoflow.plots.style import axes_or_new
 
 _TITLE_SIZE = 11.0
 #: Around the drawing, above it for the title and below it for the legend, in inches.
@@ -73,6 +76,13 @@ def layer_graph(
     ['×13 layers, 3 merges', '×17 layers, 4 merges', '×25 layers, 6 merges', '×13 layers, 3 merges']
     """
     graph = graph.graph if isinstance(graph, FlowResult) else graph
+    if not isinstance(graph, LayerGraph):
+        raise ArgumentTypeError(
+            f"layer_graph draws a LayerGraph or a result that has one, got {shown(graph)}. Trace "
+            "the model first: infoflow.trace(model, example)."
+        )
+    if ax is not None:
+        ax = axes_or_new(ax, 1.0, 1.0)
     aspect = _ASPECT if ax is None else _size(ax)[0] / _size(ax)[1]
     folded, grid = fold_to_page(graph, unfold=unfold, max_places=max_places, aspect=aspect)
     widths = measure(folded, grid)

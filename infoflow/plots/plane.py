@@ -9,11 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from infoflow.flow.flow_result import FlowResult
 from infoflow.graph import LayerGraph
-from infoflow.interface import LayerNotFoundError
+from infoflow.interface import ArgumentTypeError, LayerNotFoundError
+from infoflow.interface.argument_checks import shown
 from infoflow.plots.style import (
     LABELS,
     QUIET,
@@ -98,6 +99,8 @@ def information_planes(result: FlowResult, figure: Figure | None = None) -> Figu
     check_quantity(result, "iym")
     rows = math.ceil(len(result.layers) / _COLUMNS)
     columns = min(_COLUMNS, len(result.layers))
+    if figure is not None and not isinstance(figure, FigureBase):
+        raise ArgumentTypeError(f"figure must be an empty matplotlib figure, got {shown(figure)}.")
     if figure is None:
         figure = plt.figure(figsize=(1.9 * columns + 1.2, 1.8 * rows + 0.7), layout="constrained")
     # not sharex=, sharey=: matplotlib's shared axes take a time quadratic in their number

@@ -6,7 +6,14 @@ from matplotlib.axes import Axes
 
 from infoflow.estimators.scores import METRICS
 from infoflow.flow.probe_result import ProbeResult
-from infoflow.plots.style import MERGE_COLOUR, SKIP_COLOUR, axes_or_new, draw_merges, label_layers
+from infoflow.plots.style import (
+    MERGE_COLOUR,
+    SKIP_COLOUR,
+    axes_or_new,
+    check_kind,
+    draw_merges,
+    label_layers,
+)
 
 _COLOURS = {"dice": SKIP_COLOUR, "iou": "#0f766e", "accuracy": MERGE_COLOUR}
 _MARKERS = {"dice": "o", "iou": "s", "accuracy": "^"}
@@ -49,6 +56,7 @@ def probes(result: ProbeResult, ax: Axes | None = None) -> Axes:
     >>> infoflow.plots.probes(found, below).get_ylabel()
     'Dice, IoU'
     """
+    check_kind(result, ProbeResult, "infoflow.probe")
     ax = axes_or_new(ax, 8.0, 3.2)
     data = result.dataset
     index = data["index"].values

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from infoflow.interface import ArgumentError
-from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR, axes_or_new
+from infoflow.interface.argument_checks import one_of
+from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR, axes_or_new, check_kind
 from infoflow.pruning import Ablation
 
 Saving = Literal["streams", "parameters", "multiply_adds", "activation_bytes"]
@@ -44,8 +45,8 @@ def frontier(ablation: Ablation, *, saving: Saving = "streams", ax: Axes | None 
     ArgumentError
         If ``saving`` is none of these, or the ablation has no frontier.
     """
-    if saving not in _LABELS:
-        raise ArgumentError(f"saving must be one of {', '.join(_LABELS)}, got {saving!r}.")
+    check_kind(ablation, Ablation, "infoflow.ablate")
+    one_of("saving", saving, tuple(_LABELS))
     points = ablation.frontier()
     if not points:
         raise ArgumentError(

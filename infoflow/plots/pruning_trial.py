@@ -7,7 +7,7 @@ import math
 from matplotlib.axes import Axes
 
 from infoflow.interface import ArgumentError
-from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR, axes_or_new
+from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR, axes_or_new, check_kind
 from infoflow.pruning.trial.outcome import MEASURES, PruningTrial
 
 _MARKS = {
@@ -43,6 +43,7 @@ def trial(outcome: PruningTrial, ax: Axes | None = None, *, metric: str = "metri
     ArgumentError
         If the trial removed nothing.
     """
+    check_kind(outcome, PruningTrial, "infoflow.verify_pruning")
     rows = outcome.rows[1:]
     if not rows:
         raise ArgumentError(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import one_of, shown
 from infoflow.plots.style import QUIET, SKIP_COLOUR, axes_or_new
 from infoflow.pruning.trial.outcome import MEASURES
 from infoflow.pruning.trial.ranking import Ranking
@@ -30,6 +31,13 @@ def rankings(found: Sequence[Ranking], ax: Axes | None = None, *, measure: str =
     Axes
         A row for each reading: the rank correlation with its 95 % interval.
     """
+    rankings_given = list(found) if isinstance(found, (list, tuple)) else []
+    if not all(isinstance(one, Ranking) for one in rankings_given or [None]):
+        raise ArgumentTypeError(
+            f"This plot draws the .rankings of a PruningTrial, which infoflow.verify_pruning "
+            f"returns, got {shown(found)}."
+        )
+    one_of("measure", measure, MEASURES)
     chosen = [r for r in found if r.measure == measure and not math.isnan(r.correlation)]
     if not chosen:
         raise ArgumentError(

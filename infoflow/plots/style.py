@@ -15,7 +15,8 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from infoflow.flow.flow_result import FlowResult
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import one_of, shown
 
 Quantity = Literal["ixm", "iym"]
 
@@ -27,15 +28,29 @@ QUIET = "#8a8f98"
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     """Return ``ax``, or the axes of a new figure of this size in inches."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise ArgumentTypeError(
+            f"ax must be the Axes to draw on, got {shown(ax)}. plt.subplots() returns a figure and "
+            "its axes."
+        )
     if ax is not None:
         return ax
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
+def check_kind(value: object, kind: type, maker: str) -> None:
+    """Raise an ArgumentTypeError where a plot is not given what it draws."""
+    if not isinstance(value, kind):
+        raise ArgumentTypeError(
+            f"This plot draws a {kind.__name__}, which {maker} returns, got {shown(value)}. "
+            "infoflow.load(path) reads one from a file."
+        )
+
+
 def check_quantity(result: FlowResult, quantity: str) -> None:
     """Raise an ArgumentError for an unknown quantity, and for one that was not measured."""
-    if quantity not in LABELS:
-        raise ArgumentError(f"quantity must be 'ixm' or 'iym', got {quantity!r}.")
+    check_kind(result, FlowResult, "infoflow.analyze or infoflow.Tracker")
+    one_of("quantity", quantity, tuple(LABELS))
     if quantity == "iym" and not result.has_target:
         raise ArgumentError(
             "quantity='iym' needs a result with a target, got one without. Plot quantity='ixm', or "

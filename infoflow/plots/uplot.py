@@ -14,7 +14,9 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from infoflow.flow.flow_result import FlowResult
+from infoflow.flow.schedule import epoch_number
 from infoflow.interface import ArgumentError, Skip
+from infoflow.interface.argument_checks import shown
 from infoflow.plots.style import (
     LABELS,
     QUIET,
@@ -126,7 +128,13 @@ def _alone(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
 def _chosen_epochs(result: FlowResult, epochs: Sequence[int] | None) -> list[int]:
     if epochs is None:
         return result.epochs
-    epochs = [int(epoch) for epoch in np.atleast_1d(epochs)]
+    try:
+        several = np.atleast_1d(np.asarray(epochs)).tolist()
+        epochs = [epoch_number(epoch) for epoch in several]
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"epochs must be among the measured ones, {result.epochs}, got {shown(epochs)}."
+        ) from error
     missing = sorted(set(epochs) - set(result.epochs))
     if missing or not epochs:
         raise ArgumentError(

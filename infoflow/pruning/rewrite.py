@@ -10,8 +10,10 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from infoflow.capture.budget import parse_bytes
+from infoflow.capture.loaders import check_loader
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.running.checks import unwrapped
+from infoflow.graph.running.model_state import check_model
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import (
     ArgumentError,
@@ -21,6 +23,7 @@ from infoflow.interface import (
     total,
     warn,
 )
+from infoflow.interface.argument_checks import one_of, seed_number
 from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
 from infoflow.pruning.mending.choosing import Mend, Recipe, check_recipe, mend_pruned
 from infoflow.pruning.mending.comparing import LossChoice
@@ -32,7 +35,7 @@ from infoflow.pruning.rewriting.means import means_of
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.rewriting.proof import MismatchError, compare, constants_gone
 from infoflow.pruning.rewriting.remove import RemovalMode, remove
-from infoflow.pruning.rewriting.reset import Reset, reset_weights
+from infoflow.pruning.rewriting.reset import Reset, check_reset, reset_weights
 from infoflow.pruning.rewriting.surgery import Shapes, Surgery
 
 
@@ -145,10 +148,15 @@ def prune(
     >>> slim.pruning.mending.refitted[:2]
     ('decoder.2.0', 'decoder.2.2')
     """
-    if mode not in ("auto", "cut", "zero", "mean"):
-        raise ArgumentError(f"mode must be 'auto', 'cut', 'zero' or 'mean', got {mode!r}.")
+    check_model(model)
+    one_of("mode", mode, ("auto", "cut", "zero", "mean"))
+    check_reset(reset)
+    seed = seed_number(seed)
     if mode == "mean" and data is None:
         raise ArgumentError("mode='mean' needs data=, a loader to take the mean over, got None.")
+    for loader in (data, calibrate):
+        if loader is not None:
+            check_loader(loader)
     check_recipe(mend, calibrate, ridge)
     budget = parse_bytes(memory_budget)
     if mend is not None and reset:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from infoflow.flow.flow_result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import ArgumentError, ArgumentTypeError, Skip, TargetError
+from infoflow.interface.argument_checks import is_flag, one_of, shown
 from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.ablation_table import frontier_rows
 from infoflow.pruning.ablation.stream_rows import StreamLoss
@@ -104,8 +105,10 @@ def suggest_pruning(
     >>> advice.cuttable == ablation.cuttable
     True
     """
-    if reading not in ("ablation", "paper"):
-        raise ArgumentError(f"reading must be 'ablation' or 'paper', got {reading!r}.")
+    one_of("reading", reading, ("ablation", "paper"))
+    is_flag("trust_saturated", trust_saturated)
+    _check_kind("usable", usable, UsableStreams, "infoflow.usable_streams")
+    _check_kind("information", information, FlowResult, "infoflow.analyze")
     if isinstance(measured, Ablation):
         if reading == "paper":
             raise ArgumentError(
@@ -116,7 +119,7 @@ def suggest_pruning(
     if not isinstance(measured, FlowResult):
         raise ArgumentTypeError(
             "suggest_pruning needs what infoflow.ablate, infoflow.analyze or infoflow.Tracker "
-            f"returned, got {type(measured).__name__}."
+            f"returned, got {type(measured).__name__}. infoflow.load(path) reads a file."
         )
     if information is not None:
         raise ArgumentError(
@@ -124,6 +127,11 @@ def suggest_pruning(
             "Pass what infoflow.ablate returned first."
         )
     return _of_result(measured, usable, tolerance, reading, trust_saturated)
+
+
+def _check_kind(name: str, value: object, kind: type, maker: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise ArgumentTypeError(f"{name} must be what {maker} returned, got {shown(value)}.")
 
 
 def _of_ablation(
@@ -215,8 +223,12 @@ def _of_result(
     trust_saturated: bool,
 ) -> PruningAdvice:
     tolerance = _PAPER_TOLERANCE if tolerance is None else tolerance
-    if not 0 < tolerance < 1:
-        raise ArgumentError(f"tolerance must be between 0 and 1, got {tolerance}.")
+    is_number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
+    if not is_number or not 0 < tolerance < 1:
+        raise ArgumentError(
+            f"tolerance must be between 0 and 1, got {shown(tolerance)}. It is a share of the "
+            "maximum of I(Y;·), such as 0.05."
+        )
     if not result.has_target:
         raise TargetError(
             "Pruning advice needs I(Y;M), but this result was measured without a target. Measure "

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from infoflow.interface import ArgumentError, Unit
+from infoflow.interface import ArgumentError, ArgumentTypeError, Unit
+from infoflow.interface.argument_checks import shown
 from infoflow.results.arrays import join_arrays, part_of_arrays, without_attribute
 from infoflow.results.facts import Fact
 from infoflow.results.frame import about_variables, tidy_frame
@@ -95,6 +96,11 @@ class Result:
             register(cls)
 
     def __post_init__(self) -> None:
+        if not hasattr(self.dataset, "data_vars"):
+            raise ArgumentTypeError(
+                f"{type(self).__name__} needs an xarray.Dataset, got {shown(self.dataset)}. "
+                "infoflow.load(path) reads a file."
+            )
         found = self.dataset.attrs.get(KIND, self.kind)
         if found != self.kind:
             raise ArgumentError(
@@ -158,12 +164,16 @@ class Result:
                     f"{type(self).__name__} cannot be chosen from by {name!r}; expected one of "
                     f"{', '.join(expected)}."
                 )
-            several = list(wanted) if isinstance(wanted, (list, tuple, range)) else [wanted]
+            plain_wanted = wanted.tolist() if hasattr(wanted, "tolist") else wanted
+            is_several = isinstance(plain_wanted, (list, tuple, range))
+            several = list(plain_wanted) if is_several else [plain_wanted]
+            if not several:
+                raise ArgumentError(f"{name} must be one label or several, got none.")
             there = self._labels(name)
             strange = [label for label in several if label not in there]
             if strange:
                 raise ArgumentError(f"{name} must be among {there}, got {strange[0]!r}.")
-            drops = name in self.joined_along and several != wanted and len(several) == 1
+            drops = name in self.joined_along and not is_several
             dataset = self._part(dataset, name, several, drops=drops)
             if drops:
                 left = [along for along in self.joined_along if along in dataset.variables]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any, TypeVar
 
 from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import shown
 from infoflow.results.base import JOINED, Result
 
 _R = TypeVar("_R", bound=Result)
@@ -48,6 +50,16 @@ def concat(results: Iterable[_R], along: str, *, labels: Sequence[Any] | None = 
     >>> dict(both.ixm.sizes)
     {'seed': 2, 'epoch': 1, 'layer': 1}
     """
+    is_several = isinstance(results, Iterable) and not isinstance(results, (str, bytes, Result))
+    if not is_several:
+        raise ArgumentTypeError(
+            f"concat joins a list of results, got {shown(results)}. Write "
+            "infoflow.concat([one, other], along)."
+        )
+    if not isinstance(along, str) or not along.isidentifier():
+        raise ArgumentTypeError(
+            f"along must be a word, such as 'seed' or 'epoch', got {shown(along)}."
+        )
     found = list(results)
     if not found:
         raise ArgumentError("concat needs at least one result, got none.")
@@ -55,6 +67,11 @@ def concat(results: Iterable[_R], along: str, *, labels: Sequence[Any] | None = 
         if not isinstance(one, Result):
             raise ArgumentTypeError(
                 f"concat joins results such as those of infoflow.analyze, got {type(one).__name__}."
+            )
+        if along in one.dataset.data_vars:
+            raise ArgumentError(
+                f"along must be a new word, or a dimension, got {along!r}, which is a quantity of "
+                f"{type(one).__name__}."
             )
         _check_alike(found[0], one, along)
     names = _labels(found, along, labels)
@@ -90,6 +107,8 @@ def _values(result: Result, name: Any) -> list[Any]:
 
 def _labels(results: Sequence[Result], along: str, labels: Sequence[Any] | None) -> list[Any]:
     """Return a label for each result, None where they have labels already."""
+    if labels is not None:
+        labels = _checked_labels(labels)
     if labels is not None and len(labels) != len(results):
         raise ArgumentError(
             f"labels must have one for each of the {len(results)} results, got {len(labels)}."
@@ -114,6 +133,20 @@ def _labels(results: Sequence[Result], along: str, labels: Sequence[Any] | None)
             f"Each {along} may occur once in results that are joined, got {twice[0]!r} twice."
         )
     return given
+
+
+def _checked_labels(labels: object) -> list[Any]:
+    """Return labels as a list of texts or numbers, all of one kind."""
+    several = labels.tolist() if hasattr(labels, "tolist") else labels
+    names = list(several) if isinstance(several, (list, tuple, range)) else []
+    texts = [isinstance(name, str) for name in names]
+    numbers = [isinstance(name, Real) and name == name for name in names]
+    if not names or not (all(texts) or all(numbers)):
+        raise ArgumentTypeError(
+            f"labels must be a list of texts or of numbers, one for each result, got "
+            f"{shown(labels)}."
+        )
+    return names
 
 
 def _short(value: object) -> str:

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from infoflow.interface import ResultFileError
+from infoflow.interface import InfoflowError, ResultFileError
 from infoflow.interface.argument_checks import file_path
 
 if TYPE_CHECKING:
@@ -22,20 +22,22 @@ def write_whole(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     return replace_file(path, lambda part: dataset.to_netcdf(part, engine="h5netcdf"))
 
 
-def check_writable(path: Path, what: str = "the result") -> None:
-    """Raise a ResultFileError, before any work is done, if no file can be put at ``path``.
+def check_writable(
+    path: Path, what: str = "the result", kind: type[InfoflowError] = ResultFileError
+) -> None:
+    """Raise an error of a kind, before any work is done, if no file can be put at ``path``.
 
     Folders that are not there are not made yet.
     """
     if path.is_dir():
-        raise ResultFileError(f"{path} is a folder, expected a file for {what}. Add a name to it.")
+        raise kind(f"{path} is a folder, expected a file for {what}. Add a name to it.")
     parents = path.absolute().parents
     there = next((place for place in parents if place.exists()), parents[-1])
     try:
         with TemporaryFile(dir=there, prefix=".infoflow"):
             pass
     except OSError as error:
-        raise ResultFileError(
+        raise kind(
             f"Cannot write {what} to {path}: {there} cannot be written to "
             f"({error.strerror or error}). Choose a folder that you may write to."
         ) from error

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
+from typing import Any
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.selection import not_found
-from infoflow.interface import ArgumentError, Layer
+from infoflow.interface import ArgumentError, ArgumentTypeError, Layer
+from infoflow.interface.argument_checks import shown
 
 #: A picture with fewer boxes than this says too little, so a finer one is tried.
 _FEWEST = 6
@@ -61,9 +63,14 @@ def group_layers(
     LayerNotFoundError
         If a pattern in ``unfold`` matches no module or layer.
     """
-    if max_places < 1:
-        raise ArgumentError(f"max_places must be 1 or more, got {max_places}.")
-    patterns = (unfold,) if isinstance(unfold, str) else tuple(unfold)
+    if not isinstance(max_places, int) or max_places < 1:
+        raise ArgumentError(f"max_places must be 1 or more, got {shown(max_places)}.")
+    is_one = isinstance(unfold, str) or not isinstance(unfold, Iterable)
+    patterns: tuple[Any, ...] = (unfold,) if is_one else tuple(unfold)
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise ArgumentTypeError(
+            f"unfold must be 'all', or names and patterns such as 'encoder.*', got {shown(unfold)}."
+        )
     single = tuple(Group(layer.name, (layer,)) for layer in graph.layers)
     if len(graph) <= max_places or "all" in patterns:
         return single

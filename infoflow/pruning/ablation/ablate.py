@@ -9,12 +9,14 @@ from typing import Any, Literal
 from torch import nn
 
 from infoflow.capture.budget import parse_bytes
+from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import ArgumentError, Skip
+from infoflow.interface import Skip
+from infoflow.interface.argument_checks import one_of
 from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.assemble import dataset_of
 from infoflow.pruning.ablation.bench import Bench
@@ -149,9 +151,10 @@ def ablate(
     """
     _check(mend, sets)
     check_plain(model, "ablate")
+    seed = ReadingOptions(unpack, seed, device, memory_budget, progress).seed
     allowed = Tolerance.of(tolerance)
     choices = Choices(
-        *(calibrate, metric, loss, mend is not None, unpack, tracing or TracingOptions()),
+        *(calibrate, metric, loss, mend is not None, unpack, TracingOptions.of(tracing)),
         *(parse_bytes(memory_budget), seed),
     )
     with undisturbed(model, held_out, device) as place, countable_attention():
@@ -168,8 +171,7 @@ def _check(mend: object, sets: object) -> None:
         ("mend", mend, ("auto", "reader", "cascade", None)),
         ("sets", sets, ("frontier", "all", None)),
     ):
-        if value not in known:
-            raise ArgumentError(f"{name} must be {' or '.join(map(repr, known))}, got {value!r}.")
+        one_of(name, value, known)
 
 
 def _menders(mend: Mend) -> tuple[MenderName, ...]:

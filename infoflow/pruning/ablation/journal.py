@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from infoflow.interface import ArgumentError
+from infoflow.interface.argument_checks import file_path
 from infoflow.pruning.ablation.bench import Floats, Scores
+from infoflow.results.writing import check_writable
 
 
 class Journal:
@@ -34,7 +36,9 @@ class Journal:
     """
 
     def __init__(self, path: str | Path | None, setting: Mapping[str, object]) -> None:
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else file_path("path", path)
+        if self._path is not None:
+            check_writable(self._path, "the measured numbers", ArgumentError)
         self._setting = dict(setting)
         self._entries: dict[str, Any] = {}
         if self._path is None:

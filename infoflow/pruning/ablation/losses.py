@@ -14,6 +14,7 @@ from infoflow.estimators.void import USUAL_VOID
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, InfoflowWarning
+from infoflow.interface.argument_checks import did_you_mean, function_of, shown
 from infoflow.pruning.ablation.criteria import Criterion, CrossEntropy, Decisions, Terms
 from infoflow.pruning.ablation.guess import CHOICES, KINDS, Guess, Kind, Per, forced, guess
 from infoflow.pruning.ablation.other_criteria import FunctionLoss, LossFunction
@@ -213,12 +214,15 @@ def resolve_loss(
     """
     if isinstance(loss, SampleLoss):
         return loss
-    if callable(loss):
+    if callable(loss) and not isinstance(loss, type):
+        function_of("loss", loss, 2, "loss(output, target), which returns (B,) nats")
         found = SampleLoss("function", "sample", FunctionLoss(loss))
         found(output, target, call)
         return found
-    if loss != "auto" and loss not in KINDS:
-        raise ArgumentError(f"loss must be 'auto', {CHOICES}, got {loss!r}.")
+    if not isinstance(loss, str) or (loss != "auto" and loss not in KINDS):
+        raise ArgumentError(
+            f"loss must be 'auto', {CHOICES}, got {shown(loss)}.{did_you_mean(loss, KINDS)}"
+        )
     seen = look(output, target_of(target, call, ""), call, graph, ignore_index)
     kind: Kind | None = None if loss == "auto" else loss  # type: ignore[assignment]
     guessed = guess(seen) if kind is None else forced(seen, kind)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import called
 from infoflow.pruning.ablation.criteria import Decisions
 from infoflow.pruning.ablation.losses import SampleLoss
 from infoflow.pruning.ablation.outputs import prediction_of
@@ -61,7 +62,7 @@ class Metric:
         """
         samples = len(prediction_of(output))
         with torch.no_grad():
-            found = self.function(output, target_of(target, call, ""))
+            found = called("metric", self.function, output, target_of(target, call, ""))
         if not isinstance(found, Tensor) or found.shape != (samples,):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ArgumentError(
@@ -79,7 +80,7 @@ class Metric:
 
     def of_net(self, model: nn.Module) -> float:
         """Return the metric of a net; an ArgumentError where it is no finite number."""
-        found = self.function(model)
+        found = called("metric", self.function, model)
         try:
             value = float(found)
         except (TypeError, ValueError, RuntimeError) as error:

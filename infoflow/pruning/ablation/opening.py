@@ -25,6 +25,7 @@ from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
 from infoflow.pruning.ablation.metrics import Metric, resolve_metric
 from infoflow.pruning.ablation.replaying import replayable
 from infoflow.pruning.choice import StreamName, candidates, find_streams
+from infoflow.pruning.mending.calibration import check_alike
 from infoflow.pruning.variants import observe
 
 #: What ``loss=`` and ``metric=`` take.
@@ -62,6 +63,8 @@ def open_bench(
     check_plain(model, "ablate")
     samples = Samples(held_out, unpack=choices.unpack, model=model, device=place, seed=choices.seed)
     mending, given = _calibration(model, choices, place)
+    if mending is not None:
+        check_alike(example.call, mending.example().call)
     parts = divide(samples, mends=choices.mends, calibrate=given, seed=choices.seed)
     graph, parts = replayable(model, parts, choices.tracing)
     _check_merges(graph)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError
+from infoflow.interface.argument_checks import called
 from infoflow.pruning.ablation.criteria import CrossEntropy, Decisions, Terms
 from infoflow.pruning.ablation.outputs import own_loss_of, prediction_of
 from infoflow.pruning.ablation.values import as_rows, as_target, check_nats
@@ -133,7 +134,7 @@ class FunctionLoss:
 
     def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return (B, 1) nats; an ArgumentError where the function gives something else."""
-        found = self.function(output, target)
+        found = called("loss", self.function, output, target)
         samples = len(prediction_of(output)) if call is None else call.samples
         if not isinstance(found, Tensor) or found.shape != (samples,):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__

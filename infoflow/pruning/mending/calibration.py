@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
+from infoflow.graph.running.arguments import Arguments
+from infoflow.interface import PruningError
 
 #: A regression sees all positions of all samples, or this many for each of its unknowns.
 ROWS_PER_UNKNOWN = 32
@@ -88,3 +90,21 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return mixed ^ (mixed >> np.uint64(31))
+
+
+def check_alike(example: Arguments, given: Arguments) -> None:
+    """Raise a PruningError where the samples that mend are of other shapes or types."""
+    if given.sample_shapes != example.sample_shapes:
+        raise PruningError(
+            f"calibrate= must have samples like the example, of shapes {example.sample_shapes}, "
+            f"got {given.sample_shapes}. Prune with an example of the size that is calibrated."
+        )
+    wanted, got = (
+        ", ".join(str(tensor.dtype).removeprefix("torch.") for tensor in call.tensors)
+        for call in (example, given)
+    )
+    if got != wanted:
+        raise PruningError(
+            f"calibrate= must have samples like the example, of type {wanted}, got {got}. Convert "
+            "them in the dataset."
+        )

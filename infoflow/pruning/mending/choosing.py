@@ -12,8 +12,9 @@ from infoflow.capture.batches import Batch, Samples
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import ArgumentError, PruningError
+from infoflow.interface.argument_checks import one_of, real_number
 from infoflow.pruning.ablation.heldout import take
-from infoflow.pruning.mending.calibration import Calibration
+from infoflow.pruning.mending.calibration import Calibration, check_alike
 from infoflow.pruning.mending.comparing import LossChoice, judge_of
 from infoflow.pruning.mending.mend import Mender, evaluating
 from infoflow.pruning.mending.mending_record import Mending
@@ -42,8 +43,7 @@ class Recipe:
 
 def check_recipe(mend: object, calibrate: object, ridge: object) -> None:
     """Raise for arguments that do not fit together."""
-    if mend not in ("auto", "reader", "cascade", None):
-        raise ArgumentError(f"mend must be 'auto', 'reader', 'cascade' or None, got {mend!r}.")
+    one_of("mend", mend, ("auto", "reader", "cascade", None))
     if mend is not None and calibrate is None:
         raise ArgumentError(
             f"mend={mend!r} needs calibrate=, a loader of samples that mend, got None. Training "
@@ -53,9 +53,7 @@ def check_recipe(mend: object, calibrate: object, ridge: object) -> None:
         raise ArgumentError(
             "calibrate= mends, but mend is None. Pass mend='auto', 'reader' or 'cascade'."
         )
-    is_number = isinstance(ridge, (int, float)) and not isinstance(ridge, bool)
-    if not is_number or not 0 <= ridge < float("inf"):  # type: ignore[operator]
-        raise ArgumentError(f"ridge must be a number of at least 0, got {ridge!r}.")
+    real_number("ridge", ridge, least=0)
 
 
 def mend_pruned(slim: PrunedModel, graph: LayerGraph, recipe: Recipe) -> Mending:
@@ -79,7 +77,7 @@ def mend_pruned(slim: PrunedModel, graph: LayerGraph, recipe: Recipe) -> Mending
     assert example is not None
     with undisturbed(model, recipe.calibrate, None) as place, ready(model), evaluating(slim):
         samples = Samples(recipe.calibrate, model=model, device=place, seed=recipe.seed)
-        _check_fit(graph, samples)
+        check_alike(example, samples.example().call)
         footprint = observe(graph.program, example)
 
         def mender(calibration: Calibration) -> Mender:
@@ -88,17 +86,6 @@ def mend_pruned(slim: PrunedModel, graph: LayerGraph, recipe: Recipe) -> Mending
         if recipe.mend != "auto":
             return mender(Calibration.of(samples))(slim, recipe.mend)
         return _best(slim, graph, recipe, samples, mender)
-
-
-def _check_fit(graph: LayerGraph, samples: Samples) -> None:
-    example = graph.source.example
-    assert example is not None
-    given = samples.example().call
-    if given.sample_shapes != example.sample_shapes:
-        raise PruningError(
-            f"calibrate= must have samples like the example, of shapes {example.sample_shapes}, "
-            f"got {given.sample_shapes}. Prune with an example of the size that is calibrated."
-        )
 
 
 def _best(

@@ -9,6 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from infoflow.interface import ActivationError
+
 #: Shares of variance closer to 1 than this count as this: a reader that loses all has 20 bits.
 _SMALLEST_REST = 1e-12
 
@@ -43,6 +45,11 @@ class ReaderMoments:
     @cached_property
     def precision(self) -> Tensor:
         """Inverse of the covariance with the ridge; any block of it gives a Schur complement."""
+        if not bool(self.covariance.isfinite().all()):
+            raise ActivationError(
+                "What a layer reads must be finite on the samples that mend, got NaN or infinite "
+                "values. Check the inputs of calibrate= and the weights."
+            )
         penalty = max(self.penalty, torch.finfo(torch.float64).tiny)
         matrix = self.covariance.double() + penalty * torch.eye(len(self.covariance))
         factor, failed = torch.linalg.cholesky_ex(matrix)

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.pytree import tensors_in
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import function_of, is_flag, real_number, shown
 from infoflow.pruning.ablation.losses import SampleLoss
 from infoflow.pruning.ablation.other_criteria import LossFunction
 from infoflow.pruning.race.contestants import Build, Entrant, Variants, Workshop, entrants_of
@@ -135,7 +136,16 @@ def race(
     ['cannot tell', 'cannot tell']
     """
     epochs = check_rungs(rungs)
-    _check(seeds, keep, tolerance)
+    if isinstance(build, nn.Module) or not callable(build):
+        raise ArgumentTypeError(
+            f"build must be a function from a seed to a new net, got {shown(build)}. Pass, say, "
+            "lambda seed: Net()."
+        )
+    function_of("train", train, 3, "train(net, epochs, seed), which trains the net in place")
+    if evaluate is not None:
+        function_of("evaluate", evaluate, 1, "evaluate(net), which returns a loss in bits")
+    is_flag("progress", progress, or_none=True)
+    _check(seeds, keep, tolerance, threshold)
     workshop = Workshop(build, example)
     graph = workshop.graph(seeds[0])
     entrants = entrants_of(graph, variants)
@@ -180,16 +190,21 @@ def _result(
     return Race(summarize(course, outlooks, yardstick(course, tolerance, threshold), model))
 
 
-def _check(seeds: Sequence[int], keep: float, tolerance: float | None) -> None:
+def _check(seeds: object, keep: object, tolerance: object, threshold: object) -> None:
+    if not isinstance(seeds, Sequence) or isinstance(seeds, (str, bytes)):
+        raise ArgumentTypeError(
+            f"seeds must be different whole numbers, such as (0, 1, 2), got {shown(seeds)}."
+        )
     is_whole = all(isinstance(seed, int) and 0 <= seed < 2**31 for seed in seeds)
     if not seeds or not is_whole or len(set(seeds)) != len(seeds):
         raise ArgumentError(
             f"seeds must be different whole numbers from 0 on, such as (0, 1, 2), got {seeds}."
         )
-    if not 0 < keep <= 1:
-        raise ArgumentError(f"keep must be above 0 and at most 1, got {keep}. Use 0.5.")
-    if tolerance is not None and not tolerance > 0:
-        raise ArgumentError(f"tolerance must be greater than 0 bits, got {tolerance}.")
+    real_number("keep", keep, above=0, most=1, hint="It is a share, such as 0.5.")
+    if tolerance is not None:
+        real_number("tolerance", tolerance, above=0, hint="It is in bits.")
+    if threshold is not None:
+        real_number("threshold", threshold, hint="It is a loss in bits.")
 
 
 def _setting(

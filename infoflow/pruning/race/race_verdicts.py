@@ -12,6 +12,7 @@ from torch import nn
 from infoflow.capture.batches import Samples
 from infoflow.capture.unpack import Unpack
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.checks import explain_failure
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError
@@ -74,7 +75,10 @@ class HeldOut:
         first = next(iter(self._samples.batches()))
         net = graph.source.model
         with evaluation_mode(net), torch.no_grad(), seeded():
-            output = first.call.of(net)
+            try:
+                output = first.call.of(net)
+            except Exception as error:
+                raise explain_failure(net, first.call, error, "held_out=") from error
         self.loss = resolve_loss(
             loss, output=output, target=first.target, call=first.call, graph=graph
         )

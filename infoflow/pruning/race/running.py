@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from infoflow.graph.running.random_state import seeded
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import shown
 from infoflow.pruning.race.contestants import Entrant, Workshop
 from infoflow.pruning.race.curves import Floats, area
 from infoflow.pruning.race.race_verdicts import Evaluate, checked_bits
@@ -149,6 +150,10 @@ def rung_seed(seed: int, rung: int) -> int:
 
 def check_rungs(rungs: Sequence[int]) -> tuple[int, ...]:
     """Return the epochs of all rungs, with 0; an ArgumentError where they do not ascend."""
+    if not isinstance(rungs, Sequence) or isinstance(rungs, (str, bytes)):
+        raise ArgumentTypeError(
+            f"rungs must be ascending numbers of epochs, got {shown(rungs)}. Use (2, 4, 8), say."
+        )
     whole = [int(value) for value in rungs if isinstance(value, int) and value > 0]
     if len(whole) != len(rungs) or len(whole) < 2 or sorted(set(whole)) != whole:
         raise ArgumentError(

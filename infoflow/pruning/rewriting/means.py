@@ -47,6 +47,8 @@ def _values(graph: LayerGraph, nodes: set[fx.Node], batch: Batch) -> list[tuple[
     """Return the values of nodes for a batch, with a row for each sample."""
     try:
         run = [(n, first_tensor(v)) for n, v in graph.program.run(batch.call) if n in nodes]
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, ValueError) as error:
         raise PruningError(
             f"mode='mean' runs {graph.model} over data=, where it stops ({error}); expected "

@@ -6,10 +6,22 @@ from collections.abc import Callable
 
 from torch import nn
 
-from infoflow.interface import PruningError
+from infoflow.interface import ArgumentTypeError, PruningError
+from infoflow.interface.argument_checks import function_of, shown
 
 #: Gives a module new random weights.
 Reset = bool | Callable[[nn.Module], object]
+
+
+def check_reset(reset: object) -> None:
+    """Raise an ArgumentTypeError for what says neither whether nor how modules are reset."""
+    if isinstance(reset, bool):
+        return
+    function_of("reset", reset, 1, "reset(module), or True or False")
+    if isinstance(reset, (type, nn.Module)):
+        raise ArgumentTypeError(
+            f"reset must be True, False or a function of a module, got {shown(reset)}."
+        )
 
 
 def reset_weights(slim: nn.Module, reset: Reset) -> None:

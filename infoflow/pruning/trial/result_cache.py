@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ResultFileError
+from infoflow.interface.argument_checks import file_path
+from infoflow.results.writing import check_writable, replace_file
 
 
 class ResultCache:
@@ -21,7 +23,9 @@ class ResultCache:
     """
 
     def __init__(self, path: str | Path | None, setting: Mapping[str, object]) -> None:
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else file_path("checkpoint", path)
+        if self._path is not None:
+            check_writable(self._path, "the measured numbers", ArgumentError)
         self._setting = dict(setting)
         self._numbers: dict[str, float] = {}
         if self._path is not None and self._path.exists():
@@ -57,12 +61,11 @@ class ResultCache:
         if self._path is None:
             return
         held = {"setting": self._setting, "numbers": self._numbers}
-        aside = self._path.with_name(f"{self._path.name}.part")
+        text = json.dumps(held, indent=1)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps(held, indent=1), encoding="utf-8")
-            aside.replace(self._path)
-        except OSError as error:
+            replace_file(self._path, lambda part: part.write_text(text, encoding="utf-8"))
+        except ResultFileError as error:
             raise ArgumentError(
-                f"The checkpoint {self._path} cannot be written ({error}). Name another one."
+                f"The checkpoint {self._path} cannot be written ({error.__cause__}). Name another "
+                "one."
             ) from error

@@ -14,9 +14,16 @@ from tqdm import tqdm
 
 from infoflow.graph import LayerGraph, trace
 from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import (
+    function_of,
+    is_flag,
+    seed_number,
+    shown,
+    whole_number,
+)
 from infoflow.pruning.choice import StreamName, candidates
 from infoflow.pruning.rewrite import is_graph_of
-from infoflow.pruning.rewriting.reset import Reset
+from infoflow.pruning.rewriting.reset import Reset, check_reset
 from infoflow.pruning.suggest import PruningAdvice
 from infoflow.pruning.trial.outcome import PruningTrial, trial_of
 from infoflow.pruning.trial.result_cache import ResultCache
@@ -114,7 +121,12 @@ def verify_pruning(
     >>> [row.name for row in trial.rows]
     ['as it is', '7→11', '1→20']
     """
+    function_of("evaluate", evaluate, 1, "evaluate(net), which returns a number")
     _check(advice, train, tune_epochs, redesign_epochs, seeds, random_choices)
+    seed = seed_number(seed)
+    is_flag("lower_is_better", lower_is_better)
+    is_flag("progress", progress, or_none=True)
+    check_reset(reset)
     graph = _graph(model, advice, example)
     lab = TrialRunner(
         model, graph, evaluate, train, reset, tune_epochs, redesign_epochs, tuple(seeds), seed
@@ -151,7 +163,7 @@ def _check(
     train: Train | None,
     tune_epochs: int,
     redesign_epochs: int,
-    seeds: object,
+    seeds: Any,
     random_choices: int,
 ) -> None:
     """Raise an ArgumentError for settings that cannot be meant."""
@@ -166,12 +178,16 @@ def _check(
         "random_choices": random_choices,
     }
     for name, count in counts.items():
-        if not isinstance(count, int) or count < 0:
-            raise ArgumentError(f"{name} must be a whole number from 0 on, got {count!r}.")
-    if not isinstance(seeds, Sequence) or not all(isinstance(number, int) for number in seeds):
+        whole_number(name, count)
+    is_several = isinstance(seeds, Sequence) and not isinstance(seeds, (str, bytes))
+    if not is_several or (redesign_epochs and not seeds):
         raise ArgumentError(
-            f"seeds must be a sequence of whole numbers such as (0, 1), got {seeds}."
+            f"seeds must be a sequence of whole numbers such as (0, 1), got {shown(seeds)}."
         )
+    for number in seeds:
+        seed_number(number, "A seed of seeds")
+    if train is not None:
+        function_of("train", train, 3, "train(net, epochs, seed), which trains the net in place")
     if train is None and redesign_epochs:
         raise ArgumentError(
             f"redesign_epochs={redesign_epochs} needs train=, a function (model, epochs, seed) "
