@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 
 from infoflow.cli.data import load_loader
-from infoflow.cli.figures import save_figures
+from infoflow.cli.figures import save_figures, save_result
 from infoflow.cli.measuring import Subject, load_subject
 from infoflow.cli.models import load_model
 from infoflow.flow import FlowResult
@@ -113,16 +113,16 @@ class Advising:
         if self.usable and subject is not None:
             budget = {"device": self.ablating.device, "memory_budget": self.ablating.memory_budget}
             probes = subject.probe(**budget)
+        if is_paper and result is not None and self.out is not None:
+            save_result(result, self.out, as_json=False)
         if result is not None and self.save_plots is not None:
             save_figures(result, self.save_plots)
         if is_paper and result is not None:
-            if self.out is not None:
-                result.save(self.out)
             share = self.ablating.tolerance
             return suggest_pruning(result, usable=probes, tolerance=share, reading="paper")
         ablation = self.ablating.of(*given)
         if self.out is not None:
-            ablation.save(self.out)
+            save_result(ablation, self.out, as_json=False)
         return suggest_pruning(ablation, information=result, usable=probes)
 
 

@@ -30,6 +30,7 @@ from infoflow.cli.options import (
     Model,
     Noise,
     Open,
+    Overwrite,
     Reduce,
     Seed,
     Shape,
@@ -42,6 +43,7 @@ from infoflow.cli.options import (
     read_noise,
 )
 from infoflow.interface import ArgumentError, InfoflowError, InfoflowWarning
+from infoflow.interface.errors import OUT_OF_MEMORY, is_out_of_memory
 
 app = typer.Typer(
     help="How many bits each layer of a net keeps, and which skip connections it needs.",
@@ -71,7 +73,10 @@ def start(
 
 
 def main() -> None:
-    """Run the command; exit with 0 when done, 2 on wrong use, 1 on anything else."""
+    """Run the command; exit with 0 when done, 2 on wrong use, 1 on anything else.
+
+    A full memory is anything else, and is told in a sentence.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # arrows and bars, where these cannot be written
@@ -81,7 +86,12 @@ def main() -> None:
         app()
     except InfoflowError as error:
         print("Error:", " ".join(str(error).split()), file=sys.stderr)
-        sys.exit(2)
+        sys.exit(1 if is_out_of_memory(error.__cause__) else 2)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"Error: {' '.join(str(error).split())} {OUT_OF_MEMORY}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -144,16 +154,17 @@ def analyze(
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Save the result here (netCDF).")] = None,
     save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
-    from infoflow.cli.figures import check_folder, check_result, save_figures
+    from infoflow.cli.figures import check_folder, check_result, save_figures, save_result
     from infoflow.cli.measuring import load_subject
 
     if out is not None:
-        check_result(out)
+        check_result(out, overwrite)
     if save_plots is not None:
-        check_folder(save_plots)
+        check_folder(save_plots, overwrite)
     tracing = TypedTracing(leaves, opened, reduce)
     subject = load_subject(
         model, data, weights, input_shape, target=target, seed=seed, tracing=tracing
@@ -168,7 +179,7 @@ def analyze(
         distances=distances,
     )
     if out is not None:
-        result.save(out)
+        save_result(result, out, as_json=as_json)
     if save_plots is not None:
         save_figures(result, save_plots)
     if audit and as_json:
@@ -232,20 +243,21 @@ def ablate_command(
     input_shape: Shape = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the ablation here (netCDF).")] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure what MODEL loses on held-out --data without each stream, as it is and mended."""
     from infoflow.cli.ablating import Ablating, print_ablation
-    from infoflow.cli.figures import check_result
+    from infoflow.cli.figures import check_result, save_result
 
     if out is not None:
-        check_result(out)
+        check_result(out, overwrite)
     ablating = Ablating(
         *(calibrate, metric, loss, mend, frontier, tolerance, journal, device, memory_budget, seed)
     )
     ablation = ablating.of(model, data, weights, input_shape)
     if out is not None:
-        ablation.save(out)
+        save_result(ablation, out, as_json=as_json)
     print_ablation(ablation, as_json=as_json)
 
 
@@ -288,6 +300,7 @@ def prune_suggest(
         Path | None, typer.Option(help="Save what was measured of a MODEL here (netCDF).")
     ] = None,
     save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -300,9 +313,9 @@ def prune_suggest(
     if reading not in ("ablation", "paper"):
         raise ArgumentError(f"--reading must be ablation or paper, got {reading!r}.")
     if save_plots is not None:
-        check_folder(save_plots)
+        check_folder(save_plots, overwrite)
     if out is not None:
-        check_result(out)
+        check_result(out, overwrite)
     tracing = TypedTracing(leaves, opened, reduce)
     if model.endswith(".nc"):
         settings = (data, weights, noise, device, input_shape, out, calibrate, metric)
@@ -354,9 +367,7 @@ def prune(
     ] = "none",
     calibrate: Calibrate = None,
     seed: Seed = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there.")
-    ] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Write MODEL without some of its streams: weights, and an exported program."""
@@ -403,13 +414,14 @@ def demo(
         "infoflow-demo"
     ),
     epochs: Annotated[int, typer.Option(help="Epochs to train.", min=1)] = 40,
+    overwrite: Overwrite = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train a small U-Net on made-up nuclei images, watch it learn, and advise on its skips."""
     from infoflow.cli.demo import run_demo
 
-    run_demo(out, epochs=epochs, seed=seed, as_json=as_json)
+    run_demo(out, epochs=epochs, seed=seed, overwrite=overwrite, as_json=as_json)
 
 
 @app.command()

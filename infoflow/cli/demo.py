@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tqdm import trange
 
 from infoflow.capture.targets import KMeans
-from infoflow.cli.figures import check_folder, save_figures
+from infoflow.cli.figures import check_folder, check_new, save_figures
 from infoflow.flow import FlowResult, Tracker
 from infoflow.pruning import suggest_pruning
 from infoflow.testing import UNet, blob_images
@@ -21,10 +21,11 @@ _SIZE = 64
 _LEARNING_RATE = 0.002
 
 
-def run_demo(out: Path, *, epochs: int, seed: int, as_json: bool) -> None:
+def run_demo(out: Path, *, epochs: int, seed: int, overwrite: bool, as_json: bool) -> None:
     """Train, track, print the layers and the advice, and write figures and the result."""
-    check_folder(out)
     path = out / "result.nc"
+    check_folder(out, overwrite)
+    check_new([path], overwrite)
     path.unlink(missing_ok=True)  # of another run
     result = train_and_track(epochs=epochs, seed=seed, path=path)
     saved = [path, *save_figures(result, out)]

@@ -7,7 +7,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,40 +102,57 @@ def import_library(name: str, package: str, spec: Spec) -> Any:
         ) from error
 
 
-def _import_module(name: str) -> Any:
-    sys.path.insert(0, str(Path.cwd()))
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    """Look for modules in ``folder`` first; what the imported code adds to the path stays."""
+    place = str(folder)
+    sys.path.insert(0, place)
     try:
-        return importlib.import_module(name)
+        yield
+    finally:
+        with suppress(ValueError):  # the imported code may have taken it away
+            sys.path.remove(place)
+
+
+def _import_module(name: str) -> Any:
+    try:
+        with _first_on_path(Path.cwd()):
+            return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         raise ArgumentError(
             f"Cannot import {name!r}: {type(error).__name__}: {error}. Expected a module on the "
             "Python path; a file is given as path/file.py:factory."
         ) from error
-    finally:
-        sys.path.pop(0)
+
+
+def _is_free(name: str) -> bool:
+    """Tell whether no module has this name."""
+    try:
+        return importlib.util.find_spec(name) is None
+    except ValueError:  # of modules that were not imported from anywhere, such as __main__
+        return False
 
 
 def _import_file(path: Path) -> Any:
     if not path.is_file():
         raise ArgumentError(f"There is no file {path}. Expected path/file.py:factory.")
     # by its own name the processes of a loader find it, too, unless that would hide a module
-    is_free = path.stem.isidentifier() and importlib.util.find_spec(path.stem) is None
+    is_free = path.stem.isidentifier() and _is_free(path.stem)
     name = path.stem if is_free else f"_infoflow_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None, "a path that ends in .py has a loader"
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _first_on_path(path.resolve().parent):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
+        sys.modules.pop(name, None)  # half of a module is none
         raise ArgumentError(
             f"{path} cannot be imported: {type(error).__name__}: {error}. Run it with python to "
             "see the whole error."
         ) from error
-    finally:
-        sys.path.pop(0)
     if is_free:
         sys.path.append(str(path.resolve().parent))
     return module

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import torch
 
 from infoflow.cli.imports import call_factory, import_library, nearest_names
 from infoflow.cli.spec import Spec
@@ -57,6 +60,7 @@ def from_transformers(spec: Spec) -> Any:
                 "as transformers:ViTModel or transformers:ViTConfig."
             )
         settings = configuration(**options)
+        _check_settings(settings, options, spec)
         is_model = configuration is not kind
         return kind(settings) if is_model else transformers.AutoModel.from_config(settings)
 
@@ -82,4 +86,76 @@ def _check_name(spec: Spec, known: Any, library: str) -> None:
 def _build(factory: Callable[..., Any], spec: Spec, usual: dict[str, Any]) -> Any:
     """Call ``factory`` with the usual arguments and those of the spec, which win."""
     full = Spec(spec.text, spec.place, spec.name, spec.args, {**usual, **spec.kwargs})
-    return call_factory(factory, full)
+    model = call_factory(factory, full)
+    known = _parameters(factory) | {name for kind in type(model).__mro__ for name in _of(kind)}
+    strange = [name for name in spec.kwargs if name not in known]
+    if strange and _takes_anything(factory, full):
+        raise _unknown(spec, strange[0], known)
+    return model
+
+
+def _check_settings(settings: Any, options: dict[str, Any], spec: Spec) -> None:
+    """Raise an ArgumentError for settings that a configuration takes, keeps, and never reads."""
+    kinds = getattr(settings, "sub_configs", {})
+    known = {name for kind in type(settings).__mro__ for name in _settings_of(kind)}
+    known |= {*getattr(settings, "attribute_map", {}), *kinds, *_usual_settings(type(settings))}
+    for name, value in options.items():
+        if name not in known:
+            raise _unknown(spec, name, known)
+        part = getattr(settings, name, None)
+        if isinstance(value, dict) and name in kinds and hasattr(part, "model_type"):
+            _check_settings(part, value, spec)
+
+
+def _usual_settings(kind: type) -> set[str]:
+    """Return what a configuration without arguments has; some need arguments."""
+    try:
+        return {name for name in vars(kind()) if not name.startswith("_")}
+    except Exception:  # what it needs is not known
+        return set()
+
+
+def _read_by(kind: type) -> set[str]:
+    """Return the older names of settings that a class of transformers looks for itself."""
+    try:
+        source = inspect.getsource(kind)
+    except (OSError, TypeError):
+        return set()
+    return set(re.findall(r"""kwargs\.(?:pop|get)\(\s*["'](\w+)["']""", source))
+
+
+def _takes_anything(factory: Callable[..., Any], spec: Spec) -> bool:
+    """Tell whether a factory takes settings that mean nothing, so that misspelt ones are lost."""
+    nothing = {**spec.kwargs, "no_such_setting_of_any_model": 1}
+    try:
+        with torch.device("meta"):
+            factory(*spec.args, **nothing)
+    except Exception:  # whatever it is, the name was not just taken
+        return False
+    return True
+
+
+def _unknown(spec: Spec, name: str, known: Iterable[str]) -> ArgumentError:
+    near = nearest_names(name, known) or " Its documentation lists what it has."
+    return ArgumentError(f"{spec.text}: {spec.target} has no setting {name!r}.{near}")
+
+
+def _settings_of(kind: type) -> set[str]:
+    return _of(kind) | _declared(kind) | _read_by(kind)
+
+
+def _of(kind: type) -> set[str]:
+    own = vars(kind).get("__init__")
+    return set() if own is None else _parameters(own)
+
+
+def _declared(kind: type) -> set[str]:
+    """Return the settings that a class declares by their types."""
+    return {name for name in vars(kind).get("__annotations__", {}) if not name.startswith("_")}
+
+
+def _parameters(function: Any) -> set[str]:
+    try:
+        return set(inspect.signature(function).parameters) - {"self", "args", "kwargs"}
+    except (TypeError, ValueError):  # of what is written in C
+        return set()

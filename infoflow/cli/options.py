@@ -69,6 +69,7 @@ BitsTolerance = Annotated[
         "--reading paper: a share of the maximum.",
     ),
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
 Target = Annotated[
     str, typer.Option(help="auto, labels, kmeans, kmeans:CLUSTERS, coarsening, output or none.")
 ]

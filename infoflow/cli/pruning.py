@@ -15,15 +15,16 @@ from rich.table import Table
 from torch import nn
 
 from infoflow.cli.data import load_loader
-from infoflow.cli.figures import check_file
+from infoflow.cli.figures import check_new
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, InfoflowError
 from infoflow.pruning import PrunedModel, PruningAdvice, prune
 from infoflow.pruning.advice_table import advice_parts, right_of
 from infoflow.pruning.rewriting.remove import RemovalMode
+from infoflow.results.writing import replace_file
 
 _COLOURS = {
     "prune": "red",
@@ -69,12 +70,13 @@ def _coloured(cell: str) -> str:
     return cell if colour is None else f"[{colour}]{cell}[/]"
 
 
-def check_new(path: Path, overwrite: bool, weights: Path | None) -> Path:
+def check_program(path: Path, overwrite: bool, weights: Path | None) -> Path:
     """Return where the weights go beside ``path``; an ArgumentError where a file is there.
 
     The checkpoint that is read is never replaced.
     """
-    check_file(path)
+    if path.is_dir():
+        raise ArgumentError(f"{path} is a folder, expected a file to write. Add a name to it.")
     if path.suffix != ".pt2":
         raise ArgumentError(
             f"--out must end in .pt2, as exported programs do, got {path}. The weights go beside "
@@ -86,12 +88,7 @@ def check_new(path: Path, overwrite: bool, weights: Path | None) -> Path:
             f"--out {path} would replace {weights}, the checkpoint that is read. Choose another "
             "--out."
         )
-    there = [str(p) for p in (path, beside) if p.exists()]
-    if there and not overwrite:
-        raise ArgumentError(
-            f"{' and '.join(there)} {'exist' if len(there) > 1 else 'exists'} already. Choose "
-            "another --out, or pass --overwrite."
-        )
+    check_new([path, beside], overwrite)
     return beside
 
 
@@ -111,7 +108,7 @@ def prune_model(
     as_json: bool,
 ) -> None:
     """Write a net without some of its streams as weights and as an exported program."""
-    beside = check_new(out, overwrite, weights)
+    beside = check_program(out, overwrite, weights)
     if not streams:
         raise ArgumentError("Pass --streams, such as '1->20' in quotes, once for each stream.")
     mended = _mending(mending, shapes)
@@ -126,25 +123,44 @@ def prune_model(
         tracing=tracing,
         **mended,
     ).eval()
-    program, is_fixed = _export(slim, call)
+    try:
+        program, is_fixed = _export(slim, call)
+    except Exception as error:  # of many kinds, none of them documented
+        replace_file(beside, lambda part: torch.save(slim.state_dict(), part))
+        raise InfoflowError(
+            f"The pruned net cannot be exported ({type(error).__name__}: {error}). Its weights are "
+            f"in {beside}: load them into infoflow.prune(model, {list(streams)}, example)."
+        ) from error
     if is_fixed:
         print(
             f"Note: {out} takes batches of {call.samples} only; the net could not be exported for "
             "any number of samples.",
             file=sys.stderr,
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # whole files or none, also where the program is stopped
-    with TemporaryDirectory(dir=out.parent, prefix=".infoflow") as folder:
-        parts = Path(folder) / beside.name, Path(folder) / out.name
-        torch.save(slim.state_dict(), parts[0])
-        torch.export.save(program, parts[1])
-        for part, path in zip(parts, (beside, out), strict=True):
-            part.replace(path)
+    _write(slim, program, beside, out)
     if as_json:
         print(json.dumps(_summary(slim, out, beside), indent=2, ensure_ascii=False))
     else:
         print(slim.pruning, f"wrote {beside} and {out}", sep="\n")
+
+
+def _write(
+    slim: PrunedModel, program: torch.export.ExportedProgram, weights: Path, out: Path
+) -> None:
+    """Write both files whole, or none of them, also where the program is stopped."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out.parent, prefix=".infoflow") as folder:
+            parts = Path(folder) / weights.name, Path(folder) / out.name
+            torch.save(slim.state_dict(), parts[0])
+            torch.export.save(program, parts[1])
+            for part, path in zip(parts, (weights, out), strict=True):
+                part.replace(path)
+    except (OSError, RuntimeError) as error:  # torch has a RuntimeError for a full disk
+        raise ArgumentError(
+            f"Cannot write the pruned net to {out} ({error}). Choose a folder that you may write "
+            "to, with room for it."
+        ) from error
 
 
 def _mending(given: tuple[str, str | None, int], shapes: Sequence[str]) -> dict[str, Any]:

@@ -94,6 +94,16 @@ class SingletonWarning(InfoflowWarning):
     """Most classes of Y hold a single sample, so I(Y;M) counts samples, not knowledge."""
 
 
+#: What to do about a full memory.
+OUT_OF_MEMORY = "Memory is full: give smaller batches, a smaller memory_budget, or a larger device."
+
+
+def is_out_of_memory(error: object) -> bool:
+    """Tell whether an error says that the memory of a device, or of the machine, is full."""
+    is_named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
+    return is_named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+
 #: Modules whose frames are not the caller's: ours, and what context managers run in.
 _INSIDE = ("infoflow.", "contextlib")
 
