@@ -75,8 +75,7 @@ got '5%'.
     limits = {"above": above, "of at least": least, "below": below, "of at most": most}
     said = " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if limit is not None)
     message = f"{name} must be a number{' ' * bool(said)}{said}, got {shown(value)}.{_then(hint)}"
-    kinds: tuple[type, ...] = (bool,)
-    if not isinstance(value, Real) or isinstance(value, kinds):
+    if not is_number(value):
         raise ArgumentTypeError(message)
     number = float(value)
     is_within = (above is None or number > above) and (least is None or number >= least)
@@ -84,6 +83,12 @@ got '5%'.
     if not math.isfinite(number) or not is_within:
         raise ArgumentError(message)
     return number
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a real number; a bool is none, nor is a NaN."""
+    kinds: tuple[type, ...] = (bool,)
+    return isinstance(value, Real) and not isinstance(value, kinds) and value == value
 
 
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> Any:

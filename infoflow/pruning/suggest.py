@@ -9,7 +9,7 @@ from typing import Any, Literal
 from infoflow.flow.flow_result import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import ArgumentError, ArgumentTypeError, Skip, TargetError
-from infoflow.interface.argument_checks import is_flag, one_of, shown
+from infoflow.interface.argument_checks import is_flag, is_number, one_of, shown
 from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.ablation_table import frontier_rows
 from infoflow.pruning.ablation.stream_rows import StreamLoss
@@ -223,8 +223,7 @@ def _of_result(
     trust_saturated: bool,
 ) -> PruningAdvice:
     tolerance = _PAPER_TOLERANCE if tolerance is None else tolerance
-    is_number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
-    if not is_number or not 0 < tolerance < 1:
+    if not is_number(tolerance) or not 0 < tolerance < 1:
         raise ArgumentError(
             f"tolerance must be between 0 and 1, got {shown(tolerance)}. It is a share of the "
             "maximum of I(Y;·), such as 0.05."

@@ -37,7 +37,7 @@ class Journal:
 
     def __init__(self, path: str | Path | None, setting: Mapping[str, object]) -> None:
         self._path = None if path is None else file_path("path", path)
-        if self._path is not None:
+        if self._path is not None and not self._path.exists():
             check_writable(self._path, "the measured numbers", ArgumentError)
         self._setting = dict(setting)
         self._entries: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.interface import ArgumentError, ArgumentTypeError
-from infoflow.interface.argument_checks import function_of, is_flag, real_number, shown
+from infoflow.interface.argument_checks import function_of, is_flag, is_number, real_number, shown
 from infoflow.pruning.ablation.losses import SampleLoss
 from infoflow.pruning.ablation.other_criteria import LossFunction
 from infoflow.pruning.race.contestants import Build, Entrant, Variants, Workshop, entrants_of
@@ -190,7 +190,7 @@ def _result(
     return Race(summarize(course, outlooks, yardstick(course, tolerance, threshold), model))
 
 
-def _check(seeds: object, keep: object, tolerance: object, threshold: object) -> None:
+def _check(seeds: Any, keep: Any, tolerance: Any, threshold: Any) -> None:
     if not isinstance(seeds, Sequence) or isinstance(seeds, (str, bytes)):
         raise ArgumentTypeError(
             f"seeds must be different whole numbers, such as (0, 1, 2), got {shown(seeds)}."
@@ -200,9 +200,10 @@ def _check(seeds: object, keep: object, tolerance: object, threshold: object) ->
         raise ArgumentError(
             f"seeds must be different whole numbers from 0 on, such as (0, 1, 2), got {seeds}."
         )
-    real_number("keep", keep, above=0, most=1, hint="It is a share, such as 0.5.")
-    if tolerance is not None:
-        real_number("tolerance", tolerance, above=0, hint="It is in bits.")
+    if not is_number(keep) or not 0 < keep <= 1:
+        raise ArgumentError(f"keep must be above 0 and at most 1, got {shown(keep)}. Use 0.5.")
+    if tolerance is not None and not (is_number(tolerance) and tolerance > 0):
+        raise ArgumentError(f"tolerance must be greater than 0 bits, got {shown(tolerance)}.")
     if threshold is not None:
         real_number("threshold", threshold, hint="It is a loss in bits.")
 

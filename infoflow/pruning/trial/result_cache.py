@@ -24,7 +24,7 @@ class ResultCache:
 
     def __init__(self, path: str | Path | None, setting: Mapping[str, object]) -> None:
         self._path = None if path is None else file_path("checkpoint", path)
-        if self._path is not None:
+        if self._path is not None and not self._path.exists():
             check_writable(self._path, "the measured numbers", ArgumentError)
         self._setting = dict(setting)
         self._numbers: dict[str, float] = {}

@@ -19,7 +19,6 @@ from infoflow.interface.argument_checks import (
     is_flag,
     seed_number,
     shown,
-    whole_number,
 )
 from infoflow.pruning.choice import StreamName, candidates
 from infoflow.pruning.rewrite import is_graph_of
@@ -178,7 +177,8 @@ def _check(
         "random_choices": random_choices,
     }
     for name, count in counts.items():
-        whole_number(name, count)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ArgumentError(f"{name} must be a whole number from 0 on, got {shown(count)}.")
     is_several = isinstance(seeds, Sequence) and not isinstance(seeds, (str, bytes))
     if not is_several or (redesign_epochs and not seeds):
         raise ArgumentError(
