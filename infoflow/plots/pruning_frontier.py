@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from infoflow.interface import ArgumentError
-from infoflow.interface.argument_checks import one_of
+from infoflow.interface.argument_checks import shown
 from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR, axes_or_new, check_kind
 from infoflow.pruning import Ablation
 
@@ -46,7 +46,8 @@ def frontier(ablation: Ablation, *, saving: Saving = "streams", ax: Axes | None 
         If ``saving`` is none of these, or the ablation has no frontier.
     """
     check_kind(ablation, Ablation, "infoflow.ablate")
-    one_of("saving", saving, tuple(_LABELS))
+    if not isinstance(saving, str) or saving not in _LABELS:
+        raise ArgumentError(f"saving must be one of {', '.join(_LABELS)}, got {shown(saving)}.")
     points = ablation.frontier()
     if not points:
         raise ArgumentError(
