@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from infoflow.cli.figures import check_file
 from infoflow.interface import ArgumentError
 from infoflow.results import load
+from infoflow.results.writing import check_writable
 
 
 def write_report(files: Sequence[Path], out: Path, *, title: str | None, overwrite: bool) -> Path:
@@ -16,7 +16,7 @@ def write_report(files: Sequence[Path], out: Path, *, title: str | None, overwri
     from infoflow.reports import report
     from infoflow.reports.report import check_place
 
-    check_file(out)
+    check_writable(out, "the page", ArgumentError)
     if out.suffix.lower() not in (".html", ".htm"):
         raise ArgumentError(
             f"--out must end in .html, as pages do, got {out}. Write {out.with_suffix('.html')}."

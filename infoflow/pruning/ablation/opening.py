@@ -64,7 +64,7 @@ def open_bench(
     samples = Samples(held_out, unpack=choices.unpack, model=model, device=place, seed=choices.seed)
     mending, given = _calibration(model, choices, place)
     if mending is not None:
-        check_alike(example.call, mending.example().call)
+        check_alike(samples.example().call, mending.example().call)
     parts = divide(samples, mends=choices.mends, calibrate=given, seed=choices.seed)
     graph, parts = replayable(model, parts, choices.tracing)
     _check_merges(graph)
