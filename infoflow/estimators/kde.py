@@ -30,10 +30,11 @@ from infoflow.estimators.information import (
     value_about_samples,
 )
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
-from infoflow.estimators.kernel import Totals, kernel_sums, kernel_totals
+from infoflow.estimators.kernel import Totals, bound_sums, kernel_totals
 from infoflow.estimators.noise import Noise, Relative, check_count, check_positive
+from infoflow.estimators.shuffles import Shuffles
 from infoflow.estimators.statistics import Distances
-from infoflow.estimators.uncertainty import PERMUTATIONS, null_of, shuffled, with_uncertainty
+from infoflow.estimators.uncertainty import PERMUTATIONS, null_of, with_uncertainty
 from infoflow.interface import Estimate
 from infoflow.interface.argument_checks import one_of
 
@@ -129,12 +130,15 @@ class KDE:
             classes = torch.zeros(samples, dtype=torch.int64, device=statistic.device)
         else:
             classes = labels = numbered(labels)
-        norms = centred_norms(statistic)
-        variance = self._variance(norms)
-        permuted = None if labels is None else shuffled(labels, self.permutations)
-        main, other = self._factors(variance)
-        sums, (others,) = kernel_sums(
-            blocks_of(statistic), classes, permuted, factor=main, others=[other]
+        norms = self._norms(statistic)
+        shuffles = None if labels is None else Shuffles.of(labels, self.permutations)
+        sums, others = bound_sums(
+            blocks_of(statistic),
+            classes,
+            shuffles,
+            factor=self._exponents_per_distance(norms, "lower"),
+            bound=self.bound,
+            with_slope=norms is not None,
         )
         upper, lower = (sums, others) if self.bound == "upper" else (others, sums)
         ixm = about_samples(sums)
@@ -165,26 +169,27 @@ class KDE:
         classes = torch.zeros(samples, dtype=torch.int64, device=device)
         if labels is not None:
             classes = numbered(labels)
-        main, _ = self._factors(self._variance(centred_norms(statistic)))
-        totals = kernel_totals(blocks_of(statistic), classes, main)
+        factor = self._exponents_per_distance(self._norms(statistic), self.bound)
+        totals = kernel_totals(blocks_of(statistic), classes, factor)
         about_y = math.nan if labels is None else value_about_classes(totals, classes)
         return value_about_samples(totals), about_y
 
-    def _factors(self, variance: float) -> tuple[float, float]:
-        """Return what makes exponents of squared distances, for this bound and the other one."""
+    def _norms(self, statistic: Tensor | DistanceRows) -> Tensor | None:
+        """Return (N,) squared norms, whose mean the noise is relative to; None where it is not."""
+        return centred_norms(statistic) if isinstance(self.noise, Relative) else None
+
+    def _exponents_per_distance(self, norms: Tensor | None, bound: str) -> float:
+        """Return what makes exponents of squared distances, for a bound."""
+        variance = self.noise
+        if isinstance(variance, Relative):
+            # a layer that is constant says nothing, with whatever noise
+            variance = variance.share * (0.0 if norms is None else float(norms.mean())) or 1.0
         least = max(variance, torch.finfo(torch.float64).tiny)  # else 0 distances would be NaN
-        upper, lower = 1.0 / (2.0 * least), 1.0 / (8.0 * least)
-        return (upper, lower) if self.bound == "upper" else (lower, upper)
+        return 1.0 / ((2.0 if bound == "upper" else 8.0) * least)
 
-    def _variance(self, norms: Tensor) -> float:
-        if not isinstance(self.noise, Relative):
-            return self.noise
-        # a layer that is constant says nothing, with whatever noise
-        return self.noise.share * float(norms.mean()) or 1.0
-
-    def _replicates(self, information: Information, norms: Tensor) -> Tensor:
+    def _replicates(self, information: Information, norms: Tensor | None) -> Tensor:
         """Let the noise follow the scale of the samples that are left."""
-        if not isinstance(self.noise, Relative) or not float(norms.mean()):
+        if norms is None or not float(norms.mean()):
             return information.replicates
         groups = deal_groups(len(norms), norms.device)
         counts = groups.bincount()

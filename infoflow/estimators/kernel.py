@@ -6,8 +6,10 @@ N×N matrix: a block of its rows is enough at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +18,14 @@ from torch import Tensor
 from infoflow.estimators.jackknife import deal_groups
 from infoflow.estimators.shuffles import Shuffles
 
-#: Rows whose exponents are worked on at a time, in values: 8 MB of float64 stays near the caches.
-_BLOCK_VALUES = 2**20
+#: Rows whose exponents are worked on at a time, in values: 2 MB of float64 stays in the caches.
+_BLOCK_VALUES = 2**18
+#: Rows whose shuffled classes are summed in one product.
+_ROWS = 256
+#: Up to so many classes, sums within classes come from a product with their indicators.
+_FEW_CLASSES = 32
+#: Up to so many pairs of a class and a group of the jackknife, their sums are kept: (pairs, N).
+_FEW_PAIRS = 512
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,8 @@ class Sums(Totals):
     total_by_group, within_by_group
         (N, groups) the same, over the samples of each group of the jackknife.
     total_slope, within_slope
-        (N,) sums of k_ij · e_ij: the derivative of the sums by the logarithm of the noise variance.
+        (N,) sums of k_ij · e_ij: the derivative of the sums by the logarithm of the noise variance;
+        NaN where it was not asked for.
     shuffled
         (permutations, N) as ``within``, for shuffled classes.
     """
@@ -58,79 +67,166 @@ class Sums(Totals):
 def kernel_sums(
     exponents: Iterable[Tensor],
     classes: Tensor,
-    permuted: Tensor | None = None,
+    shuffles: Shuffles | None = None,
     *,
     factor: float = 1.0,
-    others: Sequence[float] = (),
-) -> tuple[Sums, list[Totals]]:
-    """Return the sums for exponents e_ij times a factor, and the totals for other factors.
+    with_slope: bool = False,
+) -> Sums:
+    """Return the sums for exponents e_ij times a factor.
 
     Parameters
     ----------
     exponents
-        Blocks of rows, (rows, N) float64 each, in the order of the samples: N rows in all.
+        Blocks of rows, (rows, N) float64 each, in the order of the samples: N rows in all. They are
+        symmetric.
     classes
         (N,) int64 classes; all zero where there is no Y.
-    permuted
-        (permutations, N) shuffled classes.
-    factor, others
+    shuffles
+        Shuffled classes; none where None.
+    factor
         What the exponents are multiplied by.
+    with_slope
+        Whether the slopes are wanted.
     """
-    membership = F.one_hot(deal_groups(len(classes), classes.device)).to(torch.float64)
-    shuffles = Shuffles(classes.new_empty(0, len(classes)) if permuted is None else permuted)
-    main: list[tuple[Tensor, ...]] = []
-    rest: list[list[tuple[Tensor, ...]]] = [[] for _ in others]
-    for block, rows, is_own in _with_rows(exponents, classes):
-        for number, other in enumerate(others):
-            rest[number].append(_totals_of_block(block * -other, is_own))
-        main.append(_of_block(block * factor, rows, is_own, membership, shuffles))
-    columns = _joined(main)
-    columns[-1] = columns[-1].T
-    return Sums(*columns), [Totals(*_joined(parts)) for parts in rest]
+    sums = _Collected(classes, shuffles)
+    for block, rows in _with_rows(exponents):
+        exponent = block * factor
+        kernel = torch.exp(-exponent)
+        sums.add(kernel, rows, exponent if with_slope else None)
+    return sums.result()
+
+
+def bound_sums(
+    exponents: Iterable[Tensor],
+    classes: Tensor,
+    shuffles: Shuffles | None = None,
+    *,
+    factor: float,
+    bound: Literal["upper", "lower"],
+    with_slope: bool = False,
+) -> tuple[Sums, Totals]:
+    """Return the sums for one bound, and the totals for the other, from the same exponentials.
+
+    Parameters
+    ----------
+    exponents, classes, shuffles, with_slope
+        As for :func:`kernel_sums`.
+    factor
+        What the exponents are multiplied by for the lower bound. The upper bound has four times the
+        exponents, so the fourth power of the kernel.
+    bound
+        Which bound the sums are for.
+    """
+    sums, classed = _Collected(classes, shuffles), _Classed(classes)
+    others = []
+    for block, rows in _with_rows(exponents):
+        kernel = (block * -factor).exp_()
+        if bound == "lower":
+            sums.add(kernel, rows, block * factor if with_slope else None)
+            others.append(classed.totals(kernel.square_().square_(), rows))
+        else:
+            others.append(classed.totals(kernel, rows))
+            steep = block * (4 * factor) if with_slope else None
+            sums.add(kernel.square_().square_(), rows, steep)
+    return sums.result(), Totals(*_joined(others))
 
 
 def kernel_totals(exponents: Iterable[Tensor], classes: Tensor, factor: float = 1.0) -> Totals:
     """Return the totals of :func:`kernel_sums` alone, which cost less."""
-    blocks = _with_rows(exponents, classes)
+    classed = _Classed(classes)
     return Totals(
-        *_joined([_totals_of_block(block * -factor, is_own) for block, _, is_own in blocks])
+        *_joined(
+            [
+                classed.totals((block * -factor).exp_(), rows)
+                for block, rows in _with_rows(exponents)
+            ]
+        )
     )
 
 
-def _with_rows(
-    exponents: Iterable[Tensor], classes: Tensor
-) -> Iterator[tuple[Tensor, slice, Tensor]]:
-    """Yield small blocks of rows, which rows they are, and which samples are of a row's class."""
+class _Classed:
+    """Sums over all samples, and over those of each row's class."""
+
+    def __init__(self, classes: Tensor) -> None:
+        self._classes = classes
+        self._few = int(classes.max()) < _FEW_CLASSES
+        self._indicators = F.one_hot(classes).to(torch.float64) if self._few else None
+
+    def totals(self, kernel: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return (rows,) sums over all samples, and over those of the row's class."""
+        if self._indicators is None:
+            return kernel.sum(1), self.own(kernel, rows).sum(1)
+        sums = kernel @ self._indicators
+        return sums.sum(1), sums.gather(1, self._classes[rows, None]).squeeze(1)
+
+    def own(self, kernel: Tensor, rows: slice) -> Tensor:
+        """Return the kernel where it is between samples of one class, and 0 elsewhere."""
+        return torch.where(self._classes[rows, None] == self._classes, kernel, 0.0)
+
+
+class _Collected:
+    """The fields of Sums, collected in blocks of rows.
+
+    Sums over groups add whole rows of the kernel, which is symmetric: that is quicker than to pick
+    its columns. With few classes, rows of each pair of a class and a group are added up.
+    """
+
+    def __init__(self, classes: Tensor, shuffles: Shuffles | None) -> None:
+        self._classes, self._classed = classes, _Classed(classes)
+        self._shuffles = shuffles or Shuffles.none(classes)
+        self._groups = deal_groups(len(classes), classes.device)
+        self._count = int(self._groups.max()) + 1
+        pairs = (int(classes.max()) + 1) * self._count
+        self._has_pairs = pairs <= _FEW_PAIRS
+        self._numbers = self._groups + (classes * self._count if self._has_pairs else 0)
+        size = (pairs if self._has_pairs else self._count, len(classes))
+        self._total = torch.zeros(size, dtype=torch.float64, device=classes.device)
+        self._within = self._total.new_zeros(0 if self._has_pairs else self._count, len(classes))
+        self._slopes: list[tuple[Tensor, ...]] = []
+        self._waiting: list[Tensor] = []
+        self._shuffled: list[Tensor] = []
+
+    def add(self, kernel: Tensor, rows: slice, exponents: Tensor | None) -> None:
+        """Add a block of rows; its exponents, where slopes are wanted, are overwritten."""
+        self._total.index_add_(0, self._numbers[rows], kernel)
+        if not self._has_pairs:
+            self._within.index_add_(0, self._numbers[rows], self._classed.own(kernel, rows))
+        if exponents is None:
+            slopes = (kernel.new_full((len(kernel),), math.nan),) * 2
+        else:
+            slopes = self._classed.totals(exponents.mul_(kernel), rows)
+        self._slopes.append(slopes)
+        self._wait(self._shuffles.in_cells(kernel), rows)
+
+    def _wait(self, by_cell: Tensor, rows: slice) -> None:
+        """Let sums over cells wait until there are enough rows for one product."""
+        # without cells, they are the kernel itself, which is overwritten
+        self._waiting.append(by_cell)
+        count = sum(map(len, self._waiting))
+        if by_cell.dtype == torch.float64 or count >= _ROWS or rows.stop == len(self._classes):
+            rows = slice(rows.stop - count, rows.stop)
+            self._shuffled.append(self._shuffles.over_cells(torch.cat(self._waiting), rows))
+            self._waiting = []
+
+    def result(self) -> Sums:
+        """Return the sums over all blocks."""
+        shuffled = torch.cat(self._shuffled).T
+        total, within = self._total.T, self._within.T
+        if self._has_pairs:
+            pairs = total.view(len(total), -1, self._count)
+            total = pairs.sum(1)
+            within = pairs[torch.arange(len(pairs), device=total.device), self._classes]
+        slopes = _joined(self._slopes)
+        return Sums(total.sum(1), within.sum(1), total, within, slopes[0], slopes[1], shuffled)
+
+
+def _with_rows(exponents: Iterable[Tensor]) -> Iterator[tuple[Tensor, slice]]:
+    """Yield small blocks of rows, and which rows they are."""
     start = 0
     for block in small_blocks(exponents):
         rows = slice(start, start + len(block))
         start = rows.stop
-        yield block, rows, classes[rows, None] == classes
-
-
-def _totals_of_block(negative: Tensor, is_own: Tensor) -> tuple[Tensor, ...]:
-    """Return the fields of Totals for a block of −e_ij, which is overwritten."""
-    kernel = negative.exp_()
-    total = kernel.sum(1)
-    return total, kernel.mul_(is_own).sum(1)
-
-
-def _of_block(
-    exponents: Tensor, rows: slice, is_own: Tensor, membership: Tensor, shuffles: Shuffles
-) -> tuple[Tensor, ...]:
-    """Return the fields of Sums for a block of rows; shuffled sums have the rows first."""
-    kernel = torch.exp(-exponents)
-    own = kernel * is_own
-    steep = exponents.mul_(kernel)
-    return (
-        kernel.sum(1),
-        own.sum(1),
-        kernel @ membership,
-        own @ membership,
-        steep.sum(1),
-        steep.mul_(is_own).sum(1),
-        shuffles.sums(kernel, rows),
-    )
+        yield block, rows
 
 
 def _joined(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:

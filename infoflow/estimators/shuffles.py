@@ -1,7 +1,12 @@
 """Sums of kernels over the samples of the same class, for classes that were shuffled.
 
-They are nearly all that a permutation null costs. Large classes are summed by a product with their
-indicators, small ones by picking their members; singletons then cost next to nothing.
+They are nearly all that a permutation null costs, so many samples are shuffled in *cells*: a random
+partition of the samples into cells of the same size, whose classes are then shuffled among the
+cells. Every shuffle by itself is a uniformly random one. Two shuffles have in common which samples
+lie in one cell: of K classes and C cells, about K/C of the pairs of a class, and of the variance.
+
+Large classes are summed by a product with their indicators, small ones by picking their members;
+singletons then cost next to nothing.
 """
 
 from __future__ import annotations
@@ -9,12 +14,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-#: A class of more than one in so many samples is large.
+from infoflow.estimators.uncertainty import shuffled
+
+#: A class of more than one in so many cells is large.
 _LARGE = 32
-#: Indicators, or members, that are alive at a time.
-_VALUES = 2**20
+#: Members that are alive at a time.
+_VALUES = 2**17
+#: The fewest cells, and cells for each class; fewer than twice as many samples are a cell each.
+_CELLS = 512
+_CELLS_PER_CLASS = 32
 
 
 class Shuffles:
@@ -23,19 +34,52 @@ class Shuffles:
     Parameters
     ----------
     permuted
-        (permutations, N) int64 classes, numbered from 0: the same ones in every row.
+        (permutations, cells) int64 classes, numbered from 0: the same ones in every row.
+    order, cells
+        (N,) int64 samples, and the first part of them that lies in cells of several samples, as
+        their number: sample ``order[i]`` is of cell ``i % cells`` there. The others are a cell
+        each. None where every sample is a cell, in their order.
     """
 
-    def __init__(self, permuted: Tensor) -> None:
+    def __init__(self, permuted: Tensor, order: Tensor | None = None, cells: int = 0) -> None:
         self._permuted = permuted
+        self._order, self._cells = order, cells
+        #: (permutations, N) the shuffled classes of the samples
+        self.classes = permuted
         if not len(permuted):
             return
+        if order is not None:
+            self.classes = permuted[:, _cell_of(order, cells, permuted.shape[1])]
         self._counts = permuted[0].bincount()
         self._is_large = self._counts * _LARGE > permuted.shape[1]
         self._places = (self._is_large.cumsum(0) - 1).clamp(min=0)
+        self._indicators = self._of_large_classes()
         self._members = permuted.argsort(dim=1, stable=True).flatten()
         small = self._counts[~self._is_large]
         self._most = int(small.max()) if len(small) else 0
+
+    @classmethod
+    def of(cls, classes: Tensor, permutations: int) -> Shuffles:
+        """Shuffle (N,) classes, always in the same way, in cells where there are many samples."""
+        counts = classes.bincount()
+        size = len(classes) // max(_CELLS, _CELLS_PER_CLASS * len(counts))
+        if size < 2 or not permutations:
+            return cls(shuffled(classes, permutations))
+        whole, rest = counts // size, counts % size
+        numbers = torch.arange(len(counts), dtype=torch.int64, device=classes.device)
+        full = shuffled(numbers.repeat_interleave(whole), permutations)
+        single = shuffled(numbers.repeat_interleave(rest), permutations)
+        generator = torch.Generator().manual_seed(1)
+        order = torch.randperm(len(classes), generator=generator, device="cpu")
+        return cls(torch.cat([full, single], 1), order.to(classes.device), full.shape[1])
+
+    @classmethod
+    def none(cls, classes: Tensor) -> Shuffles:
+        """Return no order of (N,) classes at all."""
+        return cls(classes.new_empty(0, len(classes)))
+
+    def __len__(self) -> int:
+        return len(self._permuted)
 
     def sums(self, kernel: Tensor, rows: slice) -> Tensor:
         """Return (rows, permutations) sums over the samples of the same shuffled class.
@@ -47,39 +91,54 @@ class Shuffles:
         rows
             Which samples these are.
         """
-        permutations, samples = self._permuted.shape
-        sums = kernel.new_empty(len(kernel), permutations)
-        if not permutations:
+        return self.over_cells(self.in_cells(kernel), rows)
+
+    def in_cells(self, kernel: Tensor) -> Tensor:
+        """Return (rows, cells) sums over the samples of each cell; many rows at a time cost less.
+
+        In float32, unless every sample is a cell.
+        """
+        if self._order is None:
+            return kernel
+        several = len(self._order) - (self._permuted.shape[1] - self._cells)
+        ordered = kernel.to(torch.float32).index_select(1, self._order)
+        together = ordered[:, :several].unflatten(1, (-1, self._cells)).sum(1)
+        return torch.cat([together, ordered[:, several:]], 1)
+
+    def over_cells(self, by_cell: Tensor, rows: slice) -> Tensor:
+        """Return what :meth:`sums` returns, from sums over cells."""
+        sums = by_cell.new_empty(len(by_cell), len(self), dtype=torch.float64)
+        if not len(self):
             return sums
-        number = int(self._is_large.sum())
-        if number:
-            single = kernel.to(torch.float32)
-            for part in self._parts(number * samples):
-                sums[:, part] = self._of_large(single, rows, number, part)
+        if len(self._indicators):
+            sums[:] = self._over_large(by_cell.to(torch.float32), rows)
         if self._most:
-            for part in self._parts(self._most * len(kernel)):
-                self._add_small(sums, kernel, rows, part)
+            for part in self._parts(self._most * len(by_cell)):
+                self._put_small(sums, by_cell, rows, part)
         return sums
 
     def _parts(self, each: int) -> Iterator[slice]:
         step = max(1, _VALUES // each)
-        for start in range(0, len(self._permuted), step):
-            yield slice(start, min(start + step, len(self._permuted)))
+        for start in range(0, len(self), step):
+            yield slice(start, min(start + step, len(self)))
 
-    def _of_large(self, kernel: Tensor, rows: slice, number: int, part: slice) -> Tensor:
+    def _of_large_classes(self) -> Tensor:
+        """Return (cells, permutations · large classes) float32: which cells are of the class."""
+        number = int(self._is_large.sum())
+        places = torch.where(self._is_large[self._permuted], self._places[self._permuted], number)
+        indicators = F.one_hot(places.T, number + 1)[..., :number].to(torch.float32)
+        return indicators.flatten(1) if number else indicators.new_empty(0, 0)
+
+    def _over_large(self, kernel: Tensor, rows: slice) -> Tensor:
         """Return sums that are right for members of large classes, in float32."""
-        classes = self._permuted[part]
-        places = torch.where(self._is_large[classes], self._places[classes], number)
-        of_each = torch.arange(number, device=kernel.device, dtype=torch.int64)[:, None]
-        indicators = (places[:, None] == of_each).to(kernel.dtype)
-        products = (kernel @ indicators.flatten(0, 1).T).view(len(kernel), -1, number)
-        own = self._places[classes[:, rows]].T[..., None]
+        products = (kernel @ self._indicators).view(len(kernel), len(self), -1)
+        own = self._places[self.classes[:, rows]].T[..., None]
         return products.gather(2, own).squeeze(2)
 
-    def _add_small(self, sums: Tensor, kernel: Tensor, rows: slice, part: slice) -> None:
+    def _put_small(self, sums: Tensor, kernel: Tensor, rows: slice, part: slice) -> None:
         """Put in the sums of members of small classes, touching no others."""
-        samples = kernel.shape[1]
-        own = self._permuted[part, rows]
+        cells = kernel.shape[1]
+        own = self.classes[part, rows]
         orders, lines = (~self._is_large[own]).nonzero(as_tuple=True)
         classes = own[orders, lines]
         lengths = self._counts[classes]
@@ -87,9 +146,19 @@ class Shuffles:
         if not len(ends):
             return
         starts = (self._counts.cumsum(0) - self._counts)[classes]
-        first = (orders + part.start) * samples + starts - (ends - lengths)
+        first = (orders + part.start) * cells + starts - (ends - lengths)
         places = torch.arange(int(ends[-1]), device=kernel.device, dtype=torch.int64)
         columns = self._members[places + first.repeat_interleave(lengths)]
-        columns += (lines * samples).repeat_interleave(lengths)
+        columns += (lines * cells).repeat_interleave(lengths)
         chosen = kernel.reshape(-1)[columns]
-        sums[lines, orders + part.start] = torch.segment_reduce(chosen, "sum", lengths=lengths)
+        found = torch.segment_reduce(chosen, "sum", lengths=lengths)
+        sums[lines, orders + part.start] = found.to(sums.dtype)
+
+
+def _cell_of(order: Tensor, cells: int, count: int) -> Tensor:
+    """Return the cell of each sample: (N,)."""
+    places = torch.arange(len(order), dtype=torch.int64, device=order.device)
+    several = len(order) - (count - cells)
+    found = torch.empty_like(order)
+    found[order] = torch.where(places < several, places % cells, places - several + cells)
+    return found

@@ -27,7 +27,8 @@ from infoflow.estimators.information import (
 from infoflow.estimators.jackknife import jackknife_interval
 from infoflow.estimators.kernel import Sums, kernel_sums
 from infoflow.estimators.noise import Noise, Relative
-from infoflow.estimators.uncertainty import null_of, shuffled
+from infoflow.estimators.shuffles import Shuffles
+from infoflow.estimators.uncertainty import null_of
 from infoflow.graph import LayerGraph
 from infoflow.interface import KernelNoise, Layer, Merge, is_arithmetic, is_separated
 
@@ -186,16 +187,16 @@ def measure_streams(exponents: Sequence[Callable[[], Tensor]], classes: Tensor) 
     classes
         (N,) int64 classes, numbered from 0.
     """
-    permuted = shuffled(classes, _SHUFFLES)
-    everything = _about(_sum(exponents), classes, permuted)
+    shuffles = Shuffles.of(classes, _SHUFFLES)
+    everything = _about(_sum(exponents), classes, shuffles)
     if len(exponents) == 2:
         # each of two is what is left without the other
-        one, other = (_about(make(), classes, permuted) for make in exponents)
+        one, other = (_about(make(), classes, shuffles) for make in exponents)
         return [_part(one, other, everything, classes), _part(other, one, everything, classes)]
     return [
         _part(
-            _about(make(), classes, permuted[:0]),
-            _about(_sum([*exponents[:number], *exponents[number + 1 :]]), classes, permuted),
+            _about(make(), classes, None),
+            _about(_sum([*exponents[:number], *exponents[number + 1 :]]), classes, shuffles),
             everything,
             classes,
         )
@@ -220,8 +221,8 @@ class _Known:
     shuffles: Tensor
 
 
-def _about(exponents: Tensor, classes: Tensor, permuted: Tensor) -> _Known:
-    sums, _ = kernel_sums([exponents.to(torch.float64)], classes, permuted)
+def _about(exponents: Tensor, classes: Tensor, shuffles: Shuffles | None) -> _Known:
+    sums = kernel_sums([exponents.to(torch.float64)], classes, shuffles)
     return _Known(sums, about_classes(sums, classes), about_shuffled_classes(sums, classes))
 
 

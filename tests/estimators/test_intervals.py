@@ -8,9 +8,12 @@ import pytest
 import torch
 
 import infoflow
+from infoflow.estimators import shuffles as shuffles_module
 from infoflow.estimators.distances import DistanceRows, squared_distances
+from infoflow.estimators.information import about_shuffled_classes
 from infoflow.estimators.jackknife import deal_groups, jackknife_interval
 from infoflow.estimators.kde import KDE
+from infoflow.estimators.kernel import bound_sums, kernel_sums
 from infoflow.estimators.shuffles import Shuffles
 from infoflow.estimators.uncertainty import shuffled
 from infoflow.interface import HighDimensionWarning
@@ -141,6 +144,80 @@ def test_sums_over_shuffled_classes_are_those_of_a_plain_loop():
     sums = torch.cat([shuffles.sums(kernel[rows], rows) for rows in blocks])
     expected = [(kernel * (order[:, None] == order)).sum(1) for order in permuted]
     torch.testing.assert_close(sums, torch.stack(expected, 1), rtol=1e-6, atol=0)
+
+
+def test_shuffles_in_cells_keep_the_classes_and_sum_as_a_plain_loop(monkeypatch):
+    monkeypatch.setattr(shuffles_module, "_CELLS", 16)
+    monkeypatch.setattr(shuffles_module, "_CELLS_PER_CLASS", 2)
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.cat([torch.zeros(60), torch.ones(31), torch.arange(2, 11)]).long()
+    kernel = torch.rand(len(classes), len(classes), generator=generator, dtype=torch.float64)
+    shuffles = Shuffles.of(classes, 7)
+    assert len(torch.unique(shuffles.classes, dim=1).T) < 60  # cells of four samples
+    for order in shuffles.classes:
+        assert order.bincount().tolist() == classes.bincount().tolist()
+    found = kernel_sums([-kernel.log()], classes, shuffles).shuffled
+    expected = [(kernel * (order[:, None] == order)).sum(1) for order in shuffles.classes]
+    torch.testing.assert_close(found, torch.stack(expected), rtol=1e-6, atol=0)
+
+
+def null_in_cells_beside_free_shuffles(seed, samples, classes):
+    """Return the share of free shuffles below the quantile, and the gap of the means in spreads."""
+    values, labels = cloud(samples, classes=classes, seed=seed)
+    distances, labels = squared_distances(torch.as_tensor(values)), torch.as_tensor(labels)
+    null = KDE(0.5).estimate(distances, labels)
+    generator = torch.Generator().manual_seed(1000 + seed)
+    orders = torch.stack([torch.randperm(samples, generator=generator) for _ in range(60)])
+    free = Shuffles(labels[orders])
+    found = about_shuffled_classes(kernel_sums([distances], labels, free), labels)
+    below = float((found <= null.iym_null_high).double().mean())
+    return below, float((null.iym_null - found.mean()) / found.std())
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("classes", [3, 12])
+def test_the_null_in_cells_is_that_of_free_shuffles_in_200_seeds(classes):
+    found = [null_in_cells_beside_free_shuffles(seed, 1100, classes) for seed in range(200)]
+    below, gap = torch.tensor(found).T
+    assert float(below.mean()) == pytest.approx(0.95, abs=0.015)
+    assert abs(float(gap.mean())) < 0.05
+    assert float(gap.std()) < 0.35  # the means of 100 and of 60 free shuffles differ by 0.16
+
+
+def test_the_null_in_cells_is_near_that_of_free_shuffles(monkeypatch):
+    monkeypatch.setattr(shuffles_module, "_CELLS", 128)
+    found = [null_in_cells_beside_free_shuffles(seed, 400, 3) for seed in range(12)]
+    below, gap = torch.tensor(found).T
+    assert float(below.mean()) == pytest.approx(0.95, abs=0.04)
+    assert abs(float(gap.mean())) < 0.3
+
+
+@pytest.mark.parametrize("classes", [2, 30, 45])
+@pytest.mark.parametrize("bound", ["upper", "lower"])
+def test_both_bounds_and_all_sums_are_those_of_plain_loops(classes, bound):
+    """Few classes, whose sums come from a product, and many, which are masked."""
+    values, labels = cloud(90, classes=classes, seed=3)
+    labels = torch.as_tensor(np.unique(labels, return_inverse=True)[1])
+    distances = squared_distances(torch.as_tensor(values))
+    own, groups = labels[:, None] == labels, deal_groups(90)
+    sums, others = bound_sums([distances], labels, factor=0.25, bound=bound, with_slope=True)
+    steep, flat = torch.exp(-distances), torch.exp(-distances / 4)
+    kernel, other = (steep, flat) if bound == "upper" else (flat, steep)
+    slope = kernel * distances * (1.0 if bound == "upper" else 0.25)
+    expected = {
+        "total": kernel.sum(1),
+        "within": (kernel * own).sum(1),
+        "total_by_group": torch.stack([kernel[:, groups == g].sum(1) for g in range(50)], 1),
+        "within_by_group": torch.stack(
+            [(kernel * own)[:, groups == g].sum(1) for g in range(50)], 1
+        ),
+        "total_slope": slope.sum(1),
+        "within_slope": (slope * own).sum(1),
+    }
+    for name, value in expected.items():
+        torch.testing.assert_close(getattr(sums, name), value, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(others.total, other.sum(1), rtol=1e-12, atol=0)
+    torch.testing.assert_close(others.within, (other * own).sum(1), rtol=1e-12, atol=0)
 
 
 def test_values_alone_are_those_of_the_estimate():
