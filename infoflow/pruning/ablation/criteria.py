@@ -18,6 +18,7 @@ from infoflow.pruning.ablation.values import (
     as_rows,
     as_target,
     check_probabilities,
+    is_any,
     log_probabilities,
 )
 
@@ -75,21 +76,22 @@ class CrossEntropy:
         Class numbers that do not count.
     shift
         Whether position t predicts the target of position t + 1.
+    shares
+        Whether targets have a probability for each class; drawn labels are class numbers anyway.
     """
 
     scale: Scale = "logits"
     axis: int = 1
     ignored: tuple[int, ...] = ()
     shift: bool = False
+    shares: bool = False
 
     def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return (B, L) nats, for L labels of each sample."""
         logs = log_probabilities(self._scores(output), self.scale)
         target = as_target(target, logs.device)
-        if target.is_floating_point():
-            nats = -(target.double().movedim(self.axis, -1) * logs).sum(-1)
-            nats = nats.reshape(len(nats), -1)
-            return Terms(nats, torch.ones_like(nats, dtype=torch.bool))
+        if self.shares and target.numel() == logs.numel():
+            return _of_shares(-(target.double().movedim(self.axis, -1) * logs).sum(-1))
         classes, counted = self._classes(target, logs.shape)
         nats = -logs.gather(-1, classes.unsqueeze(-1)).squeeze(-1)
         nats = torch.where(counted, nats, 0.0)
@@ -109,7 +111,7 @@ class CrossEntropy:
                 "from (output, target) to the loss of each sample in nats."
             )
         classes = target.reshape(shape[:-1]).long()
-        is_void = _is_any(classes, self.ignored)
+        is_void = is_any(classes, self.ignored)
         bad = ~is_void & ((classes < 0) | (classes >= number))
         if bool(bad.any()):
             raise TargetError(
@@ -132,9 +134,8 @@ class CrossEntropy:
         """Return the most likely class; the truth may be a share for each class."""
         scores = self._scores(output)
         target = as_target(target, scores.device)
-        if target.is_floating_point() and target.shape == prediction_of(output).shape:
-            shares = target.movedim(self.axis, -1)
-            truth = (shares[:, 1:] if self.shift else shares).argmax(-1)
+        if self.shares:
+            truth = target.movedim(self.axis, -1).argmax(-1)
             counted = torch.ones_like(truth, dtype=torch.bool)
         else:
             truth, counted = self._classes(target, scores.shape)
@@ -145,7 +146,7 @@ class CrossEntropy:
     def totals(self, target: Any, classes: int) -> Tensor:
         """Return (K,) how often each class is the label, over a batch."""
         target = torch.as_tensor(target).cpu()
-        if target.is_floating_point():
+        if self.shares:
             shares: Tensor = target.double().movedim(self.axis, -1).reshape(-1, classes)
             return shares.sum(0)
         labels, is_void = self._labels(target)
@@ -155,17 +156,15 @@ class CrossEntropy:
         """Return (B, L) nats where every label is predicted by the frequencies of classes."""
         target = torch.as_tensor(target).cpu()
         nats = -(totals / totals.sum()).clamp_min(math.exp(-WORST_NATS)).log()
-        if target.is_floating_point():
-            found = (target.double().movedim(self.axis, -1) * nats).sum(-1)
-            found = found.reshape(len(found), -1)
-            return Terms(found, torch.ones_like(found, dtype=torch.bool))
+        if self.shares:
+            return _of_shares((target.double().movedim(self.axis, -1) * nats).sum(-1))
         labels, is_void = self._labels(target)
         return Terms(torch.where(is_void, 0.0, nats[labels.masked_fill(is_void, 0)]), ~is_void)
 
     def _labels(self, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, L) class numbers, and which of them do not count."""
         labels = (target[:, 1:] if self.shift else target).reshape(len(target), -1).long()
-        return labels, _is_any(labels, self.ignored)
+        return labels, is_any(labels, self.ignored)
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ class BinaryCrossEntropy:
     def _truth(self, target: Any, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, L) truth between 0 and 1, and where there is none."""
         target = as_rows(as_target(target, scores.device), scores)
-        is_void = _is_any(target, self.ignored)
+        is_void = is_any(target, self.ignored)
         truth = target.double().masked_fill(is_void, 0.0)
         if not bool(((truth >= 0) & (truth <= 1)).all()):
             bad = float(truth[(truth < 0) | (truth > 1)][0])
@@ -237,13 +236,11 @@ class BinaryCrossEntropy:
         """Return (B, L) labels, 0 where they do not count, and which count."""
         rows = torch.as_tensor(target).cpu()
         rows = rows.reshape(len(rows), -1)
-        is_void = _is_any(rows, self.ignored)
+        is_void = is_any(rows, self.ignored)
         return rows.double().masked_fill(is_void, 0.0), ~is_void
 
 
-def _is_any(labels: Tensor, values: tuple[int, ...]) -> Tensor:
-    """Tell which labels are one of some values."""
-    found = torch.zeros_like(labels, dtype=torch.bool)
-    for value in values:
-        found |= labels == value
-    return found
+def _of_shares(nats: Tensor) -> Terms:
+    """Return the terms of labels that all count."""
+    rows = nats.reshape(len(nats), -1)
+    return Terms(rows, torch.ones_like(rows, dtype=torch.bool))

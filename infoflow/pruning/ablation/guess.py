@@ -10,7 +10,7 @@ from torch import Tensor
 
 from infoflow.interface import ArgumentError, TargetError
 from infoflow.pruning.ablation.criteria import BinaryCrossEntropy, Criterion, CrossEntropy
-from infoflow.pruning.ablation.other_criteria import Gaussian, ModelLoss, Shares
+from infoflow.pruning.ablation.other_criteria import Gaussian, ModelLoss
 from infoflow.pruning.ablation.outputs import (
     Scale,
     holds_distributions,
@@ -206,7 +206,7 @@ def _shares(seen: Seen) -> Guess | None:
         return None
     scale, notes = _scale(seen, 1)
     per: Per = "label" if len(seen.shape) == 2 else _per(seen.shape)
-    return Guess("cross_entropy", Shares(scale, 1), per, notes)
+    return Guess("cross_entropy", CrossEntropy(scale, 1, shares=True), per, notes)
 
 
 def _regression(seen: Seen) -> Guess | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,10 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.graph.running.arguments import Arguments, holds_samples
-from infoflow.graph.running.pytree import tensors_in
 from infoflow.interface import ArgumentError, TargetError
 from infoflow.pruning.ablation.bounds import FEWEST_SAMPLES
+from infoflow.pruning.ablation.checksums import checksums_of
 from infoflow.pruning.ablation.splitting import Parts, split_samples
 
 #: More samples than this to mend with hardly mend better.
@@ -125,7 +123,7 @@ def scan(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]
     checksums: list[int] = []
     labels: list[Tensor | None] = []
     for batch in samples.batches():
-        checksums += _checksums(batch)
+        checksums += checksums_of(batch)
         labels.append(_labels(batch))
     samples.drop_targets()
     if samples.has_names:
@@ -150,31 +148,6 @@ def _classes(labels: list[Tensor | None]) -> NDArray[np.int64] | None:
         return None
     classes = torch.cat(known).numpy()
     return classes if len(np.unique(classes)) <= len(classes) // 2 else None
-
-
-def _checksums(batch: Batch) -> list[int]:
-    """Return a number of 63 bits for each sample of a batch."""
-    digests = [hashlib.blake2b(digest_size=8) for _ in range(batch.size)]
-    for rows in _per_sample(batch.call, batch.size):
-        for digest, row in zip(digests, rows, strict=True):
-            digest.update(row)
-    return [int.from_bytes(digest.digest(), "little") >> 1 for digest in digests]
-
-
-def _per_sample(call: Arguments, size: int) -> Iterator[list[bytes]]:
-    for value in (*call.args, *call.kwargs.values()):
-        if holds_samples(value) and len(value) == size:
-            yield [b"".join(_bytes(t) for t in tensors_in(item)) for item in value]
-            continue
-        for tensor in tensors_in(value):
-            if tensor.ndim and len(tensor) == size:
-                yield [_bytes(row) for row in tensor]
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    flat = tensor.detach().cpu().contiguous().flatten()
-    kind = zlib.crc32(str((tensor.dtype, tuple(tensor.shape))).encode()).to_bytes(4, "little")
-    return kind + flat.view(torch.uint8).numpy().tobytes()
 
 
 def divide(samples: Samples, *, mends: bool, calibrate: Iterable[int] | None, seed: int) -> HeldOut:

@@ -1,4 +1,4 @@
-"""The loss in nats of shares, of a regression, of the model's own making, or of a function."""
+"""The loss in nats of a regression, of the model's own making, or of a caller's function."""
 
 from __future__ import annotations
 
@@ -13,26 +13,9 @@ from torch import Tensor
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError
 from infoflow.interface.argument_checks import called
-from infoflow.pruning.ablation.criteria import CrossEntropy, Decisions, Terms
+from infoflow.pruning.ablation.criteria import Decisions, Terms
 from infoflow.pruning.ablation.outputs import own_loss_of, prediction_of
 from infoflow.pruning.ablation.values import as_rows, as_target, check_nats
-
-
-@dataclass(frozen=True)
-class Shares(CrossEntropy):
-    """The cross-entropy whose target is a probability for each class, of whatever type."""
-
-    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
-        """Return (B, L) nats, for L labels of each sample."""
-        return super().terms(output, torch.as_tensor(target).double(), call)
-
-    def totals(self, target: Any, classes: int) -> Tensor:
-        """Return (K,) sums of the probabilities over a batch."""
-        return super().totals(torch.as_tensor(target).double(), classes)
-
-    def constant(self, totals: Tensor, target: Any) -> Terms:
-        """Return (B, L) nats where every label is predicted by the mean probabilities."""
-        return super().constant(totals, torch.as_tensor(target).double())
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,17 @@ def test_the_best_constant_loses_what_an_output_that_never_changes_loses(kind):
     assert (bits * wanted.labels).sum() <= (other.bits * other.labels).sum() + 1e-9
 
 
+def test_class_numbers_may_be_of_any_type_and_shares_can_be_screened():
+    """Class numbers as floats once ended in an IndexError, and so did drawn labels of shares."""
+    points, labels = clusters(200, seed=3)
+    options = {"mend": None, "sets": None, "progress": False, "streams": "blocks.0->add"}
+    numbers = infoflow.ablate(trained(), loader(points, labels.float()), **options)
+    shares = infoflow.ablate(trained(), loader(points, nn.functional.one_hot(labels)), **options)
+    for name in ("bits", "known_bits", "screen_fisher"):
+        np.testing.assert_allclose(numbers.dataset[name], shares.dataset[name], rtol=1e-6)
+        assert numbers.dataset[name].notnull().any()
+
+
 def test_a_loss_that_is_a_function_has_no_constant():
     values, labels = torch.zeros(8, 3), torch.zeros(8, dtype=torch.long)
     function = lambda out, y: nn.functional.cross_entropy(out, y, reduction="none")  # noqa: E731
