@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from infoflow.capture.noisy import NoisyNet
     from infoflow.capture.reading_options import DistanceOptions
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
+    from infoflow.comparison import Comparison, compare
     from infoflow.estimators import (
         KDE,
         KSG,
@@ -156,6 +157,7 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("PrunedModel", "PruningAdvice", "PruningTrial"), "pruning"),
     **dict.fromkeys(("Ablation", "Race", "Tolerance", "ablate", "race"), "pruning"),
     **dict.fromkeys(("prune", "suggest_pruning", "verify_pruning"), "pruning"),
+    **dict.fromkeys(("Comparison", "compare"), "comparison"),
     "report": "reports",
     **dict.fromkeys(("Fact", "Result", "Table", "concat", "load"), "results"),
     **dict.fromkeys(("Validation", "validate"), "validation"),
@@ -174,6 +176,7 @@ __all__ = [
     "Coarsening",
     "Codes",
     "Collector",
+    "Comparison",
     "DistanceHistograms",
     "DistanceOptions",
     "Distances",
@@ -230,6 +233,7 @@ __all__ = [
     "Verification",
     "ablate",
     "analyze",
+    "compare",
     "concat",
     "distance_histograms",
     "estimate",

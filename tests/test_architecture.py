@@ -24,15 +24,20 @@ ALLOWED = {
     "capture": {"interface", "graph", "estimators"},
     "flow": {"interface", "results", "graph", "estimators", "capture"},
     "pruning": {"interface", "results", "graph", "estimators", "capture", "flow"},
-    "plots": {"interface", "results", "graph", "estimators", "capture", "flow", "pruning"},
+    "comparison": {"interface", "results", "graph", "flow", "pruning"},
+    "plots": {
+        *("interface", "results", "graph", "estimators", "capture", "flow", "pruning"),
+        "comparison",
+    },
     "reports": {
-        *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots")
+        *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots"),
+        "comparison",
     },
     "testing": {"interface", "estimators"},
     "validation": {"interface", "results", "graph", "estimators", "capture", "flow", "testing"},
     "cli": {
         *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots"),
-        *("reports", "testing", "validation"),
+        *("comparison", "reports", "testing", "validation"),
     },
     "__main__": {"cli"},
 }

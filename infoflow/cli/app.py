@@ -115,6 +115,10 @@ def graph(
     as_json: AsJson = False,
     as_dot: AsDot = False,
     as_mermaid: AsMermaid = False,
+    diff: Annotated[
+        str | None,
+        typer.Option(help="Print what this MODEL has gained and lost instead."),
+    ] = None,
 ) -> None:
     """Print the layers, merges and skip connections of MODEL."""
     from infoflow.cli.graph_command import print_graph
@@ -126,6 +130,7 @@ def graph(
         weights=weights,
         tracing=TypedTracing(leaves, opened, reduce),
         forms={"--json": as_json, "--dot": as_dot, "--mermaid": as_mermaid},
+        other=diff,
     )
 
 
@@ -406,6 +411,25 @@ def report_command(
     from infoflow.cli.reporting import write_report
 
     print(f"Wrote {write_report(files, out, title=title, overwrite=overwrite)}")
+
+
+@app.command("compare")
+def compare_command(
+    first: Annotated[Path, typer.Argument(help="A saved result (.nc).", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="Another of its kind.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Save the comparison here (netCDF).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print how SECOND differs from FIRST: the graph, and numbers with intervals."""
+    from infoflow.cli.comparing import compare_files
+    from infoflow.cli.figures import check_result
+
+    if out is not None:
+        check_result(out)
+    found = compare_files(first, second)
+    if out is not None:
+        found.save(out)
+    _print(found, as_json)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from infoflow.cli.comparing import print_difference
 from infoflow.cli.data import load_loader
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
@@ -27,17 +28,27 @@ def print_graph(
     weights: Path | None,
     tracing: TypedTracing,
     forms: Mapping[str, bool],
+    other: str | None = None,
 ) -> None:
     """Trace the model that ``text`` names and print its graph, as a table or in one of ``forms``.
 
-    Wrong options are told before anything is loaded.
+    Of two models, print what the ``other`` has gained and lost. Wrong options are told before
+    anything is loaded.
     """
     form = _the_one(forms)
-    model = load_model(text, weights)
+    if other is not None and form not in (None, "--json"):
+        raise ArgumentError(f"--diff prints text or --json, got {form}. Leave {form} out.")
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
-    example = example_input(model, text, shapes, loader)
-    graph = trace(model, example, **tracing.of_trace)
-    print(graph if form is None else _FORMS[form](graph))
+
+    def graph_of(name: str, weights: Path | None) -> LayerGraph:
+        model = load_model(name, weights)
+        return trace(model, example_input(model, name, shapes, loader), **tracing.of_trace)
+
+    graph = graph_of(text, weights)
+    if other is not None:
+        print_difference(graph, graph_of(other, None), (text, other), as_json=form is not None)
+    else:
+        print(graph if form is None else _FORMS[form](graph))
 
 
 def shapes_of(text: str, shapes: Sequence[str], tracing: TypedTracing) -> LayerGraph:

@@ -1,5 +1,6 @@
 """Figures: functions that take a result and an Axes, draw on it, and return it."""
 
+from infoflow.plots.differences import differences
 from infoflow.plots.distance_histograms import distances
 from infoflow.plots.maps import feature_maps
 from infoflow.plots.net_graph import layer_graph
@@ -13,6 +14,7 @@ from infoflow.plots.uplot import uplot
 
 __all__ = [
     "Quantity",
+    "differences",
     "distances",
     "feature_maps",
     "frontier",

@@ -55,11 +55,14 @@ def _lead(ablation: Ablation) -> str:
     known = ablation.dataset.attrs
     metric = f", {known['metric']} {ablation.whole_metric:.4f}" if known["metric"] else ""
     mending = f", {known['mending_samples']} mend" if known["menders"] else ""
+    knows = ""
+    if "known_bits" in ablation.dataset:
+        knows = f" and knows {float(ablation.dataset['known_bits']):.4f}"
     return (
-        f"The whole net loses {ablation.whole_bits:.4f} {ablation.unit}{metric} on "
+        f"The whole net loses {ablation.whole_bits:.4f}{knows} {ablation.unit}{metric}, on "
         f"{counted(int(known['judging_samples']), 'sample')} that judge; "
         f"{known['choosing_samples']} others choose{mending}. A stream can go where the loss "
-        f"without it stays below {ablation.tolerance:.2g} {ablation.unit}."
+        f"rises by less than {ablation.tolerance:.2g} {ablation.unit} without it."
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from infoflow.comparison import Comparison
 from infoflow.flow import FlowResult
 from infoflow.flow.audit import Audit
 from infoflow.flow.probe_result import ProbeResult
@@ -14,6 +15,7 @@ from infoflow.graph import LayerGraph
 from infoflow.pruning import Ablation, PruningAdvice, PruningTrial, Race
 from infoflow.pruning.advice_wording import INFORMATION
 from infoflow.reports.ablated import ablated
+from infoflow.reports.compared import compared
 from infoflow.reports.content import Document, Section
 from infoflow.reports.gathering import Entry
 from infoflow.reports.information import information
@@ -31,6 +33,7 @@ _SECTIONS: dict[type[Any], Callable[[Any, str, Gallery], Section]] = {
     PruningAdvice: advice,
     PruningTrial: trial,
     Race: race,
+    Comparison: compared,
     FlowResult: information,
     UsableStreams: usable,
     ProbeResult: probes,
@@ -42,6 +45,7 @@ _WORDS = {
     "PruningAdvice": "advice",
     "PruningTrial": "trial of removals",
     "Race": "race",
+    "Comparison": "comparison",
     "FlowResult": "measured information",
     "UsableStreams": "usable information",
     "ProbeResult": "linear read-outs",

@@ -90,7 +90,8 @@ def _check_one_net(entries: Sequence[Entry]) -> None:
             if found != known[0][1]:
                 raise ArgumentError(
                     f"A report is of one net, got {_described(known[0][0])} and "
-                    f"{_described(entry)}, which differ. Write a report of each."
+                    f"{_described(entry)}, which differ. Write a report of each, or of "
+                    "infoflow.compare(one, other)."
                 )
 
 
