@@ -418,17 +418,18 @@ def compare_command(
     first: Annotated[Path, typer.Argument(help="A saved result (.nc).", show_default=False)],
     second: Annotated[Path, typer.Argument(help="Another of its kind.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Save the comparison here (netCDF).")] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Print how SECOND differs from FIRST: the graph, and numbers with intervals."""
     from infoflow.cli.comparing import compare_files
-    from infoflow.cli.figures import check_result
+    from infoflow.cli.figures import check_result, save_result
 
     if out is not None:
-        check_result(out)
+        check_result(out, overwrite)
     found = compare_files(first, second)
     if out is not None:
-        found.save(out)
+        save_result(found, out, as_json=as_json)
     _print(found, as_json)
 
 
