@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from infoflow.cli.comparing import print_difference
 from infoflow.cli.data import load_loader
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
@@ -46,6 +45,8 @@ def print_graph(
 
     graph = graph_of(text, weights)
     if other is not None:
+        from infoflow.cli.comparing import print_difference
+
         print_difference(graph, graph_of(other, None), (text, other), as_json=form is not None)
     else:
         print(graph if form is None else _FORMS[form](graph))
