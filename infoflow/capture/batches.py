@@ -31,6 +31,7 @@ from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.ragged import blocks_of, is_ragged
 from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
+from infoflow.interface.errors import is_out_of_memory
 
 _RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 
@@ -236,7 +237,9 @@ class Samples:
             return None
         try:
             tensor = torch.as_tensor(target, device="cpu").detach().cpu()
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, ValueError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             codes = name_codes(target)
             if codes is None or len(codes) != size:
                 self._odd_target = type(target).__name__
@@ -256,6 +259,8 @@ class Samples:
         except InfoflowError:
             raise
         except Exception as error:
+            if is_out_of_memory(error):
+                raise
             raise LoaderError(
                 f"unpack failed on batch {number}, a {type(raw).__name__}, with "
                 f"{type(error).__name__}: {error}. Expected a function that returns (inputs, "
@@ -274,6 +279,8 @@ class Samples:
         except (LoaderError, GeneratorExit):
             raise
         except Exception as error:
+            if is_out_of_memory(error):
+                raise
             raise LoaderError(
                 f"The loader failed after {number} batches with {type(error).__name__}: {error}. "
                 "Expected batches of samples that have the same shape."

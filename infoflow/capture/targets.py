@@ -163,7 +163,7 @@ class KMeans:
 
         _check_finite(raw, self.of)
         void = unlabelled(raw, self.ignore_index) if self.of == "target" else None
-        points = cluster_points(raw, void).numpy()
+        points = cluster_points(raw, void).detach().cpu().numpy()
         if self.clusters > len(points):
             raise TargetError(
                 f"K-means needs at least as many samples as clusters, got {len(points)} samples "

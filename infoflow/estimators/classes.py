@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from infoflow.interface import Estimate, InfoflowError, TargetError
+from infoflow.interface.errors import is_out_of_memory
 
 
 def entropy_of_counts(counts: Tensor) -> float:
@@ -76,6 +77,8 @@ def as_tensor(values: ArrayLike | Tensor, name: str, error: type[InfoflowError])
         tensor = values.detach()
         return tensor if tensor.layout is torch.strided else tensor.to_dense()
     except (TypeError, ValueError, RuntimeError) as reason:
+        if is_out_of_memory(reason):
+            raise
         raise error(
             f"{name} must be an array or a tensor of numbers, got {type(values).__name__} "
             f"({str(reason).splitlines()[0]}). Convert it with numpy.asarray first."

@@ -12,7 +12,12 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from infoflow.interface.errors import ArgumentError, ArgumentTypeError, InfoflowError
+from infoflow.interface.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    InfoflowError,
+    is_out_of_memory,
+)
 
 #: What takes the seeds of Python, NumPy, torch and scikit-learn alike.
 LARGEST_SEED = 2**32 - 1
@@ -149,10 +154,10 @@ def called(name: str, function: Any, *arguments: Any) -> Any:
     """Return what a caller's function gives; an ArgumentError where it fails."""
     try:
         return function(*arguments)
-    except (InfoflowError, MemoryError):
+    except InfoflowError:
         raise
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":
+        if is_out_of_memory(error):
             raise
         kinds = ", ".join(type(argument).__name__ for argument in arguments)
         raise ArgumentError(

@@ -17,6 +17,7 @@ from infoflow.interface import (
     InfoflowError,
     UntraceableModelError,
 )
+from infoflow.interface.errors import OUT_OF_MEMORY, is_out_of_memory
 
 
 def unwrapped(model: nn.Module) -> tuple[nn.Module, list[str]]:
@@ -76,6 +77,8 @@ def explain_failure(
 
 
 def _advice(model: nn.Module, call: Arguments, error: Exception) -> str:
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
     tensors = tensors_in((call.args, dict(call.kwargs)))
     weights = [p for p in parameters_in(model) if p.is_floating_point()]
     homes = {str(p.device) for p in weights}

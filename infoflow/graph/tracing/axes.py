@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.sample_axes import Kept, sample_axis
 from infoflow.graph.tracing.trial_run import Axes, TrialRun
 from infoflow.graph.tracing.variations import random_like, with_another, with_other_last
+from infoflow.interface.errors import is_out_of_memory
 
 
 def find_axes(trial: TrialRun, *, is_random: bool) -> Axes:
@@ -31,9 +30,9 @@ def find_axes(trial: TrialRun, *, is_random: bool) -> Axes:
                 call, rows = with_other_last(trial.call, fresh), same
             rows = [] if is_random else rows
             axes = _axes_of(trial, call, samples + is_larger, rows)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
             continue
         missing = (0, "it is not computed for every batch")
         return {name: axes.get(name, missing) for name in trial.values.values()}

@@ -16,6 +16,7 @@ from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.trial_run import Proof, TrialRun
 from infoflow.graph.tracing.variations import random_like, with_another
+from infoflow.interface.errors import is_out_of_memory
 
 #: Noise on the weights, relative to their scale, where the output would not move otherwise.
 _PERTURBATION = 0.1
@@ -45,6 +46,8 @@ def _check_new_input(trial: TrialRun, proof: Proof) -> bool:
         with seeded():
             wanted = other.of(trial.model)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         proof.notes.append(f"the model does not run on random input ({type(error).__name__})")
         return False
     difference = _difference(trial, other, wanted)
@@ -84,6 +87,8 @@ def _check_batch(trial: TrialRun, proof: Proof) -> None:
         with seeded():
             wanted = grown.of(trial.model)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         proof.label = "fixed shape"
         proof.notes.append(
             f"the model itself takes no batch of {samples + 1} ({type(error).__name__})"
@@ -102,9 +107,9 @@ def _difference(trial: TrialRun, call: Arguments, wanted: Any) -> str:
     try:
         with seeded():
             *_, (_, got) = trial.source.program.run(call)
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         return f"stops with {type(error).__name__}: {str(error).splitlines()[0][:120]}"
     if not are_close(tensors_in(got), tensors_in(wanted)):
         return "gives another output than the model"

@@ -20,6 +20,7 @@ from infoflow.graph.tracing.interception import Key
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.watch import Place, place_of, watch
 from infoflow.interface import ActivationError, InfoflowError, PathWarning, warn
+from infoflow.interface.errors import is_out_of_memory
 
 Receive = Callable[[str, Any], None]
 
@@ -178,9 +179,9 @@ class Source:
                 wanted = tensors_in(call.of(self.model))
             with seeded():
                 *_, (_, output) = self.program.run(call)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # whatever it is, the model's own run will tell
+        except Exception as error:  # whatever it is, the model's own run will tell
+            if is_out_of_memory(error):
+                raise
             return False
         return are_close(tensors_in(output), wanted)
 

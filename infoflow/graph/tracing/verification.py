@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from infoflow.graph.running.arguments import Arguments, holds_samples
@@ -15,6 +14,7 @@ from infoflow.graph.tracing.program import per_sample
 from infoflow.graph.tracing.sample_axes import sample_axis
 from infoflow.graph.tracing.trial_run import Axes, Proof, TrialRun
 from infoflow.graph.tracing.variations import last_and_new, random_like
+from infoflow.interface.errors import is_out_of_memory
 
 
 def verify(trial: TrialRun) -> Proof | None:
@@ -40,9 +40,9 @@ def verify(trial: TrialRun) -> Proof | None:
             got_old, got_new = rows.replay(old, 1, old=0), rows.replay(new, 1, new=0)
         else:
             got_old = got_new = rows.replay(last_and_new(call, fresh), 2, old=0, new=1)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception:  # whatever it is, the checks one by one will tell what is wrong
+    except Exception as error:  # whatever it is, the checks one by one will tell what is wrong
+        if is_out_of_memory(error):
+            raise
         return None
     other = 1 if samples == 2 else 2
     if not (_have_rows(recorded, samples) and _have_rows([*got_old, *got_new], other)):

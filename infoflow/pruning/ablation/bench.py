@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,8 @@ from torch import Tensor, nn
 
 from infoflow.capture.batches import Batch
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.members import tensors_of
+from infoflow.graph.running.stopwatch import Stopwatch
 from infoflow.interface import PruningError
 from infoflow.pruning.ablation.heldout import HeldOut
 from infoflow.pruning.ablation.losses import SampleBits, SampleLoss
@@ -179,11 +180,11 @@ class Bench:
         """Return about how long the whole net takes for all samples that choose or judge."""
         rows = self.held_out.measured
         batch = next(iter(self.held_out.batches(rows)))
-        seconds = []
+        watch, seconds = Stopwatch((*batch.call.tensors, *tensors_of(self.model))), []
         for _ in range(3):
-            start = time.perf_counter()
+            start = watch.now()
             batch.call.of(self.model)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(watch.now() - start)
         return min(seconds) / batch.size * len(rows)
 
     def setting(self) -> dict[str, object]:

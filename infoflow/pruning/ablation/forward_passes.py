@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from torch import fx
 
+from infoflow.graph.running.stopwatch import Stopwatch
 from infoflow.pruning.ablation.bench import Bench
 from infoflow.pruning.variants import Variant
 
@@ -22,10 +21,11 @@ class VariantCosts:
     def __init__(self, bench: Bench) -> None:
         batch = next(iter(bench.held_out.batches(bench.held_out.parts.choose)))
         self._seconds: dict[fx.Node, float] = {}
+        watch = Stopwatch(batch.call.tensors)
         for _ in range(2):  # the first run warms up
-            before = time.perf_counter()
+            before = watch.now()
             for node, _value in bench.graph.program.run(batch.call):
-                now = time.perf_counter()
+                now = watch.now()
                 self._seconds[node] = now - before
                 before = now
         self._total = sum(self._seconds.values())

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, ArgumentTypeError
 from infoflow.interface.argument_checks import called
+from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.ablation.criteria import Decisions
 from infoflow.pruning.ablation.losses import SampleLoss
 from infoflow.pruning.ablation.outputs import prediction_of
@@ -84,6 +85,8 @@ class Metric:
         try:
             value = float(found)
         except (TypeError, ValueError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             raise ArgumentError(
                 f"metric must return one number for a net, got {type(found).__name__}. Return a "
                 "float."

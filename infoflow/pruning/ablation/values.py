@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from infoflow.interface import ArgumentError, TargetError
+from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.ablation.outputs import Scale
 
 #: A probability of 0 costs this many nats, as in torch's ``binary_cross_entropy``.
@@ -38,6 +39,8 @@ def as_target(target: Any, device: torch.device) -> Tensor:
     try:
         return torch.as_tensor(target).to(device)
     except (TypeError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise TargetError(
             f"A target must be a tensor, got a {type(target).__name__}. Pass loss=, a function "
             "from (output, target) to the loss of each sample in nats."

@@ -16,6 +16,7 @@ from infoflow.graph.running.checks import explain_failure
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError
+from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.ablation.losses import LossWarning, SampleLoss, resolve_loss
 from infoflow.pruning.ablation.other_criteria import LossFunction
 
@@ -111,6 +112,8 @@ def checked_bits(found: object, *, is_whole: bool) -> float:
     try:
         value = float(found)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise ArgumentError(
             f"evaluate must return one number, the held-out loss in bits, got "
             f"{type(found).__name__}. Return a float."

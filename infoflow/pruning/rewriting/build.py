@@ -16,6 +16,7 @@ from infoflow.graph.operations.lookup import operation_name
 from infoflow.graph.running.arguments import parameters_of
 from infoflow.graph.running.members import attribute, is_training, named_modules, submodule
 from infoflow.interface import PruningError
+from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.report import Pruning
 from infoflow.pruning.rewriting.model import Cut, Holder, PrunedModel
 from infoflow.pruning.rewriting.surgery import Surgery
@@ -81,6 +82,8 @@ def _copy(work: Surgery, hidden: dict[str, nn.Module]) -> tuple[nn.Module, dict[
     try:
         return copy.deepcopy((work.program.model, hidden))
     except (RuntimeError, TypeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise PruningError(
             f"{name} cannot be copied ({error}), and prune leaves the model as it is. Take out "
             "what cannot: weights made by torch.nn.utils.weight_norm (remove_weight_norm) or "

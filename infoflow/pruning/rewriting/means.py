@@ -13,6 +13,7 @@ from infoflow.graph import LayerGraph
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import PruningError
+from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.choice import Removal
 from infoflow.pruning.rewriting.remove import values_replaced
 from infoflow.pruning.rewriting.surgery import Surgery
@@ -47,9 +48,9 @@ def _values(graph: LayerGraph, nodes: set[fx.Node], batch: Batch) -> list[tuple[
     """Return the values of nodes for a batch, with a row for each sample."""
     try:
         run = [(n, first_tensor(v)) for n, v in graph.program.run(batch.call) if n in nodes]
-    except torch.OutOfMemoryError:
-        raise
     except (RuntimeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
         raise PruningError(
             f"mode='mean' runs {graph.model} over data=, where it stops ({error}); expected "
             "input like the example. Check data=, or use mode='zero'."

@@ -15,6 +15,7 @@ from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.tracing.variations import random_like, with_another
 from infoflow.interface import PruningError
+from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.choice import Removal
 from infoflow.pruning.report import Removed
 from infoflow.pruning.rewriting.build import share
@@ -55,6 +56,8 @@ def compare(
         try:
             got = _run(slim, trial)
         except Exception as error:  # whatever it is, the net is not as it should be
+            if is_out_of_memory(error):
+                raise
             raise MismatchError(
                 f"On {name}, the pruned net stops with {type(error).__name__} ({error}). Use "
                 "mode='zero', and please report this model."

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 from torch import fx, nn
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.members import tensors_of
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
+from infoflow.graph.running.stopwatch import Stopwatch
 from infoflow.graph.tracing.program import Program
 from infoflow.pruning.variants.kept_values import last_reads
 
@@ -73,11 +73,7 @@ def latency_ratio(
 
 
 def _seconds(net: nn.Module, call: Arguments) -> float:
-    is_cuda = any(tensor.is_cuda for tensor in tensors_in(call.args))
-    if is_cuda:
-        torch.cuda.synchronize()
-    start = time.perf_counter()
+    watch = Stopwatch((*call.tensors, *tensors_of(net)))
+    start = watch.now()
     call.of(net)
-    if is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return watch.now() - start

@@ -17,6 +17,7 @@ from infoflow.graph import LayerGraph, trace
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError, PruningWarning
+from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.rewrite import prune
 from infoflow.pruning.rewriting.model import PrunedModel
@@ -118,6 +119,8 @@ class TrialRunner:
         try:
             return float(found)
         except (TypeError, ValueError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             raise ArgumentError(
                 f"evaluate must return one number, got {type(found).__name__}. Return a float."
             ) from error
