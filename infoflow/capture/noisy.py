@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.checks import unwrapped
-from infoflow.graph.running.leaves import Choice
 from infoflow.graph.running.model_state import check_model
+from infoflow.graph.tracing.leaves import Choice
 from infoflow.interface import (
     ActivationError,
     ArgumentError,

@@ -26,7 +26,7 @@ from infoflow.interface import (
     ResultFileError,
     warn,
 )
-from infoflow.interface.argument_checks import file_path
+from infoflow.interface.argument_checks import file_path, shortened
 from infoflow.results import load
 from infoflow.results.writing import check_writable
 
@@ -192,8 +192,8 @@ class Tracker:
             if before != now:
                 raise ResultFileError(
                     f"{self.path or 'The result so far'} was measured with other {what} "
-                    f"({_short(before)}) than now ({_short(now)}). Give the Tracker another path, "
-                    "or the same settings as before."
+                    f"({shortened(before)}) than now ({shortened(now)}). Give the Tracker another "
+                    "path, or the same settings as before."
                 )
 
 
@@ -206,8 +206,3 @@ def _shapes(result: FlowResult) -> list[tuple[str, str, tuple[int, ...]]]:
     """Return the kind and shape of every measured layer."""
     layers = [result.graph[name] for name in result.layers]
     return [(layer.name, layer.kind, tuple(layer.shape)) for layer in layers]
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) < 80 else f"{text[:77]}..."

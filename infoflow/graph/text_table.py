@@ -55,6 +55,18 @@ def _merge_row(merge: Merge) -> tuple[str, ...]:
     )
 
 
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Return names in a sentence; more than ``most`` are counted.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def as_number(value: float | None, form: str = ",") -> str:
     """Return a number as text, a question mark where it is not known.
 

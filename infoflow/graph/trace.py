@@ -20,7 +20,6 @@ from infoflow.graph.positions import find_channels, positions_of
 from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.checks import check_arguments, explain_failure, unwrapped
-from infoflow.graph.running.leaves import Choice, Leaves
 from infoflow.graph.running.members import parameters_in
 from infoflow.graph.running.model_state import countable_attention, counted_writes, evaluation_mode
 from infoflow.graph.running.process_lock import alone
@@ -28,6 +27,7 @@ from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.streams import find_streams
 from infoflow.graph.tracing.axes import find_axes
+from infoflow.graph.tracing.leaves import Choice, Leaves
 from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.one_by_one import verify_one_by_one
 from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infoflow.graph.running.leaves import Choice, choices_of
+from infoflow.graph.tracing.leaves import Choice, choices_of
 from infoflow.interface import ArgumentTypeError
 from infoflow.interface.argument_checks import shown
 

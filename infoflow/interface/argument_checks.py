@@ -194,7 +194,12 @@ def shown(value: Any) -> str:
     if hasattr(value, "shape") or not isinstance(value, (str, bytes, Real, type(None))):
         text = repr(value) if isinstance(value, (list, tuple, dict, set)) else ""
         return text if 0 < len(text) < 60 else f"a {type(value).__name__}"
-    text = repr(value)
+    return shortened(repr(value))
+
+
+def shortened(value: object) -> str:
+    """Return a value as text of at most 80 characters."""
+    text = str(value)
     return text if len(text) < 80 else f"{text[:77]}..."
 
 

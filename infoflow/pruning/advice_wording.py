@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from infoflow.graph.text_table import listed
 from infoflow.interface import Skip
 from infoflow.pruning.verdicts import Answer
 
@@ -25,7 +26,6 @@ RECORD = (
     "times too early. It orders what cuts cost the wrong way round in all seeds, and in "
     "docs/evidence it foretells no redesign."
 )
-_NAMED = 8
 
 
 class Advised(Protocol):
@@ -61,10 +61,5 @@ def paper_conclusion(rows: Sequence[Advised]) -> str:
     named: dict[str, list[str]] = {}
     for row in rows:
         named.setdefault(paper_words(row.redesign), []).append(str(row.skip))
-    parts = [f"{words}: {_listed(names)}" for words, names in named.items()]
+    parts = [f"{words}: {listed(names)}" for words, names in named.items()]
     return f"By the paper's reading, of a redesign: {'; '.join(parts) or 'nothing to say'}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

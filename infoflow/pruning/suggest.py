@@ -166,7 +166,7 @@ def _of_ablation(
         basis="ablation",
         lost_unit=judged.unit,
         tolerance=judged.tolerance,
-        frontier=json.dumps(frontier_rows(judged)),
+        frontier=json.dumps(frontier_rows(judged.frontier(), judged.dataset.attrs["metric"])),
     )
 
 

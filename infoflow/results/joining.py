@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any, TypeVar
 
 from infoflow.interface import ArgumentError, ArgumentTypeError
-from infoflow.interface.argument_checks import shown
+from infoflow.interface.argument_checks import shortened, shown
 from infoflow.results.base import JOINED, Result
 
 _R = TypeVar("_R", bound=Result)
@@ -96,7 +96,7 @@ def _check_alike(first: Result, other: Result, along: str) -> None:
         if one != another:
             raise ArgumentError(
                 f"Results are joined along {along!r} only where their {what} is the same, got "
-                f"{_short(one)} and {_short(another)}. Join those that belong together."
+                f"{shortened(one)} and {shortened(another)}. Join those that belong together."
             )
 
 
@@ -147,8 +147,3 @@ def _checked_labels(labels: object) -> list[Any]:
             f"{shown(labels)}."
         )
     return names
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) < 80 else f"{text[:77]}..."

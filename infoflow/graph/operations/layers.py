@@ -12,6 +12,10 @@ from infoflow.graph.operations.operation import Cost, Moves, Operation, Passing,
 _kernel = partial(Operation, role=Role.KERNEL)
 
 
+#: The arguments of both kinds of convolution, but for the last ones.
+_ARGUMENTS = ("input", "weight", "bias", "stride", "padding")
+
+
 def _convolutions(dimensions: int) -> tuple[Operation, Operation]:
     """Return a convolution with some dimensions of positions, and the transposed one."""
     plain: type[nn.Module] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1]
@@ -34,6 +38,7 @@ def _convolutions(dimensions: int) -> tuple[Operation, Operation]:
             functions=(name,),
             modules=(plain,),
             weight_inputs=1,
+            arguments=(*_ARGUMENTS, "dilation", "groups"),
             multiply_adds=costs.convolution,
         ),
         either(
@@ -41,6 +46,7 @@ def _convolutions(dimensions: int) -> tuple[Operation, Operation]:
             functions=(other,),
             modules=(transposed,),
             weight_inputs=0,
+            arguments=(*_ARGUMENTS, "output_padding", "groups", "dilation"),
             multiply_adds=costs.transposed_convolution,
         ),
     )
@@ -85,6 +91,7 @@ LINEAR = (
         modules=(nn.Linear,),
         channels=-1,
         weight_inputs=1,
+        arguments=("input", "weight", "bias"),
         multiply_adds=costs.linear,
     ),
     _kernel(

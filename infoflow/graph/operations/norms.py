@@ -11,13 +11,14 @@ from infoflow.graph.operations.operation import Operation, Passing, Role
 _norm = partial(Operation, family="norm", role=Role.FOLLOW, multiply_adds=0)
 _statistic = partial(Operation, family="statistic", is_statistic=True, multiply_adds=0)
 
+BATCH_NORM = _norm(
+    name="batch_norm",
+    functions=("batch_norm",),
+    modules=(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
+    passing=Passing.NORM,
+)
 OPERATIONS = (
-    _norm(
-        name="batch_norm",
-        functions=("batch_norm",),
-        modules=(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
-        passing=Passing.NORM,
-    ),
+    BATCH_NORM,
     _norm(
         name="instance_norm",
         functions=("instance_norm",),
@@ -52,10 +53,20 @@ OPERATIONS = (
             *("argmin", "median", "nanmedian", "mode", "quantile", "nanquantile", "aminmax"),
             *("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "diff", "trace"),
             *("count_nonzero", "bincount", "histc", "cosine_similarity", "pairwise_distance"),
-            *("pdist", "sort", "argsort", "msort", "topk", "kthvalue", "unique"),
-            *("unique_consecutive", "one_hot", "multinomial", "trapezoid", "trapz"),
+            *("pdist", "sort", "argsort", "msort", "topk", "kthvalue"),
+            *("one_hot", "multinomial", "trapezoid", "trapz"),
             *("renorm", "weight_norm", "dist", "is_all_true", "is_any_true"),
         )
+    ),
+    *(
+        Operation(
+            name=name,
+            family="statistic",
+            functions=(name,),
+            varies_in_shape=True,
+            multiply_adds=0,
+        )
+        for name in ("unique", "unique_consecutive")
     ),
     *(
         Operation(name=module.__name__, family="distance", modules=(module,), multiply_adds=0)

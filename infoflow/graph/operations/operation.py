@@ -134,8 +134,10 @@ class Operation:
     weight_inputs
         The dimension of its weight that counts the channels that it reads; None where its weight
         does not shrink in proportion to them.
-    weight_at
-        Position of that weight among the arguments of the function.
+    arguments
+        Of a function that a refit can stand in for, the names of its arguments, in order.
+    varies_in_shape
+        Whether the size of its result depends on the values that it reads.
     neutral
         The number that can stand for an operand that is gone: 0 in a sum, 1 in a product.
     commutes
@@ -162,7 +164,8 @@ class Operation:
     positions: int | None = None
     passing: Passing | None = None
     weight_inputs: int | None = None
-    weight_at: int = 1
+    arguments: tuple[str, ...] = ()
+    varies_in_shape: bool = False
     neutral: Literal[0, 1] | None = None
     commutes: bool = True
     is_statistic: bool = False

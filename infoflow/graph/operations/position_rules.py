@@ -71,16 +71,18 @@ UPSAMPLING = (
         positions=2,
     ),
 )
+_resampling = partial(Operation, family="resampling", multiply_adds=0)
 #: Those that mix channels with positions, or take more than one tensor.
 OTHERS = tuple(
-    Operation(name=name, family="resampling", functions=(name,), modules=modules, multiply_adds=0)
+    _resampling(name=name, functions=(name,), modules=modules)
     for name, modules in {
         "fold": (nn.Fold,),
         "unfold": (nn.Unfold,),
         "grid_sample": (),
         **{f"max_unpool{n}d": () for n in (1, 2, 3)},
         **{f"fractional_max_pool{n}d": () for n in (2, 3)},
-        **dict.fromkeys(("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "nms"), ()),
+        **dict.fromkeys(("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool"), ()),
     }.items()
 )
-OPERATIONS = (*_pooling(), *_padding(), *UPSAMPLING, *OTHERS)
+BOXES = (_resampling(name="nms", functions=("nms",), varies_in_shape=True),)
+OPERATIONS = (*_pooling(), *_padding(), *UPSAMPLING, *OTHERS, *BOXES)

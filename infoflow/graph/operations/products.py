@@ -15,6 +15,7 @@ OPERATIONS = (
         functions=("matmul", "imatmul", "linalg_matmul"),
         in_place=("imatmul",),
         moves=Moves.PRODUCT,
+        arguments=("input", "weight"),
         multiply_adds=costs.matrix_product,
     ),
     _product(
@@ -30,11 +31,18 @@ OPERATIONS = (
         factors=(1, 2),
         multiply_adds=costs.matrix_product_and_sum,
     ),
-    _product(name="mm", functions=("mm",), channels=-1, multiply_adds=costs.matrix_product),
+    _product(
+        name="mm",
+        functions=("mm",),
+        channels=-1,
+        arguments=("input", "weight"),
+        multiply_adds=costs.matrix_product,
+    ),
     _product(
         name="addmm",
         functions=("addmm",),
         channels=-1,
+        arguments=("bias", "input", "weight"),
         multiply_adds=costs.matrix_product_and_sum,
     ),
     _product(name="mv", functions=("mv",), multiply_adds=costs.matrix_product),

@@ -117,7 +117,7 @@ OTHERS = tuple(
     for name in (
         *("chunk", "split", "split_with_sizes", "tensor_split", "unbind", "unsafe_chunk"),
         *("unsafe_split", "narrow", "select", "slice", "take", "take_along_dim", "index"),
-        *("masked_select", "nonzero", "argwhere", "diagonal", "diag", "diag_embed", "diagflat"),
+        *("diagonal", "diag", "diag_embed", "diagflat"),
         *("tril", "triu", "repeat", "tile", "repeat_interleave", "rot90", "fliplr", "flipud"),
         *("meshgrid", "broadcast_tensors", "block_diag", "combinations", "as_strided", "as_tensor"),
         *("view_as_real", "view_as_complex", "imag", "positive", "ravel", "unsqueeze_copy"),
@@ -127,4 +127,9 @@ OTHERS = tuple(
         *("iter", "len", "item", "tolist", "getattr", "tensor", "alias", "normal", "vander"),
     )
 )
-OPERATIONS = (*RESHAPES, *CONCATENATIONS, *WRITES, *QUESTIONS, *OTHERS)
+#: Those of which the values say how many.
+CHOICES = tuple(
+    _free(name=name, family="indexing", functions=(name,), varies_in_shape=True)
+    for name in ("masked_select", "nonzero", "argwhere")
+)
+OPERATIONS = (*RESHAPES, *CONCATENATIONS, *WRITES, *QUESTIONS, *OTHERS, *CHOICES)

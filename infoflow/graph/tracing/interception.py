@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch._functorch import apis, eager_transforms
 from torch.overrides import TorchFunctionMode
 
-from infoflow.graph.running.leaves import Leaves, is_compiled
 from infoflow.graph.running.members import parameters_in
 from infoflow.graph.running.model_state import include
 from infoflow.graph.running.process_lock import alone
 from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.tracing.leaves import Leaves, is_compiled
 from infoflow.graph.tracing.value_reads import ABOUT
 
 _TORCH = Path(torch.__file__).parent

@@ -10,10 +10,10 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from infoflow.graph.operations.lookup import arguments_of, is_about_shape
-from infoflow.graph.running.leaves import Leaves
 from infoflow.graph.running.memory import version_of
 from infoflow.graph.running.pytree import items_of
 from infoflow.graph.tracing.attributes import hidden_tensors, named_attributes
+from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.live import LiveTensors
 from infoflow.graph.tracing.node_info import NodeInfo, describe
 from infoflow.graph.tracing.program_functions import (

@@ -13,10 +13,10 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.operations.counter import multiply_adds_of
 from infoflow.graph.running.arguments import Arguments, named_leaves
-from infoflow.graph.running.leaves import Leaves
 from infoflow.graph.running.memory import memory_of, same_place, version_of
 from infoflow.graph.running.pytree import map_leaves, tensors_in
 from infoflow.graph.tracing.interception import Interceptor, Key, Keys
+from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.node_info import describe
 from infoflow.graph.tracing.nodes import Nodes
 from infoflow.graph.tracing.program_functions import Transformed, set_item

@@ -11,12 +11,12 @@ from torch import fx, nn
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.checks import explain_failure
 from infoflow.graph.running.comparison import are_close
-from infoflow.graph.running.leaves import Leaves
 from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import random_states_kept, seeded
 from infoflow.graph.running.settings import plain_numbers
 from infoflow.graph.tracing.interception import Key
+from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.watch import Place, place_of, watch
 from infoflow.interface import ActivationError, InfoflowError, PathWarning, warn

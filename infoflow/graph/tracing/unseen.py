@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from infoflow.graph.running.arguments import Arguments
-from infoflow.graph.running.leaves import Leaves
 from infoflow.graph.running.members import named_parameters, parameters_in
 from infoflow.graph.running.model_state import counted_writes
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
+from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.program import Program
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infoflow.graph.operations.operation_table import named
 from infoflow.graph.running.pytree import tensors_in
 
 #: Reading these from a tensor says nothing of its values.
@@ -46,8 +47,6 @@ _VALUES = {
 
 #: Of these, the ones that give all values at once, from which a new tensor may be made.
 _ALL_VALUES = {Tensor.tolist, Tensor.numpy, Tensor.__array__}
-#: Functions whose result is as large as the values say.
-_VARYING = {"nonzero", "argwhere", "masked_select", "unique", "unique_consecutive", "nms"}
 #: Functions that make a tensor of numbers that are no tensor.
 _FROM_NUMBERS = {torch.tensor, torch.as_tensor, torch.asarray, torch.from_numpy}
 
@@ -66,9 +65,11 @@ def varies_in_shape(function: Any, args: Sequence[Any]) -> bool:
     """Tell whether the shape of a function's result depends on values of its arguments."""
     if function is Tensor.__getitem__:
         return any(tensor.dtype in (torch.bool, torch.uint8) for tensor in tensors_in(args[1]))
-    if operation_key(function) == "where":
+    name = operation_key(function)
+    if name == "where":
         return len(args) == 1  # the places, not a choice between two values
-    return operation_key(function) in _VARYING
+    operation = named(name)
+    return operation is not None and operation.varies_in_shape
 
 
 def counts_rows(function: Any) -> bool:

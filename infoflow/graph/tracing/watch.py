@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from infoflow.graph.running.arguments import Arguments
-from infoflow.graph.running.leaves import Leaves
 from infoflow.graph.tracing.interception import Interceptor, Key, Keys
+from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.value_reads import SIZES, operation_key, reads_values
 
 #: A call's key, and the way from its result to a value.

@@ -174,7 +174,11 @@ class Ablation(NetResult):
     @property
     def conclusion(self) -> str:
         """What can go together, at what cost, and what must stay, in one or two sentences."""
-        return conclusion(self)
+        rows = self.rows
+        best: StreamLoss | FrontierPoint | None = self.chosen
+        if best is None and self.cuttable:
+            best = self[self.cuttable[0]]
+        return conclusion(self, rows, best)
 
     # ------------------------------------------------------------------------------ other forms
 
@@ -203,7 +207,8 @@ class Ablation(NetResult):
 
     def table(self) -> str:
         """Return the conclusion, a line for each stream, and the frontier."""
-        return ablation_table(self)
+        said = (self.conclusion, *self.notes)
+        return ablation_table(self.dataset, self.rows, self.frontier(), said)
 
 
 def _saved(row: StreamLoss) -> tuple[float, float]:

@@ -4,36 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from infoflow.graph.text_table import align
+import xarray as xr
+
+from infoflow.graph.net_result import NetResult
+from infoflow.graph.text_table import align, listed
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.metric_loss import MetricLoss
-from infoflow.pruning.ablation.stream_rows import FrontierPoint, StreamLoss
+from infoflow.pruning.ablation.stream_rows import FrontierPoint, StreamLoss, ignorance
 
-if TYPE_CHECKING:
-    from infoflow.pruning.ablation.ablation_result import Ablation
-
-#: Names in a sentence; more are counted.
-_NAMED = 8
 #: How metrics are written in a sentence.
 _METRICS = {"dice": "Dice", "iou": "IoU", "psnr": "PSNR"}
 
 
-def conclusion(ablation: Ablation) -> str:
-    """Return what can go together, at what cost, and what must stay."""
-    if ablation.ignorance:
+def conclusion(
+    result: NetResult, rows: Sequence[StreamLoss], best: StreamLoss | FrontierPoint | None
+) -> str:
+    """Return what can go together, at what cost, and what must stay.
+
+    Parameters
+    ----------
+    result
+        The ablation.
+    rows
+        What is lost without each stream.
+    best
+        What can go: a set, one stream, or nothing.
+    """
+    why = ignorance(result.dataset)
+    if why:
         return (
-            f"Cannot tell what can go: {ablation.ignorance}. Train it first, or pass the labels "
-            "that it was trained for."
+            f"Cannot tell what can go: {why}. Train it first, or pass the labels that it was "
+            "trained for."
         )
-    sentences = [_can_go(ablation)]
-    kept = [str(row.skip) for row in ablation.rows if row.verdict == "keep"]
+    sentences = [_can_go(result, rows, best)]
+    kept = [str(row.skip) for row in rows if row.verdict == "keep"]
     if kept:
-        sentences.append(f"Must stay: {_named(kept)}.")
-    doubtful = [row for row in ablation.rows if row.verdict == "cannot tell"]
+        sentences.append(f"Must stay: {listed(kept)}.")
+    doubtful = [row for row in rows if row.verdict == "cannot tell"]
     if doubtful:
-        names = _named([str(row.skip) for row in doubtful])
+        names = listed([str(row.skip) for row in doubtful])
         sentences.append(f"Cannot tell: {names}{_more_samples(doubtful)}.")
     return " ".join(sentences)
 
@@ -46,18 +56,18 @@ def _more_samples(rows: Sequence[StreamLoss]) -> str:
     return f" (about {max(known):,} more judging samples would tell)"
 
 
-def _can_go(ablation: Ablation) -> str:
-    point = ablation.chosen
-    if point is not None:
-        start = f"Can go{' together' * (len(point.streams) > 1)}{_mended(point.mender)}"
-        return f"{start}: {_named(point.labels)} ({_price(ablation, point)})."
-    alone = [row for row in ablation.rows if row.verdict == "prune"]
-    if not alone:
-        return f"Nothing is shown to go within {ablation.tolerance:.2g} {_unit(ablation)}."
-    best = ablation[ablation.cuttable[0]]
-    others = [str(row.skip) for row in alone if row is not best]
-    either = f" Each of these can go alone, too: {_named(others)}."
-    first = f"Can go{_mended(best.mender)}: {best.skip} ({_price(ablation, best)})."
+def _can_go(
+    result: NetResult, rows: Sequence[StreamLoss], best: StreamLoss | FrontierPoint | None
+) -> str:
+    if best is None:
+        tolerance = float(result.dataset["tolerance"])
+        return f"Nothing is shown to go within {tolerance:.2g} {_unit(result)}."
+    if isinstance(best, FrontierPoint):
+        start = f"Can go{' together' * (len(best.streams) > 1)}{_mended(best.mender)}"
+        return f"{start}: {listed(best.labels)} ({_price(result, best)})."
+    others = [str(row.skip) for row in rows if row.verdict == "prune" and row is not best]
+    either = f" Each of these can go alone, too: {listed(others)}."
+    first = f"Can go{_mended(best.mender)}: {best.skip} ({_price(result, best)})."
     return first + (either if others else "")
 
 
@@ -65,32 +75,27 @@ def _mended(mender: str) -> str:
     return "" if mender in ("", "plain") else ", mended"
 
 
-def _price(ablation: Ablation, row: StreamLoss | FrontierPoint) -> str:
+def _price(result: NetResult, row: StreamLoss | FrontierPoint) -> str:
     """Return the bits, the metric and the parameters of what can go."""
     bits = row.interval if isinstance(row, FrontierPoint) else row.best
     assert bits is not None
     half = (bits.high - bits.low) / 2
-    facts = [f"{_signed(bits.value, '')} ± {half:.4f} {_unit(ablation)}"]
+    facts = [f"{_signed(bits.value, '')} ± {half:.4f} {_unit(result)}"]
     if row.metric is not None:
-        name = str(ablation.dataset.attrs["metric"])
+        name = str(result.dataset.attrs["metric"])
         facts.append(f"{_METRICS.get(name, name)} {_signed(-row.metric.value, '+')}")
-    share = _share(row.parameters, sum(layer.parameters for layer in ablation.graph))
+    share = _share(row.parameters, sum(layer.parameters for layer in result.graph))
     saved = f"; {share} of the parameters" if share else ""
     return ", ".join(facts) + saved
 
 
-def _unit(ablation: Ablation) -> str:
+def _unit(result: NetResult) -> str:
     """Return the unit as it is said: bits a pixel."""
-    return ablation.unit.replace(" per ", " a ")
+    return str(result.dataset.attrs["unit"]).replace(" per ", " a ")
 
 
 def _signed(value: float, plus: str) -> str:
     return f"{round(value, 4) + 0.0:{plus}.4f}".replace("-", "−")
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _few(names: Sequence[str]) -> str:
@@ -101,86 +106,73 @@ def _share(saved: float, whole: float) -> str:
     return "" if math.isnan(saved) or not whole else f"{100 * saved / whole:.0f} %"
 
 
-def ablation_table(ablation: Ablation) -> str:
-    """Return a title, the conclusion, a line for each stream, and the frontier."""
-    lines = [_title(ablation), ablation.conclusion, "", *align(_cells(ablation), right=(1, 2, 5))]
-    points = ablation.frontier()
-    if points:
-        lines += ["", *align(_point_cells(ablation, points), right=(0, 1, 4))]
-    return "\n".join([*lines, *(["", *ablation.notes] if ablation.notes else [])])
+def ablation_table(
+    dataset: xr.Dataset,
+    rows: Sequence[StreamLoss],
+    points: Sequence[FrontierPoint],
+    said: Sequence[str],
+) -> str:
+    """Return a title, the conclusion, a line for each stream, and the frontier.
+
+    ``said`` are the conclusion and the notes.
+    """
+    first, *notes = said
+    lines = [_title(dataset), first, "", *align(_cells(rows), right=(1, 2, 5))]
+    sets = frontier_rows(points, dataset.attrs["metric"], is_brief=False)
+    if sets:
+        lines += ["", *align(sets, right=(0, 1, 4))]
+    return "\n".join([*lines, *(["", *notes] if notes else [])])
 
 
-def _title(ablation: Ablation) -> str:
-    known = ablation.dataset.attrs
-    metric = ""
-    if known["metric"]:
-        metric = f", {known['metric']} {ablation.whole_metric:.4f}"
+def _title(dataset: xr.Dataset) -> str:
+    known = dataset.attrs
+    numbers = ("whole_bits", "whole_metric", "known_bits", "tolerance")
+    number = {name: float(dataset[name]) for name in numbers if name in dataset}
+    metric = f", {known['metric']} {number['whole_metric']:.4f}" if known["metric"] else ""
     mended = f", {known['mending_samples']} samples mend" if known["menders"] else ""
-    knows = ""
-    if "known_bits" in ablation.dataset:
-        knows = f" and knows {float(ablation.dataset['known_bits']):.4f}"
+    knows = f" and knows {number['known_bits']:.4f}" if "known_bits" in number else ""
     return (
-        f"{known['model']}: the whole net loses {ablation.whole_bits:.4f}{knows} {ablation.unit}"
+        f"{known['model']}: the whole net loses {number['whole_bits']:.4f}{knows} {known['unit']}"
         f"{metric}; "
         f"{known['judging_samples']} samples judge, {known['choosing_samples']} choose{mended}; "
-        f"tolerance {ablation.tolerance:.2g}"
+        f"tolerance {number['tolerance']:.2g}"
     )
 
 
-def _cells(ablation: Ablation) -> list[tuple[str, ...]]:
-    header = ["stream", "as it is", "mended", "by", "verdict", "parameters", "why"]
-    rows = [
-        (
-            str(row.skip),
-            _interval(row.plain),
-            _interval(row.mended),
-            row.mender,
-            row.verdict,
-            _number(row.parameters),
-            row.reason,
-        )
-        for row in ablation.rows
-    ]
-    return [tuple(header), *rows]
-
-
-def _point_cells(ablation: Ablation, points: Sequence[FrontierPoint]) -> list[tuple[str, ...]]:
-    metric = str(ablation.dataset.attrs["metric"])
-    header = ("together", "bits lost", "by", "verdict", "parameters", metric or "", "added")
-    rows = []
-    before: tuple[str, ...] = ()
-    for point in points:
-        added = [name for name in point.labels if name not in before]
-        before = point.labels
-        rows.append(
+def _cells(rows: Sequence[StreamLoss]) -> list[tuple[str, ...]]:
+    header = ("stream", "as it is", "mended", "by", "verdict", "parameters", "why")
+    return [
+        header,
+        *(
             (
-                str(len(point.streams)),
-                _interval(point.interval),
-                point.mender,
-                point.verdict,
-                _number(point.parameters),
-                _metric(point.metric),
-                _named(added),
+                *(str(row.skip), _interval(row.plain), _interval(row.mended)),
+                *(row.mender, row.verdict, _number(row.parameters), row.reason),
             )
-        )
-    return [header, *rows]
+            for row in rows
+        ),
+    ]
 
 
-def frontier_rows(ablation: Ablation) -> list[list[str]]:
-    """Return a header and a row of texts for each set of the frontier; nothing without sets."""
-    points = ablation.frontier()
-    metric = str(ablation.dataset.attrs["metric"])
-    header = ["together", "lost", "by", "verdict", "parameters", metric, "added"]
+def frontier_rows(
+    points: Sequence[FrontierPoint], metric: str, *, is_brief: bool = True
+) -> list[list[str]]:
+    """Return a header and a row of texts for each set of the frontier; nothing without sets.
+
+    Brief rows fit into 80 columns: half the interval beside the bits, and two names at most.
+    """
+    lost = "lost" if is_brief else "bits lost"
+    header = ["together", lost, "by", "verdict", "parameters", metric, "added"]
     rows, before = [], frozenset[str]()
     for point in points:
         added = [name for name in point.labels if name not in before]
         before = frozenset(point.labels)
+        half = (point.high - point.low) / 2
         rows.append(
             [
                 str(len(point.streams)),
-                f"{point.bits:.4f} ± {(point.high - point.low) / 2:.4f}",
+                f"{point.bits:.4f} ± {half:.4f}" if is_brief else _interval(point.interval),
                 *(point.mender, point.verdict, _number(point.parameters)),
-                *(_metric(point.metric), _few(added)),
+                *(_metric(point.metric), _few(added) if is_brief else listed(added)),
             ]
         )
     return [header, *rows] if rows else []

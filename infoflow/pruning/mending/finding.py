@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, fx, nn
 
-from infoflow.graph.operations.lookup import operation_name
+from infoflow.graph.operations.lookup import operation_name, operation_of
+from infoflow.graph.operations.operation import Operation
 from infoflow.graph.operations.operation_table import of_module
 from infoflow.pruning.mending.kernels import Kernel
 
 #: Finds the value of a node.
 Look = Callable[[fx.Node], Tensor]
 
-_CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-_TRANSPOSED = (
-    *("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"),
-)
-_ARGUMENTS: dict[str, Sequence[str]] = {
-    "linear": ("input", "weight", "bias"),
-    "addmm": ("bias", "input", "weight"),
-    **dict.fromkeys(("matmul", "mm"), ("input", "weight")),
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _CONVOLUTION),
-    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _TRANSPOSED),
-}
 #: Other names that torch gives to these arguments.
 _SYNONYMS = {"mat1": "input", "mat2": "weight", "other": "weight", "self": "input"}
 
@@ -170,11 +160,10 @@ def _first(node: fx.Node) -> fx.Node | None:
 
 
 def _function(node: fx.Node, net: nn.Module) -> Place | None:
-    name = operation_name(node)
-    order = _ARGUMENTS.get(name)
-    if order is None:
+    operation = operation_of(node)
+    if not operation.arguments:
         return None
-    given: dict[str, Any] = dict(zip(order, node.args, strict=False))
+    given: dict[str, Any] = dict(zip(operation.arguments, node.args, strict=False))
     given.update({_SYNONYMS.get(key, key): value for key, value in node.kwargs.items()})
     value, weight, bias = given.get("input"), given.get("weight"), given.get("bias")
     if not isinstance(value, fx.Node) or not isinstance(weight, fx.Node):
@@ -187,7 +176,7 @@ def _function(node: fx.Node, net: nn.Module) -> Place | None:
     if bias is not None and not _is_parameter(bias, net):
         raise UnmendableError("its bias is computed from other tensors")
     shape = tuple(attribute(net, str(weight.target)).shape)
-    kernel = _kernel_of_function(name, shape, given, is_turned)
+    kernel = _kernel_of_function(operation, shape, given, is_turned)
     if kernel is None:
         return None
     if bias is not None and tuple(attribute(net, str(bias.target)).shape) != (kernel.outputs,):
@@ -198,15 +187,16 @@ def _function(node: fx.Node, net: nn.Module) -> Place | None:
 
 
 def _kernel_of_function(
-    name: str, shape: tuple[int, ...], given: dict[str, Any], is_turned: bool
+    operation: Operation, shape: tuple[int, ...], given: dict[str, Any], is_turned: bool
 ) -> Kernel | None:
-    if name in ("linear", "addmm", "matmul", "mm"):
+    if operation.positions is None:
         if len(shape) != 2:
             return None
-        return Kernel("linear" if (name == "linear") != is_turned else "matrix", shape)
+        has_rows_of_outputs = operation.weight_inputs == 1
+        return Kernel("linear" if has_rows_of_outputs != is_turned else "matrix", shape)
     if is_turned:
         return None
-    build = _transposed if "transpose" in name else _convolution
+    build = _convolution if operation.weight_inputs == 1 else _transposed
     stride, padding = given.get("stride", 1), given.get("padding", 0)
     return build(shape, stride, padding, given.get("dilation", 1), given.get("groups", 1))
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.operations.lookup import operation_name
+from infoflow.graph.operations.lookup import operation_name, operation_of
+from infoflow.graph.operations.norms import BATCH_NORM
 from infoflow.pruning.mending.finding import Look
 from infoflow.pruning.variants import Variant
 from infoflow.pruning.variants.kept_values import Footprint, arguments
@@ -17,7 +18,7 @@ from infoflow.pruning.variants.kept_values import Footprint, arguments
 Undo = Callable[[Tensor, Look], Tensor]
 
 #: Norms that do the same to every sample in evaluation mode.
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+NORMS = BATCH_NORM.modules
 _IDLE = {"dropout", "dropout1d", "dropout2d", "dropout3d", "stochastic_depth", "contiguous"}
 _IDLE_MODULES = {"Identity", "DropPath", "StochasticDepth"}
 _RESHAPES = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"}
@@ -152,9 +153,8 @@ class Targets:
 
     def _is_dense(self, layer: fx.Node) -> bool:
         """Tell whether a layer's outputs are its last dimension, so that reshapes keep rows."""
-        module = self._variant.program.module(layer)
-        is_linear = isinstance(module, nn.Linear) or operation_name(layer) == "linear"
-        return is_linear or operation_name(layer) in ("addmm", "matmul", "mm")
+        operation = operation_of(layer, self._variant.program.module(layer))
+        return bool(operation.arguments) and operation.positions is None
 
     def _adds_alike(self, user: fx.Node, other: fx.Node) -> bool:
         whole = self._variant.whole

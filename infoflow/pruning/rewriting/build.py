@@ -12,7 +12,8 @@ from torch import fx, nn
 from torch.nn import functional
 
 from infoflow.graph.operations.elementwise import DROPOUT
-from infoflow.graph.operations.lookup import operation_name
+from infoflow.graph.operations.lookup import operation_of
+from infoflow.graph.operations.operation import Passing
 from infoflow.graph.running.arguments import parameters_of
 from infoflow.graph.running.members import attribute, is_training, named_modules, submodule
 from infoflow.interface import PruningError
@@ -97,14 +98,15 @@ def in_training(work: Surgery) -> list[str]:
     for node in work.nodes.nodes:
         if node.op != "call_function":
             continue
+        operation = operation_of(node)
         if node.target in _DROPOUTS:
             notes.append("functional dropout drops when the net trains, as nn.Dropout does")
-        elif node.target in (functional.batch_norm, functional.instance_norm):
+        elif operation.passing is Passing.NORM:
             notes.append(
-                f"{operation_name(node)}, called as a function, keeps using the statistics that "
+                f"{operation.name}, called as a function, keeps using the statistics that "
                 "it has, also when the net trains"
             )
-        elif node.target is functional.scaled_dot_product_attention:
+        elif operation.name == "attention":
             notes.append("attention, called as a function, drops nothing when the net trains")
     return list(dict.fromkeys(notes))
 
