@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from infoflow.reports.gathering import Entry
+from infoflow.results.base import VERSIONS
 
 _PACKAGES = ("infoflow", "torch", "numpy", "scipy", "scikit-learn", "matplotlib")
 #: Facts that a section says, or that are no settings.
@@ -35,6 +36,8 @@ def _facts(entry: Entry) -> dict[str, str]:
         for key, value in dataset.attrs.items()
         if not key.startswith(("infoflow_", "cost_")) and key not in _ELSEWHERE
     }
+    if VERSIONS in dataset.attrs:
+        facts["measured with"] = str(dataset.attrs[VERSIONS])
     sizes = ", ".join(f"{size:,} {name}" for name, size in dataset.sizes.items())
     kept = {key: value for key, value in facts.items() if value}
     return {**kept, "size": sizes} if sizes else kept

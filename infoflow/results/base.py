@@ -17,6 +17,7 @@ from infoflow.results.html import notebook_html
 from infoflow.results.kinds import register
 from infoflow.results.plain import plain
 from infoflow.results.units import in_unit, information_unit
+from infoflow.results.versions import versions_now
 from infoflow.results.writing import write_whole
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Attributes of the dataset that say which result it is, and along what it was joined.
 KIND, SCHEMA, JOINED = "infoflow_kind", "infoflow_schema", "infoflow_joined"
+#: The attribute that says which versions measured it; older files lack it.
+VERSIONS = "infoflow_versions"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,6 +111,8 @@ class Result:
                 "infoflow.load(path) finds the kind of a file."
             )
         marks = {KIND: self.kind, SCHEMA: self.schema}
+        if SCHEMA not in self.dataset.attrs:  # measured just now
+            marks[VERSIONS] = versions_now()
         marked = self.dataset.assign_attrs({**marks, **self.dataset.attrs})
         object.__setattr__(self, "dataset", marked)
 

@@ -110,3 +110,13 @@ def test_two_processes_may_save_to_one_path(tmp_path):
     assert [writer.returncode for writer in writers] == [0, 0]
     assert seen <= {(1.0,), (2.0,)}  # whole files of one of them, never a mixture or a part
     assert os.listdir(tmp_path) == ["a.nc"]  # noqa: PTH208
+
+
+def test_the_versions_that_measured_stay_with_a_result(tmp_path):
+    result = infoflow.Result(xr.Dataset(attrs={"model": "Net"}))
+    known = result.dataset.attrs["infoflow_versions"]
+    assert known.startswith(f"infoflow {infoflow.__version__}, ")
+    older = result.with_dataset(result.dataset.assign_attrs(infoflow_versions="infoflow 0.0.1"))
+    assert older.dataset.attrs["infoflow_versions"] == "infoflow 0.0.1"
+    unknown = result.dataset.drop_attrs().assign_attrs(infoflow_schema=1)
+    assert "infoflow_versions" not in infoflow.Result(unknown).dataset.attrs
