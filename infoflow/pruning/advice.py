@@ -132,7 +132,8 @@ class PruningAdvice(NetResult, Table[StreamAdvice]):
     def cuttable(self) -> StreamNames:
         """Names, ``source->merge``, of the streams that can be cut out together, mended.
 
-        The largest such set of the ablation's frontier; empty without an ablation.
+        The largest such set of the ablation's frontier, or the one stream that can go alone where
+        no set can; empty without an ablation.
         """
         return StreamNames.of([r.skip.name for r in self.rows if r.is_chosen], self.graph)
 
