@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from infoflow.estimators.void import USUAL_VOID
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, InfoflowWarning
@@ -230,7 +229,7 @@ def resolve_loss(
         guessed.kind, guessed.per, guessed.criterion, _classes(guessed, seen), guessed.notes
     )
     found(output, target, call)  # what does not fit is said before anything else runs
-    for note in (*guessed.notes, *_void_notes(found, seen, ignore_index)):
+    for note in (*guessed.notes, *seen.void_notes(found.kind, found.classes or 0)):
         warnings.warn(f"loss={found.kind!r}: {note}.", LossWarning, stacklevel=2)
     return found
 
@@ -241,13 +240,3 @@ def _classes(guessed: Guess, seen: Seen) -> int | None:
     if isinstance(guessed.criterion, CrossEntropy):
         return seen.shape[guessed.criterion.axis]
     return None
-
-
-def _void_notes(loss: SampleLoss, seen: Seen, ignore_index: int | None) -> tuple[str, ...]:
-    """Say which numbers are left out as void, where the caller has not named one."""
-    target = seen.target
-    if ignore_index is not None or target is None or loss.kind not in ("cross_entropy", "binary"):
-        return ()
-    classes = loss.classes or 0
-    void = [v for v in USUAL_VOID if not 0 <= v < classes and bool((target == v).any())]
-    return tuple(f"labels {v} are left out, as what has no label (ignore_index={v})" for v in void)

@@ -38,6 +38,17 @@ class Seen:
             return (self.ignore_index,)
         return tuple(value for value in USUAL_VOID if not 0 <= value < classes)
 
+    def void_notes(self, kind: str, classes: int) -> tuple[str, ...]:
+        """Say which numbers are left out as void, where the caller has not named one."""
+        if self.ignore_index is not None or self.target is None:
+            return ()
+        if kind not in ("cross_entropy", "binary"):
+            return ()
+        void = [v for v in self.void(classes) if bool((self.target == v).any())]
+        return tuple(
+            f"labels {v} are left out, as what has no label (ignore_index={v})" for v in void
+        )
+
     def has_labels_but_for(self, axis: int) -> bool:
         """Tell whether the target has a label wherever the prediction has one but for ``axis``."""
         if self.target is None or not self.has_whole_numbers:
