@@ -14,11 +14,14 @@ from infoflow.pruning.suggest import PruningAdvice, StreamAdvice, suggest_prunin
 from infoflow.pruning.trial.outcome import PruningTrial, TrialRow
 from infoflow.pruning.trial.ranking import Ranking
 from infoflow.pruning.trial.verify import verify_pruning
+from infoflow.pruning.verification.compare_nets import compare_nets
+from infoflow.pruning.verification.net_comparison import NetComparison
 
 __all__ = [
     "Ablation",
     "FrontierPoint",
     "Interval",
+    "NetComparison",
     "PrunedModel",
     "Pruning",
     "PruningAdvice",
@@ -32,6 +35,7 @@ __all__ = [
     "Tolerance",
     "TrialRow",
     "ablate",
+    "compare_nets",
     "prune",
     "race",
     "suggest_pruning",

@@ -361,7 +361,12 @@ def test_anything_else_keeps_its_traceback(infoflow_command, model_file, monkeyp
 
 def test_demo_with_few_epochs(infoflow_command, tmp_path, monkeypatch):
     """With few samples and no figures; ``.ci/run`` runs the whole demo."""
-    for name, value in {"_SAMPLES": 12, "_SIZE": 16, "save_figures": lambda *given: []}.items():
+    for name, value in {
+        "_TRAIN": 12,
+        "_HELD_OUT": 100,
+        "_SIZE": 16,
+        "save_figures": lambda *given: [],
+    }.items():
         monkeypatch.setattr(f"infoflow.cli.demo.{name}", value)
     code, out, _ = infoflow_command("demo", "--out", tmp_path / "demo", "--epochs", 1, "--json")
     assert code == 0

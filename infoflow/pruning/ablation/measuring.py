@@ -25,10 +25,10 @@ Sets = Literal["frontier", "all"] | None
 def measure(session: Session, allowed: Tolerance, refit: Refit | None, sets: Sets) -> Findings:
     """Measure streams one by one, then sets of them, and judge both."""
     bench = session.bench
-    metric = _whole_metric(bench, session.whole)
+    metric = whole_metric(bench, session.whole)
     judge = Judge(bench, session.whole, metric, allowed.largest_rise)
     known = known_bits(bench, judge.whole)
-    rules = _rules(judge.whole, metric, known, bench, allowed)
+    rules = rules_of(judge.whole, metric, known, bench, allowed)
     ranked = session.screen
     plain = {name: _judged(judge, bench, scores) for name, scores in session.plain.items()}
     examined = session.examined
@@ -61,7 +61,7 @@ def measure(session: Session, allowed: Tolerance, refit: Refit | None, sets: Set
     )
 
 
-def _rules(
+def rules_of(
     whole: Scores, metric: float, known: Interval | None, bench: Bench, allowed: Tolerance
 ) -> Rules:
     """Return what the caller allows, with the defaults where nothing was said."""
@@ -102,7 +102,7 @@ def _all_judged(judge: Judge, examined: dict[str, Examined]) -> dict[str, Judged
     return {name: judge.judge(one.scores, one.metric) for name, one in examined.items()}
 
 
-def _whole_metric(bench: Bench, whole: Scores) -> float:
+def whole_metric(bench: Bench, whole: Scores) -> float:
     """Return the whole net's metric, on the samples that judge; NaN without one."""
     if bench.metric is None:
         return math.nan

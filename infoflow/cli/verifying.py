@@ -1,0 +1,103 @@
+"""``infoflow verify``: a net without some of its streams beside the whole one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from infoflow.cli.data import load_loader
+from infoflow.cli.models import load_model
+from infoflow.interface import ArgumentError
+from infoflow.pruning import Ablation, NetComparison, compare_nets, prune
+from infoflow.results import load
+
+
+@dataclass(frozen=True)
+class Verifying:
+    """What to put beside the whole net, and how to measure; see ``infoflow verify``."""
+
+    pruned: str | None
+    streams: Sequence[str]
+    ablation: Path | None
+    calibrate: str | None
+    mend: str
+    metric: str | None
+    loss: str
+    tolerance: float | None
+    device: str | None
+    seed: int
+
+    def of(
+        self, model: str, data: str | None, weights: Path | None, input_shape: str | None
+    ) -> NetComparison:
+        """Load both nets and the data, and compare."""
+        if data is None:
+            raise ArgumentError(
+                f"Verifying {model} needs held-out samples with targets, got no --data. Pass "
+                "samples that neither trained, mended nor judged the net."
+            )
+        ways = [self.pruned is not None, bool(self.streams), self.ablation is not None]
+        if sum(ways) != 1:
+            raise ArgumentError(
+                "Pass one of --pruned FILE.pt2, --streams '1->20' (once for each), or --ablation "
+                f"FILE.nc, which says what to leave out; got {sum(ways)} of them."
+            )
+        streams = self._streams()
+        torch.manual_seed(self.seed)
+        whole, loader = load_model(model, weights), load_loader(data, input_shape)
+        other = (
+            load_model(self.pruned)
+            if self.pruned is not None
+            else self._without(whole, streams, input_shape)
+        )
+        return compare_nets(
+            whole,
+            other,
+            loader,
+            metric=self.metric,
+            loss=self.loss,
+            tolerance=self.tolerance,
+            device=self.device,
+            seed=self.seed,
+        )
+
+    def _streams(self) -> tuple[str, ...]:
+        if self.ablation is None:
+            return tuple(self.streams)
+        found = load(self.ablation)
+        if not isinstance(found, Ablation):
+            raise ArgumentError(
+                f"{self.ablation} holds a {type(found).__name__}, expected what infoflow ablate "
+                "--out saved."
+            )
+        if not found.cuttable:
+            raise ArgumentError(
+                f"{self.ablation} says that nothing can go, so there is nothing to verify. Pass "
+                "--streams to verify others."
+            )
+        return tuple(found.cuttable)
+
+    def _without(
+        self, whole: nn.Module, streams: Sequence[str], input_shape: str | None
+    ) -> nn.Module:
+        """Prune, and mend where there are samples to mend with."""
+        from infoflow.capture.batches import Samples
+
+        if self.calibrate is None:
+            raise ArgumentError(
+                "Pruning before verifying needs --calibrate DATA, samples such as those of the "
+                "training that give an example and mend; --mend none does not mend."
+            )
+        if self.mend not in ("auto", "reader", "cascade", "none"):
+            raise ArgumentError(f"--mend must be auto, reader, cascade or none, got {self.mend!r}.")
+        loader = load_loader(self.calibrate, input_shape)
+        call = Samples(loader, model=whole).example().call
+        mending: dict[str, Any] = {"mend": cast(Any, self.mend), "calibrate": loader}
+        return prune(
+            whole, streams, call, seed=self.seed, **(mending if self.mend != "none" else {})
+        ).eval()
