@@ -6,11 +6,12 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from infoflow.interface import ArgumentError
 from infoflow.interface.argument_checks import shown
 from infoflow.plots.style import MERGE_COLOUR, QUIET, SKIP_COLOUR, axes_or_new, check_kind
-from infoflow.pruning import Ablation
+from infoflow.pruning import Ablation, FrontierPoint
 
 Saving = Literal["streams", "parameters", "multiply_adds", "activation_bytes"]
 
@@ -63,6 +64,7 @@ def frontier(ablation: Ablation, *, saving: Saving = "streams", ax: Axes | None 
     low = np.array([min(point.low, point.bits) for point in points])
     high = np.array([max(point.high, point.bits) for point in points])
     ax.plot(across, bits, color=QUIET, linewidth=1, zorder=1)
+    before: tuple[str, ...] = ()
     for x, point, below, above in zip(across, points, bits - low, high - bits, strict=True):
         colour = SKIP_COLOUR if point.verdict == "prune" else MERGE_COLOUR
         filled = colour if point.verdict == "prune" else "none"
@@ -73,7 +75,27 @@ def frontier(ablation: Ablation, *, saving: Saving = "streams", ax: Axes | None 
             markerfacecolor=filled,
             capsize=3,
         )
+        ax.annotate(
+            _added(point, before),
+            (x, point.high),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize="small",
+            color=colour,
+        )
+        before = point.labels
+    if saving == "streams":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.margins(x=0.12, y=0.12)
     ax.axhline(ablation.tolerance, color=QUIET, linestyle="--", linewidth=1, label="tolerance")
     ax.set(xlabel=_LABELS[saving], ylabel=f"{ablation.unit} lost")
     ax.legend(frameon=False)
     return ax
+
+
+def _added(point: FrontierPoint, before: tuple[str, ...]) -> str:
+    """Return what a point adds to the one before, as a label: one name, or how many."""
+    added = [name for name in point.labels if name not in before]
+    text = added[0] if len(added) == 1 else f"{len(added)} more"
+    return text if not before else f"+ {text}"
