@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
@@ -25,10 +25,11 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """Ends of a confidence interval; NaN where there is none."""
+    """Ends of a confidence interval, and the replicates that it rests on; NaN and none without."""
 
     low: float = math.nan
     high: float = math.nan
+    replicates: tuple[float, ...] = field(default=(), repr=False)
 
 
 def deal_groups(
@@ -137,7 +138,8 @@ def jackknife_interval(
     if not 0 < confidence < 1:
         raise ArgumentError(f"confidence must be between 0 and 1, got {confidence}. Try 0.95.")
     reach = students_t(len(replicates) - 1, confidence) * jackknife_error(replicates)
-    return Interval(min(max(value - reach, least), most), max(min(value + reach, most), least))
+    low, high = min(max(value - reach, least), most), max(min(value + reach, most), least)
+    return Interval(low, high, tuple(replicates.tolist()))
 
 
 def students_t(degrees: float, confidence: float = CONFIDENCE) -> float:

@@ -171,7 +171,7 @@ def _ross_terms(distances: Tensor, is_member: Tensor, neighbours: int) -> Tensor
     inside = rows[:, is_member]
     size = len(rows)
     nearest = min(neighbours, size - 1)
-    radius = inside.kthvalue(nearest + 1, dim=1).values[:, None]
+    radius = inside.topk(nearest + 1, dim=1, largest=False).values[:, -1:]
     around = (rows <= radius).sum(dim=1)
     # the sample itself is one of those around, and no neighbour
     k = torch.where(radius[:, 0] > 0, nearest, (inside <= 0).sum(dim=1))

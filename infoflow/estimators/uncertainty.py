@@ -69,6 +69,8 @@ def with_uncertainty(
         ixm_ci_high=ixm.high,
         iym_ci_low=iym.low,
         iym_ci_high=iym.high,
+        ixm_replicates=ixm.replicates,
+        iym_replicates=iym.replicates,
         iym_null=null.mean,
         iym_null_high=null.high,
     )
@@ -135,9 +137,8 @@ def _with_intervals(
     ixm = _interval(lambda part: part.ixm, estimate, estimate.ixm_ceiling, parts)
     most = math.nan if labels is None else most_about(labels)
     iym = _interval(lambda part: part.iym, estimate, most, parts)
-    return replace(
-        estimate, ixm_ci_low=ixm[0], ixm_ci_high=ixm[1], iym_ci_low=iym[0], iym_ci_high=iym[1]
-    )
+    known = Null(estimate.iym_null, estimate.iym_null_high)
+    return with_uncertainty(estimate, ixm, iym, known)
 
 
 def _interval(
@@ -145,10 +146,9 @@ def _interval(
     estimate: Estimate,
     most: float,
     parts: list[Estimate],
-) -> tuple[float, float]:
+) -> Interval:
     replicates = torch.tensor([quantity(part) for part in parts], dtype=torch.float64, device="cpu")
     value = quantity(estimate)
     if math.isnan(value) or not bool(replicates.isfinite().all()):
-        return math.nan, math.nan
-    ends = jackknife_interval(value, replicates, 0.0, most)
-    return ends.low, ends.high
+        return Interval()
+    return jackknife_interval(value, replicates, 0.0, most)

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import xarray as xr
 
+from infoflow.flow.rises import AuditFinding, LayerNumbers, finding_of, layer_numbers
 from infoflow.graph import LayerGraph
 from infoflow.graph.text_table import align
 from infoflow.results import Fact, Table
 
-AuditFinding = Literal["holds", "within interval", "noise model", "estimator", "merge"]
-
 #: What each finding means, for the table's foot.
 MEANINGS: Mapping[AuditFinding, str] = {
-    "within interval": "a rise that the confidence intervals allow to be none",
+    "within interval": "a rise whose 95 % interval, from the samples of both, holds 0",
     "noise model": "real in what is measured: noise or bins are put on each layer anew, and are "
     "not propagated",
     "estimator": "the bounds disagree on whether there is a rise, or the noise is part of the net, "
     "so the estimate is at fault",
     "merge": "no violation: other streams come in",
 }
-#: A layer's value, interval and bounds, by the ending of their names.
-Numbers = Mapping[str, float]
 _ROUNDING = 1e-9
-_QUANTILE = 1.96
 #: The table leaves out rises that its digits would not show.
 _SHOWN = 0.001
 #: The fields that are information.
@@ -53,9 +48,9 @@ class AuditRow:
     before_value, before_low, before_high, value, low, high
         The two estimates and their 95 % confidence intervals, in the result's unit.
     finding
-        ``"holds"``; ``"within interval"``; ``"noise model"`` where the rise is in what is measured,
-        since measurement noise is not propagated; ``"estimator"`` where the bounds disagree, or
-        the noise is part of the net; or
+        ``"holds"``; ``"within interval"`` where the 95 % interval of the rise itself holds 0;
+        ``"noise model"`` where the rise is in what is measured, since measurement noise is not
+        propagated; ``"estimator"`` where the bounds disagree, or the noise is part of the net; or
         ``"merge"``, which is no violation.
     """
 
@@ -123,10 +118,10 @@ def audit(dataset: xr.Dataset, graph: LayerGraph, epoch: int) -> Audit:
     rows: list[AuditRow] = []
     rises: list[AuditRow] = []
     for quantity in ("ixm", "iym") if has_target else ("ixm",):
-        known = _numbers(moment, layers, quantity)
+        known = layer_numbers(moment, layers, quantity)
         row = partial(_row, graph, _SYMBOLS[quantity], known)
         rows += [
-            row(before, layer, _finding(known[before], known[layer], is_propagated))
+            row(before, layer, finding_of(known[before], known[layer], is_propagated))
             for layer in layers
             for before in _dominators(graph, layer)
             if before in known
@@ -161,7 +156,7 @@ def _across_merges(graph: LayerGraph, measured: Collection[str]) -> Iterator[tup
 def _row(
     graph: LayerGraph,
     symbol: str,
-    known: Mapping[str, Numbers],
+    known: Mapping[str, LayerNumbers],
     before: str,
     layer: str,
     finding: AuditFinding,
@@ -173,42 +168,14 @@ def _row(
         layer,
         graph[before].index,
         graph[layer].index,
-        early[""],
-        early["_ci_low"],
-        early["_ci_high"],
-        late[""],
-        late["_ci_low"],
-        late["_ci_high"],
+        early.value,
+        early.low,
+        early.high,
+        late.value,
+        late.low,
+        late.high,
         finding,
     )
-
-
-def _numbers(moment: xr.Dataset, layers: Sequence[str], quantity: str) -> dict[str, Numbers]:
-    """Return the value, interval and bounds of each layer.
-
-    Draws have a standard error for an interval.
-    """
-    ends = ("", "_ci_low", "_ci_high", "_lower", "_upper")
-    columns = {end: moment[f"{quantity}{end}"].values.tolist() for end in ends}
-    name = f"{quantity}_standard_error"
-    errors = moment[name].values.tolist() if name in moment else [0.0] * len(layers)
-    found: dict[str, Numbers] = {}
-    for row, layer in enumerate(layers):
-        numbers = {end: column[row] for end, column in columns.items()}
-        if math.isnan(numbers["_ci_low"]):
-            numbers["_ci_low"] = numbers[""] - _QUANTILE * errors[row]
-            numbers["_ci_high"] = numbers[""] + _QUANTILE * errors[row]
-        found[layer] = numbers
-    return found
-
-
-def _finding(early: Numbers, late: Numbers, is_propagated: bool) -> AuditFinding:
-    if late[""] <= early[""] + _ROUNDING:
-        return "holds"
-    if late["_ci_low"] <= early["_ci_high"]:
-        return "within interval"
-    is_agreed = all(late[bound] >= early[bound] - _ROUNDING for bound in ("_lower", "_upper"))
-    return "noise model" if is_agreed and not is_propagated else "estimator"
 
 
 # --------------------------------------------------------------------------- text

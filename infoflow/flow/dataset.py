@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from infoflow.estimators.jackknife import GROUPS
 from infoflow.flow.measure import Measurement
 from infoflow.flow.stream_information import QUANTITIES, StreamMeter
 from infoflow.graph import LayerGraph
@@ -48,6 +49,11 @@ WHERE_KNOWN = {
     "iym_standard_error": "standard error of I(Y;M), from random draws",
     "ixm_risk_bound": "worst case of the expected error of I(X;M), from theory",
 }
+#: Estimates without each group of samples; groups are the same for all layers of a measurement.
+REPLICATES = {
+    "ixm_replicates": "I(X;M) without each group of samples",
+    "iym_replicates": "I(Y;M) without each group of samples",
+}
 FLAGS = {
     "ixm_saturated": "I(X;M) above 95 % of its ceiling",
     "iym_saturated": "I(Y;M) above 95 % of its ceiling, and its null, too",
@@ -71,6 +77,7 @@ def dataset_of(
         **{name: _per_layer(estimates, name, label, None) for name, label in FLAGS.items()},
         **{name: _per_epoch(estimates, name, label, unit) for name, label in PER_EPOCH.items()},
         **_where_known(estimates, unit),
+        **_replicates(estimates, unit),
         DOUBT: _per_layer(estimates, "doubt", "what speaks against the numbers", None),
         "samples": _per_epoch(estimates, "samples", "number of samples", None),
         **{
@@ -183,6 +190,20 @@ def _per_layer(
 def _where_known(estimates: Sequence[Estimate], unit: Unit) -> dict[str, xr.Variable]:
     found = {name: _per_layer(estimates, name, label, unit) for name, label in WHERE_KNOWN.items()}
     return {name: variable for name, variable in found.items() if variable.notnull().any()}
+
+
+def _replicates(estimates: Sequence[Estimate], unit: Unit) -> dict[str, xr.Variable]:
+    """Return what intervals rest on, if any; NaN where a layer has fewer groups than most."""
+    found = {}
+    for name, label in REPLICATES.items():
+        numbers = np.full((1, len(estimates), GROUPS), np.nan, dtype=np.float32)
+        for row, estimate in zip(numbers[0], estimates, strict=True):
+            known = getattr(estimate, name)[:GROUPS]
+            row[: len(known)] = known
+        if not np.isnan(numbers).all():
+            about = _attributes(label, unit)
+            found[name] = xr.Variable(("epoch", "layer", "group"), numbers, about)
+    return found
 
 
 def _per_epoch(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 from infoflow.interface.argument_checks import one_of
-
-if TYPE_CHECKING:
-    pass
 
 Unit = Literal["bits", "nats"]
 
@@ -43,6 +40,9 @@ class Estimate:
     ixm_ci_low, ixm_ci_high, iym_ci_low, iym_ci_high
         Ends of the 95 % confidence interval of what the estimator would give on average for other
         data sets of N samples: the doubt that comes from the samples, not the estimator's bias.
+    ixm_replicates, iym_replicates
+        The estimates without each group of samples in turn, on which the intervals rest; layers of
+        one net have the same groups, so differences of layers have intervals of their own.
     iym_null, iym_null_high
         Mean and 95 % quantile of I(Y;M) when the classes are shuffled among the samples: what the
         estimator says where there is nothing to know.
@@ -78,6 +78,8 @@ class Estimate:
     iym_standard_error: float = math.nan
     ixm_risk_bound: float = math.nan
     doubt: str = ""
+    ixm_replicates: tuple[float, ...] = field(default=(), repr=False)
+    iym_replicates: tuple[float, ...] = field(default=(), repr=False)
 
     @property
     def ixm_saturated(self) -> bool:
@@ -103,12 +105,13 @@ class Estimate:
     def to(self, unit: Unit) -> Estimate:
         """Return the same estimate in ``unit``."""
         factor = nats_per(self.unit) / nats_per(unit)
-        scaled = {
-            field.name: getattr(self, field.name) * factor
-            for field in fields(self)
-            if field.name.startswith(("ixm", "iym"))
-        }
+        names = [one.name for one in fields(self) if one.name.startswith(("ixm", "iym"))]
+        scaled: dict[str, Any] = {name: _scaled(getattr(self, name), factor) for name in names}
         return replace(self, unit=unit, **scaled)
+
+
+def _scaled(value: float | tuple[float, ...], factor: float) -> float | tuple[float, ...]:
+    return tuple(one * factor for one in value) if isinstance(value, tuple) else value * factor
 
 
 def is_saturated(value: float, ceiling: float) -> bool:
