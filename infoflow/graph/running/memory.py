@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
+
+from infoflow.graph.running.ragged import blocks_of
 
 
 def same_place(one: Tensor, other: Tensor) -> bool:
@@ -30,3 +34,16 @@ def memory_of(tensor: Tensor) -> int | None:
 def version_of(tensor: Tensor) -> int:
     """Return how often a tensor's memory was written to; 0 where torch does not count."""
     return 0 if tensor.is_inference() else tensor._version
+
+
+def bytes_held(tensors: Iterable[Tensor]) -> dict[int, int]:
+    """Return the bytes of each memory that tensors lie in; what shares memory is there once."""
+    found: dict[int, int] = {}
+    for tensor in tensors:
+        place = memory_of(tensor)
+        if place is None:
+            blocks = [tensor] if tensor.layout is torch.strided else blocks_of(tensor)
+            found[id(tensor)] = sum(block.numel() * block.element_size() for block in blocks)
+        else:
+            found[place] = tensor.untyped_storage().nbytes()
+    return found

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from infoflow.capture.batches import Batch
+from infoflow.graph.running.memory import bytes_held
 from infoflow.graph.running.pytree import first_tensor, map_tensors, tensors_in
 from infoflow.graph.tracing.program import Interpreter, Program
 from infoflow.pruning.mending.sites import Site
@@ -144,10 +145,7 @@ class Lane:
     @property
     def bytes(self) -> float:
         """Memory that the lane holds."""
-        held = {
-            tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
-            for tensor in tensors_in([*self._old.values(), *self._interpreter.env.values()])
-        }
+        held = bytes_held(tensors_in([*self._old.values(), *self._interpreter.env.values()]))
         return sum(held.values()) + self._route.whole_bytes(self._reached, self.size)
 
     def _value(self, node: fx.Node) -> Any:

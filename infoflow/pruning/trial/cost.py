@@ -8,6 +8,7 @@ from torch import fx, nn
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.members import tensors_of
+from infoflow.graph.running.memory import bytes_held
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
@@ -37,8 +38,7 @@ def peak_bytes(program: Program, call: Arguments) -> int:
     with evaluation_mode(program.model), torch.no_grad(), seeded():
         for node, value in program.run(call):
             if node.op not in ("get_attr", "output"):
-                storages = [tensor.untyped_storage() for tensor in tensors_in(value)]
-                held[node] = {s.data_ptr(): s.nbytes() for s in storages}
+                held[node] = bytes_held(tensors_in(value))
             most = max(most, sum(_merged(held).values()))
             for done in reads.get(node, ()):
                 held.pop(done, None)
