@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map, tree_map_only
 
+#: Where generators say that they live, by their address.
+_HOMES: dict[int, str] = {}
 #: Operations that may read one device and write to another.
 _CROSSING = ("aten::copy_", "aten::_to_copy", "aten::_copy_from")
 #: Operations whose indices may stay on the CPU.
@@ -78,6 +80,7 @@ class _Generator(torch.Generator):
 
     def __init__(self, device: Any = "cpu") -> None:
         self.place = torch.device(device)
+        _HOMES[self._cdata] = str(self.place)
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
@@ -110,6 +113,10 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             f"{name}: expected all tensors to be on the same device, but found at least two "
             f"devices, {home} and {strangers[0].device}"
         )
+    generator = kwargs.get("generator")
+    there = str(kwargs.get("device") or home or "cpu")
+    if generator is not None and _HOMES.get(generator._cdata, "cpu") != there:
+        raise RuntimeError(f"{name}: expected a generator on {there}")
     wanted = kwargs.get("device")
     if wanted is not None:
         home = torch.device(wanted)

@@ -32,6 +32,7 @@ from infoflow.graph.running.ragged import blocks_of, is_ragged
 from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
 from infoflow.interface.errors import is_out_of_memory
+from infoflow.interface.devices import home_of_float64
 
 _RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 
@@ -106,6 +107,11 @@ class Samples:
         self._shapes: list[tuple[int, ...]] = []
         self._targets: list[Tensor | None] = []
         self._passes = 0
+
+    @property
+    def home(self) -> torch.device:
+        """Where statistics are kept: with the inputs, or on the CPU where those lack float64."""
+        return home_of_float64(self.device)
 
     @property
     def count(self) -> int:

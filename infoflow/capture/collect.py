@@ -74,14 +74,14 @@ def _distances(
     dtype = value_dtype(graph)
     passes = plan_passes(layers, samples.count, budget, dtype.itemsize)
     columns = max(sum(piece.width for piece in slices) for slices in passes)
-    arena = torch.empty(columns * samples.count, dtype=dtype, device=samples.device)
+    arena = torch.empty(columns * samples.count, dtype=dtype, device=samples.home)
     gram: Tensor | None = None
     for slices in passes:
         values = _collect_columns(graph, samples, slices, arena, step)
         for piece, columns_of_piece in zip(slices, values, strict=True):
             if gram is None:
                 gram = torch.zeros(
-                    samples.count, samples.count, dtype=torch.float64, device=samples.device
+                    samples.count, samples.count, dtype=torch.float64, device=samples.home
                 )
             add_products(gram, columns_of_piece)
             if not bool(torch.isfinite(gram.diagonal()).all()):
@@ -103,7 +103,7 @@ def _by_collectors(
     for wanted in plan_whole_layers(layers, samples.count, statistic, budget, dtype.itemsize):
         collectors = {
             layer.name: statistic.collector(
-                layer.units, samples.count, dtype=dtype, device=samples.device
+                layer.units, samples.count, dtype=dtype, device=samples.home
             )
             for layer in wanted
         }

@@ -69,7 +69,7 @@ def collect_draws(
             layer.name: torch.empty(
                 (samples.count, statistic.count, layer.units),
                 dtype=value_dtype(net.graph()),
-                device=samples.device,
+                device=samples.home,
             )
             for layer in wanted
         }

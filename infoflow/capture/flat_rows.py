@@ -6,11 +6,15 @@ import torch
 from torch import Tensor
 
 from infoflow.interface import ActivationError, Layer
+from infoflow.interface.devices import home_of_float64
 
 
 def flat_rows(layer: Layer, value: Tensor, size: int) -> Tensor:
-    """Return a batch's value as (size, units); an ActivationError for another number of units."""
-    flat = value.reshape(size, -1)
+    """Return a batch's value as (size, units); an ActivationError for another number of units.
+
+    It comes where float64 is.
+    """
+    flat = value.reshape(size, -1).to(home_of_float64(value.device))
     if flat.shape[1] != layer.units:
         raise ActivationError(
             f"Layer {layer.name} has {flat.shape[1]} units for this batch and {layer.units} for "

@@ -193,7 +193,7 @@ def sketch_layers(
                 size=size,
                 seed=layer.index,
                 dtype=dtype,
-                device=samples.device,
+                device=samples.home,
             )
             for layer in part
         }

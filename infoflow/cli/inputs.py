@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from infoflow.capture.batches import Samples
 from infoflow.cli.spec import Spec, parse_spec
-from infoflow.cli.usual import SAMPLES, image_shape, is_detector, is_flow, transformers_inputs
+from infoflow.cli.usual import (
+    SAMPLES,
+    image_shape,
+    is_detector,
+    is_flow,
+    transformers_inputs,
+    uniform,
+)
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError
 
@@ -64,7 +71,7 @@ def example_input(
         return own
     shape = image_shape(model, spec)
     if shape is not None:
-        return Arguments(tuple(torch.rand(SAMPLES, *shape) for _ in range(1 + is_flow(model))))
+        return Arguments(tuple(uniform(SAMPLES, *shape) for _ in range(1 + is_flow(model))))
     raise ArgumentError(
         f"The shape of {text}'s input is not known. Pass --input-shape, such as 3,128,128, once "
         "for each argument, or --data."
@@ -86,9 +93,9 @@ def _images(model: Any, shapes: Sequence[str]) -> list[Tensor]:
     """Return a list of images, as detectors want them: they resize these to one size."""
     if shapes:
         chosen = [parse_shape(shape) for shape in shapes]
-        return [torch.rand(shape) for shape in (chosen * SAMPLES if len(chosen) == 1 else chosen)]
+        return [uniform(*shape) for shape in (chosen * SAMPLES if len(chosen) == 1 else chosen)]
     size = min(model.transform.min_size)
-    return [torch.rand(3, size, size) for _ in range(SAMPLES)]
+    return [uniform(3, size, size) for _ in range(SAMPLES)]
 
 
 def _named(usual: dict[str, Tensor], shapes: Sequence[str], text: str) -> Arguments:
@@ -109,8 +116,8 @@ def _named(usual: dict[str, Tensor], shapes: Sequence[str], text: str) -> Argume
 def _like(usual: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return random numbers of the usual kind and range."""
     if usual.is_floating_point():
-        return torch.rand(SAMPLES, *shape)
-    return torch.randint(int(usual.min()), int(usual.max()) + 1, (SAMPLES, *shape))
+        return uniform(SAMPLES, *shape)
+    return torch.randint(int(usual.min()), int(usual.max()) + 1, (SAMPLES, *shape), device="cpu")
 
 
 def _draw(text: str) -> Tensor:
@@ -121,4 +128,4 @@ def _draw(text: str) -> Tensor:
         )
     size = (SAMPLES, *parse_shape(shape))
     # 0 and 1 are in every vocabulary
-    return torch.randint(0, 2, size) if kind else torch.rand(size)
+    return torch.randint(0, 2, size, device="cpu") if kind else uniform(*size)

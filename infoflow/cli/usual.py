@@ -100,7 +100,7 @@ def _value(name: str, config: Any) -> Tensor | None:
         "input_features": _features,
     }
     shape = shapes[name](config) if name in shapes else None
-    return None if shape is None else torch.rand(SAMPLES, *shape)
+    return None if shape is None else uniform(SAMPLES, *shape)
 
 
 def _tokens(config: Any) -> Tensor:
@@ -108,7 +108,7 @@ def _tokens(config: Any) -> Tensor:
     size = config.vocab_size
     limit = getattr(config, "max_position_embeddings", None) or 0  # some have none, as -1
     length = min(_TOKENS, limit) if limit > 0 else _TOKENS
-    return torch.randint(size // 4, max(size // 2, size // 4 + 1), (SAMPLES, length))
+    return torch.randint(size // 4, max(size // 2, size // 4 + 1), (SAMPLES, length), device="cpu")
 
 
 def _pixels(config: Any) -> _Shape:
@@ -132,3 +132,8 @@ def _features(config: Any) -> _Shape | None:
         return config.num_mel_bins, 2 * config.max_source_positions
     width = getattr(config, "input_feat_per_channel", None)
     return None if width is None else (10 * _TOKENS, width)
+
+
+def uniform(*shape: int) -> Tensor:
+    """Return random numbers from 0 to 1, on the CPU, of torch's default type."""
+    return torch.rand(shape, dtype=torch.get_default_dtype(), device="cpu")

@@ -180,7 +180,9 @@ def _ross_terms(distances: Tensor, is_member: Tensor, neighbours: int) -> Tensor
 
 
 def _psi(counts: Tensor | int) -> Tensor:
-    return torch.digamma(torch.as_tensor(counts, dtype=torch.float64))
+    if not isinstance(counts, Tensor):
+        counts = torch.tensor(counts, dtype=torch.float64, device="cpu")
+    return torch.digamma(counts.to(torch.float64))
 
 
 def check_neighbours(neighbours: int, samples: int) -> None:

@@ -30,6 +30,7 @@ from infoflow.interface import (
     Unit,
     nats_per,
 )
+from infoflow.interface.devices import home_of_float64
 
 #: Estimators by name.
 ESTIMATORS: Mapping[str, Callable[[], Estimator]] = {
@@ -188,7 +189,7 @@ def _as_rows(activations: ArrayLike | Tensor) -> Tensor:
         )
     if values.is_complex():
         values = torch.view_as_real(values)
-    rows = values.reshape(len(values), -1)
+    rows = values.reshape(len(values), -1).to(home_of_float64(values.device))
     if not rows.is_floating_point():
         rows = rows.to(torch.float64)
     bad = (~torch.isfinite(rows)).any(dim=1).nonzero()

@@ -84,7 +84,7 @@ def layer_unit_entropies(
 
         def count(layer: Layer, value: Tensor) -> None:
             try:
-                counts[layer.name].update(value)
+                counts[layer.name].update(value.to(session.samples.home))
             except ActivationError as error:
                 raise ActivationError(f"Layer {layer.name} ({layer.index}): {error}") from error
 

@@ -167,7 +167,7 @@ def _measure(session: Session, settings: Settings, earlier: KnownLabels | None) 
             samples, layers, settings.estimator.statistic, strategy, budget=budget, step=bar.update
         ):
             known = labels.get()
-            classes = None if known is None else numbered(known.classes).to(session.device)
+            classes = None if known is None else numbered(known.classes).to(session.samples.home)
             measurement.add(gathered, classes, settings)
     measurement.known = labels.known
     return measurement

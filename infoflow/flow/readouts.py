@@ -241,6 +241,6 @@ def _each_value(
                     f"{start + int(bad[0])}. Expected finite activations: check the weights and "
                     "the inputs."
                 )
-            receive(layer, value, start)
+            receive(layer, value.to(samples.home), start)
 
         graph.visit(batch.call, layers, check)

@@ -225,7 +225,8 @@ def _features(
                     f"Stream {name} of merge {merge.name} has NaN or infinite values. Check the "
                     "weights and the inputs."
                 )
-            rows = question.rows(as_features(value), family, batch.start)
+            features = as_features(value).to(samples.home)
+            rows = question.rows(features, family, batch.start)
             parts[name].append(rows.clone())
 
         def keep_layer(layer: Layer, value: Tensor, keep: Any = keep) -> None:

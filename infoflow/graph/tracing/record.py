@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import operator
-import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
@@ -15,6 +13,7 @@ from infoflow.graph.operations.counter import multiply_adds_of
 from infoflow.graph.running.arguments import Arguments, named_leaves
 from infoflow.graph.running.memory import memory_of, same_place, version_of
 from infoflow.graph.running.pytree import map_leaves, tensors_in
+from infoflow.graph.running.random_state import random_states
 from infoflow.graph.tracing.interception import Interceptor, Key, Keys
 from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.node_info import describe
@@ -38,17 +37,22 @@ _SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined]
 
 def record(model: nn.Module, call: Arguments, leaves: Leaves) -> Recording:
     """Run ``model`` once and record what it does; every value is let go as the model does."""
-    before = _random_states()
+    python, torchs = _random_states()
     recording = _Recorder(model, leaves, call.samples).run(call.map(torch.clone))
-    after = _random_states()
-    recording.is_random = before != after
-    recording.is_random_outside = before[:-1] != after[:-1]
+    python_after, torchs_after = _random_states()
+    recording.is_random_outside = python != python_after
+    # of an accelerator that woke in the meantime, nothing is known from before
+    has_drawn = any(torchs_after[name] != state for name, state in torchs.items())
+    recording.is_random = recording.is_random_outside or has_drawn
     return recording
 
 
-def _random_states() -> tuple[Any, ...]:
-    numpy: Any = np.random.get_state()  # noqa: NPY002  a model's own code may draw from it
-    return random.getstate(), numpy[1].tobytes(), numpy[2:], torch.get_rng_state().tolist()
+def _random_states() -> tuple[tuple[Any, ...], dict[str, list[bytes]]]:
+    """Return the states of Python and NumPy, and those of torch, by device."""
+    python, numpy, cpu, accelerators = random_states()
+    states = {"cpu": [cpu], **accelerators}
+    as_bytes = {name: [s.numpy().tobytes() for s in given] for name, given in states.items()}
+    return (python, numpy[1].tobytes(), numpy[2:]), as_bytes
 
 
 class _Recorder(Interceptor):

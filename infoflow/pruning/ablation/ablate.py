@@ -17,6 +17,7 @@ from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import Skip
 from infoflow.interface.argument_checks import one_of
+from infoflow.interface.devices import check_float64
 from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.assemble import dataset_of
 from infoflow.pruning.ablation.bench import Bench
@@ -158,6 +159,7 @@ def ablate(
         *(parse_bytes(memory_budget), seed),
     )
     with undisturbed(model, held_out, device) as place, countable_attention():
+        check_float64(place, "ablate")
         bench, mending = open_bench(model, held_out, choices, place)
         chosen, is_named = choose_streams(bench.graph, streams)
         refit = refit_of(bench, mending, seed) if mend is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -17,7 +18,9 @@ from infoflow.pruning.ablation.values import (
     WORST_NATS,
     as_rows,
     as_target,
+    as_tensor,
     check_probabilities,
+    draw_from,
     is_any,
     log_probabilities,
 )
@@ -127,7 +130,7 @@ class CrossEntropy:
             whole = prediction_of(output).movedim(self.axis, -1)
             chances = log_probabilities(whole, self.scale).exp()
             flat = chances.reshape(-1, chances.shape[-1])
-            drawn = torch.multinomial(flat, 1, generator=generator)
+            drawn = draw_from(partial(torch.multinomial, num_samples=1), flat, generator)
             return drawn.reshape(chances.shape[:-1])
 
     def decisions(self, output: Any, target: Any) -> Decisions:
@@ -145,7 +148,7 @@ class CrossEntropy:
 
     def totals(self, target: Any, classes: int) -> Tensor:
         """Return (K,) how often each class is the label, over a batch."""
-        target = torch.as_tensor(target).cpu()
+        target = as_tensor(target).cpu()
         if self.shares:
             shares: Tensor = target.double().movedim(self.axis, -1).reshape(-1, classes)
             return shares.sum(0)
@@ -154,7 +157,7 @@ class CrossEntropy:
 
     def constant(self, totals: Tensor, target: Any) -> Terms:
         """Return (B, L) nats where every label is predicted by the frequencies of classes."""
-        target = torch.as_tensor(target).cpu()
+        target = as_tensor(target).cpu()
         nats = -(totals / totals.sum()).clamp_min(math.exp(-WORST_NATS)).log()
         if self.shares:
             return _of_shares((target.double().movedim(self.axis, -1) * nats).sum(-1))
@@ -189,7 +192,7 @@ class BinaryCrossEntropy:
         with torch.no_grad():
             scores = prediction_of(output).double()
             chances = scores.sigmoid() if self.scale == "logits" else check_probabilities(scores)
-            return torch.bernoulli(chances, generator=generator).to(torch.int64)
+            return draw_from(torch.bernoulli, chances, generator).to(torch.int64)
 
     def decisions(self, output: Any, target: Any) -> Decisions:
         """Return 1 where the prediction is above one half."""
@@ -223,7 +226,7 @@ class BinaryCrossEntropy:
         """
         truth, counted = self._rows(target)
         both = torch.stack([truth.sum(0), ((1 - truth) * counted).sum(0)])
-        return both if torch.as_tensor(target).ndim <= 2 else both.sum(1, keepdim=True)
+        return both if as_tensor(target).ndim <= 2 else both.sum(1, keepdim=True)
 
     def constant(self, totals: Tensor, target: Any) -> Terms:
         """Return (B, L) nats where every label is predicted by how often it is 1."""
@@ -234,7 +237,7 @@ class BinaryCrossEntropy:
 
     def _rows(self, target: Any) -> tuple[Tensor, Tensor]:
         """Return (B, L) labels, 0 where they do not count, and which count."""
-        rows = torch.as_tensor(target).cpu()
+        rows = as_tensor(target).cpu()
         rows = rows.reshape(len(rows), -1)
         is_void = is_any(rows, self.ignored)
         return rows.double().masked_fill(is_void, 0.0), ~is_void

@@ -15,7 +15,13 @@ from infoflow.interface import ArgumentError
 from infoflow.interface.argument_checks import called
 from infoflow.pruning.ablation.criteria import Decisions, Terms
 from infoflow.pruning.ablation.outputs import own_loss_of, prediction_of
-from infoflow.pruning.ablation.values import as_rows, as_target, check_nats
+from infoflow.pruning.ablation.values import (
+    as_rows,
+    as_target,
+    as_tensor,
+    check_nats,
+    draw_from,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Gaussian:
         """Return the prediction with normal noise of the variance added."""
         with torch.no_grad():
             values = prediction_of(output)
-            noise = torch.empty_like(values).normal_(generator=generator)
+            noise = draw_from(_normal, values, generator)
             return values + noise * math.sqrt(self.variance)
 
     def decisions(self, output: Any, target: Any) -> Decisions:
@@ -51,14 +57,14 @@ class Gaussian:
 
     def totals(self, target: Any, classes: int) -> Tensor:
         """Return (2, G) sum and number of the values, of each of several or of a whole map."""
-        truth = torch.as_tensor(target).cpu()
+        truth = as_tensor(target).cpu()
         rows = truth.reshape(len(truth), -1).double()
         both = torch.stack([rows.sum(0), torch.full_like(rows[0], len(rows))])
         return both if truth.ndim <= 2 else both.sum(1, keepdim=True)
 
     def constant(self, totals: Tensor, target: Any) -> Terms:
         """Return (B, L) nats where every value is predicted by its mean."""
-        truth = torch.as_tensor(target).cpu()
+        truth = as_tensor(target).cpu()
         rows = truth.reshape(len(truth), -1).double()
         nats = (rows - totals[0] / totals[1]).square() / (2 * self.variance)
         return Terms(nats, torch.ones_like(nats, dtype=torch.bool))
@@ -150,3 +156,7 @@ def undecided() -> ArgumentError:
         "'accuracy', 'dice' and 'iou' need a net that predicts classes or masks, got another "
         "loss. Pass metric='psnr', or a function from (output, target) to (B,) numbers."
     )
+
+
+def _normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.empty_like(like).normal_(generator=generator)

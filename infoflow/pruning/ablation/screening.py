@@ -110,7 +110,8 @@ def _derivatives(
     """Return g·v for drawn and for true labels, (samples, streams), and the number of labels."""
     device = next((t.device for t in batch.call.tensors), torch.device("cpu"))
     with torch.enable_grad():
-        turns = torch.zeros(batch.size, len(gates.streams), device=device, requires_grad=True)
+        turns = torch.zeros(batch.size, len(gates.streams), dtype=torch.float32, device=device)
+        turns.requires_grad_()
         output = gates.run(batch.call, turns)
         labels = float(bench.loss(output, batch.target, batch.call).labels.sum())
         target = _drawn(bench, output, generator)

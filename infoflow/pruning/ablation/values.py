@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,6 +29,22 @@ def check_nats(nats: Tensor) -> Tensor:
     return nats
 
 
+def as_tensor(target: Any) -> Tensor:
+    """Return a target as a tensor, where it is, or on the CPU."""
+    return target if isinstance(target, Tensor) else torch.as_tensor(target, device="cpu")
+
+
+def draw_from(
+    draw: Callable[..., Tensor], values: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    """Return ``draw(values, generator=generator)``, drawn where the generator lives.
+
+    The same generator draws the same numbers for values of any device, and they come back to it.
+    """
+    home = values.device if generator is None else generator.device
+    return draw(values.to(home), generator=generator).to(values.device)
+
+
 def as_target(target: Any, device: torch.device) -> Tensor:
     """Return a target as a tensor; a TargetError where there is none."""
     if target is None:
@@ -37,7 +54,7 @@ def as_target(target: Any, device: torch.device) -> Tensor:
             "loss."
         )
     try:
-        return torch.as_tensor(target).to(device)
+        return as_tensor(target).to(device)
     except (TypeError, ValueError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise

@@ -77,7 +77,7 @@ def choose_rows(count: int, first: int, share: float, seed: int) -> Tensor:
         Another one for each layer.
     """
     if share >= 1:
-        return torch.arange(count)
+        return torch.arange(count, dtype=torch.int64, device="cpu")
     numbers = np.arange(first, first + count, dtype=np.uint64)
     chosen = _mixed(numbers + _mixed(np.array([seed], np.uint64))) < np.uint64(share * 2.0**64)
     return torch.from_numpy(np.flatnonzero(chosen))

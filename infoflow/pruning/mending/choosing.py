@@ -13,6 +13,7 @@ from infoflow.graph import LayerGraph
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import ArgumentError, PruningError
 from infoflow.interface.argument_checks import one_of, real_number
+from infoflow.interface.devices import check_float64
 from infoflow.pruning.ablation.heldout import take
 from infoflow.pruning.mending.calibration import Calibration, check_alike
 from infoflow.pruning.mending.comparing import LossChoice, judge_of
@@ -76,6 +77,7 @@ def mend_pruned(slim: PrunedModel, graph: LayerGraph, recipe: Recipe) -> Mending
     example = graph.source.example
     assert example is not None
     with undisturbed(model, recipe.calibrate, None) as place, ready(model), evaluating(slim):
+        check_float64(place, "mend=")
         samples = Samples(recipe.calibrate, model=model, device=place, seed=recipe.seed)
         check_alike(example, samples.example().call)
         footprint = observe(graph.program, example)

@@ -86,7 +86,9 @@ def reader_moments(
 
 
 def _as_moments(reader: _Reader, found: Moments, ridge: float) -> ReaderMoments:
-    return ReaderMoments(reader.streams, found.gram[0] / found.count, reader.weight, ridge)
+    return ReaderMoments(
+        reader.streams, found.gram[0] / found.count, reader.weight.to(found.gram.device), ridge
+    )
 
 
 def _readers(graph: LayerGraph, work: Surgery, merge: Merge, draft: MergeBuilder) -> list[_Reader]:
@@ -111,7 +113,8 @@ def _reader_of_sum(graph: LayerGraph, work: Surgery, merge: Merge, node: fx.Node
     is_map = len(shape) == 4
     width = shape[1] if is_map else shape[-1]
     signs = (1.0, -1.0 if name == "sub" else 1.0)
-    weight = torch.cat([sign * torch.eye(width, dtype=torch.float64) for sign in signs])
+    identity = torch.eye(width, dtype=torch.float64, device="cpu")
+    weight = torch.cat([sign * identity for sign in signs])
     streams = {
         f"{names[0]}->{merge.name}": tuple(range(number * width, (number + 1) * width))
         for number, names in enumerate(sources)

@@ -51,7 +51,10 @@ class ReaderMoments:
                 "values. Check the inputs of calibrate= and the weights."
             )
         penalty = max(self.penalty, torch.finfo(torch.float64).tiny)
-        matrix = self.covariance.double() + penalty * torch.eye(len(self.covariance))
+        matrix = self.covariance.double()
+        matrix = matrix + penalty * torch.eye(
+            len(matrix), dtype=torch.float64, device=matrix.device
+        )
         factor, failed = torch.linalg.cholesky_ex(matrix)
         inverse: Tensor = (
             torch.linalg.pinv(matrix, hermitian=True) if failed else torch.cholesky_inverse(factor)
@@ -127,7 +130,9 @@ class _Left:
 
     def _index(self, stream: str) -> Tensor | None:
         numbers = self.reader.streams.get(stream)
-        return torch.tensor(numbers) if numbers else None
+        if not numbers:
+            return None
+        return torch.tensor(numbers, dtype=torch.int64, device=self.weight.device)
 
     def _losing(self, index: Tensor) -> tuple[Tensor, Tensor]:
         weight = self.weight[index]

@@ -446,6 +446,23 @@ def test_all_random_states_are_as_they_were():
     assert "NumPy" in graph.verification.notes[0]
 
 
+def test_random_numbers_of_an_accelerator_are_seen(monkeypatch):
+    """The state of the CPU's generator says nothing of what is drawn on CUDA."""
+    drawn = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda _: torch.tensor([len(drawn)]))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda _: None)
+
+    def forward(m, x):
+        drawn.append(1)  # what torch.rand(4, device="cuda") does to the state
+        return m.c(m.a(x))
+
+    assert "draws random numbers" in " ".join(traced(forward).verification.notes)
+    assert not traced(lambda m, x: m.c(m.a(x))).verification.notes
+
+
 def test_random_numbers_are_the_same_in_every_pass():
     graph = traced(lambda m, x: m.c(m.a(x) + torch.rand(4)))
     assert torch.equal(graph.values(X)["c"], graph.values(X)["c"])
