@@ -31,8 +31,8 @@ from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.ragged import blocks_of, is_ragged
 from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
-from infoflow.interface.errors import is_out_of_memory
 from infoflow.interface.devices import home_of_float64
+from infoflow.interface.errors import is_out_of_memory
 
 _RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 

@@ -215,7 +215,8 @@ class _Collected:
         if self._has_pairs:
             pairs = total.view(len(total), -1, self._count)
             total = pairs.sum(1)
-            within = pairs[torch.arange(len(pairs), device=total.device), self._classes]
+            rows = torch.arange(len(pairs), device=total.device, dtype=torch.int64)
+            within = pairs[rows, self._classes]
         slopes = _joined(self._slopes)
         return Sums(total.sum(1), within.sum(1), total, within, slopes[0], slopes[1], shuffled)
 
