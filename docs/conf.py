@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 import matplotlib as mpl
 
 mpl.use("Agg")
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+from inventories import write_inventories
+
+HERE = Path(__file__).parent
 
 project = "infoflow"
 author = "The infoflow developers"
@@ -16,16 +23,22 @@ version = release = installed_version("infoflow")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "sphinx.ext.intersphinx",
+    "mathml",
     "numpydoc",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
+intersphinx_mapping = write_inventories(HERE / "inventories.toml", HERE / "_build" / "inventories")
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "sg_execution_times.rst", "gallery/sg_execution_times.rst"]
 default_role = "code"
 
 autosummary_generate = True
-autodoc_typehints = "none"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 72
 autodoc_member_order = "bysource"
 add_module_names = False
 # the templates list the members, once
@@ -42,11 +55,18 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "pydata_sphinx_theme"
-html_title = "infoflow"
+html_title = f"infoflow {version}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_theme_options = {
-    "logo": {"text": "infoflow"},
+    "logo": {"text": f"infoflow {version}"},
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
+    "header_links_before_dropdown": 6,
+    "footer_start": ["copyright"],
+    "footer_end": [],
 }
+# a landing page has cards where other pages have the list of their section
+html_sidebars = {"index": [], "search": []}
 html_show_sourcelink = False
