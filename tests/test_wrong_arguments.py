@@ -166,6 +166,12 @@ def test_a_misspelt_target_names_the_nearest(target, message, net):
             lambda v: infoflow.TracingOptions(leaves=v),
             [3, [3], [None], "", [""], [nn.Linear(1, 1)]],
         ),
+        (lambda v: infoflow.SamplePropagation(seed=v), ["a", -1, 1.5, None]),
+        (lambda v: infoflow.NoisyNet(Net(), beta=0.1, seed=v), ["a", -1, 1.5, None, True]),
+        (lambda v: infoflow.NoisyNet(Net(), beta=0.1, leaves=v), [3, [3], None]),
+        (lambda v: infoflow.NoisyNet(Net(), beta=0.1, layers=v), [None, 1.5, [None], {"a": 1}]),
+        (lambda v: infoflow.KMeans(ignore_index=v), ["void", 1.5, True, np.ones(2), [None]]),
+        (lambda v: infoflow.Tolerance(v), ["5%", 0, math.nan, True, [], np.ones(2)]),
         (lambda v: infoflow.FlowResult(v, None), [None, "flow.nc", 3]),
     ],
 )
@@ -331,6 +337,27 @@ def test_races_check_before_they_start(given, message):
 def test_pruning_refuses_in_a_sentence(given, message, net):
     settings = {"streams": "a->h", "example": X[:2], **given}
     refused(message, infoflow.prune, net, **settings)
+
+
+def test_a_validation_is_of_known_truth():
+    for value in (3, "kde", [infoflow.KDE()], b"x"):
+        refused("entrants must be those of", infoflow.validate, entrants=value, cases=[])
+        refused("cases must be those of", infoflow.validate, cases=value)
+    refused("seed must be a whole number", infoflow.validate, seed="a")
+
+
+def test_pages_check_their_place_and_title(result, tmp_path):
+    for path in (None, 3, [], "", "a\0b"):
+        refused("path must be the path of a file", infoflow.report, result, path)
+    refused("Cannot write the page", infoflow.report, result, "/proc/no/page.html")
+    refused("is a folder", infoflow.report, result, tmp_path)
+    refused("title must be a text", infoflow.report, result, tmp_path / "a.html", title=3)
+    refused("overwrite must be True", infoflow.report, result, tmp_path / "a.html", overwrite="y")
+
+
+def test_operations_that_nobody_registered():
+    for what in (None, 3, [], {}, np.ones(2), len):
+        refused("is not registered", infoflow.forget_operation, what)
 
 
 # --------------------------------------------------------------------------- the checks themselves

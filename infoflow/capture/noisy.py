@@ -13,7 +13,8 @@ from infoflow.graph import LayerGraph, trace
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.checks import unwrapped
 from infoflow.graph.running.model_state import check_model
-from infoflow.graph.tracing.leaves import Choice
+from infoflow.graph.selection import keys_of
+from infoflow.graph.tracing.leaves import Choice, choices_of
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -22,6 +23,7 @@ from infoflow.interface import (
     LayerNotFoundError,
     UntraceableModelError,
 )
+from infoflow.interface.argument_checks import seed_number
 
 #: Called with a layer's name and its value before the noise.
 Watcher = Callable[[str, Tensor], object]
@@ -104,8 +106,10 @@ class NoisyNet(nn.Module):
             )
         self.model, _ = unwrapped(model)
         self.beta = float(beta)
+        keys_of(layers)  # what layers there are is known when the net is traced
         self._layers = layers
-        self._leaves, self._opened = tuple(leaves), tuple(opened)
+        self._leaves = choices_of("leaves", leaves)
+        self._opened = choices_of("opened", opened)
         self._graph: LayerGraph | None = None
         self._noisy: tuple[Layer, ...] = ()
         self.reseed(seed)
@@ -160,7 +164,7 @@ class NoisyNet(nn.Module):
 
     def reseed(self, seed: int) -> None:
         """Start the noise of :meth:`forward` again from ``seed``."""
-        self._seeds = torch.Generator().manual_seed(seed)
+        self._seeds = torch.Generator().manual_seed(seed_number(seed))
 
     def graph(self, *inputs: Any) -> LayerGraph:
         """Return the model's layer graph; traced with ``inputs`` where that is still to do."""

@@ -16,6 +16,7 @@ from infoflow.estimators.mixture import KernelSum, integrate, standard_normal
 from infoflow.estimators.noise import check_positive
 from infoflow.estimators.statistics import Draws
 from infoflow.interface import ArgumentError, Estimate
+from infoflow.interface.argument_checks import seed_number
 
 #: The constant c of the paper's Theorem 1, see :func:`risk_bound`.
 RISK_CONSTANT = 2.75
@@ -69,6 +70,7 @@ class SamplePropagation:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        seed_number(self.seed)
         check_positive("standard_error", self.standard_error, "0.01 nats is usual.")
         if not isinstance(self.most_points, int) or self.most_points < 2:
             raise ArgumentError(

@@ -32,7 +32,7 @@ def check_ignore_index(ignore_index: IgnoreIndex) -> None:
 several of them, 'usual', or None for none, got 'void'.
     """
     given = ignore_index if isinstance(ignore_index, (list, tuple)) else (ignore_index,)
-    if ignore_index is None or ignore_index == "usual":
+    if ignore_index is None or (isinstance(ignore_index, str) and ignore_index == "usual"):
         return
     if not all(isinstance(one, int) and not isinstance(one, bool) for one in given):
         raise TargetError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import file_path, is_flag, shown
 from infoflow.reports.document import document, opening
 from infoflow.reports.gathering import Results, gathered
 from infoflow.reports.page import GENERATOR, page
 from infoflow.reports.pictures import Gallery
-from infoflow.results.writing import replace_file
+from infoflow.results.writing import check_writable, replace_file
 
 #: A report names itself this early in its file.
 _HEAD = 2000
@@ -67,8 +68,13 @@ def report(
     >>> "23 layers, 4 merges and 4 skip connections" in page
     True
     """
+    target = file_path("path", path)
+    is_flag("overwrite", overwrite)
+    if title is not None and not isinstance(title, str):
+        raise ArgumentTypeError(f"title must be a text, got {shown(title)}.")
     entries = gathered(results)
-    target = check_place(Path(path), overwrite=overwrite)
+    check_place(target, overwrite=overwrite)
+    check_writable(target, "the page")
     gallery = Gallery()
     made = document(entries, gallery, title)
     text = page(made, gallery.styles, opening(entries))

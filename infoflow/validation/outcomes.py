@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from scipy import stats
 
 from infoflow.graph.text_table import align
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import seed_number, shown
 from infoflow.results import Fact, Table
 from infoflow.validation.cases import Case, known_cases
 from infoflow.validation.entrants import ENTRANTS, Entrant, Measured, quietly
@@ -96,6 +97,18 @@ class Validation(Table[ValidationRow]):
         return "\n".join([*align(cells, right=(3, 4)), "", foot])
 
 
+def _several(name: str, given: object, kinds: Any) -> tuple[Any, ...]:
+    """Return objects of a kind; an ArgumentTypeError for what is none, or holds others."""
+    found = tuple(given) if isinstance(given, Iterable) else (given,)
+    strange = [one for one in found if not isinstance(one, kinds)]
+    if strange:
+        raise ArgumentTypeError(
+            f"{name} must be those of infoflow.validation, or your own of the same classes, got "
+            f"{shown(strange[0])}."
+        )
+    return found
+
+
 def validate(
     *,
     entrants: Iterable[Entrant] | None = None,
@@ -134,8 +147,10 @@ def validate(
     I(X;M) 0.693 0.693 within bounds
     I(Y;M) 0.0 0.0 within bounds
     """
-    chosen_cases = tuple(known_cases(seed=seed) if cases is None else cases)
-    chosen = tuple(ENTRANTS if entrants is None else entrants)
+    seed = seed_number(seed)
+    chosen = _several("entrants", ENTRANTS if entrants is None else entrants, Entrant)
+    given = known_cases(seed=seed) if cases is None else cases
+    chosen_cases = _several("cases", given, get_args(Case))
     rows = tuple(
         row
         for entrant in chosen

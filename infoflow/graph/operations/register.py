@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -194,7 +194,8 @@ def forget_operation(what: Callable[..., Any]) -> None:
     ArgumentError
         If it is not registered.
     """
-    if TABLE.own.pop(_key(what), None) is None:
+    is_known = callable(what) and isinstance(what, Hashable)
+    if not is_known or TABLE.own.pop(_key(what), None) is None:
         raise ArgumentError(
             f"{getattr(what, '__qualname__', repr(what))} is not registered. Pass what "
             "register_operation returned."
