@@ -134,7 +134,8 @@ def _write(story: Story, out: Path) -> None:
         figure.savefig(out / "frontier.png", dpi=120)
     if story.slim is not None:
         torch.save(story.slim.state_dict(), out / "slim.pt")
-    report([story.result, story.ablation], out / "report.html")
+    found = (story.ablation, story.comparison, story.result)
+    report([one for one in found if one is not None], out / "report.html")
 
 
 def _as_text(story: Story, out: Path, epochs: int) -> str:

@@ -12,7 +12,7 @@ from infoflow.flow.audit import Audit
 from infoflow.flow.probe_result import ProbeResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.graph import LayerGraph
-from infoflow.pruning import Ablation, PruningAdvice, PruningTrial, Race
+from infoflow.pruning import Ablation, NetComparison, PruningAdvice, PruningTrial, Race
 from infoflow.pruning.advice_wording import INFORMATION
 from infoflow.reports.ablated import ablated
 from infoflow.reports.compared import compared
@@ -25,11 +25,13 @@ from infoflow.reports.numerals import sentence
 from infoflow.reports.other import other
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.readouts import audit, probes, usable
+from infoflow.reports.smaller import smaller
 from infoflow.reports.trained import advice, race, trial
 
 #: The kinds with sections of their own, in the order of the page; all others follow.
 _SECTIONS: dict[type[Any], Callable[[Any, str, Gallery], Section]] = {
     Ablation: ablated,
+    NetComparison: smaller,
     PruningAdvice: advice,
     PruningTrial: trial,
     Race: race,
@@ -42,6 +44,7 @@ _SECTIONS: dict[type[Any], Callable[[Any, str, Gallery], Section]] = {
 #: What the kinds are called below the title.
 _WORDS = {
     "Ablation": "ablation",
+    "NetComparison": "smaller net",
     "PruningAdvice": "advice",
     "PruningTrial": "trial of removals",
     "Race": "race",
@@ -53,7 +56,7 @@ _WORDS = {
     "LayerGraph": "graph",
 }
 #: Those that say what can go.
-_DECIDING = (Ablation, PruningAdvice, PruningTrial, Race)
+_DECIDING = (Ablation, NetComparison, PruningAdvice, PruningTrial, Race)
 
 
 def document(entries: Sequence[Entry], gallery: Gallery, title: str | None) -> Document:

@@ -132,6 +132,32 @@ def test_a_race_shows_its_curves_and_verdicts(page_of):
     assert [row["variant"] for row in page.table("whole curve")] == [row.name for row in race.rows]
 
 
+def test_a_smaller_net_is_shown_beside_the_whole_one(results, page_of):
+    numbers = {"whole_bits": 0.3, "bits": 0.002, "bits_low": -0.001, "bits_high": 0.005}
+    numbers |= {"time": 0.8, "tolerance": 0.01, "metric_tolerance": 0.02}
+    numbers |= {"metric_whole": 0.9, "metric_other": 0.89, "metric_lost": 0.01}
+    numbers |= {"metric_low": -0.01, "metric_high": 0.03}
+    variables = {name: ((), value, {"units": "bits per pixel"}) for name, value in numbers.items()}
+    sizes = {"parameters": ("net", [200, 150]), "multiply_adds": ("net", [np.nan, np.nan])}
+    about = {"model": "UNet", "metric": "dice", "samples": 300, "verdict": "within tolerance"}
+    found = infoflow.NetComparison(
+        xr.Dataset({**variables, **sizes}, attrs={**about, "reason": ""})
+    )
+    page = page_of([results["FlowResult"], found])
+    assert INFORMATION not in page.plain
+    assert f"The smaller net, tried: {found.title()}." in page.plain
+    rows = {row["#"]: row for row in page.table("smaller")}
+    assert rows["dice"] == {
+        "#": "dice",
+        "whole": "0.9000",
+        "smaller": "0.8900",
+        "change": "-0.0100",
+        "95 %": "-0.0300 to +0.0100",
+    }
+    assert rows["parameters"]["change"] == "-25.0%"
+    assert rows["multiply-adds"]["change"] == "–"
+
+
 def test_joined_results_are_shown_part_by_part(results, page_of):
     flow = results["FlowResult"]
     page = page_of(infoflow.concat([flow, flow], "seed"))
