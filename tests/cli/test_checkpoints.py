@@ -150,6 +150,7 @@ def test_what_does_not_fit_is_told_with_its_first_keys(checkpoint, message, tmp_
         loads(checkpoint, tmp_path / "w.pt")
 
 
+@pytest.mark.thorough
 def test_shards_are_put_together_by_their_index(tmp_path):
     safetensors = pytest.importorskip("safetensors.torch")
     parts = [{k: v for k, v in STATE.items() if k.startswith("a") == first} for first in (1, 0)]
@@ -171,6 +172,7 @@ def test_shards_are_put_together_by_their_index(tmp_path):
         load_weights(Net(), index)
 
 
+@pytest.mark.thorough
 def test_safetensors_is_known_by_its_content(tmp_path):
     safetensors = pytest.importorskip("safetensors.torch")
     safetensors.save_file(under("model."), tmp_path / "w.bin")

@@ -107,7 +107,7 @@ def test_prune_suggest_of_a_chain_says_that_there_is_nothing_to_prune(infoflow_c
     (tmp_path / "random.py").write_text(
         "import torch\n"
         "def make():\n    return torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh())\n"
-        "def data():\n    x = torch.randn(20, 3)\n    return [(x, (x[:, 0] > 0).long())]\n"
+        "def data():\n    x = torch.randn(200, 3)\n    return [(x, (x[:, 0] > 0).long())]\n"
     )
     spec = tmp_path / "random.py"
     code, _, err = infoflow_command("prune-suggest", f"{spec}:make", "--data", f"{spec}:data")

@@ -108,7 +108,7 @@ def test_an_array_of_labels_needs_no_target_but_the_dataset_s_order(unet, blobs)
     images, classes = blobs.tensors[0], torch.arange(20) % 2
     bare = infoflow.analyze(unet, DataLoader(images, 6), target=classes, **QUIET)
     assert bare.dataset["iym_ceiling"].item() == pytest.approx(1.0)
-    with pytest.raises(TargetError, match="but the loader may shuffle them"):
+    with pytest.raises(TargetError, match="under another seed the loader gives them in another"):
         infoflow.analyze(unet, DataLoader(images, 6, shuffle=True), target=classes, **QUIET)
 
 

@@ -46,12 +46,12 @@ def results():
         flow = flow_of(net, images[:24], masks[:24])
         ablation = infoflow.ablate(net, held_out, mend=None, tolerance=2.0, progress=False)
         advice = infoflow.suggest_pruning(ablation)
-        probing = {"family": "linear", "pixels": 4, "progress": False}
+        probing = {"family": "linear", "pixels": 4, "folds": 2, "progress": False}
         found = [
             *(flow, flow.graph, flow.audit(), ablation, advice),
             trial_without([row.skip.name for row in ablation.rows]),
             infoflow.usable_streams(net, few, **probing),
-            infoflow.probe(net, few, folds=2, progress=False),
+            infoflow.probe(net, few, folds=2, pixels=8, progress=False),
             infoflow.layer_unit_entropies(net, few),
             infoflow.plan(flow.graph, 605),
             infoflow.validate(entrants=ENTRANTS[:1], cases=known_cases()[:1], seed=0),

