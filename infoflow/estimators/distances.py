@@ -12,6 +12,8 @@ from infoflow.interface import ActivationError
 #: Row blocks of a symmetric product: with b blocks it costs (b + 1) / 2b of the full one. SciPy's
 #: dsyrk halves it too, but on threads of its own that fight with torch's: twice as slow here.
 _BLOCKS = 8
+#: Rows and columns that are worked on at a time where a matrix is made symmetric.
+_TILE = 256
 #: Values that are converted to float64 at a time.
 CHUNK_BYTES = 16 * 2**20
 
@@ -80,8 +82,14 @@ def distances_from_gram(gram: Tensor) -> Tensor:
     D_ij = G_ii + G_jj − 2 G_ij, not below 0 where rounding would have it so.
     """
     norms = gram.diagonal().clone()
-    gram.triu_().add_(gram.triu(1).T)
-    gram.mul_(-2.0).add_(norms + norms[:, None]).clamp_(min=0.0)
+    for start in range(0, len(gram), _TILE):
+        rows = slice(start, start + _TILE)
+        square = gram[rows, rows]
+        square.triu_().add_(square.triu(1).T)
+        gram[rows, start:].mul_(-2.0).add_(norms[start:] + norms[rows, None]).clamp_(min=0.0)
+        for right in range(start + _TILE, len(gram), _TILE):
+            columns = slice(right, right + _TILE)
+            gram[columns, rows] = gram[rows, columns].T
     return gram.fill_diagonal_(0.0)
 
 
@@ -175,7 +183,8 @@ def effective_dimension(distances: Tensor) -> float:
     # of the centred Gram matrix: its trace, and the sum of its squares, times −2 and 4
     samples, means = len(distances), distances.mean(dim=1)
     whole = float(means.mean())
-    squares = float(distances.square().sum() - 2 * samples * means.square().sum())
+    rows = torch.linalg.vector_norm(distances, dim=1)  # no N×N matrix of squares
+    squares = float(rows.square().sum() - 2 * samples * means.square().sum())
     squares += samples**2 * whole**2
     return 0.0 if whole == 0.0 or squares <= 0.0 else (samples * whole) ** 2 / squares
 

@@ -17,9 +17,24 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from infoflow.estimators.classes import NOT_KNOWN, as_tensor, label_entropy, with_ceilings
-from infoflow.estimators.distances import effective_dimension, without_rounding
+from infoflow.estimators.classes import (
+    NOT_KNOWN,
+    as_tensor,
+    label_entropy,
+    most_about,
+    with_ceilings,
+)
+from infoflow.estimators.distances import effective_dimension
+from infoflow.estimators.jackknife import Interval, deal_groups, jackknife_interval
+from infoflow.estimators.ross import Neighbourhoods
 from infoflow.estimators.statistics import Distances
+from infoflow.estimators.uncertainty import (
+    FEW_GROUPS,
+    FEW_SHUFFLES,
+    null_of,
+    shuffled,
+    with_uncertainty,
+)
 from infoflow.interface import (
     ActivationError,
     ArgumentError,
@@ -154,35 +169,7 @@ def ross(distances: Tensor, labels: Tensor, *, neighbours: int = 3) -> float:
     .. [1] B. C. Ross, PLoS ONE 9(2), e87357 (2014), eq. 2.
     """
     check_neighbours(neighbours, len(distances))
-    counts = torch.unique(labels, return_inverse=True, return_counts=True)
-    kept = counts[2][counts[1]] > 1
-    if not bool(kept.any()):
-        return math.nan
-    between, classes = distances, labels
-    if not bool(kept.all()):
-        between, classes = distances[kept][:, kept], labels[kept]
-    terms = [_ross_terms(between, classes == label, neighbours) for label in torch.unique(classes)]
-    return float(_psi(len(classes)) + torch.cat(terms).mean())
-
-
-def _ross_terms(distances: Tensor, is_member: Tensor, neighbours: int) -> Tensor:
-    """Return ψ(k) − ψ(N_y) − ψ(m) for the samples of one class."""
-    rows = distances[is_member]
-    inside = rows[:, is_member]
-    size = len(rows)
-    nearest = min(neighbours, size - 1)
-    radius = inside.topk(nearest + 1, dim=1, largest=False).values[:, -1:]
-    around = (rows <= radius).sum(dim=1)
-    # the sample itself is one of those around, and no neighbour
-    k = torch.where(radius[:, 0] > 0, nearest, (inside <= 0).sum(dim=1))
-    m = torch.where(radius[:, 0] > 0, around - 1, around)
-    return _psi(k) - _psi(m) - _psi(size)
-
-
-def _psi(counts: Tensor | int) -> Tensor:
-    if not isinstance(counts, Tensor):
-        counts = torch.tensor(counts, dtype=torch.float64, device="cpu")
-    return torch.digamma(counts.to(torch.float64))
+    return Neighbourhoods(distances, labels, neighbours).about(labels)
 
 
 def check_neighbours(neighbours: int, samples: int) -> None:
@@ -280,21 +267,40 @@ class KSG:
         check_neighbours(self.neighbours, samples)
         if labels is None:
             return with_ceilings(NOT_KNOWN, NOT_KNOWN, samples, None, self.kind)
-        distances = without_rounding(statistic)
-        entropy = label_entropy(labels)
-        iym = (self._about(distances, labels, entropy), 0.0, entropy)
-        found = with_ceilings(NOT_KNOWN, iym, samples, labels, self.kind)
-        return replace(found, doubt=self._doubt_about(distances))
+        around = Neighbourhoods(statistic, labels, self.neighbours)
+        iym = self._about(around, labels)
+        known = with_ceilings(
+            NOT_KNOWN, (iym, 0.0, label_entropy(labels)), samples, labels, self.kind
+        )
+        known = replace(known, doubt=self._doubt_about(statistic))
+        null = null_of(self._of_orders(around, shuffled(labels, FEW_SHUFFLES)))
+        return with_uncertainty(known, Interval(), self._interval(around, labels, iym), null)
 
     def about_shuffled(self, statistic: Tensor, orders: Tensor) -> Tensor:
         """Return I(Y;M) in nats for (permutations, N) orders of the classes."""
-        distances = without_rounding(statistic)
-        entropy = label_entropy(orders[0])
-        values = [self._about(distances, order, entropy) for order in orders]
+        around = Neighbourhoods(statistic, orders[0], self.neighbours)
+        return self._of_orders(around, orders)
+
+    def _of_orders(self, around: Neighbourhoods, orders: Tensor) -> Tensor:
+        values = [self._about(around, order) for order in orders]
         return torch.tensor(values, dtype=torch.float64, device="cpu")
 
-    def _about(self, distances: Tensor, labels: Tensor, entropy: float) -> float:
-        raw = ross(distances, labels, neighbours=self.neighbours)
+    def _interval(self, around: Neighbourhoods, labels: Tensor, value: float) -> Interval:
+        """Return the jackknife's interval; NaN where too few samples are left without a group."""
+        samples = len(labels)
+        groups = deal_groups(samples, labels.device, groups=FEW_GROUPS)
+        least = samples - int(groups.bincount().max())
+        if samples < 2 * FEW_GROUPS or self.neighbours >= least:
+            return Interval()
+        parts = [self._about(around, labels, groups != group) for group in range(FEW_GROUPS)]
+        replicates = torch.tensor(parts, dtype=torch.float64, device="cpu")
+        if math.isnan(value) or not bool(replicates.isfinite().all()):
+            return Interval()
+        return jackknife_interval(value, replicates, 0.0, most_about(labels))
+
+    def _about(self, around: Neighbourhoods, labels: Tensor, keep: Tensor | None = None) -> float:
+        raw = around.about(labels, keep)
+        entropy = label_entropy(labels if keep is None else labels[keep])
         return raw if math.isnan(raw) else min(max(0.0, raw), entropy)
 
     def _doubt_about(self, distances: Tensor) -> str:

@@ -28,8 +28,8 @@ from infoflow.interface import (
 PERMUTATIONS = 100
 _QUANTILE = 0.95
 #: Estimators of others may be slow: fewer groups and shuffles than for our own.
-_GROUPS = 10
-_PERMUTATIONS = 20
+FEW_GROUPS = 10
+FEW_SHUFFLES = 20
 
 
 def shuffled(classes: Tensor, permutations: int) -> Tensor:
@@ -99,12 +99,12 @@ def _completed(
     estimator: Estimator, statistic: Any, labels: Tensor | None, estimate: Estimate
 ) -> Estimate:
     lacks_interval = math.isnan(estimate.ixm_ci_low) and math.isnan(estimate.iym_ci_low)
-    if lacks_interval and estimate.samples >= 2 * _GROUPS:
+    if lacks_interval and estimate.samples >= 2 * FEW_GROUPS:
         estimate = _with_intervals(estimator, statistic, labels, estimate)
     wants_null = not isinstance(estimator, CountedNull) or estimator.permutations > 0
     lacks_null = math.isnan(estimate.iym_null) and not math.isnan(estimate.iym)
     if labels is not None and wants_null and lacks_null:
-        orders = shuffled(labels, _PERMUTATIONS)
+        orders = shuffled(labels, FEW_SHUFFLES)
         null = null_of(_about_shuffled(estimator, statistic, orders))
         estimate = replace(estimate, iym_null=null.mean, iym_null_high=null.high)
     return estimate
@@ -125,9 +125,9 @@ def _with_intervals(
     if not isinstance(kind, Subsampled):
         return estimate
     device = statistic.device if isinstance(statistic, Tensor) else torch.device("cpu")
-    groups = deal_groups(estimate.samples, device, groups=_GROUPS)
+    groups = deal_groups(estimate.samples, device, groups=FEW_GROUPS)
     parts = []
-    for group in range(_GROUPS):
+    for group in range(FEW_GROUPS):
         keep = (groups != group).nonzero().squeeze(1)
         part = kind.select(statistic, keep)
         try:

@@ -10,6 +10,7 @@ import time
 import pytest
 import torch
 
+import infoflow
 from infoflow.estimators.distances import squared_distances
 from infoflow.estimators.kde import KDE
 
@@ -51,3 +52,17 @@ def test_an_estimate_beside_its_value_alone(benchmark, samples, classes):
     benchmark.extra_info.update(ratios)
     shown = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
     print(f"\n{samples} samples, {classes} classes: {shown}")
+
+
+@pytest.mark.benchmark(group="estimates")
+def test_ksg_with_classes_beside_its_distances(benchmark):
+    """10,000 samples of 16 units in 10 classes: value, interval and null, one search for all."""
+    generator = torch.Generator().manual_seed(0)
+    values, labels = torch.randn(10_000, 16, generator=generator), torch.arange(10_000) % 10
+    values[:, 0] += labels
+    infoflow.estimate(values[:50], labels[:50], estimator="ksg")
+    distances = seconds(squared_distances, values)
+    whole = seconds(lambda: infoflow.estimate(values, labels, estimator=infoflow.KSG()))
+    benchmark.pedantic(lambda: None, rounds=1)
+    benchmark.extra_info["estimate / distances"] = whole / distances
+    print(f"\nKSG / squared distances: {whole / distances:.1f} ({whole:.1f} s)")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
 import infoflow
+from infoflow.estimators import ross as ross_module
 from infoflow.estimators.distances import effective_dimension, squared_distances
 from infoflow.estimators.ksg import ross
 from infoflow.interface import ArgumentError, HighDimensionWarning
@@ -37,6 +38,34 @@ def test_ross_equals_the_slow_twin(seed, k):
     distances = squared_distances(torch.from_numpy(values))
     found = ross(distances, torch.from_numpy(labels), neighbours=k)
     assert found == pytest.approx(twins.ross(values, labels.tolist(), k), abs=1e-9)
+
+
+def around_of(values, labels, width, monkeypatch):
+    monkeypatch.setattr(ross_module, "_MORE", width)
+    monkeypatch.setattr(ross_module, "_TIMES", 0)
+    return ross_module.Neighbourhoods(squared_distances(torch.as_tensor(values)), labels, 3)
+
+
+@pytest.mark.parametrize("width", [2, 9, 60])
+def test_few_neighbours_and_whole_rows_equal_the_slow_twin(monkeypatch, width):
+    """With a rare class and a singleton, of all samples and of a part of them."""
+    random = np.random.default_rng(width)
+    values = random.normal(size=(60, 2))
+    labels = torch.as_tensor(np.r_[random.integers(0, 3, 53), [3] * 4, [4], [0, 1]])
+    around = around_of(values, labels, width, monkeypatch)
+    keep = torch.as_tensor(random.random(60) < 0.9)
+    assert around.about(labels) == pytest.approx(twins.ross(values, labels.tolist(), 3), abs=1e-9)
+    expected = twins.ross(values[keep.numpy()], labels[keep].tolist(), 3)
+    assert around.about(labels, keep) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("width", [2, 9])
+def test_few_neighbours_tell_of_duplicates_what_all_of_them_tell(monkeypatch, width):
+    values = np.random.default_rng(0).integers(0, 3, size=(60, 2)).astype(float)
+    labels = torch.arange(60) % 3
+    whole = around_of(values, labels, 60, monkeypatch).about(labels)
+    few = around_of(values, labels, width, monkeypatch).about(labels)
+    assert few == pytest.approx(whole, abs=1e-12)
 
 
 def test_equals_scikit_learn_in_one_dimension():
