@@ -1,5 +1,6 @@
 """Results: labelled, saved whole or not at all, read back the same."""
 
+import json
 import os
 
 import numpy as np
@@ -161,3 +162,20 @@ def test_numbers_from_random_draws_show_their_doubt():
     assert "bounds" in text
     assert "±" in text
     assert "95 %" not in text
+
+
+def test_a_joined_result_is_a_dictionary_of_its_parts():
+    x = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    nets = [torch.nn.Sequential(torch.nn.Linear(3, width)) for width in (2, 2)]
+    single = [infoflow.analyze(net, [x], noise=0.1, progress=False) for net in nets]
+    for along in ("seed", "rate"):
+        both = infoflow.concat(single, along, labels=[3, 4])
+        found = both.to_dict()
+        assert found["joined_along"] == along
+        assert [part[along] for part in found["parts"]] == [3, 4]
+        assert [{**part, along: None} for part in found["parts"]] == [
+            {along: None, **one.to_dict()} for one in single
+        ]
+        json.dumps(found, allow_nan=False)
+    deep = infoflow.concat([both.sel(rate=3), both.sel(rate=4)], "seed", labels=[0, 1])
+    assert deep.to_dict()["parts"][1]["seed"] == 1

@@ -75,6 +75,24 @@ def test_it_is_copied_and_pickled(slim):
     assert same(pickle.loads(pickle.dumps(copy.deepcopy(slim))), slim)
 
 
+SLOWER = [pytest.param(kind, marks=pytest.mark.thorough) for kind in KINDS[1:]]
+
+
+@pytest.mark.parametrize("kind", [KINDS[0], *SLOWER])
+def test_it_is_compiled(kind):
+    """Its weights are those of the compiled one, under the prefix of torch.compile."""
+    net = kind()
+    nn.Module.train(net, False)
+    merge = next(m for m in infoflow.trace(net, X).merges if m.kind == "concat")
+    slim = infoflow.prune(net, merge.skips[0], X)
+    compiled = torch.compile(slim, backend="eager")
+    torch.testing.assert_close(compiled(X), slim(X))
+    prefix = "_orig_mod."
+    state = {name.removeprefix(prefix): value for name, value in compiled.state_dict().items()}
+    assert list(state) == list(slim.state_dict())
+    assert copy.deepcopy(slim).load_state_dict(state).missing_keys == []
+
+
 def test_it_trains_and_goes_back(slim):
     before = slim(X)
     slim.train()
