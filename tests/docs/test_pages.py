@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import csv
 import importlib.util
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,21 @@ def texts_of(tree):
             yield "".join(p.value if isinstance(p, ast.Constant) else "…" for p in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+
+
+def test_no_paragraph_is_over_the_limit(prose):
+    assert prose.long_paragraphs() == []
+
+
+def test_the_counts_of_verdicts_on_the_page_are_those_of_the_table():
+    with (DOCS / "reproduction" / "claims.csv").open(newline="", encoding="utf-8") as file:
+        verdicts = Counter(row["verdict"] for row in csv.DictReader(file))
+    page = " ".join((DOCS / "reproduce.rst").read_text(encoding="utf-8").split())
+    assert (
+        f"judges {verdicts.total()} claims of the paper: {verdicts['reproduced']} are reproduced, "
+        f"{verdicts['not reproduced']} are not, and "
+        f"{verdicts['cannot tell at this scale']} cannot be told"
+    ) in page
 
 
 def test_a_long_paragraph_a_list_item_and_a_cell_are_seen_and_code_is_not(prose, tmp_path):
