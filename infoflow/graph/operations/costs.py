@@ -78,7 +78,10 @@ def bilinear(call: OperationCall) -> int:
 
 
 def matrix_product(call: OperationCall) -> int:
-    """Count, for every output, each number of the row that it is made of."""
+    """Count, for every output, each number of the row that it is made of.
+
+    That holds for a distance of ``torch.cdist`` and a coordinate of ``affine_grid``, too.
+    """
     return call.output.numel() * int(call.tensors[0].shape[-1])
 
 
@@ -116,16 +119,6 @@ def inner_product(call: OperationCall) -> int:
     """Count, for every output of ``torch.inner``, the numbers of a last dimension."""
     one, other = call.tensors[:2]
     return call.output.numel() * (int(one.shape[-1]) if one.ndim and other.ndim else 0)
-
-
-def distances(call: OperationCall) -> int:
-    """Count one multiply-add a coordinate of each distance of ``torch.cdist``."""
-    return call.output.numel() * int(call.tensors[0].shape[-1])
-
-
-def affine_grid(call: OperationCall) -> int:
-    """Count, for every coordinate of a grid, a row of the matrix times a place."""
-    return call.output.numel() * int(call.tensors[0].shape[-1])
 
 
 def trilinear(call: OperationCall) -> int:

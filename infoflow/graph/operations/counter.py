@@ -22,9 +22,9 @@ _INNER: dict[str, Formula] = {
     "_scaled_dot_product_fused_attention_overrideable": costs.attention,
     "_scaled_dot_product_attention_math": costs.attention,
     "_trilinear": costs.trilinear,
-    "_cdist_forward": costs.distances,
-    "_euclidean_dist": costs.distances,
-    "affine_grid_generator": costs.affine_grid,
+    "_cdist_forward": costs.matrix_product,
+    "_euclidean_dist": costs.matrix_product,
+    "affine_grid_generator": costs.matrix_product,
     "mkldnn_rnn_layer": costs.fused_recurrent,
     "_transformer_encoder_layer_fwd": costs.fused_encoder,
 }

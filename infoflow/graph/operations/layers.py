@@ -131,7 +131,7 @@ TABLES = (
         _kernel(name=name, family="table", functions=(name,), kind="index", multiply_adds=0)
         for name in ("getitem", "index_select", "gather")
     ),
-    _kernel(name="cdist", family="table", functions=("cdist",), multiply_adds=costs.distances),
+    _kernel(name="cdist", family="table", functions=("cdist",), multiply_adds=costs.matrix_product),
 )
 ATTENTION = (
     Operation(

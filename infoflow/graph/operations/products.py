@@ -58,7 +58,7 @@ OPERATIONS = (
             ("vecdot", costs.vector_products),
             ("linalg_vecdot", costs.vector_products),
             ("inner", costs.inner_product),
-            ("affine_grid", costs.affine_grid),
+            ("affine_grid", costs.matrix_product),
             ("linalg_solve_triangular", costs.triangular_solve),
             ("grouped_mm", costs.grouped_product),
             ("scaled_mm", costs.matrix_product),

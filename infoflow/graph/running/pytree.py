@@ -65,6 +65,13 @@ def first_tensor(value: Any) -> Tensor | None:
     return next((leaf for _, leaf in leaves_of(value) if isinstance(leaf, Tensor)), None)
 
 
+def tensor_of(value: Any) -> Tensor:
+    """Return the first tensor in a value that has one."""
+    tensor = first_tensor(value)
+    assert tensor is not None
+    return tensor
+
+
 def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
     """Return the same nesting with ``change`` applied to everything that is no container."""
     is_whole = isinstance(value, (Tensor, PackedSequence))

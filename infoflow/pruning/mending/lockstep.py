@@ -11,7 +11,7 @@ from torch import Tensor, fx
 
 from infoflow.capture.batches import Batch
 from infoflow.graph.running.memory import bytes_held
-from infoflow.graph.running.pytree import first_tensor, map_tensors, tensors_in
+from infoflow.graph.running.pytree import map_tensors, tensor_of, tensors_in
 from infoflow.graph.tracing.program import Interpreter, Program
 from infoflow.pruning.mending.sites import Site
 from infoflow.pruning.variants import Variant
@@ -136,11 +136,11 @@ class Lane:
 
     def look(self, node: fx.Node) -> Tensor:
         """Return the value of a node of the net without streams."""
-        return _tensor(self._value(node))
+        return tensor_of(self._value(node))
 
     def look_whole(self, node: fx.Node) -> Tensor:
         """Return the value of a node of the whole net."""
-        return _tensor(self._old[node])
+        return tensor_of(self._old[node])
 
     @property
     def bytes(self) -> float:
@@ -189,12 +189,6 @@ class Lane:
         for node in _values_of(step):
             if self._route.last[node] == self._place:
                 self._interpreter.env.pop(node, None)
-
-
-def _tensor(value: Any) -> Tensor:
-    tensor = first_tensor(value)
-    assert tensor is not None
-    return tensor
 
 
 def lanes(

@@ -13,7 +13,7 @@ from infoflow.capture.batches import Batch
 from infoflow.graph import LayerGraph
 from infoflow.graph.builders import BundleBuilder, MergeBuilder
 from infoflow.graph.operations.lookup import operation_of
-from infoflow.graph.running.pytree import first_tensor
+from infoflow.graph.running.pytree import tensor_of
 from infoflow.interface import Merge
 from infoflow.pruning.mending.calibration import Calibration, choose_rows, share_of_rows
 from infoflow.pruning.mending.finding import UnmendableError, place_of
@@ -197,8 +197,8 @@ def _sums(
 def _moments_of(
     reader: _Reader, values: Mapping[fx.Node, Any], batch: Batch, samples: int, seed: int
 ) -> Iterator[Moments]:
-    output = _tensor(values[reader.output])
-    parts = [_tensor(values[node]) for node in reader.values]
+    output = tensor_of(values[reader.output])
+    parts = [tensor_of(values[node]) for node in reader.values]
     value = parts[0] if len(parts) == 1 else torch.cat(parts, 1 if reader.kernel.spatial else -1)
     count = row_count(reader.kernel, output)
     share = share_of_rows(reader.kernel.unknowns, count * samples // batch.size)
@@ -206,9 +206,3 @@ def _moments_of(
     chunk = max(1, _CHUNK_BYTES // (8 * (reader.kernel.unknowns + 1)))
     for features, targets in rows(reader.kernel, value, output, chosen, chunk):
         yield moments(features, targets[..., :0])
-
-
-def _tensor(value: Any) -> Tensor:
-    tensor = first_tensor(value)
-    assert tensor is not None
-    return tensor
