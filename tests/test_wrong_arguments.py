@@ -186,7 +186,8 @@ def test_settings_are_checked_when_they_are_made(make, wrong):
 def test_what_is_no_file(tmp_path):
     for path in (None, 3, [], b"flow.nc", "", "a\0b", math.nan):
         refused("path must be the path of a file", infoflow.load, path)
-    refused("There is no file", infoflow.load, tmp_path)
+    refused("is a folder", infoflow.load, tmp_path)
+    refused("There is no file", infoflow.load, tmp_path / "b.nc")
     (tmp_path / "a.nc").write_text("precious")
     refused("cannot be read as an infoflow result", infoflow.load, tmp_path / "a.nc")
     refused("kind must be a class of results", infoflow.load, tmp_path / "a.nc", kind="FlowResult")
@@ -344,6 +345,23 @@ def test_a_validation_is_of_known_truth():
         refused("entrants must be those of", infoflow.validate, entrants=value, cases=[])
         refused("cases must be those of", infoflow.validate, cases=value)
     refused("seed must be a whole number", infoflow.validate, seed="a")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"loss": "cross-entropy"}, r"Did you mean 'cross_entropy'\?"),
+        ({"metric": "acuracy"}, r"Did you mean 'accuracy'\?"),
+        ({"path": "/proc/no/journal"}, "Cannot write the measured numbers"),
+        ({"path": 3}, "path must be the path of a file"),
+        ({"mend": "readers"}, r"Did you mean 'reader'\?"),
+        ({"sets": "front"}, r"Did you mean 'frontier'\?"),
+        ({"tolerance": "5%"}, "tolerance must be a number"),
+    ],
+)
+def test_ablations_check_before_they_read(given, message, net):
+    """The loader, of too few samples, would be told, were it read first."""
+    refused(message, infoflow.ablate, net, LOADER, progress=False, **given)
 
 
 def test_pages_check_their_place_and_title(result, tmp_path):

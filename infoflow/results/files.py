@@ -77,6 +77,8 @@ def load(path: str | os.PathLike[str], kind: type[Result] | None = None) -> Any:
 def _read(source: Path) -> xr.Dataset:
     import xarray as xr
 
+    if source.is_dir():
+        raise ResultFileError(f"{source} is a folder, expected a file that .save() wrote.")
     if not source.is_file():
         raise ResultFileError(f"There is no file {source}. Expected a result that .save() wrote.")
     try:

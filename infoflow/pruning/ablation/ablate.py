@@ -15,8 +15,8 @@ from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.model_state import countable_attention
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import Skip
-from infoflow.interface.argument_checks import one_of
+from infoflow.interface import ArgumentError, Skip
+from infoflow.interface.argument_checks import file_path, one_of
 from infoflow.interface.devices import check_float64
 from infoflow.pruning.ablation.ablation_result import Ablation
 from infoflow.pruning.ablation.assemble import dataset_of
@@ -28,6 +28,7 @@ from infoflow.pruning.ablation.opening import (
     Choices,
     LossChoice,
     MetricChoice,
+    check_names,
     choose_streams,
     open_bench,
 )
@@ -35,6 +36,7 @@ from infoflow.pruning.ablation.repairing import Refit, refit_of
 from infoflow.pruning.ablation.stages import Session
 from infoflow.pruning.ablation.tolerance import Tolerance
 from infoflow.pruning.choice import StreamName
+from infoflow.results.writing import check_writable
 
 Mend = Literal["auto", "reader", "cascade"] | None
 
@@ -152,6 +154,9 @@ def ablate(
     """
     _check(mend, sets)
     check_plain(model, "ablate")
+    check_names(loss, metric)
+    if path is not None and not file_path("path", path).exists():
+        check_writable(file_path("path", path), "the measured numbers", ArgumentError)
     seed = ReadingOptions(unpack, seed, device, memory_budget, progress).seed
     allowed = Tolerance.of(tolerance)
     choices = Choices(

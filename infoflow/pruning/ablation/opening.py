@@ -19,10 +19,12 @@ from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, PruningError, Skip
+from infoflow.interface.argument_checks import did_you_mean
 from infoflow.pruning.ablation.bench import Bench
+from infoflow.pruning.ablation.guess import CHOICES, KINDS
 from infoflow.pruning.ablation.heldout import divide, scan
 from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
-from infoflow.pruning.ablation.metrics import Metric, resolve_metric
+from infoflow.pruning.ablation.metrics import NAMES, Metric, resolve_metric
 from infoflow.pruning.ablation.replaying import replayable
 from infoflow.pruning.choice import StreamName, candidates, find_streams
 from infoflow.pruning.mending.calibration import check_alike
@@ -113,6 +115,19 @@ def _calibration(
         choices.calibrate, unpack=choices.unpack, model=model, device=place, seed=choices.seed
     )
     return samples, np.unique(scan(samples)[0])
+
+
+def check_names(loss: object, metric: object) -> None:
+    """Raise an ArgumentError for a loss or a metric that no name stands for, before any work."""
+    if isinstance(loss, str) and loss not in ("auto", *KINDS):
+        raise ArgumentError(
+            f"loss must be 'auto', {CHOICES}, got {loss!r}.{did_you_mean(loss, KINDS)}"
+        )
+    if isinstance(metric, str) and metric not in NAMES:
+        raise ArgumentError(
+            f"metric must be one of {', '.join(NAMES)}, or a function, got {metric!r}."
+            f"{did_you_mean(metric, NAMES)}"
+        )
 
 
 def choose_streams(
