@@ -137,41 +137,6 @@ def _within(points: Array, radius: Array) -> NDArray[np.int64]:
     return np.asarray(tree.query_ball_point(points, inside, p=np.inf, return_length=True))
 
 
-def ross(distances: Tensor, labels: Tensor, *, neighbours: int = 3) -> float:
-    """Estimate I(Y;M) of classes and a continuous variable, in nats.
-
-    ψ(N) − mean ψ(N_y) + mean ψ(k) − mean ψ(m), with N_y the samples of a sample's class and m the
-    samples of any class within the distance of its k-th neighbour of the same class. Classes with k
-    or fewer samples use all but one of them as k; classes with one sample are left out. A sample
-    with k or more duplicates in its class counts them instead, after Gao et al.
-
-    Parameters
-    ----------
-    distances
-        (N, N) distances or squared distances, which have the same order.
-    labels
-        (N,) classes.
-    neighbours
-        k, at least 1 and below N.
-
-    Returns
-    -------
-    float
-        May be slightly negative. NaN where every class holds a single sample.
-
-    Raises
-    ------
-    ArgumentError
-        If ``neighbours`` is not below N.
-
-    References
-    ----------
-    .. [1] B. C. Ross, PLoS ONE 9(2), e87357 (2014), eq. 2.
-    """
-    check_neighbours(neighbours, len(distances))
-    return Neighbourhoods(distances, labels, neighbours).about(labels)
-
-
 def check_neighbours(neighbours: int, samples: int) -> None:
     """Raise an ArgumentError where there are not that many neighbours."""
     _check_positive(neighbours)

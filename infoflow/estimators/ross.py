@@ -47,6 +47,12 @@ class Neighbourhoods:
     def about(self, labels: Tensor, keep: Tensor | None = None) -> float:
         """Estimate I(Y;M) in nats, by B. C. Ross, PLoS ONE 9(2), e87357 (2014), eq. 2.
 
+        ψ(N) − mean ψ(N_y) + mean ψ(k) − mean ψ(m), with N_y the samples of a sample's class and m
+        the samples of any class within the distance of its k-th neighbour of the same class.
+        Classes with k or fewer samples use all but one of them as k; classes with one sample are
+        left out, and it is NaN where there are no others. A sample with k or more duplicates in
+        its class counts them instead, after Gao et al. It may be slightly negative.
+
         Parameters
         ----------
         labels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -185,11 +184,6 @@ class Document:
     subtitle: str
     sections: tuple[Section, ...]
     made: tuple[tuple[str, dict[str, str]], ...] = field(default=())
-
-
-def text_cells(row: Sequence[object]) -> tuple[Cell, ...]:
-    """Return cells of texts."""
-    return tuple(Cell(str(value)) for value in row)
 
 
 def verdict_cell(verdict: str) -> Cell:

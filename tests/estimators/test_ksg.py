@@ -12,7 +12,6 @@ from sklearn.feature_selection import mutual_info_classif, mutual_info_regressio
 import infoflow
 from infoflow.estimators import ross as ross_module
 from infoflow.estimators.distances import effective_dimension, squared_distances
-from infoflow.estimators.ksg import ross
 from infoflow.interface import ArgumentError, HighDimensionWarning
 from tests import tiers
 from tests.estimators import twins
@@ -35,9 +34,9 @@ def test_ross_equals_the_slow_twin(seed, k):
     random = np.random.default_rng(seed)
     values = random.normal(size=(int(random.integers(8, 25)), int(random.integers(1, 4))))
     labels = np.append([0, 0], random.integers(0, 5, len(values) - 2))
-    distances = squared_distances(torch.from_numpy(values))
-    found = ross(distances, torch.from_numpy(labels), neighbours=k)
-    assert found == pytest.approx(twins.ross(values, labels.tolist(), k), abs=1e-9)
+    classes = torch.from_numpy(labels)
+    around = ross_module.Neighbourhoods(squared_distances(torch.from_numpy(values)), classes, k)
+    assert around.about(classes) == pytest.approx(twins.ross(values, labels.tolist(), k), abs=1e-9)
 
 
 def around_of(values, labels, width, monkeypatch):
