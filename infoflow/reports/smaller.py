@@ -14,6 +14,7 @@ from infoflow.reports.tables import numbers_of, table
 def smaller(result: NetComparison, name: str, gallery: Gallery) -> Section:
     """Return the section of a smaller net that was tried on samples of its own."""
     is_open = result.verdict == "cannot tell"
+    title = result.title()
     return Section(
         "smaller",
         "The smaller net",
@@ -21,12 +22,12 @@ def smaller(result: NetComparison, name: str, gallery: Gallery) -> Section:
             f"The whole net and the smaller one, on {result.samples:,} samples that judge. The "
             f"loss may rise by {result.tolerance:.2g} {result.unit_of_bits}.",
         ),
-        summary=(f"The smaller net, tried: {sentence(result.title())}",),
+        summary=(sentence(f"the smaller net: {title[:1].lower()}{title[1:]}"),),
         doubts=(Doubt(sentence(result.reason)),) if is_open and result.reason else (),
         items=(
             table(
-                f"{sentence(result.title())} {sentence(result.reason) if result.reason else ''}",
-                ("", "whole", "smaller", "change", "95 %"),
+                f"{sentence(title)} {sentence(result.reason) if result.reason else ''}",
+                ("of", "whole", "smaller", "change", "95 %"),
                 _rows(result),
                 numbers=("whole", "smaller", "change"),
             ),
@@ -37,7 +38,8 @@ def smaller(result: NetComparison, name: str, gallery: Gallery) -> Section:
 
 def _rows(result: NetComparison) -> list[tuple[Cell, ...]]:
     bits = f"{result.bits_low:+z.4f} to {result.bits_high:+z.4f}"
-    rows = [_row(result.unit_of_bits, result.whole_bits, result.whole_bits + result.bits, bits)]
+    loss = f"loss ({result.unit_of_bits})"
+    rows = [_row(loss, result.whole_bits, result.whole_bits + result.bits, bits)]
     metric = str(result.dataset.attrs.get("metric", ""))
     if metric:
         ends = f"{-result.metric_high:+z.4f} to {-result.metric_low:+z.4f}"

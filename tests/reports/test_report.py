@@ -145,10 +145,10 @@ def test_a_smaller_net_is_shown_beside_the_whole_one(results, page_of):
     )
     page = page_of([results["FlowResult"], found])
     assert INFORMATION not in page.plain
-    assert f"The smaller net, tried: {found.title()}." in page.plain
-    rows = {row["#"]: row for row in page.table("smaller")}
+    assert f"The smaller net: w{found.title()[1:]}." in page.plain
+    rows = {row["of"]: row for row in page.table("smaller")}
     assert rows["dice"] == {
-        "#": "dice",
+        "of": "dice",
         "whole": "0.9000",
         "smaller": "0.8900",
         "change": "-0.0100",
@@ -316,7 +316,7 @@ def test_a_folder_and_a_place_that_cannot_be_written(results, tmp_path):
     with pytest.raises(infoflow.ArgumentError, match="is a folder, expected a file"):
         infoflow.report(results["LayerGraph"], tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(infoflow.ResultFileError, match="Cannot write the result"):
+    with pytest.raises(infoflow.ResultFileError, match="Cannot write the page"):
         infoflow.report(results["LayerGraph"], tmp_path / "file" / "page.html")
 
 
