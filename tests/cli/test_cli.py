@@ -38,25 +38,33 @@ def test_graph_of_torchvision_knows_its_input(infoflow_command):
 
 
 def test_analyze_then_prune_suggest_on_the_saved_result(infoflow_command, model_file, tmp_path):
-    out_file, figures = tmp_path / "r" / "result.nc", tmp_path / "figures"
+    out_file = tmp_path / "r" / "result.nc"
     code, out, err = infoflow_command(
         *("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--target", "kmeans:3"),
-        *("--out", out_file, "--save-plots", figures, "--noise", 100),
+        *("--out", out_file, "--noise", 100),
     )
     assert (code, err) == (0, "")
     assert "UNet, 12 samples" in out
-    assert sorted(path.name for path in figures.iterdir()) == [
-        "information_planes.png",
-        "layer_graph.png",
-        "uplot_ixm.png",
-        "uplot_iym.png",
-    ]
     code, out, _ = infoflow_command("prune-suggest", out_file)
     assert code == 0
     assert "1→20" in out
     code, out, _ = infoflow_command("prune-suggest", out_file, "--json")
     advice = json.loads(out)
     assert [row["skip"] for row in advice["streams"]] == ["7→11", "5→14", "3→17", "1→20"]
+
+
+def test_analyze_saves_figures(infoflow_command, model_file, tmp_path):
+    code, _, err = infoflow_command(
+        *("analyze", f"{model_file}:make", "--data", f"{model_file}:data", "--target", "kmeans:3"),
+        *("--layers", "output", "--noise", 100, "--save-plots", tmp_path / "figures"),
+    )
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "information_planes.png",
+        "layer_graph.png",
+        "uplot_ixm.png",
+        "uplot_iym.png",
+    ]
 
 
 def test_prune_suggest_measures_a_model(infoflow_command, model_file):

@@ -20,7 +20,7 @@ from infoflow.interface import (
 SETTINGS = {
     "target": infoflow.KMeans(3),
     "noise": 100.0,
-    "layers": ["encoder.*", "output"],
+    "layers": ["encoder.0.*", "output"],
     "progress": False,
 }
 

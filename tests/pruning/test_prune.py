@@ -11,6 +11,7 @@ from torch.nn import functional as F
 import infoflow
 from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError
 from infoflow.testing import UNet, blob_images
+from tests import tiers
 
 IMAGE = torch.randn(2, 3, 32, 32)
 
@@ -22,7 +23,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("number", MODELS)
+@pytest.mark.parametrize("number", [4, tiers.thorough(2), tiers.thorough(3)])
 def test_the_papers_models_are_model_1_pruned(unet, number):
     lacks, has = MODELS[number]
     slim = infoflow.prune(unet, lacks, IMAGE)

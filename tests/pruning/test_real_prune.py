@@ -25,19 +25,20 @@ def dense(build, place, channels, reader):
     """Return how a dense layer's reader is deprived of its channels."""
     layer = f"features.denseblock1.denselayer{place}.conv2"
     name = f"features.{reader}"
-    return build, 64, f"{layer}->{name}", lambda net: zeroed_input(net, name, *channels)
+    return build, f"{layer}->{name}", lambda net: zeroed_input(net, name, *channels)
 
 
 def block(build, stream, module, value=0):
     """Return how a module's output becomes zeros or ones."""
-    return build, 64, stream, lambda net: replaced(net, module, value)
+    return build, stream, lambda net: replaced(net, module, value)
 
 
-def families(resnet, densenet, efficientnet, convnext, first, growth):
+def families(nets, size, first, growth):
     """Return a case for each family: net, size, stream, how hooks leave it out."""
     fourth, sixth = first + growth, first + 5 * growth
+    resnet, densenet, efficientnet, convnext = nets
     mbconv = partial(block, efficientnet)
-    return {
+    cases = {
         "ResNet, a block": block(resnet, "layer1.1.conv2->layer1.1.add", "layer1.1.bn2"),
         "ResNet, an identity": block(
             resnet, "layer2.0.downsample.0->layer2.0.add", "layer2.0.downsample.1"
@@ -60,13 +61,14 @@ def families(resnet, densenet, efficientnet, convnext, first, growth):
             convnext, "features.1.1.block.5->features.1.1.add", "features.1.1.block.6"
         ),
     }
+    return {name: (build, size, *others) for name, (build, *others) in cases.items()}
 
 
-REAL = families(tv.resnet18, tv.densenet121, tv.efficientnet_b0, tv.convnext_tiny, 64, 32)
+REAL = families((tv.resnet18, tv.densenet121, tv.efficientnet_b0, tv.convnext_tiny), 64, 64, 32)
 CASES = {
     **families(
-        *(small_nets.resnet, small_nets.densenet, small_nets.efficientnet, small_nets.convnext),
-        *(16, 8),
+        (small_nets.resnet, small_nets.densenet, small_nets.efficientnet, small_nets.convnext),
+        *(32, 16, 8),
     ),
     "ViT, attention": (
         *(small_nets.vit, 32),

@@ -8,13 +8,13 @@ from infoflow.pruning.ablation.accounting import Accountant
 from infoflow.pruning.choice import StreamNames, find_stream, removals
 from infoflow.pruning.rewrite import carve
 from infoflow.pruning.trial.cost import peak_activation_bytes
-from tests import small_nets
+from tests import small_nets, tiers
 
 
 @pytest.mark.parametrize(
     ("build", "size", "stream"),
     [
-        (small_nets.resnet, 32, "layer1.1.conv2->layer1.1.add"),
+        tiers.thorough(small_nets.resnet, 32, "layer1.1.conv2->layer1.1.add"),
         (lambda: infoflow.testing.UNet(base_channels=4), 32, "1->20"),
     ],
 )

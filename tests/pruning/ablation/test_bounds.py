@@ -190,7 +190,7 @@ def test_a_worst_sample_widens_the_interval_only_where_few_samples_lose_nearly_a
     assert (heavy.low, heavy.high) == (heavy.robust_low, heavy.robust_high)
 
 
-@tiers.examples(25)
+@tiers.examples(12)
 @given(st.lists(st.floats(-1, 1), min_size=64, max_size=80), st.floats(0.1, 5.0))
 def test_intervals_are_mirrored_hold_the_value_and_are_inside_the_guarded_ones(values, largest):
     found, mirrored = bits_interval(pairs_of(values)), bits_interval(pairs_of(-np.array(values)))

@@ -221,6 +221,7 @@ def test_a_race_that_was_stopped_goes_on_where_it_was(tmp_path):
     assert len(numbers) == 4 * 3 + whole_race
 
 
+@pytest.mark.thorough
 def test_a_lost_net_is_trained_again(tmp_path):
     path, wanted = tmp_path / "race.json", known_race()
 

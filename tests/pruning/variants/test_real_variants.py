@@ -5,12 +5,30 @@ import torch
 
 import infoflow
 from infoflow.pruning.choice import candidates
+from tests import tiers
 from tests.pruning.hooks import random_statistics
-from tests.pruning.test_real_prune import each_case
+from tests.pruning.test_real_prune import CASES, REAL
 from tests.pruning.variants.running import pruned_outputs, silenced_outputs
 
+#: One stream of each small net; the thorough tier has the others, and the nets of the papers.
+QUICK = (
+    "ResNet, a block",
+    "DenseNet, a dense connection",
+    "EfficientNet, a gate",
+    "ConvNeXt, a block",
+    "ViT, attention",
+    "the paper's U-Net, 7→11",
+)
 
-@each_case
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(pytest.param(CASES[name], id=name) for name in QUICK),
+        *(tiers.thorough(case, id=name) for name, case in CASES.items() if name not in QUICK),
+        *(tiers.thorough(case, id=f"the whole {name}") for name, case in REAL.items()),
+    ],
+)
 def test_a_silenced_stream_of_a_real_net(case):
     build, size, stream, without = case
     net = random_statistics(build())
