@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
     IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-    SubsetRandomSampler,
-    WeightedRandomSampler,
     default_collate,
 )
 
 from infoflow.capture.loaders import check_loader
+from infoflow.capture.order import Order, order_of
+from infoflow.capture.raw_targets import TargetReader
 from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.arguments import Arguments, as_arguments, holds_samples, parameters_of
@@ -33,8 +28,6 @@ from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
 from infoflow.interface.devices import home_of_float64
 from infoflow.interface.errors import is_out_of_memory
-
-_RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 
 
 @dataclass(frozen=True)
@@ -98,8 +91,7 @@ class Samples:
                 batch, self._arguments, required, is_collated=self._is_collated
             )
         )
-        self._odd_target: str | None = None
-        self._has_names = False
+        self._reader = TargetReader()
         self._seed = seed
         self._reduce = reduce
         self._checksums: list[int] = []
@@ -131,6 +123,11 @@ class Samples:
         given = [target for target in self._targets if target is not None]
         if not given:
             return None
+        if self.odd_target is not None:
+            raise LoaderError(
+                f"The targets of a batch are {self.odd_target}, and others are not; expected one "
+                "class, or one tensor, for each sample. Leave such samples out."
+            )
         if len(given) < len(self._targets):
             raise LoaderError(
                 f"{len(self._targets) - len(given)} of {len(self._targets)} batches have no "
@@ -146,8 +143,8 @@ class Samples:
 
     @property
     def odd_target(self) -> str | None:
-        """The type of targets that no tensor could be made of, or None."""
-        return self._odd_target
+        """What targets are that no tensor could be made of, such as ``"a dict"``, or None."""
+        return self._reader.odd
 
     def drop_targets(self) -> None:
         """Let go of what the loader gave as target, once it is reduced."""
@@ -159,26 +156,24 @@ class Samples:
         return tuple(self._checksums)
 
     @property
-    def has_names(self) -> bool:
-        """Whether the targets were names of classes, whose numbers are codes in no order."""
-        return self._has_names
+    def names(self) -> Mapping[int, str]:
+        """Where targets are names of classes: the names behind the codes, which are in no order."""
+        return self._reader.names
 
-    def keeps_order(self) -> bool:
-        """Tell whether the loader gives the same samples in the same order whatever the seed.
+    @property
+    def batch_labels(self) -> list[Tensor] | None:
+        """What the loader gives, by batch, where it is one number for each sample; else None."""
+        given = [target for target in self._targets if target is not None]
+        is_label = all(target.numel() == len(target) for target in given)
+        return given if given and is_label and len(given) == len(self._targets) else None
 
-        Told by the sampler where it is one of torch's, else by two passes under two seeds.
-        """
-        if isinstance(self.loader, (list, tuple)):
-            return True
-        sampler = _sampler(self.loader)
-        if isinstance(sampler, SequentialSampler):
-            return True
-        if isinstance(sampler, _RANDOM):
-            return False
-        first, second = (
-            [batch.checksum for batch in self._raw_batches(self._seed + step)] for step in (0, 1)
+    def order(self) -> Order:
+        """Tell which order the loader gives the samples in; see :func:`order_of`."""
+        return order_of(
+            self.loader,
+            self._seed,
+            lambda seed: [batch.checksum for batch in self._raw_batches(seed)],
         )
-        return first == second
 
     @property
     def batches_per_pass(self) -> int | None:
@@ -230,34 +225,14 @@ class Samples:
                 self._check_shape(number, tuple(first.shape[not holds_samples(call.first) :]))
             checksum = _checksum(call)
             call = call.map(lambda tensor: tensor.to(self.device))
-            yield Batch(call, self._as_target(target, size), start, size, checksum)
+            target = self._reader.read(target, size, start)
+            yield Batch(call, target, start, size, checksum)
             start += size
         if start == 0:
             raise LoaderError(
                 "The loader gives no batches; expected at least 2 samples. Check the dataset, its "
                 "filters and drop_last."
             )
-
-    def _as_target(self, target: Any, size: int) -> Tensor | None:
-        if target is None:
-            return None
-        try:
-            tensor = torch.as_tensor(target, device="cpu").detach().cpu()
-        except (TypeError, ValueError, RuntimeError) as error:
-            if is_out_of_memory(error):
-                raise
-            codes = name_codes(target)
-            if codes is None or len(codes) != size:
-                self._odd_target = type(target).__name__
-                return None  # boxes, captions: nothing that a Y could be made of
-            self._has_names = True
-            return codes
-        if tensor.ndim == 0 or len(tensor) != size:
-            raise LoaderError(
-                f"A batch has {size} samples but a target of shape {tuple(tensor.shape)}; expected "
-                "one target per sample. Wrap a dataset in a torch.utils.data.DataLoader."
-            )
-        return tensor
 
     def _unpacked(self, number: int, raw: Any) -> tuple[Arguments, Any]:
         try:
@@ -336,41 +311,11 @@ def sized_samples(loader: Iterable[Any]) -> int | None:
     """Return how many samples a DataLoader will give, None where only a pass can tell."""
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
         return None
-    sampler, batches = _sampler(loader), loader.batch_sampler
-    if type(batches) is not BatchSampler or not isinstance(sampler, Sized):
-        return None
-    samples, size = len(sampler), batches.batch_size
-    return samples // size * size if batches.drop_last else samples
-
-
-def _sampler(loader: Iterable[Any]) -> Any:
-    """Return what decides a DataLoader's order: with a batch_sampler, ``.sampler`` is a dummy."""
-    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
-        return None
     batches = loader.batch_sampler
-    if batches is None:  # batch_size=None: the data set gives whole batches
-        return loader.sampler
-    return getattr(batches, "sampler", None) if type(batches) is BatchSampler else None
-
-
-def name_codes(target: Any) -> Tensor | None:
-    """Return a number for each name of a class, the same in every loader; None for no names.
-
-    Examples
-    --------
-    >>> codes = name_codes(["cat", "owl", "cat"])
-    >>> bool(codes[0] == codes[2]), bool(codes[0] == codes[1])
-    (True, False)
-    """
-    names = target.tolist() if isinstance(target, np.ndarray) else target
-    if not isinstance(names, (list, tuple)):
+    if type(batches) is not BatchSampler or not isinstance(batches.sampler, Sized):
         return None
-    if not all(isinstance(name, (str, bytes, Enum)) for name in names):
-        return None
-    plain = [str(name) if isinstance(name, str) else repr(name) for name in names]
-    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in plain]
-    numbers = [int.from_bytes(digest, "big") >> 11 for digest in digests]
-    return torch.tensor(numbers, dtype=torch.int64, device="cpu")
+    samples, size = len(batches.sampler), batches.batch_size
+    return samples // size * size if batches.drop_last else samples
 
 
 def _checksum(call: Arguments) -> int:

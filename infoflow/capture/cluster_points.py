@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from infoflow.interface import TargetError
+
 #: Maps of whole numbers with more different ones are grey levels, not classes.
 MOST_CLASSES = 200
 #: Points of more bytes are made coarser.
@@ -18,7 +20,8 @@ def cluster_points(raw: Tensor, void: Tensor | None = None) -> Tensor:
     Parameters
     ----------
     raw
-        (N, ...) targets. Maps of more than two whole numbers are maps of classes.
+        (N, ...) targets. Integers, and maps of whole floats, are classes where there are three or
+        more.
     void
         Where there is no label, of the same shape; each such number counts as the mean of the other
         samples at its place.
@@ -38,19 +41,27 @@ def cluster_points(raw: Tensor, void: Tensor | None = None) -> Tensor:
 
 
 def _classes(labelled: Tensor, raw: Tensor) -> list[float] | None:
-    """Return the class numbers of maps of three or more classes, else None."""
-    is_map = raw.ndim >= 3 and (not raw.is_floating_point() or raw.ndim == 3 or raw.shape[1] == 1)
-    if not is_map or raw.is_complex() or raw.dtype is torch.bool:
+    """Return the numbers of three or more classes, else None."""
+    is_map = raw.ndim == 3 or (raw.ndim > 3 and raw.shape[1] == 1)
+    if raw.dtype is torch.bool or not (is_map or not raw.is_floating_point()):
         return None
     if labelled.is_floating_point() and not bool((labelled == labelled.round()).all()):
         return None
     found = torch.unique(labelled)
+    if len(found) > MOST_CLASSES and raw.ndim <= 2:
+        raise TargetError(
+            f"K-means cannot compare {len(found)} different class numbers or token ids, at most "
+            f"{MOST_CLASSES}. Pass an array with a class for each sample, or let unpack= return "
+            "target.float() if they are magnitudes."
+        )
     return found.tolist() if 3 <= len(found) <= MOST_CLASSES else None
 
 
 def _factor(raw: Tensor, classes: int) -> int:
     """Return the side of the blocks whose shares, for all samples and classes, take 1 GB."""
     factor = 1
+    if raw.ndim <= 2:
+        return factor
     while 4 * raw.numel() * classes > _MOST_BYTES * factor**2 and factor < max(raw.shape[-2:]):
         factor *= 2
     return factor

@@ -11,10 +11,18 @@ from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.collect import collect_output
-from infoflow.capture.targets import ClassLabels, is_one_hot, largest, make_target
+from infoflow.capture.order import Order, differs_in_order
+from infoflow.capture.targets import ClassLabels, GivenLabels, make_target
 from infoflow.estimators.void import IgnoreIndex
 from infoflow.graph import LayerGraph
-from infoflow.interface import Labels, Target, TargetError, UnmeasurableWarning, warn
+from infoflow.interface import (
+    Labels,
+    OrderWarning,
+    Target,
+    TargetError,
+    UnmeasurableWarning,
+    warn,
+)
 
 TargetLike = str | Target | ArrayLike | Tensor
 
@@ -64,6 +72,7 @@ class LazyLabels:
         self._samples = samples
         self._earlier = earlier
         self._found: list[Labels | None] = []
+        self._order: Order | None = None
         reducer = make_target(target, example)
         self.is_wanted = reducer is not None
         if reducer is None:
@@ -73,8 +82,8 @@ class LazyLabels:
         is_dense = example is not None and example[0].numel() > 1
         if reducer.of == "target" and example is None:
             raise _missing_target(reducer, samples)
-        if reducer.of == "given" and earlier is None and not samples.keeps_order():
-            raise _shuffled_labels()
+        if reducer.of == "given" and earlier is None:
+            self._order = _steady(samples.order())
         if reducer.of == "output":
             self._earlier = None
             self.get()
@@ -96,18 +105,40 @@ class LazyLabels:
     def _reduce(self) -> Labels | None:
         if self._earlier is not None and self._earlier.checksums == self._samples.checksums:
             return self._earlier.labels
-        raw = self._samples.targets
+        if not self.is_wanted:
+            return None
+        is_array = not isinstance(self._target, (str, Target))
+        raw = None if is_array else self._samples.targets
         reducer = make_target(self._target, raw)
         if reducer is None:
             return None
         if reducer.of == "output":
             raw = collect_output(self._graph, self._samples)
         elif reducer.of == "given":
+            self._check_order(reducer)
             raw = torch.empty(self._samples.count, 0, dtype=torch.float32, device="cpu")
         if raw is None:
             raise _missing_target(reducer, self._samples)
         self._samples.drop_targets()
         return reducer.reduce(raw)
+
+    def _check_order(self, given: Target) -> None:
+        """Say where labels may be in another order than the samples of the pass just made."""
+        order = self._order
+        if order is None:  # other batches than those of the earlier measurement
+            order = _steady(self._samples.order())
+            if order != "sequential":
+                raise _shuffled_labels()
+        own = None if self._samples.names else self._samples.batch_labels
+        classes = given.classes.reshape(-1) if isinstance(given, GivenLabels) else None
+        if own is None or classes is None:
+            is_known = False
+        else:
+            is_known = torch.equal(torch.cat([one.reshape(-1) for one in own]), classes)
+            if differs_in_order(classes, own, order):
+                _warn_of_order("The loader itself gives these labels in another order")
+        if order == "permuted" and not is_known:
+            _warn_of_order("The sampler takes the samples in another order than the data set's")
 
 
 class RawClasses(NamedTuple):
@@ -130,11 +161,11 @@ def raw_classes(
         raw = samples.targets
         if raw is None:
             raise TargetError(
-                f"{caller} needs Y, but the loader's batches hold inputs only. Give (inputs, "
-                "target) pairs, pass unpack=, or an array of labels as target=."
+                f"{caller} needs Y, but {_given(samples)}. Give (inputs, target) pairs, pass "
+                "unpack=, or an array of labels as target=."
             )
         samples.drop_targets()
-        return RawClasses(largest(raw) if is_one_hot(raw) else raw, chosen.ignore_index)
+        return RawClasses(raw, chosen.ignore_index)
     labels = LazyLabels(target, graph, samples, example.target).get()
     if labels is None:
         raise TargetError(f"{caller} needs Y, got target='none'. Leave target out.")
@@ -142,27 +173,46 @@ def raw_classes(
 
 
 def _missing_target(reducer: Target, samples: Samples) -> TargetError:
-    odd = samples.odd_target
-    given = "its batches hold inputs only" if odd is None else f"that is a {odd} and no tensor"
     return TargetError(
-        f"target={type(reducer).__name__} needs what the loader gives as target, but {given}. Give "
+        f"target={type(reducer).__name__} needs what the loader gives as target, but "
+        f"{_given(samples)}. Give "
         "(inputs, target) pairs, pass unpack= or an array of labels, or target='output' for the "
         "model's own output."
     )
 
 
+def _given(samples: Samples) -> str:
+    odd = samples.odd_target
+    return "the loader's batches hold inputs only" if odd is None else f"its targets are {odd}"
+
+
 def _warn_of_odd_target(kind: str) -> None:
     warn(
-        f"The loader's targets are a {kind} that is no tensor, so I(Y;M) is not measured. Pass "
+        f"The loader's targets are {kind}, so I(Y;M) is not measured. Pass "
         "unpack=, a function from a batch to (inputs, target); target='none' says that no Y is "
         "wanted.",
         UnmeasurableWarning,
     )
 
 
+def _warn_of_order(what: str) -> None:
+    warn(
+        f"{what}. An array of labels must be in the order in which the loader gives the samples; "
+        "else I(Y;M) is too small. Let the loader give Y, or bring the array into its order.",
+        OrderWarning,
+    )
+
+
+def _steady(order: Order) -> Order:
+    """Return an order; a TargetError where there is none."""
+    if order == "shuffled":
+        raise _shuffled_labels()
+    return order
+
+
 def _shuffled_labels() -> TargetError:
     return TargetError(
-        "An array of labels must be in the order of the samples, but under another seed the loader "
-        "gives them in another order, or others. Pass a loader that neither shuffles nor augments, "
-        "or let the loader give the labels."
+        "An array of labels must be in the order of the samples, but the loader shuffles: another "
+        "seed or epoch gives another order, or other samples. Pass a loader with shuffle=False, or "
+        "let the loader give the labels."
     )

@@ -13,17 +13,20 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from infoflow.capture.cluster_points import cluster_points
-from infoflow.estimators.classes import (
+from infoflow.estimators.classes import label_entropy, singleton_classes
+from infoflow.estimators.label_reading import (
     as_classes,
-    label_entropy,
+    is_one_hot,
     label_tensor,
-    singleton_classes,
+    largest,
+    one_column,
+    plain_numbers,
 )
 from infoflow.estimators.void import (
     IgnoreIndex,
     check_ignore_index,
     check_labelled,
-    unlabelled,
+    labelled_somewhere,
 )
 from infoflow.interface import (
     ArgumentError,
@@ -96,9 +99,8 @@ class ClassLabels:
     def reduce(self, raw: Tensor) -> Labels:
         """Return the classes, renumbered from 0; of outputs or one-hot rows the largest one."""
         is_row_of_scores = raw.ndim == 2 and raw.shape[1] > 1
-        if is_row_of_scores and (self.of == "output" or is_one_hot(raw)):
-            raw = largest(raw)
-        if raw.numel() == len(raw):
+        raw = largest(raw) if is_row_of_scores and self.of == "output" else one_column(raw)
+        if raw.ndim == 1 and self.of == "target":
             check_labelled(raw, self.ignore_index)
         return make_labels(as_classes(raw, len(raw)), f"classes of the {self.of}")
 
@@ -124,10 +126,11 @@ class KMeans:
 
     Notes
     -----
-    Maps of class numbers hold categories: with more than two classes, samples are compared by the
-    class of each pixel (one-hot), not by the numbers, and where that is more than 1 GB by the
-    shares of the classes in blocks of pixels. Whole numbers are class numbers where there are at
-    most 200 different ones; other maps are compared by their values.
+    Class numbers are categories: with more than two classes, samples are compared by the class of
+    each pixel or token (one-hot), not by the numbers, and maps of more than 1 GB by the shares of
+    the classes in blocks of pixels. Integers are class numbers where there are at most 200
+    different ones, and so are maps of whole floats; other targets are compared by their values.
+    Rows of integers, such as token ids, with more than 200 are refused: as floats they are values.
 
     References
     ----------
@@ -161,8 +164,9 @@ class KMeans:
         from sklearn.cluster import KMeans as ClusterMeans
         from sklearn.exceptions import ConvergenceWarning
 
+        raw = plain_numbers(raw)
         _check_finite(raw, self.of)
-        void = unlabelled(raw, self.ignore_index) if self.of == "target" else None
+        void = labelled_somewhere(raw, self.ignore_index) if self.of == "target" else None
         points = cluster_points(raw, void).detach().cpu().numpy()
         if self.clusters > len(points):
             raise TargetError(
@@ -230,8 +234,9 @@ class Coarsening:
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the pattern of each mask, for raw targets of shape (N, H, W) or (N, 1, H, W)."""
+        raw = plain_numbers(raw)
         _check_finite(raw, self.of)
-        void = unlabelled(raw, self.ignore_index) if self.of == "target" else None
+        void = labelled_somewhere(raw, self.ignore_index) if self.of == "target" else None
         raw = raw if void is None else raw.masked_fill(void, 0)
         masks = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
         down, across = self.blocks
@@ -261,7 +266,7 @@ class GivenLabels:
 
     def reduce(self, raw: Tensor) -> Labels:
         """Return the given classes; ``raw`` only tells how many samples there are."""
-        check_labelled(self.classes)
+        check_labelled(one_column(self.classes))
         return make_labels(as_classes(self.classes, len(raw)), "classes given by the caller")
 
 
@@ -311,6 +316,8 @@ def _automatic(raw: Tensor) -> Target:
     """Return what ``target="auto"`` makes of what the loader gives."""
     if math.prod(raw.shape[1:]) == 1 or is_one_hot(raw):
         return ClassLabels()
+    if raw.is_complex():
+        return KMeans()  # which says what is wrong with it
     if raw.ndim == 2 and (not raw.is_floating_point() or bool(((raw == 0) | (raw == 1)).all())):
         raise TargetError(
             f"target='auto' cannot tell what whole numbers of shape {tuple(raw.shape)} are: token "
@@ -320,29 +327,16 @@ def _automatic(raw: Tensor) -> Target:
     return KMeans()
 
 
-def largest(rows: Tensor) -> Tensor:
-    """Return which of the K numbers of each row of (N, K) is the largest, (N,)."""
-    return (rows.to(torch.uint8) if rows.dtype is torch.bool else rows).argmax(dim=1)
-
-
-def is_one_hot(raw: Tensor) -> bool:
-    """Tell whether each row of (N, K) numbers is 1 at one place and 0 elsewhere.
-
-    Examples
-    --------
-    >>> import torch
-    >>> is_one_hot(torch.tensor([[0, 1], [1, 0]])), is_one_hot(torch.tensor([[1, 1], [1, 0]]))
-    (True, False)
-    """
-    if raw.ndim != 2 or raw.shape[1] < 2 or raw.is_complex():
-        return False
-    return bool(((raw == 0) | (raw == 1)).all()) and bool((raw.sum(dim=1) == 1).all())
-
-
 def _check_finite(raw: Tensor, of: Source) -> None:
+    if raw.is_complex():
+        raise TargetError(
+            f"Y must be real, got complex numbers from the {of}. Let unpack= return their parts: "
+            "torch.view_as_real(target)."
+        )
     bad = (~torch.isfinite(raw.reshape(len(raw), -1))).any(dim=1).nonzero().flatten()
     if len(bad):
         raise TargetError(
             f"Y must be finite, got NaN or infinity in {len(bad)} of {len(raw)} samples of the "
-            f"{of}, first in sample {int(bad[0])}. Check the {of}."
+            f"{of}, first in sample {int(bad[0])}. Leave these samples out, or put a number there "
+            "that means 'not labelled', such as 255: KMeans(ignore_index=255)."
         )

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, StackDataset, TensorDataset
 
 from infoflow.capture.targets import KMeans
 from infoflow.cli.imports import call_factory, find_attribute
 from infoflow.cli.inputs import parse_shape
 from infoflow.cli.spec import parse_spec
-from infoflow.estimators.classes import label_tensor
+from infoflow.estimators.label_reading import plain_numbers
 from infoflow.interface import ArgumentError, Target
 
 _BATCH = 16
@@ -64,20 +64,24 @@ def _from_npz(path: Path) -> Iterable[Any]:
         raise ArgumentError(
             f"{path} holds {', '.join(columns) or 'nothing'}, expected x, and y if there is one."
         )
-    if any(column.ndim == 0 for column in columns.values()):
+    if any(getattr(column, "ndim", 1) == 0 for column in columns.values()):
         raise ArgumentError(f"{path} holds single numbers; expected x and y with a row per sample.")
-    x = columns["x"].float() if columns["x"].dtype == torch.float64 else columns["x"]
+    x = torch.as_tensor(columns["x"])
+    x = x.float() if x.dtype == torch.float64 else x
     parts = [x, columns["y"]] if "y" in columns else [x]
     if len({len(part) for part in parts}) > 1:
         raise ArgumentError(
             f"{path} has {len(x)} samples in x but {len(columns['y'])} in y; expected one y per x."
         )
-    return DataLoader(TensorDataset(*parts), batch_size=_BATCH)
+    data: Dataset[Any] = StackDataset(*parts)
+    return DataLoader(data, batch_size=_BATCH)
 
 
-def _column(name: str, array: NDArray[Any]) -> Tensor:
-    """Return an array as a tensor; names of classes become numbers in sorted order."""
-    return label_tensor(array, "y") if name == "y" else torch.from_numpy(array)
+def _column(name: str, array: NDArray[Any]) -> Tensor | list[str]:
+    """Return an array as a tensor; names of classes as a list."""
+    if name == "y" and array.dtype.kind in "SU":
+        return [str(one) for one in array.reshape(-1).tolist()]
+    return plain_numbers(torch.from_numpy(array))
 
 
 def _from_image_folder(path: Path, shape: str | None) -> Iterable[Any]:

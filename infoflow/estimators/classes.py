@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from infoflow.interface import Estimate, InfoflowError, TargetError
+from infoflow.interface import Estimate, InfoflowError
 from infoflow.interface.errors import is_out_of_memory
 
 
@@ -83,86 +81,6 @@ def as_tensor(values: ArrayLike | Tensor, name: str, error: type[InfoflowError])
             f"{name} must be an array or a tensor of numbers, got {type(values).__name__} "
             f"({str(reason).splitlines()[0]}). Convert it with numpy.asarray first."
         ) from reason
-
-
-def label_tensor(labels: ArrayLike | Tensor, name: str = "labels") -> Tensor:
-    """Return labels as a tensor of numbers; names of classes are numbered in sorted order.
-
-    Names are strings, bytes, enumeration members, or whatever else can be told apart.
-
-    Examples
-    --------
-    >>> label_tensor(["owl", "cat", "owl"])
-    tensor([1, 0, 1])
-    """
-    try:
-        return as_tensor(labels, name, TargetError)
-    except TargetError as reason:
-        array, flat = _objects(labels, reason)
-    missing = [number for number, one in enumerate(flat) if _is_missing(one)]
-    if missing:
-        raise TargetError(
-            f"{name} must hold a class for each sample, got none for {len(missing)} of "
-            f"{len(flat)}, first for number {missing[0]} (counted from 0). Leave these out."
-        )
-    if all(isinstance(one, (int, float, np.number)) for one in flat):
-        return as_tensor(np.array(flat).reshape(array.shape), name, TargetError)
-    order = sorted(set(flat), key=lambda one: (type(one).__name__, str(one)))
-    numbers = {one: number for number, one in enumerate(order)}
-    found = torch.tensor([numbers[one] for one in flat], dtype=torch.int64, device="cpu")
-    return found.reshape(array.shape)
-
-
-def _objects(labels: ArrayLike | Tensor, reason: TargetError) -> tuple[Any, list[Any]]:
-    """Return labels as an array and as a list; the error ``reason`` where they are no labels."""
-    try:
-        array = np.asarray(labels)
-        flat = array.reshape(-1).tolist()
-        set(flat)
-    except (TypeError, ValueError, RuntimeError):
-        raise reason from None
-    if array.ndim == 0:
-        raise reason
-    return array, flat
-
-
-def _is_missing(value: object) -> bool:
-    """Tell whether a value is None, NaN or the like."""
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # pandas.NA compares to itself
-        return True
-
-
-def as_classes(labels: ArrayLike | Tensor, samples: int) -> Tensor:
-    """Return labels as (N,) int64 class numbers; a TargetError says what is wrong with them."""
-    classes = label_tensor(labels)
-    if classes.ndim == 2 and classes.shape[1] == 1:
-        classes = classes[:, 0]
-    if classes.shape != (samples,):
-        raise TargetError(
-            f"labels must be one class for each of the {samples} samples, got shape "
-            f"{tuple(classes.shape)}. Reduce dense targets first, for example with "
-            "infoflow.KMeans()."
-        )
-    _check_whole(classes)
-    return numbered(classes)
-
-
-def _check_whole(classes: Tensor) -> None:
-    bad = (~torch.isfinite(classes)).nonzero().flatten()
-    if len(bad):
-        raise TargetError(
-            f"labels must be classes, got NaN or infinity for {len(bad)} of {len(classes)} "
-            f"samples, first for sample {int(bad[0])}. Leave these out."
-        )
-    if classes.is_complex() or (
-        classes.is_floating_point() and not bool((classes == classes.round()).all())
-    ):
-        raise TargetError(
-            "labels must be classes, got numbers that are not whole. Cut a continuous Y into "
-            "classes first, for example with numpy.digitize."
-        )
 
 
 def numbered(classes: Tensor) -> Tensor:

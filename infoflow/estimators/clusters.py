@@ -14,7 +14,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from infoflow.estimators.classes import as_classes, as_tensor
+from infoflow.estimators.classes import as_tensor
+from infoflow.estimators.label_reading import as_classes
 from infoflow.estimators.noise import check_positive
 from infoflow.interface import ActivationError, ArgumentError, TargetError
 from infoflow.results import Fact, Result

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn import functional as F
 
-from infoflow.estimators.classes import label_tensor
+from infoflow.estimators.label_reading import check_whole, label_tensor, one_column
 from infoflow.estimators.linear import linear_probe
 from infoflow.estimators.probes import (
     HIDDEN,
@@ -22,7 +22,7 @@ from infoflow.estimators.probes import (
     hidden_probe,
     null_losses,
 )
-from infoflow.estimators.void import IgnoreIndex, check_labelled, unlabelled
+from infoflow.estimators.void import IgnoreIndex, labelled_somewhere
 from infoflow.interface import ArgumentError, TargetError
 from infoflow.interface.argument_checks import did_you_mean, shown
 
@@ -190,22 +190,8 @@ def class_numbers(
     Pixels without a label have the number -1. A TargetError for what holds no classes, or one only,
     and for samples without any label.
     """
-    values = label_tensor(target, "target").cpu()
-    values = values.to(torch.uint8) if values.dtype is torch.bool else values
-    if values.ndim in (2, 4) and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim not in (1, 3):
-        raise TargetError(
-            "target must hold a class per sample, shape (N,), or a class per pixel, (N, H, W) or "
-            f"(N, 1, H, W), got shape {tuple(values.shape)}."
-        )
-    if values.is_floating_point() and not bool((values == values.round()).all()):
-        raise TargetError(
-            "target must be classes, got numbers that are not whole. Cut a continuous Y into "
-            "classes first: numpy.digitize for one number a sample, target > 0.5 for soft masks, "
-            "infoflow.KMeans() for anything dense."
-        )
-    void = _void(values, ignore_index)
+    values = class_maps(label_tensor(target, "target").cpu())
+    void = labelled_somewhere(values, ignore_index)
     found = torch.unique(values if void is None else values[~void])
     if len(found) < 2:
         raise TargetError(f"target must hold at least 2 classes, got {found.tolist()}.")
@@ -213,19 +199,25 @@ def class_numbers(
     return found, classes if void is None else classes.masked_fill(void, -1)
 
 
-def _void(values: Tensor, ignore_index: IgnoreIndex) -> Tensor | None:
-    """Return the pixels without a label; a TargetError for samples that have none at all."""
-    if values.ndim == 1:
-        check_labelled(values, ignore_index)
-        return None
-    void = unlabelled(values, ignore_index)
-    empty = [] if void is None else void.flatten(1).all(dim=1).nonzero().flatten().tolist()
-    if empty:
+def class_maps(target: Tensor) -> Tensor:
+    """Return (N,) or (N, H, W) class numbers; a TargetError for what holds none.
+
+    Examples
+    --------
+    >>> class_maps(torch.zeros(2, 1, 4, 4)).shape, class_maps(torch.eye(3)).tolist()
+    (torch.Size([2, 4, 4]), [0, 1, 2])
+    """
+    values = one_column(target)
+    if values.ndim == 4 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim not in (1, 3):
         raise TargetError(
-            f"{len(empty)} of {len(values)} samples have no labelled pixel, first sample "
-            f"{empty[0]}. Leave these samples out of the loader."
+            "target must hold a class per sample, shape (N,), or a class per pixel, (N, H, W) or "
+            f"(N, 1, H, W), got shape {tuple(values.shape)}. Pass an array with a class for each "
+            "sample, or infoflow.KMeans() to cluster what the loader gives."
         )
-    return void
+    check_whole(values, "target")
+    return values.to(torch.uint8) if values.dtype is torch.bool else values
 
 
 def check_family(family: str) -> None:

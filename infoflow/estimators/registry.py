@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from infoflow.estimators.binning import Binning
-from infoflow.estimators.classes import as_classes, as_tensor, label_tensor
+from infoflow.estimators.classes import as_tensor
 from infoflow.estimators.equal_mass import EqualMassBinning
 from infoflow.estimators.kde import KDE
 from infoflow.estimators.ksg import KSG
+from infoflow.estimators.label_reading import as_classes, label_tensor, one_column
 from infoflow.estimators.noise import Noise, NoiseLike, noises_of
 from infoflow.estimators.propagation import SamplePropagation
 from infoflow.estimators.renyi import Renyi
@@ -120,7 +121,7 @@ def estimate(
     activations
         Array or tensor of shape (N, ...), one row per sample, N at least 2.
     labels
-        (N,) class of each sample, any integers; without them I(Y;M) is NaN.
+        (N,) class of each sample: whole numbers in any order, or names; without them I(Y;M) is NaN.
     estimator
         ``"kde"``, ``"binning"``, ``"equal-mass"``, ``"renyi"``, ``"ksg"``, or an object such as
         ``infoflow.KDE(noise=0.1, bound="lower")`` or ``infoflow.Binning(0.1)``.
@@ -156,7 +157,7 @@ def estimate(
     values = _as_rows(activations)
     classes = None
     if labels is not None:
-        check_labelled(label_tensor(labels))
+        check_labelled(one_column(label_tensor(labels)))
         classes = as_classes(labels, len(values)).to(values.device)
     if classes is not None and len(torch.unique(classes)) < 2:
         raise TargetError(

@@ -18,6 +18,7 @@ from torch import Tensor
 from infoflow.estimators.classes import as_tensor
 from infoflow.estimators.jackknife import students_t
 from infoflow.estimators.probe_task import Family, ProbeTask, ask
+from infoflow.estimators.void import IgnoreIndex
 from infoflow.interface import ActivationError, ArgumentError
 
 
@@ -76,6 +77,7 @@ def usable_information(
     folds: int = 5,
     pixels: int = 64,
     seed: int = 0,
+    ignore_index: IgnoreIndex = "usual",
 ) -> UsableInformation:
     """Measure how many bits about Y a family of probes gains from features, on held-out samples.
 
@@ -103,6 +105,9 @@ def usable_information(
         Pixels of each image that are fitted and predicted, where the target is dense.
     seed
         Seed of folds, pixels and probes. The global random state is left as it is.
+    ignore_index
+        The number, or several, that mark pixels without a label, which are left out. ``"usual"``
+        recognises 255 and -100, with a warning.
 
     Returns
     -------
@@ -136,7 +141,7 @@ def usable_information(
     >>> round(usable_information(bits, parity, family="mlp", folds=2).value, 1)
     1.0
     """
-    question = ask(target, folds=folds, pixels=pixels, seed=seed)
+    question = ask(target, folds=folds, pixels=pixels, seed=seed, ignore_index=ignore_index)
     wanted = question.rows(_checked(features, "features", question), family)
     known = []
     if given is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -31,10 +32,10 @@ def check_ignore_index(ignore_index: IgnoreIndex) -> None:
     infoflow.interface.errors.TargetError: ignore_index must be a whole number such as 255, \
 several of them, 'usual', or None for none, got 'void'.
     """
-    given = ignore_index if isinstance(ignore_index, (list, tuple)) else (ignore_index,)
     if ignore_index is None or (isinstance(ignore_index, str) and ignore_index == "usual"):
         return
-    if not all(isinstance(one, int) and not isinstance(one, bool) for one in given):
+    given = ignore_index if isinstance(ignore_index, (list, tuple)) else (ignore_index,)
+    if not all(isinstance(one, Integral) and not isinstance(one, bool) for one in given):
         raise TargetError(
             "ignore_index must be a whole number such as 255, several of them, 'usual', or None "
             f"for none, got {shown(ignore_index)}."
@@ -67,7 +68,8 @@ def unlabelled(raw: Tensor, ignore_index: IgnoreIndex = "usual") -> Tensor | Non
     if ignore_index is None:
         return None
     if ignore_index != "usual":
-        numbers = (ignore_index,) if isinstance(ignore_index, int) else tuple(ignore_index)
+        given = ignore_index if isinstance(ignore_index, (list, tuple)) else (ignore_index,)
+        numbers = [int(one) for one in given]
         found = _marked(raw, numbers)
         return found if bool(found.any()) else None
     seen = tuple(number for number in USUAL_VOID if _is_void(raw, number))
@@ -97,9 +99,32 @@ def check_labelled(classes: Tensor, ignore_index: IgnoreIndex = "usual") -> None
     number = classes.reshape(len(void), -1)[int(bad[0]), 0].item()
     raise TargetError(
         f"{len(bad)} of {len(classes)} samples have no label ({number:g} marks 'not labelled'), "
-        f"first sample {int(bad[0])}. Leave these samples out of the loader, or pass "
-        "target=infoflow.ClassLabels(ignore_index=None) if it is a class."
+        f"first sample {int(bad[0])}. Leave these samples out. If it is a class, give it another "
+        "number, or let the loader give Y and pass target=infoflow.ClassLabels(ignore_index=None)."
     )
+
+
+def labelled_somewhere(raw: Tensor, ignore_index: IgnoreIndex = "usual") -> Tensor | None:
+    """Return :func:`unlabelled` of a target; a TargetError for samples that have no label at all.
+
+    Examples
+    --------
+    >>> labelled_somewhere(torch.tensor([[[0, 1]], [[255, 255]]]), 255)
+    Traceback (most recent call last):
+    infoflow.interface.errors.TargetError: 1 of 2 samples have no labelled pixel, first sample 1. \
+Leave these samples out of the loader.
+    """
+    if raw.numel() == len(raw):
+        check_labelled(raw, ignore_index)
+        return None
+    void = unlabelled(raw, ignore_index)
+    empty = [] if void is None else void.flatten(1).all(dim=1).nonzero().flatten().tolist()
+    if empty:
+        raise TargetError(
+            f"{len(empty)} of {len(raw)} samples have no labelled pixel, first sample {empty[0]}. "
+            "Leave these samples out of the loader."
+        )
+    return void
 
 
 def _is_void(raw: Tensor, number: int) -> bool:

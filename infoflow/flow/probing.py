@@ -13,12 +13,12 @@ from infoflow.capture.batches import Samples
 from infoflow.capture.labels import RawClasses, TargetLike, raw_classes
 from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.session import Session, open_session
-from infoflow.capture.targets import ClassLabels, is_one_hot, largest
+from infoflow.capture.targets import ClassLabels
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.linear import Decision, LinearReadout
-from infoflow.estimators.probe_task import ProbeTask, ask, class_numbers
+from infoflow.estimators.probe_task import ProbeTask, ask, class_maps, class_numbers
 from infoflow.estimators.scores import check_metrics
-from infoflow.estimators.void import unlabelled
+from infoflow.estimators.void import USUAL_VOID, IgnoreIndex, labelled_somewhere
 from infoflow.flow.probe_result import ProbeResult, result_of
 from infoflow.flow.readouts import Judges, Task, fit_readouts, groups, judge, readable
 from infoflow.graph.reduce import Reduce
@@ -149,7 +149,7 @@ def probe(
             return _judged(session, chosen, layers, question, judges, metrics, decision)
         question = _of_all(ask(raw.values, folds=2, pixels=pixels, seed=seed, ignore_index=void))
         with session.beside(evaluate) as held_out:
-            judges = _held_out(held_out, raw, target)
+            judges = _held_out(held_out, session.samples, raw, target)
             return _judged(session, chosen, layers, question, judges, metrics, decision)
 
 
@@ -192,7 +192,7 @@ def _of_all(question: ProbeTask) -> ProbeTask:
     return replace(question, fold=torch.zeros_like(question.fold))
 
 
-def _held_out(held_out: Samples, seen: RawClasses, target: TargetLike) -> Judges:
+def _held_out(held_out: Samples, known: Samples, seen: RawClasses, target: TargetLike) -> Judges:
     """Return the samples to judge on, with the numbers that training gave their classes."""
     values, classes = class_numbers(*seen)
     if not isinstance(target, ClassLabels) and not (isinstance(target, str) and target == "auto"):
@@ -207,25 +207,34 @@ def _held_out(held_out: Samples, seen: RawClasses, target: TargetLike) -> Judges
             "gives. Pass unpack=, or leave evaluate out to cross-fit."
         )
     held_out.drop_targets()
-    raw = largest(raw) if is_one_hot(raw) else raw
-    raw = raw.to(torch.uint8) if raw.dtype is torch.bool else raw
-    if raw.ndim in (2, 4) and raw.shape[1] == 1:
-        raw = raw[:, 0]
-    void = unlabelled(raw, seen.ignore_index) if raw.ndim > 1 else None
-    if void is not None:
-        raw = torch.where(void, values[0].to(raw.dtype), raw)
+    raw = class_maps(raw)
     if raw.ndim != classes.ndim:
         raise TargetError(
             f"Targets of evaluate= have shape {tuple(raw.shape)} and those of loader= "
             f"{tuple(classes.shape)}; expected one kind for both."
         )
+    void = labelled_somewhere(raw, _void_beside(values, seen))
+    raw = raw if void is None else torch.where(void, values[0].to(raw.dtype), raw)
     numbers = torch.searchsorted(values, raw.contiguous()).clamp(max=len(values) - 1)
     strange = raw[values[numbers] != raw]
     if len(strange):
         raise TargetError(
-            f"Targets of evaluate= hold {strange[0].item()}, which those of loader= do not: they "
-            f"hold {values[:8].tolist()}. Give both the same classes."
+            f"Targets of evaluate= hold {_named(strange[:1], held_out)[0]}, which those of loader= "
+            f"do not: they hold {', '.join(_named(values[:8], known))}. Give both the same classes."
         )
     if void is not None:
         numbers = numbers.masked_fill(void, -1)
     return Judges(held_out, numbers, torch.zeros(len(numbers), dtype=torch.int64, device="cpu"))
+
+
+def _void_beside(values: Tensor, seen: RawClasses) -> IgnoreIndex:
+    """Return what has no label among samples to judge on, where training has these classes."""
+    if seen.ignore_index != "usual":
+        return seen.ignore_index
+    usual = USUAL_VOID if seen.values.ndim > 2 else (-100,)
+    return tuple(number for number in usual if number not in values.tolist())
+
+
+def _named(values: Tensor, samples: Samples) -> list[str]:
+    """Return class numbers, or the names behind them, as text."""
+    return [samples.names.get(number, f"{number:g}") for number in values.tolist()]

@@ -78,6 +78,10 @@ class UnlabelledWarning(InfoflowWarning):
     """A number of the target is taken for "not labelled"."""
 
 
+class OrderWarning(InfoflowWarning):
+    """Labels given as an array may be in another order than the samples."""
+
+
 class UnseenWeightsWarning(InfoflowWarning):
     """Weights act on the output that no layer has: layers and merges are missing."""
 

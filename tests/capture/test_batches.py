@@ -127,8 +127,8 @@ def test_a_loader_that_ends_early_the_second_time_is_refused():
 def test_the_order_is_the_batch_samplers():
     """With a batch_sampler, a DataLoader's own sampler is a dummy that looks sequential."""
     shuffled = BatchSampler(RandomSampler(IMAGES), 4, drop_last=False)
-    assert not Samples(DataLoader(IMAGES, batch_sampler=shuffled)).keeps_order()
-    assert Samples(DataLoader(IMAGES, batch_size=4)).keeps_order()
+    assert Samples(DataLoader(IMAGES, batch_sampler=shuffled)).order() == "shuffled"
+    assert Samples(DataLoader(IMAGES, batch_size=4)).order() == "sequential"
     some = BatchSampler(SubsetRandomSampler(range(8)), 4, drop_last=False)
     assert sum(b.size for b in Samples(DataLoader(IMAGES, batch_sampler=some)).batches()) == 8
     assert Samples(DataLoader(IMAGES, batch_sampler=some)).count == 8
@@ -231,7 +231,7 @@ def test_grey_images_with_masks_of_the_same_form_are_two_columns():
 def test_targets_that_are_no_tensors_are_told():
     batches = [(IMAGES[:4], ("a", {"boxes": 2})), (IMAGES[4:], ("b", {"boxes": 3}))]
     net = nn.Linear(2, 2)
-    with pytest.warns(UnmeasurableWarning, match="targets are a tuple that is no tensor"):
+    with pytest.warns(UnmeasurableWarning, match="targets are a tuple of dict and str"):
         result = infoflow.analyze(net, batches, noise=100.0, progress=False)
     assert not result.has_target
     with pytest.raises(TargetError, match="that is a tuple and no tensor"):

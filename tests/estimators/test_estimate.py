@@ -73,7 +73,7 @@ def test_own_estimator_is_used():
         ({"labels": [[0, 1], [1, 0], [1, 1]]}, "one class for each of the 3 samples"),
         ({"labels": [0.5, 1.2, 2.0]}, "Cut a continuous Y into classes"),
         ({"labels": [1, 1, 1]}, "at least 2 classes, got one for all 3 samples"),
-        ({"labels": [{}, {}, {}]}, "labels must be an array or a tensor of numbers, got list"),
+        ({"labels": [{}, {}, {}]}, "labels must be an array with a class .* a list of dict"),
         ({"labels": [0, -100, 1]}, "1 of 3 samples have no label"),
         ({"activations": None}, "activations must be an array or a tensor of numbers"),
         ({"estimator": "mine"}, "estimator must be one of kde, binning, .*ksg, sample"),

@@ -278,7 +278,7 @@ def test_wrong_input_gets_one_clear_sentence(unet, loader, blobs):
     probing("memory_budget must be", loader, memory_budget="much")
     probing("gives inputs only; expected", loader, evaluate=[images])
     probing("expected one kind for both", loader, evaluate=[(images, labels)])
-    probing(r"hold 7.0, which those of loader= do not", loader, evaluate=[(images, masks + 7)])
+    probing(r"hold 7, which those of loader= do not", loader, evaluate=[(images, masks + 7)])
     probing("target must be 'auto'", loader, evaluate=loader, target=infoflow.KMeans(2), layers=[0])
     unet.output.weight.data[:] = torch.nan
     probing(r"Layer output \(22\) has NaN or infinite values in sample 0", loader, layers=[22])

@@ -84,8 +84,9 @@ def ablate(
         that loses too much of it is not called prunable, whatever its bits.
     loss
         ``"auto"`` guesses from outputs and targets; or ``"cross_entropy"``, ``"binary"``,
-        ``"next_token"``, ``"masked"``, ``"regression"``, ``"model"`` (its own), or a function from
-        (output, target) to nats, (B,).
+        ``"next_token"``, ``"masked"``, ``"regression"``, ``"model"`` (its own); a
+        ``torch.nn.CrossEntropyLoss``, whose ``ignore_index`` counts; or a function from (output,
+        target) to nats, (B,).
     streams
         ``"all"`` skip connections, and main streams of sums and gates; or names, or Skips. Of more
         than 64 that are not named, one backward pass ranks all, and only those that seem to matter

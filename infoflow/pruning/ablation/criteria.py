@@ -120,7 +120,7 @@ class CrossEntropy:
             raise TargetError(
                 f"Labels must be class numbers from 0 to {number - 1}, as many as the net has "
                 f"outputs, got {int(classes[bad][0])}. Renumber them, or name the number that "
-                "marks what has no label with ignore_index=."
+                "marks what has no label: loss=torch.nn.CrossEntropyLoss(ignore_index=...)."
             )
         return classes.masked_fill(is_void, 0), ~is_void
 
@@ -214,7 +214,7 @@ class BinaryCrossEntropy:
             bad = float(truth[(truth < 0) | (truth > 1)][0])
             raise TargetError(
                 f"Binary labels must lie between 0 and 1, got {bad:g}. Divide masks of 0 and 255 "
-                "by 255, or name the number that marks what has no label with ignore_index=."
+                "by 255, or let unpack= put -100 where there is no label."
             )
         return truth, is_void
 

@@ -148,8 +148,8 @@ def _binary(seen: Seen) -> Guess | None:
     is_mask = seen.is_zero_or_one
     if is_mask and seen.ignore_index is None and _is_black_and_white(seen.target):
         raise TargetError(
-            "Masks must hold 0 and 1, got 0 and 255. Divide them by 255, or say that 255 marks "
-            "pixels without a label with ignore_index=255."
+            "Masks must hold 0 and 1, got 0 and 255. Divide them by 255, or let unpack= put -100 "
+            "where 255 marks pixels without a label."
         )
     is_share = seen.link == "sigmoid" and lies_between_0_and_1(seen.target)
     if not (is_mask or is_share) or seen.link in ("softmax", "log_softmax"):

@@ -126,11 +126,6 @@ def scan(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]
         checksums += checksums_of(batch)
         labels.append(_labels(batch))
     samples.drop_targets()
-    if samples.has_names:
-        raise TargetError(
-            "ablate needs class numbers in the order of the net's outputs, got names of classes. "
-            "Let the loader give numbers, for example by unpack=."
-        )
     return np.array(checksums, np.int64), _classes(labels)
 
 
@@ -170,6 +165,7 @@ def divide(samples: Samples, *, mends: bool, calibrate: Iterable[int] | None, se
         If fewer than 64 samples would judge.
     """
     checksums, classes = scan(samples)
+    _check_names(samples)
     given = None if calibrate is None else np.unique(np.fromiter(calibrate, np.int64))
     is_known = np.zeros(len(checksums), bool) if given is None else np.isin(checksums, given)
     unique, groups = np.unique(checksums, return_inverse=True)
@@ -183,6 +179,17 @@ def divide(samples: Samples, *, mends: bool, calibrate: Iterable[int] | None, se
     mending = len(given) if given is not None else len(found.mend)
     notes = _notes(mending if mends else None, len(left_out), len(checksums) - len(unique))
     return HeldOut(samples, checksums, found, left_out, classes, notes)
+
+
+def _check_names(samples: Samples) -> None:
+    """Raise a TargetError for names, of which nothing tells the order of the net's outputs."""
+    if samples.names:
+        names = ", ".join(sorted(samples.names.values())[:3])
+        raise TargetError(
+            f"ablate needs class numbers in the order of the net's outputs, got names such as "
+            f"{names}. Number them in unpack=: torch.tensor([names.index(one) for one in target]), "
+            "where names lists the classes in the order of the outputs."
+        )
 
 
 def _split(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
@@ -171,7 +171,8 @@ def resolve_loss(
     loss
         ``"auto"``, which guesses; ``"cross_entropy"``, ``"binary"``, ``"next_token"``,
         ``"masked"``, ``"regression"`` or ``"model"`` (the loss that the model returns, one per
-        sample); or a function from (output, target) to the loss of each sample, (B,) in nats.
+        sample); a ``torch.nn.CrossEntropyLoss``, whose ``ignore_index`` counts; or a function from
+        (output, target) to the loss of each sample, (B,) in nats.
     output
         What the whole net returned for a batch.
     target
@@ -213,6 +214,8 @@ def resolve_loss(
     """
     if isinstance(loss, SampleLoss):
         return loss
+    if isinstance(loss, nn.CrossEntropyLoss):
+        loss, ignore_index = "cross_entropy", _marked_by(loss)
     if callable(loss) and not isinstance(loss, type):
         function_of("loss", loss, 2, "loss(output, target), which returns (B,) nats")
         found = SampleLoss("function", "sample", FunctionLoss(loss))
@@ -232,6 +235,17 @@ def resolve_loss(
     for note in (*guessed.notes, *seen.void_notes(found.kind, found.classes or 0)):
         warnings.warn(f"loss={found.kind!r}: {note}.", LossWarning, stacklevel=2)
     return found
+
+
+def _marked_by(loss: nn.CrossEntropyLoss) -> int:
+    """Return what a loss of torch's ignores; an ArgumentError where it is no plain one."""
+    if loss.weight is not None or loss.label_smoothing:
+        raise ArgumentError(
+            "loss=CrossEntropyLoss must have no weight and no label_smoothing, since what is "
+            "counted are bits of the labels. Pass loss='cross_entropy', or a function from "
+            "(output, target) to the loss of each sample in nats."
+        )
+    return loss.ignore_index
 
 
 def _classes(guessed: Guess, seen: Seen) -> int | None:

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from infoflow.capture.batches import Samples
+from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import ArgumentError, PruningError, Skip
+from infoflow.interface import ArgumentError, PruningError, Skip, TargetError
 from infoflow.interface.argument_checks import did_you_mean
 from infoflow.pruning.ablation.bench import Bench
 from infoflow.pruning.ablation.guess import CHOICES, KINDS
@@ -76,6 +76,7 @@ def open_bench(
     batch = next(iter(parts.batches(parts.measured)))
     output = batch.call.of(graph.source.model)
     _check_output(graph, batch.call, output)
+    _check_target(samples, batch, choices.loss)
     loss = resolve_loss(
         choices.loss, output=output, target=batch.target, call=batch.call, graph=graph
     )
@@ -83,6 +84,22 @@ def open_bench(
     if choices.metric is not None:
         metric = resolve_metric(choices.metric, loss=loss, target=batch.target)
     return Bench(graph, footprint, parts, loss, metric, choices.budget), mending
+
+
+def _check_target(samples: Samples, batch: Batch, loss: LossChoice) -> None:
+    """Raise a TargetError where the loader gives targets that no loss of ours can read."""
+    target = batch.target
+    if isinstance(loss, str) and loss != "model" and target is None and samples.odd_target:
+        raise TargetError(
+            f"ablate needs one target for each sample, a tensor; the loader's are "
+            f"{samples.odd_target}. Let unpack= return the one that the net predicts, or pass "
+            "loss='model' for a model that returns its loss."
+        )
+    if isinstance(loss, str) and target is not None and bool(torch.isnan(target).any()):
+        raise TargetError(
+            "Held-out targets must be numbers, got NaN. Leave these samples out, or put a number "
+            "there that means 'not labelled', such as -100."
+        )
 
 
 def _check_merges(graph: LayerGraph) -> None:

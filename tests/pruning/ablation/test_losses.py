@@ -129,6 +129,19 @@ def test_maps_with_a_channel_of_one_are_maps():
     close(found.bits, each / BIT)
 
 
+def test_the_ignore_index_of_torchs_cross_entropy_counts():
+    logits, maps = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    maps[:, 0] = 7
+    own = nn.CrossEntropyLoss(ignore_index=7)
+    loss = resolve_loss(own, output=logits, target=maps)
+    assert loss.kind == "cross_entropy"
+    found = loss(logits, maps)
+    assert found.labels.tolist() == [12, 12]
+    assert found.bits.mean().item() * math.log(2) == pytest.approx(own(logits, maps).item())
+    with pytest.raises(ArgumentError, match="no weight and no label_smoothing"):
+        resolve_loss(nn.CrossEntropyLoss(label_smoothing=0.1), output=logits, target=maps)
+
+
 def test_the_callers_ignore_index_counts_even_within_the_classes():
     logits, maps = torch.randn(2, 4, 3, 3), torch.randint(0, 4, (2, 3, 3))
     loss = resolve_loss("auto", output=logits, target=maps, ignore_index=0)
