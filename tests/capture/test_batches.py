@@ -234,7 +234,7 @@ def test_targets_that_are_no_tensors_are_told():
     with pytest.warns(UnmeasurableWarning, match="targets are a tuple of dict and str"):
         result = infoflow.analyze(net, batches, noise=100.0, progress=False)
     assert not result.has_target
-    with pytest.raises(TargetError, match="that is a tuple and no tensor"):
+    with pytest.raises(TargetError, match="its targets are a tuple of dict and str"):
         infoflow.analyze(net, batches, target=infoflow.ClassLabels(), progress=False)
 
 

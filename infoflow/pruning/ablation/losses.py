@@ -215,7 +215,8 @@ def resolve_loss(
     if isinstance(loss, SampleLoss):
         return loss
     if isinstance(loss, nn.CrossEntropyLoss):
-        loss, ignore_index = "cross_entropy", _marked_by(loss)
+        ignore_index = _marked_by(loss)
+        loss = "cross_entropy"
     if callable(loss) and not isinstance(loss, type):
         function_of("loss", loss, 2, "loss(output, target), which returns (B,) nats")
         found = SampleLoss("function", "sample", FunctionLoss(loss))
