@@ -202,13 +202,11 @@ class FlowResult(NetResult):
     def to_dict(self, epoch: int | None = None) -> dict[str, Any]:
         """Return one epoch (the last, unless said otherwise) as plain lists and numbers.
 
-        Of results that were joined, ``"parts"`` has those of each, with its label.
+        Raises
+        ------
+        ArgumentError
+            If several results were joined: take one with ``.sel(seed=0)``.
         """
-        if self.joined_along:
-            along = self.joined_along[0]
-            parts = {label: self.sel(**{along: label}) for label in self._labels(along)}
-            dicts = [{along: label, **part.to_dict(epoch)} for label, part in parts.items()]
-            return {"model": self.model, "joined_along": along, "parts": dicts}
         moment = self.dataset.sel(epoch=self._checked_epoch(epoch))
         about = {key: self.dataset.attrs[key] for key in ("model", "estimator", "kind", "target")}
         about["capture"] = self.dataset.attrs.get("capture", "exact")

@@ -164,18 +164,13 @@ def test_numbers_from_random_draws_show_their_doubt():
     assert "95 %" not in text
 
 
-def test_a_joined_result_is_a_dictionary_of_its_parts():
+def test_a_part_of_a_joined_result_is_a_dictionary_and_the_whole_asks_for_one():
     x = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
     nets = [torch.nn.Sequential(torch.nn.Linear(3, width)) for width in (2, 2)]
     single = [infoflow.analyze(net, [x], noise=0.1, progress=False) for net in nets]
-    for along in ("seed", "rate"):
-        both = infoflow.concat(single, along, labels=[3, 4])
-        found = both.to_dict()
-        assert found["joined_along"] == along
-        assert [part[along] for part in found["parts"]] == [3, 4]
-        assert [{**part, along: None} for part in found["parts"]] == [
-            {along: None, **one.to_dict()} for one in single
-        ]
-        json.dumps(found, allow_nan=False)
-    deep = infoflow.concat([both.sel(rate=3), both.sel(rate=4)], "seed", labels=[0, 1])
-    assert deep.to_dict()["parts"][1]["seed"] == 1
+    both = infoflow.concat(single, "seed", labels=[3, 4])
+    for label, one in zip((3, 4), single, strict=True):
+        assert both.sel(seed=label).to_dict() == one.to_dict()
+        json.dumps(one.to_dict(), allow_nan=False)
+    with pytest.raises(infoflow.ArgumentError, match=r"Take one with .sel\(seed=3\)"):
+        both.to_dict()
