@@ -1,5 +1,6 @@
 """What all tests share: a quiet plotting backend, small nets and loaders, the real data's place."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from hypothesis import settings
 from torch.utils.data import DataLoader, TensorDataset
 
+import infoflow
 from infoflow.testing import UNet, blob_images
 from tests import tiers
 
@@ -53,6 +55,15 @@ if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _on_the_device(monkeypatch):
+    """Measure on the device that the environment names, unless a test says where."""
+    device = os.environ.get(tiers.DEVICE)
+    for name in ("analyze", "ablate", "probe", "layer_unit_entropies") if device else ():
+        measure = getattr(infoflow, name)
+        monkeypatch.setattr(infoflow, name, functools.partial(measure, device=device))
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,8 @@ QUICK = 50
 #: How many times as many the thorough tier tries.
 MORE = 40
 _VARIABLE = "INFOFLOW_TESTS_THOROUGH"
+#: Names the device that everything is measured on; see tests/gpu.py.
+DEVICE = "INFOFLOW_TESTS_DEVICE"
 
 
 def choose(mark_expression: str) -> None:

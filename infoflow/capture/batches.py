@@ -19,10 +19,16 @@ from torch.utils.data import (
 from infoflow.capture.loaders import check_loader
 from infoflow.capture.order import Order, order_of
 from infoflow.capture.raw_targets import TargetReader
-from infoflow.capture.unpack import Unpack, are_columns, unpack_batch
+from infoflow.capture.unpack import Unpack, are_columns, have_rows, unpack_batch
 from infoflow.graph.reduce import Reduce
-from infoflow.graph.running.arguments import Arguments, as_arguments, holds_samples, parameters_of
-from infoflow.graph.running.pytree import first_tensor, tensors_in
+from infoflow.graph.running.arguments import (
+    Arguments,
+    as_arguments,
+    holds_samples,
+    parameters_of,
+    takes,
+)
+from infoflow.graph.running.pytree import Columns, first_tensor, tensors_in
 from infoflow.graph.running.ragged import blocks_of, is_ragged
 from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
@@ -247,9 +253,17 @@ class Samples:
                 f"{type(error).__name__}: {error}. Expected a function that returns (inputs, "
                 "target)."
             ) from error
-        if isinstance(inputs, list) and (self._is_collated or are_columns(inputs)):
-            inputs = tuple(inputs)  # what a DataLoader makes of a tuple
+        if isinstance(inputs, list) and self._has_columns(inputs, target):
+            # what a DataLoader makes of a tuple, unless it is one argument
+            is_one = len(inputs) > 1 and not takes(self._model, inputs)
+            inputs = (Columns(inputs),) if is_one else tuple(inputs)
         return as_arguments(self._model, inputs), target
+
+    def _has_columns(self, inputs: list[Any], target: Any) -> bool:
+        """Tell whether a list holds columns; where one batch tells, so do the later ones."""
+        if self._is_collated or have_rows(inputs, target):
+            self._is_collated = True
+        return self._is_collated or are_columns(inputs)
 
     def _checked_iteration(self) -> Iterator[Any]:
         number = 0

@@ -68,3 +68,17 @@ def are_columns(values: list[Any]) -> bool:
         return True
     tensors = tensors_in(values)
     return tensors[0].ndim == 1 and len({len(tensor) for tensor in tensors}) == 1
+
+
+def have_rows(values: list[Any], target: Any) -> bool:
+    """Tell whether a target says that tensors have a row for each sample, as images have not.
+
+    A batch of 3 sequences, (3, L, D), looks like an image, and several like a list of images.
+    """
+    try:
+        samples = len(target)
+    except TypeError:
+        return False
+    tensors = [value for value in values if isinstance(value, Tensor) and value.ndim]
+    is_all = len(tensors) == len(values)
+    return is_all and samples != len(values) and {len(one) for one in tensors} == {samples}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 
-from torch import fx, nn
+from torch import fx
 
-from infoflow.graph.running.members import parameters_in
+from infoflow.graph.running.members import is_learned, parameters_in
 from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.program_functions import Transformed
@@ -30,8 +30,8 @@ class Weights:
     def add(self, node: fx.Node) -> None:
         """Note a value without streams, and the parameters that it is made of."""
         if node.op == "get_attr":
-            is_parameter = isinstance(self._program.attribute(node), nn.Parameter)
-            self._behind[node] = frozenset((node,) if is_parameter else ())
+            is_one = is_learned(self._program.attribute(node))
+            self._behind[node] = frozenset((node,) if is_one else ())
         else:
             self._behind[node] = self._into(node)
 

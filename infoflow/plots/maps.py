@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.reduce import channels_first
+from infoflow.graph.running.members import parameters_in
 from infoflow.graph.selection import LayerChoice
 from infoflow.interface import ActivationError, ArgumentError, Layer
 from infoflow.plots.style import MERGE_COLOUR, QUIET
@@ -129,7 +130,7 @@ def _as_batch(image: Tensor) -> Tensor:
 
 
 def _home(model: nn.Module) -> torch.device:
-    return next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    return next((weight.device for weight in parameters_in(model)), torch.device("cpu"))
 
 
 def _chosen(layer: Layer, maps: Tensor, channels: int | Sequence[int]) -> list[int]:

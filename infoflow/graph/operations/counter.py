@@ -127,6 +127,9 @@ class _Counter(TorchDispatchMode):
     ``multiply_adds`` is None from the first function on whose cost is not known.
     """
 
+    #: flex_attention and the like come as they are.
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.multiply_adds: int | None = 0

@@ -172,6 +172,6 @@ RECURRENT = (
 #: Transforms of functions, each of which is one call, with all weights that act inside.
 TRANSFORMS = tuple(
     _kernel(name=name, family="transform", functions=(name,), multiply_adds="counted")
-    for name in ("vmap", "grad")
+    for name in ("vmap", "grad", "jvp")
 )
 OPERATIONS = (*CONVOLUTIONS, *LINEAR, *TABLES, *ATTENTION, *RECURRENT, *TRANSFORMS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from infoflow.graph.running.pytree import (
+    Columns,
     first_tensor,
     leaves_of,
     map_leaves,
@@ -128,6 +129,8 @@ def holds_samples(value: Any) -> bool:
     """
     if not isinstance(value, (list, tuple)) or not value or is_ragged(value):
         return False
+    if isinstance(value, Columns):
+        return False
     if all(isinstance(item, Tensor) for item in value):
         has_sizes = len(value) == 1 or len({item.shape for item in value}) > 1
         if all(item.ndim == 1 for item in value):
@@ -185,6 +188,15 @@ def parameters_of(model: nn.Module, *, required: bool = False) -> frozenset[str]
         for p in parameters
         if p.kind in by_name and (p.default is inspect.Parameter.empty or not required)
     )
+
+
+def takes(model: nn.Module, arguments: Sequence[Any]) -> bool:
+    """Tell whether ``forward`` can be called with as many arguments by position."""
+    try:
+        inspect.signature(model.forward).bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def named_leaves(model: nn.Module, call: Arguments) -> Iterator[tuple[str, str, Any]]:

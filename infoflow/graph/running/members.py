@@ -123,3 +123,10 @@ def is_training(module: nn.Module) -> bool:
     if isinstance(module, torch.jit.ScriptModule):
         return bool(module.training)
     return bool(vars(module).get("training", False))
+
+
+def is_learned(value: object) -> bool:
+    """Tell whether a value is a parameter, or a plain tensor that gradients are asked of."""
+    if isinstance(value, nn.Parameter):
+        return True
+    return isinstance(value, Tensor) and value.is_leaf and value.requires_grad

@@ -13,6 +13,10 @@ from torch.nn.utils.rnn import PackedSequence
 from infoflow.graph.running.ragged import change_numbers
 
 
+class Columns(list[Any]):
+    """A list of one argument whose tensors have a row for each sample, whatever they look like."""
+
+
 def items_of(value: Any) -> list[tuple[str, Any]] | None:
     """Return the named parts of a container, None for anything that is no container.
 
@@ -84,7 +88,7 @@ def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
     if isinstance(value, tuple):
         return type(value)(*changed) if hasattr(value, "_fields") else tuple(changed)
     if isinstance(value, list):
-        return changed
+        return Columns(changed) if isinstance(value, Columns) else changed
     other = copy.copy(value)
     for (name, _), part in zip(parts, changed, strict=True):
         object.__setattr__(other, name, part)

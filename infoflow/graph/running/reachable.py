@@ -6,6 +6,7 @@ objects, partial functions and closures, and use those of its class or of its fi
 
 from __future__ import annotations
 
+import argparse
 import dis
 import functools
 import random
@@ -35,6 +36,8 @@ _FOREIGN = frozenset(
 _SIMPLE = (int, float, str, bytes, bool, complex, type(None), torch.dtype, torch.device, torch.Size)
 MUTABLE = (list, dict, set, deque)
 _CONTAINERS = (*MUTABLE, tuple, frozenset)
+#: Classes of Python's own that hold what the model's code puts there.
+_HOLDERS = (types.SimpleNamespace, argparse.Namespace)
 _CODE = (types.FunctionType, staticmethod, classmethod, property)
 _BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
 _GENERATORS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
@@ -291,6 +294,8 @@ def _content(cell: types.CellType) -> Any:
 def _is_own_object(value: Any) -> bool:
     """Tell whether a value is an object of the model's own code, with attributes."""
     others = (*_CONTAINERS, *_GENERATORS, *_CODE, *_BOUND, type, types.ModuleType, Tensor)
+    if isinstance(value, _HOLDERS):
+        return True
     return not isinstance(value, others) and not _is_foreign(type(value))
 
 

@@ -106,7 +106,7 @@ class Interceptor(TorchFunctionMode):
             stack.enter_context(_whole(self, torch.nested, "nested_tensor", self.on_function))
             stack.enter_context(_whole_scripted(self))
             stack.enter_context(_whole(self, apis, "vmap_impl", self._transform))
-            for name in ("grad_impl", "grad_and_value_impl"):
+            for name in ("grad_impl", "grad_and_value_impl", "_jvp_with_argnums"):
                 stack.enter_context(_whole(self, eager_transforms, name, self._transform))
             stack.enter_context(_uncompiled(self))
             stack.enter_context(self)

@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from infoflow.graph.operations.lookup import arguments_of, is_about_shape
+from infoflow.graph.running.members import is_learned
 from infoflow.graph.running.memory import version_of
 from infoflow.graph.running.pytree import items_of
 from infoflow.graph.tracing.attributes import hidden_tensors, named_attributes
@@ -162,7 +163,7 @@ class Nodes:
         same = self.live.same_numbers(tensor) if name is None else None
         if same is not None:
             return self.node_of(same)
-        if name is None and isinstance(tensor, nn.Parameter):
+        if name is None and is_learned(tensor):
             name = self._adopted(tensor)
         if name is None and self.values:
             node = self.create("call_function", from_values, (tensor.clone(), *self.values), {})

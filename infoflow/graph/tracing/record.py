@@ -127,7 +127,7 @@ class _Recorder(Interceptor):
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         key = self._keys.next(self.path, operation_key(function))
-        target = Transformed(function, operation_key(function).partition("_")[0])
+        target = Transformed(function, operation_key(function).lstrip("_").partition("_")[0])
         return self._call(
             *("call_function", target, key, lambda: function(*args, **kwargs), args, kwargs),
             is_transform=True,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from infoflow.graph.running.arguments import Arguments
-from infoflow.graph.running.members import named_parameters, parameters_in
+from infoflow.graph.running.members import is_learned, named_parameters, parameters_in
 from infoflow.graph.running.model_state import counted_writes
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
@@ -56,7 +56,7 @@ def _named_weights(model: nn.Module, leaves: Leaves) -> dict[str, Tensor]:
     others = {
         name: tensor
         for name, tensor in leaves.tensors.items()
-        if isinstance(tensor, nn.Parameter) and id(tensor) not in known and _is_weight(tensor)
+        if is_learned(tensor) and id(tensor) not in known and _is_weight(tensor)
     }
     return own | others
 

@@ -11,6 +11,7 @@ from torch import fx, nn
 
 from infoflow.graph.operations.lookup import role_of
 from infoflow.graph.operations.operation import Role
+from infoflow.graph.running.members import parameters_in
 from infoflow.graph.tracing.program import Program
 from infoflow.pruning.mending.attention import attention_parts
 from infoflow.pruning.mending.finding import Place, UnmendableError, attribute, place_of
@@ -122,7 +123,7 @@ def _uses(program: Program) -> Counter[int]:
     for node in program.nodes:
         module = program.module(node)
         if module is not None:
-            uses.update({id(parameter) for parameter in module.parameters()})
+            uses.update({id(parameter) for parameter in parameters_in(module)})
         elif node.op == "get_attr":
             uses.update([id(program.attribute(node))] * max(1, len(node.users)))
     return uses

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor
 
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.members import named_parameters
 
 
 def unused_parameters(graph: LayerGraph) -> tuple[str, ...]:
     """Say which parameters the path of the example does not use."""
     used = used_parameters(graph)
-    unused = [name for name, _ in graph.program.model.named_parameters() if name not in used]
+    unused = [name for name, _ in named_parameters(graph.program.model) if name not in used]
     if not unused:
         return ()
     return (
@@ -36,9 +37,9 @@ def limits(graph: LayerGraph) -> list[str]:
     return notes
 
 
-def used_parameters(graph: LayerGraph) -> dict[str, nn.Parameter]:
+def used_parameters(graph: LayerGraph) -> dict[str, Tensor]:
     """Return, by name, the parameters that the path of the example uses."""
     used = {str(n.target) for n in graph.program.nodes if n.op in ("call_module", "get_attr")}
     prefixes = tuple(f"{name}." for name in used)
-    named = graph.program.model.named_parameters()
+    named = named_parameters(graph.program.model)
     return {name: p for name, p in named if name in used or name.startswith(prefixes)}

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from infoflow.graph import LayerGraph, trace
+from infoflow.graph.running.members import named_parameters
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError, PruningWarning
@@ -156,7 +157,7 @@ class TrialRunner:
         slim = self.without(streams)
         kept: Mapping[str, torch.Tensor] = dict(slim.named_parameters())
         squares, count = 0.0, 0
-        for name, weight in self.model.named_parameters():
+        for name, weight in named_parameters(self.model):
             if weight.ndim < 2 or name not in self._used:
                 continue
             left = kept.get(name)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from infoflow.graph.running.members import named_tensors
 from infoflow.graph.running.pytree import map_tensors
 from infoflow.graph.tracing.program import Interpreter, Program
 from infoflow.pruning.rewriting.surgery import Lineage
@@ -221,7 +222,7 @@ def _are_same(one: nn.Module | None, other: nn.Module | None) -> bool:
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return dict(named_tensors(module, "_parameters", "_buffers"))
 
 
 def _is_equal(one: Any, other: Any) -> bool:

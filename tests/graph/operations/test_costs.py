@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import swin_transformer
 
+import infoflow
 from infoflow.graph.operations.counter import multiply_adds_of
 
 N, C, H, W, T, D = 2, 4, 6, 5, 7, 8
@@ -119,6 +120,27 @@ heads = torch.rand(N, 2, T, D)
 )
 def test_closed_forms(call, expected):
     assert call() == expected
+
+
+def test_flexible_attention_costs_its_products():
+    """It is a higher-order operation, which a mode that counts must let through."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.q, self.k, self.v = nn.Linear(D, 4), nn.Linear(D, 4), nn.Linear(D, 4)
+
+        def forward(self, x):
+            layers = (self.q, self.k, self.v)
+            parts = (layer(x).view(len(x), T, 2, 2).transpose(1, 2) for layer in layers)
+            return flex_attention(*parts).transpose(1, 2).flatten(2)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells that it is slow where nothing compiles it
+        graph = infoflow.trace(Attends(), torch.rand(N, T, D))
+    assert [layer.multiply_adds for layer in graph][-1] == 2 * T * T * 4
+    assert len(graph.merges) == 1
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
@@ -339,7 +361,6 @@ def test_parametrized_weights_are_not_computed_to_count():
 def test_transformers_cost_the_same_however_they_attend(attention):
     """Eager attention writes the products out; the other calls one function."""
     transformers = pytest.importorskip("transformers")
-    import infoflow
 
     config = transformers.BertConfig(
         vocab_size=11,

@@ -190,3 +190,43 @@ def test_samples_of_a_call():
     assert Arguments(([torch.rand(2, 8, 4, 4), torch.rand(2, 16, 2, 2)],)).samples == 2
     half = Arguments((A,), {"scale": torch.ones(1), "mask": B}).select(slice(0, 2))
     assert [len(t) for t in (half.args[0], half.kwargs["scale"], half.kwargs["mask"])] == [2, 1, 2]
+
+
+class Levels(nn.Module):
+    """Takes sequences of several levels, (N, L, D) each, in one list."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def forward(self, levels):
+        return self.head(torch.cat([self.body(level) for level in levels], 1).mean(1))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_sequences_in_a_list_are_no_images_where_there_are_targets(size):
+    """A batch of 1, 3 or 4 sequences has the shape of an image; the last batch is smaller."""
+    torch.manual_seed(0)
+    net, sizes = Levels().eval(), [size] * 4 + [1]
+    loader = [
+        ([torch.rand(n, 7, 4), torch.rand(n, 5, 4)], (torch.rand(n) < 0.5).long()) for n in sizes
+    ]
+    result = infoflow.analyze(net, loader, noise=0.1, progress=False)
+    with torch.no_grad():
+        values = torch.cat([net(levels) for levels, _ in loader])
+    assert int(result.dataset["samples"][0]) == sum(sizes)
+    wanted = infoflow.estimate(values, noise=0.1).ixm
+    assert result.ixm.sel(layer="head").item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_list_for_a_model_of_several_arguments_is_one_of_columns():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, one, other):
+            return self.head(torch.cat([one, other], 1))
+
+    loader = [([torch.rand(3, 4), torch.rand(3, 4)], torch.arange(3)) for _ in range(3)]
+    assert infoflow.analyze(Two(), loader, progress=False).graph.inputs == ("one", "other")

@@ -251,6 +251,14 @@ def test_attributes_that_hide_methods(name):
     assert net.__dict__[name] == ["mine"]
 
 
+@pytest.mark.parametrize("name", ["named_parameters", "named_modules", "parameters", "train"])
+def test_nets_whose_methods_are_hidden_can_be_pruned(name):
+    net, x = Own().eval(), torch.randn(4, 5)
+    wanted = net.c(net.b(net.a(x)))
+    net.__dict__[name] = ["mine"]
+    torch.testing.assert_close(infoflow.prune(net, "a->add", x)(x), wanted)
+
+
 def test_an_own_part_may_hide_them_too():
     net = Own()
     net.b.named_modules = net.b.children = 3

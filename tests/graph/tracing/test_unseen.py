@@ -195,6 +195,36 @@ def _(net, k):
     net.get = lambda a: each(a)
 
 
+@hold("derivative along a direction")
+def _(net, k):
+    net.k = k
+    net.get = lambda a: torch.func.jvp(net.k, (a,), (torch.ones_like(a),))[1]
+
+
+@hold("Jacobian of each sample")
+def _(net, k):
+    net.k = nn.Sequential(k, nn.Tanh())
+    net.get = lambda a: torch.vmap(torch.func.jacrev(net.k))(a).sum(1)
+
+
+@hold("plain tensor that learns")
+def _(net, k):
+    net.space = types.SimpleNamespace(weight=torch.randn(6, 6, requires_grad=True))
+    net.get = lambda a: functional.linear(a, net.space.weight)
+
+
+@hold("plain tensor that learns, in a closure")
+def _(net, k):
+    weight = torch.randn(6, 6, requires_grad=True)
+    net.get = lambda a: a @ weight
+
+
+@hold("recomputed")
+def _(net, k):
+    net.k = k
+    net.get = lambda a: torch.utils.checkpoint.checkpoint(net.k, a, use_reentrant=False)
+
+
 @hold("function of autograd")
 def _(net, k):
     class Product(torch.autograd.Function):
@@ -206,6 +236,9 @@ def _(net, k):
     net.get = lambda a: Product.apply(a, net.k.weight)
 
 
+# the first jvp of a process scripts torch's own rules, and torch warns of that
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("name", WAYS)
 def test_the_branch_is_a_layer_and_its_sum_a_merge(name):
     net, x = Net(WAYS[name]).eval(), torch.randn(4, 5)
