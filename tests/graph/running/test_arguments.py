@@ -115,7 +115,7 @@ def test_detectors_can_be_measured():
     result = infoflow.analyze(net, loader, noise=9.0, progress=False)
     assert result.layers == ["body", "head"]
     pairs = [(batch, [{"boxes": torch.rand(2, 4)} for _ in batch]) for batch in loader]
-    with pytest.warns(UnmeasurableWarning, match="targets are a list that is no tensor"):
+    with pytest.warns(UnmeasurableWarning, match="targets are a list of dict"):
         again = infoflow.analyze(net, pairs, noise=9.0, progress=False)
     np.testing.assert_array_equal(result.ixm, again.ixm)
 
