@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import infoflow
 from infoflow.capture.batches import Samples
 from infoflow.capture.cluster_points import cluster_points
+from infoflow.cli.data import load_loader
 from infoflow.estimators.probe_task import class_numbers
 from infoflow.interface import UnmeasurableWarning
 from infoflow.pruning.ablation.heldout import divide, scan
@@ -273,3 +274,36 @@ def test_an_unknown_name_is_shown_by_its_name():
     other = [(images(), ["emu", *NAMES[1:].tolist()])]
     with pytest.raises(infoflow.TargetError, match=r"hold emu, .* they hold .*cat"):
         infoflow.probe(net(), batches, evaluate=other, progress=False)
+
+
+def test_names_in_a_file_stay_names_on_the_command_line(tmp_path):
+    np.savez(tmp_path / "data.npz", x=images().numpy(), y=NAMES)
+    samples = Samples(load_loader(str(tmp_path / "data.npz"), None))
+    classes = infoflow.ClassLabels().reduce(samples.targets).classes
+    assert len({*zip(classes.tolist(), TRUTH.tolist(), strict=True)}) == 3
+    assert sorted(samples.names.values()) == ["cat", "dog", "owl"]
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        x = self.first(x)
+        return x + self.second(x)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"boxes": torch.zeros(96)}, "loader's are a dict"),
+        ([{"boxes": 1}] * 96, "loader's are a list of dict"),
+        (torch.full((96, 3), torch.nan), "got NaN"),
+        (["cat", "owl"] * 48, "names such as cat, owl"),
+    ],
+)
+def test_ablate_says_what_it_cannot_read(target, message):
+    batches = [(torch.rand(96, 3), target)]
+    with pytest.raises(infoflow.TargetError, match=message):
+        infoflow.ablate(Residual(), batches, mend=None, sets=None, progress=False)
