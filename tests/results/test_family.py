@@ -156,12 +156,16 @@ def test_information_has_a_unit_that_can_be_changed(kind, one_of):
     there = result.to(other)
     assert there.unit.startswith(other)
     back = there.to(result.unit.split()[0])
-    xr.testing.assert_allclose(back.dataset, result.dataset, rtol=1e-12, atol=1e-12)
+    single = [name for name in back.dataset if back.dataset[name].dtype == np.float32]
+    exact = [one.dataset.drop_vars(single) for one in (back, result)]
+    xr.testing.assert_allclose(*exact, rtol=1e-12, atol=1e-12)
+    xr.testing.assert_allclose(back.dataset[single], result.dataset[single], rtol=1e-5)
     factor = np.log(2) if other == "nats" else 1 / np.log(2)
     for name, variable in result.dataset.data_vars.items():
         changed = there.dataset[name]
         if str(variable.attrs.get("units", "")).startswith(("bits", "nats")):
-            np.testing.assert_allclose(changed, variable * factor, rtol=1e-12)
+            error = 1e-5 if name in single else 1e-12
+            np.testing.assert_allclose(changed, variable * factor, rtol=error)
             assert changed.attrs["units"].startswith(other)
         elif variable.dtype.kind in "fi":
             assert changed.identical(variable)

@@ -135,8 +135,11 @@ def test_units_go_there_and_back(several):
     assert (bits.unit, nats.unit) == ("bits", "nats")
     np.testing.assert_allclose(nats.ixm, bits.ixm * np.log(2), rtol=1e-15)
     now = measured(net(), unit="nats")
-    xr.testing.assert_allclose(nats.dataset, now.dataset, rtol=1e-12)
-    xr.testing.assert_allclose(nats.to("bits").dataset, bits.dataset, rtol=1e-12)
+    for one, other in ((nats, now), (nats.to("bits"), bits)):
+        single = [name for name in one.dataset if one.dataset[name].dtype == np.float32]
+        exact = [result.dataset.drop_vars(single) for result in (one, other)]
+        xr.testing.assert_allclose(*exact, rtol=1e-12)
+        xr.testing.assert_allclose(one.dataset[single], other.dataset[single], rtol=1e-5)
     assert nats.dataset["ixm_saturated"].equals(bits.dataset["ixm_saturated"])
     with pytest.raises(ArgumentError, match="unit must be 'bits' or 'nats', got 'bytes'"):
         bits.to("bytes")
