@@ -12,7 +12,8 @@ from torch import Tensor
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.collect import collect_output
 from infoflow.capture.order import Order, differs_in_order
-from infoflow.capture.targets import ClassLabels, GivenLabels, make_target
+from infoflow.capture.target_choice import GivenLabels, make_target
+from infoflow.capture.targets import ClassLabels
 from infoflow.estimators.void import IgnoreIndex
 from infoflow.graph import LayerGraph
 from infoflow.interface import (

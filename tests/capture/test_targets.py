@@ -7,7 +7,8 @@ import torch
 from sklearn.cluster import KMeans as Oracle
 
 import infoflow
-from infoflow.capture.targets import GivenLabels, KMeans, make_target
+from infoflow.capture.target_choice import GivenLabels, make_target
+from infoflow.capture.targets import KMeans
 from infoflow.interface import ArgumentError, ArgumentTypeError, SingletonWarning, TargetError
 
 
