@@ -4,6 +4,7 @@ Each case is told before anything long runs.
 """
 
 import math
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,6 +57,11 @@ def refused(message, function, *args, **given):
     assert str(caught.value).endswith((".", "?", ")"))
 
 
+def _identifier(value):
+    """Name a value in the same way in every process: without its address."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+
+
 # --------------------------------------------------------------------------- what measuring shares
 
 WRONG = {
@@ -81,7 +87,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "key", "value"), PAIRS, ids=str)
+@pytest.mark.parametrize(("name", "key", "value"), PAIRS, ids=_identifier)
 def test_measuring_refuses_in_a_sentence(name, key, value, net):
     words = {"layers": "layer", "device": "device"}
     refused(words.get(key, key), MEASURING[name], net, LOADER, **{"progress": False, key: value})
