@@ -66,7 +66,7 @@ def _from_npz(path: Path) -> Iterable[Any]:
         )
     if any(getattr(column, "ndim", 1) == 0 for column in columns.values()):
         raise ArgumentError(f"{path} holds single numbers; expected x and y with a row per sample.")
-    x = torch.as_tensor(columns["x"])
+    x = torch.as_tensor(columns["x"], device="cpu")
     x = x.float() if x.dtype == torch.float64 else x
     parts = [x, columns["y"]] if "y" in columns else [x]
     if len({len(part) for part in parts}) > 1:

@@ -171,6 +171,7 @@ def test_dice_counts_no_void_pixel():
     assert score("accuracy", count_overlaps(guess, true, 2)).item() == pytest.approx(2 / 3)
 
 
+@pytest.mark.thorough
 def test_probe_and_usable_streams_see_the_classes_behind_the_void():
     masks, void = maps(), maps(255)
     target = infoflow.ClassLabels(ignore_index=255)

@@ -367,6 +367,7 @@ def test_anything_else_keeps_its_traceback(infoflow_command, model_file, monkeyp
         infoflow_command("graph", f"{model_file}:make", "--input-shape", "3,32,32")
 
 
+@pytest.mark.thorough
 def test_demo_with_few_epochs(infoflow_command, tmp_path, monkeypatch):
     """With few samples and no figures; ``.ci/run`` runs the whole demo."""
     for name, value in {

@@ -17,6 +17,7 @@ from infoflow.cli.libraries import LIBRARIES, _build
 from infoflow.cli.spec import parse_spec
 from infoflow.interface import ArgumentError, ResultFileError
 from infoflow.testing import UNet
+from tests import tiers
 
 SHAPE = ("--input-shape", "3,16,16")
 
@@ -137,15 +138,15 @@ def test_a_full_memory_is_told_as_such(error, said, infoflow_command, monkeypatc
 @pytest.mark.parametrize(
     ("text", "nearest"),
     [
-        ("transformers:BertModel(layers=2)", "num_hidden_layers"),
-        ("transformers:BertConfig(hiden_size=32)", "hidden_size"),
-        ("transformers:ViTModel(image_sizes=32)", "image_size"),
-        ("transformers:GPT2Model(n_layers=2)", "n_layer"),
-        ("transformers:CLIPModel(text_config={'hidden_sise': 32})", "hidden_size"),
-        ("timm:hrnet_w18_small(drop_rat=0.1)", "drop_rat"),
-        ("timm:resnet18(in_chan=1)", "in_chan"),
+        tiers.thorough("transformers:BertModel(layers=2)", "num_hidden_layers"),
+        tiers.thorough("transformers:BertConfig(hiden_size=32)", "hidden_size"),
+        tiers.thorough("transformers:ViTModel(image_sizes=32)", "image_size"),
+        tiers.thorough("transformers:GPT2Model(n_layers=2)", "n_layer"),
+        tiers.thorough("transformers:CLIPModel(text_config={'hidden_sise': 32})", "hidden_size"),
+        tiers.thorough("timm:hrnet_w18_small(drop_rat=0.1)", "drop_rat"),
+        tiers.thorough("timm:resnet18(in_chan=1)", "in_chan"),
         ("torchvision:resnet18(num_clases=3)", "num_clases"),
-        ("smp:Unet(encoder_nam='resnet18')", "encoder_nam"),
+        tiers.thorough("smp:Unet(encoder_nam='resnet18')", "encoder_nam"),
     ],
 )
 def test_misspelt_settings_of_other_libraries_are_errors(text, nearest):

@@ -242,7 +242,10 @@ def test_a_result_prints_in_one_line():
 
 
 @pytest.mark.parametrize("family", ["linear", tiers.thorough("mlp")])
-@pytest.mark.parametrize(("scale", "offset"), [(1e25, 0.0), (1e-25, 0.0), (1e40, 0.0), (1.0, 1e9)])
+@pytest.mark.parametrize(
+    ("scale", "offset"),
+    [tiers.thorough(1e25, 0.0), tiers.thorough(1e-25, 0.0), (1e40, 0.0), tiers.thorough(1.0, 1e9)],
+)
 def test_neither_scale_nor_offset_matters(family, scale, offset):
     labels = np.arange(120) % 3
     values = np.random.default_rng(0).normal(size=(120, 2)) + 5.0 * np.eye(3)[labels][:, :2]

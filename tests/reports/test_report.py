@@ -65,6 +65,7 @@ def check_numbers(result, page):
     assert any(list(one.columns) == list(frame.columns) for one in again)
 
 
+@pytest.mark.thorough
 def test_every_kind_has_its_section_and_its_numbers(results, whole):
     kinds = set(results) - {"Validation"}
     assert len(whole.of("section")) == 2 + len(kinds)
@@ -76,6 +77,7 @@ def test_a_result_without_a_net_has_a_page(results, page_of):
     check_numbers(results["Validation"], page_of(results["Validation"]))
 
 
+@pytest.mark.thorough
 def test_the_conclusion_comes_first(results, whole):
     plain = whole.plain
     assert plain.index(results["Ablation"].conclusion) < plain.index("UNet has 23 layers")
@@ -90,6 +92,7 @@ def test_a_graph_alone_says_what_to_measure(results, page_of):
     assert "Measure that with infoflow.ablate." in page_of(results["LayerGraph"]).plain
 
 
+@pytest.mark.thorough
 def test_the_table_of_layers_has_the_numbers_of_the_last_epoch(results, whole):
     last = results["FlowResult"].dataset.isel(epoch=-1)
     rows = whole.table("shuffled")
@@ -97,6 +100,7 @@ def test_the_table_of_layers_has_the_numbers_of_the_last_epoch(results, whole):
     assert [row["I(Y;M)"] for row in rows] == [f"{value:.3f}" for value in last["iym"].values]
 
 
+@pytest.mark.thorough
 def test_the_table_of_streams_has_the_bits_and_verdicts(results, whole):
     rows = whole.table("as it is")
     expected = [(str(r.skip), r.verdict, f"{r.plain.value:z.4f}") for r in results["Ablation"].rows]
@@ -177,6 +181,7 @@ def test_a_result_of_ones_own_is_shown_as_a_table(page_of):
     assert [row["zeros (1)"] for row in page.table("zeros (1)")] == ["0", "0.4"]
 
 
+@pytest.mark.thorough
 def test_settings_and_data_are_said(results, whole):
     assert results["Ablation"].dataset.attrs["fingerprint"] in whole.plain
     measured_with = results["Ablation"].dataset.attrs["infoflow_versions"]
@@ -187,6 +192,7 @@ def test_settings_and_data_are_said(results, whole):
 # ------------------------------------------------------------------------------ what it keeps out
 
 
+@pytest.mark.thorough
 def test_only_what_is_in_the_page_may_run(whole):
     sheet, script = whole.inside("style")[0], whole.inside("script")[-1]
     hashes = [
@@ -203,6 +209,7 @@ def test_only_what_is_in_the_page_may_run(whole):
     assert not re.search(r"url\((?!#)|@import", whole.text)
 
 
+@pytest.mark.thorough
 def test_links_lead_to_what_is_there_once(whole):
     names = [attributes["id"] for _, attributes in whole.elements if "id" in attributes]
     assert len(set(names)) == len(names)
@@ -242,6 +249,7 @@ def test_a_layer_called_script_is_text(page_of):
     assert not any("alert" in text for text in page.inside("style"))
 
 
+@pytest.mark.thorough
 def test_figures_are_text_and_have_their_looks_in_the_one_sheet(whole):
     assert len(whole.of("svg")) >= 5
     assert "decoder.0.0" in whole.inside("text")
@@ -263,6 +271,7 @@ def test_the_users_style_changes_neither_the_page_nor_its_figures(results, page_
     assert plt.get_fignums() == []
 
 
+@pytest.mark.thorough
 def test_a_page_of_a_unet_is_small(whole):
     assert len(whole.text.encode()) < 1_000_000
 

@@ -82,7 +82,10 @@ def test_epochs_are_joined_in_their_order(several):
         (lambda: measured(net(), noise=2.0), "their kind is the same"),
         (lambda: measured(net(), target="none"), "their target is the same"),
         (lambda: measured(net(), noise=[1.0, 2.0]), "is the same"),
-        (lambda: infoflow.probe(net(), LOADER, progress=False), "FlowResult and ProbeResult"),
+        (
+            lambda: infoflow.probe(net(), LOADER, folds=2, progress=False),
+            "FlowResult and ProbeResult",
+        ),
     ],
 )
 def test_what_does_not_belong_together_is_refused(other, message):
