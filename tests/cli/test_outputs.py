@@ -170,6 +170,7 @@ def test_a_library_that_takes_anything_is_asked_what_it_knows():
 SMALL = "hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "text",
     [
