@@ -109,6 +109,7 @@ class _Program:
         entries = [(f, row, v) for row, fs in enumerate(self._rows) for v, f in fs.items()]
         factors, rows, variables = zip(*entries, strict=True)
         shape = len(self._rows), len(self.cost)
-        matrix = csr_array((np.array(factors, float), (rows, variables)), shape)
+        places = np.array(rows, np.int32), np.array(variables, np.int32)  # HiGHS takes no others
+        matrix = csr_array((np.array(factors, float), places), shape)
         found = milp(self.cost, constraints=LinearConstraint(matrix, lb=np.array(self._bounds)))
         return np.round(np.asarray(found.x))
