@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from infoflow import plots
 from infoflow.flow import FlowResult
 from infoflow.flow.usable_result import UsableStreams
+from infoflow.graph.text_table import listed
 from infoflow.interface import InfoflowError
 from infoflow.pruning import Ablation, FrontierPoint, Interval, PruningAdvice, suggest_pruning
 from infoflow.pruning.advice_wording import ABLATION_CAUTION
 from infoflow.reports.content import Cell, Doubt, Picture, Section, Table, Words, verdict_cell
-from infoflow.reports.numerals import MISSING, counted, few, number, sentence
+from infoflow.reports.numerals import MISSING, counted, number, sentence
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.tables import numbers_of, table
 
@@ -73,7 +74,7 @@ def _doubts(ablation: Ablation) -> Iterator[str]:
             given.setdefault(row.reason, []).append(str(row.skip))
     shown = list(given.items())[:6]
     for reason, names in shown:
-        yield f"Cannot tell of {few(names)}: {reason}."
+        yield f"Cannot tell of {listed(names)}: {reason}."
     if len(given) > len(shown):
         rest = sum(len(names) for names in list(given.values())[len(shown) :])
         yield f"Cannot tell of {counted(rest, 'stream')} more; the table says why."
@@ -114,7 +115,7 @@ def _point_rows(points: tuple[FrontierPoint, ...]) -> Iterator[tuple[Cell, ...]]
             Cell(_mender(point.mender)),
             number(metric, "+.4f"),
             number(point.parameters, ",.0f"),
-            Cell(few(added)),
+            Cell(listed(added)),
         )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from infoflow import plots
 from infoflow.flow import FlowResult
 from infoflow.flow.audit import MEANINGS
+from infoflow.graph.text_table import listed
 from infoflow.interface import InfoflowError
 from infoflow.pruning import suggest_pruning
 from infoflow.pruning.advice_wording import RECORD
 from infoflow.reports.content import Cell, Doubt, Picture, Section, Table, Words
-from infoflow.reports.numerals import between, counted, few, number
+from infoflow.reports.numerals import between, counted, number
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.readouts import audit_table
 from infoflow.reports.tables import LONG, frame_table, numbers_of, table
@@ -88,7 +89,7 @@ def _doubts(result: FlowResult, facts: Mapping[str, Any]) -> Iterator[str]:
     if low:
         yield (
             f"I(Y;M) of {counted(len(low), 'layer')} is not above what shuffled classes give: "
-            f"{few(low, 5)}."
+            f"{listed(low, 5)}."
         )
     if result.has_target and facts["singleton_classes"]:
         yield (
@@ -107,7 +108,7 @@ def _doubts(result: FlowResult, facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _audit_doubts(result)
     for doubt in dict.fromkeys(row["doubt"] for row in rows if row["doubt"]):
         named = [row["layer"] for row in rows if row["doubt"] == doubt]
-        yield f"{few(named, 5)}: {doubt}."
+        yield f"{listed(named, 5)}: {doubt}."
 
 
 def _has(facts: Mapping[str, Any]) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from infoflow import plots
 from infoflow.graph import LayerGraph
-from infoflow.graph.text_table import as_number
+from infoflow.graph.text_table import as_number, listed
 from infoflow.interface import Layer
 from infoflow.reports.content import Cell, Doubt, Section, Table
-from infoflow.reports.numerals import MISSING, counted, few, number
+from infoflow.reports.numerals import MISSING, counted, number
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.tables import numbers_of, table
 
@@ -57,7 +57,7 @@ def _doubts(graph: LayerGraph) -> Iterator[str]:
     for layer, reason in graph.unmeasurable.items():
         reasons.setdefault(reason, []).append(layer)
     for reason, layers in reasons.items():
-        yield f"Not measurable: {few(layers, 5)}, since {reason}."
+        yield f"Not measurable: {listed(layers, 5)}, since {reason}."
 
 
 def _layers(graph: LayerGraph) -> Table:
@@ -79,7 +79,7 @@ def _layer(layer: Layer, index: dict[str, str]) -> tuple[Cell, ...]:
         Cell(layer.name),
         Cell("+".join((layer.kind, *layer.followed_by))),
         Cell("×".join(map(str, layer.shape)) or "1", float(layer.units)),
-        Cell(f"{few(reads, 12)}{' (merge)' if layer.is_merge else ''}"),
+        Cell(f"{listed(reads, 12)}{' (merge)' if layer.is_merge else ''}"),
         number(layer.parameters, ",.0f"),
         Cell(MISSING) if known is None else Cell(as_number(known), float(known)),
     )
@@ -96,7 +96,7 @@ def _merges(graph: LayerGraph) -> Iterator[Table]:
                     Cell(merge.name),
                     Cell(merge.kind),
                     Cell(merge.main),
-                    Cell(few([str(skip) for skip in merge.skips], 12), float(len(merge.skips))),
+                    Cell(listed([str(skip) for skip in merge.skips], 12), float(len(merge.skips))),
                 )
                 for merge in graph.merges
             ],

@@ -65,18 +65,6 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what if count == 1 else many}"
 
 
-def few(names: list[str], most: int = 8) -> str:
-    """Return names in a sentence; more than ``most`` are counted.
-
-    Examples
-    --------
-    >>> few(["a", "b", "c"], most=2)
-    'a, b and 1 more'
-    """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def sentence(text: str) -> str:
     """Return a text with a capital letter and a full stop.
 

@@ -6,8 +6,9 @@ from infoflow import plots
 from infoflow.flow.audit import MEANINGS, Audit
 from infoflow.flow.probe_result import ProbeResult
 from infoflow.flow.usable_result import UsableStreams
+from infoflow.graph.text_table import listed
 from infoflow.reports.content import Cell, Doubt, Section, Table, Words
-from infoflow.reports.numerals import between, counted, few, number, sentence
+from infoflow.reports.numerals import between, counted, number, sentence
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.tables import numbers_of, table
 
@@ -22,7 +23,7 @@ def probes(result: ProbeResult, name: str, gallery: Gallery) -> Section:
     chance = float(result.dataset[f"{metric}_chance"])
     weak = [layer for layer, value in zip(result.layers, values, strict=True) if not value > chance]
     word = _METRICS[metric]
-    doubts = [f"{few(weak, 5)}: the read-out is no better than the most frequent class."]
+    doubts = [f"{listed(weak, 5)}: the read-out is no better than the most frequent class."]
     return Section(
         "probes",
         "Linear read-outs",
@@ -88,7 +89,7 @@ def usable(result: UsableStreams, name: str, gallery: Gallery) -> Section:
             f"The stream that adds most to the others is {most.source} into {most.merge}: "
             f"{most.added.value:.3f} {result.unit}, of {first.entropy:.3f}.",
         ),
-        doubts=(Doubt(f"What these add may be nothing: {few(unclear, 5)}."),) if unclear else (),
+        doubts=(Doubt(f"What these add may be nothing: {listed(unclear, 5)}."),) if unclear else (),
         items=(
             table(
                 "Held-out information of small probes: of a stream alone, of the rest, of all "

@@ -9,11 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from infoflow import plots
+from infoflow.graph.text_table import listed
 from infoflow.plots.style import QUIET, axes_or_new
 from infoflow.pruning import PruningAdvice, PruningTrial, Race
 from infoflow.pruning.advice_table import advice_parts, right_of
 from infoflow.reports.content import Cell, Doubt, Picture, Section, Table, Words, verdict_cell
-from infoflow.reports.numerals import between, counted, few, number, sentence
+from infoflow.reports.numerals import between, counted, number, sentence
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.tables import numbers_of, table
 
@@ -27,7 +28,7 @@ def trial(result: PruningTrial, name: str, gallery: Gallery) -> Section:
     zeroed = [row.name for row in result.rows if "zeroed" in row.how]
     doubts = []
     if zeroed:
-        doubts.append(f"Set to zero and not cut, so that nothing is saved: {few(zeroed, 5)}.")
+        doubts.append(f"Set to zero and not cut, so that nothing is saved: {listed(zeroed, 5)}.")
     if result.redesign_epochs and max(len(row.redesign) for row in result.rows) < 2:
         doubts.append("Nets were trained from scratch once, so nothing says how seeds differ.")
     items: list[Picture | Table | Words] = [Words(tuple(map(sentence, result.notes)))]
@@ -119,7 +120,7 @@ def race(result: Race, name: str, gallery: Gallery) -> Section:
     if seeds < 2:
         doubts.append("Every variant was trained once, so nothing says how seeds differ.")
     if open_rows:
-        doubts.append(f"Cannot tell of {few(open_rows)} at this number of seeds ({seeds}).")
+        doubts.append(f"Cannot tell of {listed(open_rows)} at this number of seeds ({seeds}).")
     rows = [
         (
             Cell(row.name),

@@ -23,6 +23,7 @@ from torch.utils.data.distributed import DistributedSampler
 import infoflow
 from infoflow.capture.batches import Samples
 from infoflow.interface import OrderWarning
+from tests.capture.labelled import Residual
 
 N = 24
 LABELS = torch.arange(N) % 2
@@ -223,16 +224,6 @@ def test_an_order_that_changes_between_records_of_a_tracker_is_refused():
     loader.step = -1
     with pytest.raises(infoflow.TargetError, match="shuffles"):
         tracker.record(1)
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3)
-
-    def forward(self, x):
-        x = self.first(x)
-        return x + self.second(x)
 
 
 @pytest.mark.parametrize("look", [infoflow.probe, infoflow.usable_streams])
