@@ -63,6 +63,7 @@ def _attributes(found: Findings, unit: str) -> dict[str, Any]:
     bench = found.bench
     parts = bench.held_out.parts
     count, digest = found.mending_samples
+    judged = found.whole.part(parts.judge, bench.held_out.measured)
     return {
         "model": bench.graph.model,
         "unit": unit,
@@ -71,7 +72,7 @@ def _attributes(found: Findings, unit: str) -> dict[str, Any]:
         "menders": ", ".join(found.menders),
         "mending_samples": count,
         "choosing_samples": len(parts.choose),
-        "judging_samples": len(parts.judge),
+        "judging_samples": int((judged.labels > 0).sum()),
         "mending_fingerprint": digest,
         "fingerprint": bench.held_out.fingerprint,
         "interval": f"95 %, {METHOD}",

@@ -11,6 +11,7 @@ from scipy import stats
 
 import infoflow
 from infoflow.pruning.ablation import nets
+from infoflow.pruning.ablation.losses import LossWarning
 from infoflow.pruning.ablation.shapley import all_sets, shapley_shares
 from infoflow.testing import UNet, blob_images
 from tests.pruning.ablation.nets import Residual, clusters, loader, trained
@@ -371,3 +372,12 @@ def test_a_regression_is_judged_by_the_ratio_of_errors(held_out):
     assert found["blocks.0->add"].plain.value == pytest.approx(
         0.5 * math.log2(float(other / whole)), rel=1e-4
     )
+
+
+def test_samples_without_a_label_do_not_count_as_judges(net, held_out):
+    points, labels = held_out
+    void = torch.where(torch.arange(len(labels)) % 4 == 0, -100, labels)
+    with pytest.warns(LossWarning, match="-100"):
+        found = infoflow.ablate(net, loader(points, void), mend=None, sets=None, progress=False)
+    judges = judging(found)
+    assert found.dataset.attrs["judging_samples"] == int((void[judges] != -100).sum())
