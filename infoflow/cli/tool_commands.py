@@ -1,4 +1,4 @@
-"""``infoflow report``, ``compare``, ``demo`` and ``validate``: of results, and of the tool."""
+"""``infoflow report``, ``compare``, ``demo``, ``validate`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -81,4 +81,15 @@ def validate(
     table = run_over_known_truth(seed=seed)
     print_as_asked(table, as_json)
     if table.outside:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Print versions, devices, threads and settings; exit with 1 if something does not work."""
+    from infoflow.cli.doctor_looks import examine
+
+    setup = examine()
+    print_as_asked(setup, as_json)
+    if setup.problems:
         raise typer.Exit(1)
