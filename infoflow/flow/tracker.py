@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import nn
@@ -15,7 +15,9 @@ from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
 from infoflow.flow.flow_result import FlowResult, result_of
 from infoflow.flow.measure import Settings, measure, warn_of_saturation
+from infoflow.flow.sameness import check_same
 from infoflow.flow.schedule import Schedule, as_function, epoch_number, paper_schedule
+from infoflow.flow.tracker_state import TrackerState
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice
 from infoflow.graph.tracing_options import TracingOptions
@@ -23,10 +25,9 @@ from infoflow.interface import (
     Estimator,
     InfoflowError,
     InfoflowWarning,
-    ResultFileError,
     warn,
 )
-from infoflow.interface.argument_checks import file_path, shortened
+from infoflow.interface.argument_checks import file_path, whole_number
 from infoflow.results import load
 from infoflow.results.writing import check_writable
 
@@ -121,7 +122,7 @@ class Tracker:
         """Tell whether the schedule holds ``epoch``, a whole number from 0 on."""
         return self._is_due(epoch_number(epoch))
 
-    def record(self, epoch: int) -> bool:
+    def record(self, epoch: int, *, step: int | None = None) -> bool:
         """Measure the model if the schedule holds ``epoch``; tell whether it did.
 
         Where a training goes back, no numbers of its first life stay: when an epoch is recorded
@@ -133,22 +134,27 @@ class Tracker:
         ----------
         epoch
             A whole number from 0 on; of floats, those like ``2.0`` are taken.
+        step
+            How many steps the optimizer has made; kept as the coordinate ``step``. Give it at every
+            epoch or at none.
 
         Raises
         ------
         ArgumentError, ArgumentTypeError
-            For another epoch, or a schedule that does not answer with True or False.
+            For another epoch or step, or a schedule that does not answer with True or False.
         """
         epoch = epoch_number(epoch)
         if not self._is_due(epoch):
             return False
+        steps = None if step is None else whole_number("step", step)
         measurement = measure(self.model, self.loader, self._settings, self._known)
         self._known = measurement.known
         latest = result_of(measurement, self._settings.estimator, "bits", epoch=epoch)
+        latest = latest if steps is None else _with_step(latest, steps)
         if not self._has_warned:
             self._has_warned = warn_of_saturation(measurement.estimates)
         if self._result is not None:
-            self._check_same(self._result, latest)
+            check_same(self._result, latest, str(self.path or "The result so far"))
             earlier = self._up_to(epoch, self._result)
             latest = latest if earlier is None else earlier.joined(latest)
         self._result = latest
@@ -163,11 +169,7 @@ class Tracker:
         later = [one for one in result.epochs if one > epoch] if goes_back else []
         if not later:
             return result
-        kept = ""
-        if self.path is not None:
-            beside = self.path.with_name(f"{self.path.stem}.earlier{self.path.suffix}")
-            result.save(beside)
-            kept = f" They are kept in {beside}."
+        kept = self._kept_beside(result)
         warn(
             f"The training goes back to epoch {epoch}, so later numbers, of epochs "
             f"{later[0]} to {later[-1]}, are those of an earlier one and are dropped.{kept}",
@@ -177,32 +179,58 @@ class Tracker:
         left = [one for one in result.epochs if one <= epoch]
         return result.sel(epoch=left) if left else None
 
-    def _check_same(self, earlier: FlowResult, latest: FlowResult) -> None:
-        for what, before, now in (
-            ("nets", earlier.graph.model, latest.graph.model),
-            ("layers", earlier.layers, latest.layers),
-            ("shapes of layers", *(_shapes(r) for r in (earlier, latest))),
-            ("samples", *(int(r.dataset["samples"][-1]) for r in (earlier, latest))),
-            ("unit", earlier.unit, latest.unit),
-            *((k, earlier.dataset.attrs[k], latest.dataset.attrs[k]) for k in ("kind", "target")),
-            ("capture", *(r.dataset.attrs.get("capture", "exact") for r in (earlier, latest))),
-            ("sweep of noise", *(_values(r, "noise") for r in (earlier, latest))),
-            ("streams", *(_values(r, "stream") for r in (earlier, latest))),
-        ):
-            if before != now:
-                raise ResultFileError(
-                    f"{self.path or 'The result so far'} was measured with other {what} "
-                    f"({shortened(before)}) than now ({shortened(now)}). Give the Tracker another "
-                    "path, or the same settings as before."
-                )
+    def _kept_beside(self, result: FlowResult) -> str:
+        """Save what will be dropped beside the file; return a sentence that says where."""
+        if self.path is None:
+            return ""
+        beside = self.path.with_name(f"{self.path.stem}.earlier{self.path.suffix}")
+        return f" They are kept in {result.save(beside)}."
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that was measured, and the classes of Y, for a checkpoint.
+
+        Texts, numbers and lists only: ``torch.load(weights_only=True)`` reads it, and JSON holds
+        it. The model and the loader are not in it.
+
+        Examples
+        --------
+        >>> import torch, infoflow
+        >>> net, points = torch.nn.Sequential(torch.nn.Linear(3, 2)), [torch.randn(8, 3)]
+        >>> tracker = infoflow.Tracker(net, points, noise=1.0, progress=False)
+        >>> tracker.record(0)
+        True
+        >>> resumed = infoflow.Tracker(net, points, noise=1.0, progress=False)
+        >>> resumed.load_state_dict(tracker.state_dict())
+        >>> resumed.result.epochs
+        [0]
+        """
+        known = self._known
+        return TrackerState(self._result, known, frozenset(self._own), self._has_warned).to_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned, instead of from the file at ``path``.
+
+        Where the file has later epochs, those of a training that went on after its checkpoint, they
+        are dropped, with a warning; the file is kept beside, as ``NAME.earlier.nc``.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError, ResultFileError
+            For what is no such state, one of another version, or a damaged one.
+        """
+        found = TrackerState.of(state)
+        kept = set() if found.result is None else set(found.result.epochs)
+        dropped = [] if self._result is None else sorted(set(self._result.epochs) - kept)
+        if dropped and self._result is not None:
+            warn(
+                f"The state goes back to before epochs {dropped[0]} to {dropped[-1]}, which are "
+                f"dropped.{self._kept_beside(self._result)}",
+                InfoflowWarning,
+            )
+        self._result, self._known = found.result, found.known
+        self._own, self._has_warned = set(found.own), found.has_warned
 
 
-def _values(result: FlowResult, dimension: str) -> list[str]:
-    """Return the values of a dimension; none where the result lacks it."""
-    return [str(value) for value in result.dataset.get(dimension, [])]
-
-
-def _shapes(result: FlowResult) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Return the kind and shape of every measured layer."""
-    layers = [result.graph[name] for name in result.layers]
-    return [(layer.name, layer.kind, tuple(layer.shape)) for layer in layers]
+def _with_step(result: FlowResult, step: int) -> FlowResult:
+    about = {"long_name": "finished steps of the optimizer"}
+    return result.with_dataset(result.dataset.assign_coords(step=("epoch", [step], about)))

@@ -90,7 +90,10 @@ def _check_alike(first: Result, other: Result, along: str) -> None:
         **{name: tuple(r.dataset.attrs.get(name) for r in (first, other)) for name in first.agree},
     }
     for name in dict.fromkeys([*first.dataset.coords, *other.dataset.coords]):
-        if name != along and not first.may_differ(str(name)):
+        is_label_of_it = all(
+            along in r.dataset[name].dims for r in (first, other) if name in r.dataset
+        )
+        if name != along and not is_label_of_it and not first.may_differ(str(name)):
             pairs[str(name)] = (_values(first, name), _values(other, name))
     for what, (one, another) in pairs.items():
         if one != another:

@@ -1,5 +1,6 @@
 """Tracking a training: schedule, resume, sameness."""
 
+import json
 import warnings
 
 import numpy as np
@@ -277,3 +278,109 @@ def test_the_same_epoch_again_drops_later_ones_and_other_orders_stay():
 def test_a_place_that_cannot_be_written_is_told_before_the_training():
     with pytest.raises(ResultFileError, match="Cannot write the result to /proc/no"):
         tracker_of(path="/proc/no/flow.nc")
+
+
+# --------------------------------------------------------------------------- states
+
+
+def passed_through(state, tmp_path, how):
+    """Return a state as a checkpoint gives it back."""
+    if how == "json":
+        return json.loads(json.dumps(state))
+    torch.save(state, tmp_path / "last.pt")
+    return torch.load(tmp_path / "last.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("how", ["json", "weights_only"])
+def test_a_state_resumes_to_the_same_numbers(how, tmp_path):
+    def trained(tracker, epochs):
+        for epoch in epochs:
+            change(tracker.model, epoch)
+            tracker.record(epoch, step=10 * epoch)
+
+    whole = tracker_of(target=infoflow.KMeans(3))
+    first = tracker_of(target=infoflow.KMeans(3))
+    again = tracker_of(target=infoflow.KMeans(3))
+    first.model.load_state_dict(whole.model.state_dict())
+    trained(whole, range(4))
+    trained(first, range(2))
+    again.model.load_state_dict(first.model.state_dict())
+    again.load_state_dict(passed_through(first.state_dict(), tmp_path, how))
+    trained(again, range(2, 4))
+    assert again.result == whole.result
+    assert again.result.dataset["step"].values.tolist() == [0, 10, 20, 30]
+    assert again.result.dataset["step"].dims == ("epoch",)
+
+
+def test_y_is_not_reduced_again_after_a_state_is_loaded():
+    first, again = tracker_of(target=infoflow.KMeans(3)), tracker_of(target=infoflow.KMeans(3))
+    first.record(0)
+    state = first.state_dict()
+    state["labels"]["classes"] = [number % 3 for number in range(40)]
+    again.load_state_dict(state)
+    again.record(1)
+    expected = tracker_of(target=torch.arange(40) % 3)
+    expected.model.load_state_dict(again.model.state_dict())
+    expected.record(1)
+    np.testing.assert_array_equal(again.result.iym.sel(epoch=1), expected.result.iym.sel(epoch=1))
+
+
+def test_a_state_from_before_the_first_measurement():
+    tracker = tracker_of()
+    tracker.load_state_dict(tracker_of().state_dict())
+    with pytest.raises(InfoflowError, match="has measured nothing yet"):
+        _ = tracker.result
+    assert tracker.record(0)
+
+
+def test_a_state_counts_more_than_the_file_whose_later_epochs_are_kept_beside(tmp_path):
+    path = tmp_path / "flow.nc"
+    killed = tracker_of(path=path)
+    killed.record(0)
+    state = killed.state_dict()
+    killed.record(1)
+    again = tracker_of(path=path)
+    with pytest.warns(infoflow.InfoflowWarning, match="before epochs 1 to 1, which are dropped"):
+        again.load_state_dict(state)
+    again.record(2)
+    assert infoflow.load(path).epochs == [0, 2]
+    assert infoflow.load(tmp_path / "flow.earlier.nc").epochs == [0, 1]
+
+
+def damaged(**changes):
+    tracker = tracker_of()
+    tracker.record(0)
+    return {**tracker.state_dict(), **changes}
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ([1], "state must be what Tracker.state_dict.. returned, got"),
+        ({"epoch": 3}, "got another mapping"),
+        ({"infoflow_tracker": 99}, "of version 1, got version 99"),
+        ({"infoflow_tracker": 1, "result": None}, "state lacks labels, own, has_warned"),
+        (damaged(result="!!"), "The measurements in the state are damaged"),
+    ],
+)
+def test_what_is_no_state_is_refused(state, message):
+    with pytest.raises(InfoflowError, match=message):
+        tracker_of().load_state_dict(state)
+
+
+def test_a_state_of_another_net_is_refused_at_the_next_record():
+    other = infoflow.Tracker(small_net(7), points(40), noise=100.0, progress=False)
+    other.record(0)
+    tracker = tracker_of()
+    tracker.load_state_dict(other.state_dict())
+    with pytest.raises(ResultFileError, match="measured with other shapes of layers"):
+        tracker.record(1)
+
+
+def test_steps_are_given_at_every_epoch_or_at_none():
+    tracker = tracker_of()
+    tracker.record(0)
+    with pytest.raises(ResultFileError, match=r"other labels of epochs .* than now .with step="):
+        tracker.record(1, step=5)
+    with pytest.raises(InfoflowError, match="step must be a whole number of at least 0, got -1"):
+        tracker.record(1, step=-1)
