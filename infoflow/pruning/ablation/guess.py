@@ -119,8 +119,9 @@ def _next_tokens(seen: Seen) -> Guess | None:
         return None
     if seen.target is not None and not seen.has_labels_but_for(-1):
         return None
-    is_own = seen.target is None or seen.ids is None
-    shift = is_own or not _is_shifted(seen.target.reshape(seen.shape[:2]), seen.ids)  # type: ignore
+    shift = True
+    if seen.target is not None and seen.ids is not None:
+        shift = not _is_shifted(seen.target.reshape(seen.shape[:2]), seen.ids)
     note = ("position t is judged by the label of position t + 1",) if shift else ()
     if seen.target is None:
         note = ("no labels were given, so position t is judged by the input token t + 1",)
