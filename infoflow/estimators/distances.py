@@ -68,12 +68,34 @@ def add_products(gram: Tensor, values: Tensor) -> None:
     values
         Shape (N, d): all samples, any slice of the units.
     """
-    rows = len(values)
-    step = -(-rows // _BLOCKS)
     for centred in _centred_chunks(values):
-        for start in range(0, rows, step):
-            block = gram[start : start + step, start:]
-            block.addmm_(centred[start : start + step], centred[start:].T)
+        add_upper_products(gram, centred)
+
+
+def add_upper_products(gram: Tensor, rows: Tensor) -> None:
+    """Add the inner products of rows to the upper part of a matrix, for half the price.
+
+    Parameters
+    ----------
+    gram
+        Shape (N, N); changed in place on and above the diagonal, and in small squares below it.
+    rows
+        Shape (N, d), of the same dtype.
+    """
+    step = -(-len(rows) // _BLOCKS)
+    for start in range(0, len(rows), step):
+        gram[start : start + step, start:].addmm_(rows[start : start + step], rows[start:].T)
+
+
+def mirror_upper(gram: Tensor) -> None:
+    """Copy what is above the diagonal of a matrix to below it, in place."""
+    for start in range(0, len(gram), _TILE):
+        rows = slice(start, start + _TILE)
+        square = gram[rows, rows]
+        square.triu_().add_(square.triu(1).T)
+        for right in range(start + _TILE, len(gram), _TILE):
+            columns = slice(right, right + _TILE)
+            gram[columns, rows] = gram[rows, columns].T
 
 
 def distances_from_gram(gram: Tensor) -> Tensor:
@@ -84,12 +106,8 @@ def distances_from_gram(gram: Tensor) -> Tensor:
     norms = gram.diagonal().clone()
     for start in range(0, len(gram), _TILE):
         rows = slice(start, start + _TILE)
-        square = gram[rows, rows]
-        square.triu_().add_(square.triu(1).T)
         gram[rows, start:].mul_(-2.0).add_(norms[start:] + norms[rows, None]).clamp_(min=0.0)
-        for right in range(start + _TILE, len(gram), _TILE):
-            columns = slice(right, right + _TILE)
-            gram[columns, rows] = gram[rows, columns].T
+    mirror_upper(gram)
     return gram.fill_diagonal_(0.0)
 
 

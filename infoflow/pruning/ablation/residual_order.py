@@ -63,6 +63,11 @@ def residuals(
 ) -> Residuals:
     """Return the residual bits of streams, from one run of the whole net over what mends."""
     merges = reader_moments(
-        bench.graph, bench.footprint, calibration, budget=int(bench.budget * _SHARE), seed=seed
+        bench.graph,
+        bench.footprint,
+        calibration,
+        merges={stream.merge for stream in streams},
+        budget=int(bench.budget * _SHARE),
+        seed=seed,
     )
     return Residuals(streams, merges)

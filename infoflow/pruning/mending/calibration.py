@@ -48,7 +48,7 @@ class Calibration:
         return cls(samples.batches, samples.count, digest)
 
 
-def share_of_rows(unknowns: int, rows: int) -> float:
+def share_of_rows(unknowns: int, rows: int, per_unknown: int = ROWS_PER_UNKNOWN) -> float:
     """Return the share of all rows that a regression sees.
 
     Examples
@@ -56,7 +56,7 @@ def share_of_rows(unknowns: int, rows: int) -> float:
     >>> share_of_rows(unknowns=9, rows=40_000)
     0.5
     """
-    return min(1.0, max(FEWEST_ROWS, ROWS_PER_UNKNOWN * unknowns) / max(rows, 1))
+    return min(1.0, max(FEWEST_ROWS, per_unknown * unknowns) / max(rows, 1))
 
 
 def choose_rows(count: int, first: int, share: float, seed: int) -> Tensor:

@@ -13,8 +13,8 @@ from infoflow.interface import ActivationError, PruningError
 from infoflow.pruning.mending.calibration import Calibration, choose_rows, share_of_rows
 from infoflow.pruning.mending.lockstep import Lane, Route, lanes
 from infoflow.pruning.mending.mending_record import Mending
+from infoflow.pruning.mending.moments import Moments, Sums
 from infoflow.pruning.mending.plan import MenderName, make_plan
-from infoflow.pruning.mending.regression import Moments, add, moments
 from infoflow.pruning.mending.sites import Site
 from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.variants import Footprint, Variant, ready, variant_of
@@ -115,10 +115,10 @@ class Mender:
             for place, site in enumerate(route.steps):
                 if isinstance(site, fx.Node):
                     continue
-                found: Moments | None = None
+                sums = Sums()
                 for lane in lanes(route, self.calibration.batches, place, kept, budget):
-                    found = self._add(found, site, lane, place)
-                assert found is not None
+                    self._add(sums, site, lane, place)
+                found = sums.moments()
                 _check_finite(found, site)
                 if found.count <= site.unknowns:
                     few.append(
@@ -128,7 +128,7 @@ class Mender:
                 site.apply(slim, found, self.ridge)
         return few
 
-    def _add(self, found: Moments | None, site: Site, lane: Lane, place: int) -> Moments | None:
+    def _add(self, sums: Sums, site: Site, lane: Lane, place: int) -> None:
         """Add the rows of a batch that a regression sees."""
         count = site.count(lane.look, lane.look_whole)
         per_sample = count / lane.size
@@ -136,8 +136,7 @@ class Mender:
         first = round(per_sample * lane.first)
         chosen = choose_rows(count, first, share, self.seed * 1_000_003 + place)
         for features, targets in site.pairs(lane.look, lane.look_whole, chosen):
-            found = add(found, moments(features, targets))
-        return found
+            sums.add(features, targets)
 
 
 @contextmanager

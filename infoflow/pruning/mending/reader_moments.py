@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,15 @@ from infoflow.interface import Merge
 from infoflow.pruning.mending.calibration import Calibration, choose_rows, share_of_rows
 from infoflow.pruning.mending.finding import UnmendableError, place_of
 from infoflow.pruning.mending.kernels import Kernel, as_matrices, row_count, rows
-from infoflow.pruning.mending.regression import Moments, add, moments
+from infoflow.pruning.mending.moments import Moments, Sums
 from infoflow.pruning.mending.residuals import ReaderMoments
 from infoflow.pruning.rewriting.concat import plan_cut
 from infoflow.pruning.rewriting.surgery import CannotCutError, Surgery
 from infoflow.pruning.variants import Footprint, WholeRun, ready
 
 _CHUNK_BYTES = 2**26
+#: A ranking needs fewer rows than a regression whose weights are used.
+_ROWS_PER_UNKNOWN = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,7 @@ def reader_moments(
     footprint: Footprint,
     calibration: Calibration,
     *,
+    merges: Collection[str] | None = None,
     ridge: float = 0.01,
     budget: int = 5 * 10**8,
     seed: int = 0,
@@ -59,6 +62,8 @@ def reader_moments(
         The whole net, and how its values lie in memory.
     calibration
         The samples.
+    merges
+        Names of the merges; None takes all.
     ridge
         As for :class:`~infoflow.pruning.mending.mend.Mender`.
     budget
@@ -76,6 +81,7 @@ def reader_moments(
             if 8 * reader.kernel.unknowns**2 <= budget
         ]
         for merge in graph.merges
+        if merges is None or merge.name in merges
     }
     sums = _sums(graph, footprint, calibration, [r for rs in found.values() for r in rs], seed)
     return {
@@ -184,25 +190,26 @@ def _sums(
     """Run the whole net once over the samples and add up each reader's moments."""
     run = WholeRun(graph.program, footprint)
     wanted = {node for reader in readers for node in (*reader.values, reader.output)}
-    found: dict[_Reader, Moments] = {}
+    sums = {reader: Sums() for reader in readers}
     with ready(graph.program.model):
         for batch in calibration.batches():
             values = run.values(batch.call, wanted).of
             for number, reader in enumerate(readers):
-                for one in _moments_of(reader, values, batch, calibration.count, seed + number):
-                    found[reader] = add(found.get(reader), one)
-    return found
+                for features in _features(reader, values, batch, calibration.count, seed + number):
+                    sums[reader].add(features, features[..., :0])
+    return {reader: one.moments() for reader, one in sums.items()}
 
 
-def _moments_of(
+def _features(
     reader: _Reader, values: Mapping[fx.Node, Any], batch: Batch, samples: int, seed: int
-) -> Iterator[Moments]:
+) -> Iterator[Tensor]:
+    """Yield the rows of features that a batch gives a reader."""
     output = tensor_of(values[reader.output])
     parts = [tensor_of(values[node]) for node in reader.values]
     value = parts[0] if len(parts) == 1 else torch.cat(parts, 1 if reader.kernel.spatial else -1)
     count = row_count(reader.kernel, output)
-    share = share_of_rows(reader.kernel.unknowns, count * samples // batch.size)
+    share = share_of_rows(reader.kernel.unknowns, count * samples // batch.size, _ROWS_PER_UNKNOWN)
     chosen = choose_rows(count, count // batch.size * batch.start, share, seed)
     chunk = max(1, _CHUNK_BYTES // (8 * (reader.kernel.unknowns + 1)))
-    for features, targets in rows(reader.kernel, value, output, chosen, chunk):
-        yield moments(features, targets[..., :0])
+    for features, _ in rows(reader.kernel, value, output, chosen, chunk):
+        yield features

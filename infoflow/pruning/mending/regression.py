@@ -7,100 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Moments:
-    """Means and centred sums of products of features and targets, in float64.
-
-    Grouped layers solve one regression per group; dense layers have one group.
-
-    Parameters
-    ----------
-    count
-        Number of rows that went in.
-    feature_mean
-        (groups, unknowns).
-    target_mean
-        (groups, outputs).
-    gram
-        Sums of products of centred features, (groups, unknowns, unknowns).
-    cross
-        Sums of products of centred features and centred targets, (groups, unknowns, outputs).
-    target_squares
-        Sums of squares of centred targets, (groups, outputs).
-    """
-
-    count: int
-    feature_mean: Tensor
-    target_mean: Tensor
-    gram: Tensor
-    cross: Tensor
-    target_squares: Tensor
-
-
-def moments(features: Tensor, targets: Tensor) -> Moments:
-    """Return the moments of rows.
-
-    Parameters
-    ----------
-    features
-        (groups, rows, unknowns).
-    targets
-        (groups, rows, outputs).
-
-    Examples
-    --------
-    >>> import torch
-    >>> found = moments(torch.tensor([[[0.0], [2.0]]]), torch.tensor([[[1.0], [5.0]]]))
-    >>> found.gram.item(), found.cross.item()
-    (2.0, 4.0)
-    """
-    features, targets = features.double(), targets.double()
-    feature_mean, target_mean = features.mean(1), targets.mean(1)
-    features = features - feature_mean.unsqueeze(1)
-    targets = targets - target_mean.unsqueeze(1)
-    transposed = features.transpose(1, 2)
-    return Moments(
-        features.shape[1],
-        feature_mean,
-        target_mean,
-        transposed @ features,
-        transposed @ targets,
-        targets.square().sum(1),
-    )
-
-
-def add(one: Moments | None, other: Moments) -> Moments:
-    """Return the moments of the rows of both, about their common mean (Chan et al. 1979)."""
-    if one is None:
-        return other
-    count = one.count + other.count
-    weight = one.count * other.count / count
-    features = other.feature_mean - one.feature_mean
-    targets = other.target_mean - one.target_mean
-    outer = weight * features.unsqueeze(2)
-    return Moments(
-        count,
-        one.feature_mean + features * (other.count / count),
-        one.target_mean + targets * (other.count / count),
-        one.gram + other.gram + outer @ features.unsqueeze(1),
-        one.cross + other.cross + outer @ targets.unsqueeze(1),
-        one.target_squares + other.target_squares + weight * targets.square(),
-    )
-
-
-def about_zero(found: Moments) -> Moments:
-    """Return the moments about zero instead of the mean, for layers without an intercept."""
-    features, targets = found.feature_mean, found.target_mean
-    outer = found.count * features.unsqueeze(2)
-    return Moments(
-        found.count,
-        torch.zeros_like(features),
-        torch.zeros_like(targets),
-        found.gram + outer @ features.unsqueeze(1),
-        found.cross + outer @ targets.unsqueeze(1),
-        found.target_squares + found.count * targets.square(),
-    )
+from infoflow.pruning.mending.moments import Moments
 
 
 @dataclass(frozen=True)
@@ -144,6 +51,7 @@ def solve(found: Moments, ridge: float, start: Tensor) -> Fit:
     Examples
     --------
     >>> import torch
+    >>> from infoflow.pruning.mending.moments import moments
     >>> features = torch.tensor([[[0.0], [1.0], [2.0]]])
     >>> found = moments(features, 3 * features + 1)
     >>> fit = solve(found, 0.0, torch.zeros(1, 1, 1))

@@ -11,7 +11,8 @@ from torch import Tensor, fx, nn
 
 from infoflow.pruning.mending.finding import Look, Place, attribute
 from infoflow.pruning.mending.kernels import as_matrices, from_matrices, row_count, rows
-from infoflow.pruning.mending.regression import Moments, about_zero, solve
+from infoflow.pruning.mending.moments import Moments, about_zero
+from infoflow.pruning.mending.regression import solve
 from infoflow.pruning.mending.regression_targets import Target
 
 _CHUNK_BYTES = 2**26

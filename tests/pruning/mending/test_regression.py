@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from infoflow.pruning.mending.finding import kernel_of_module
 from infoflow.pruning.mending.kernels import as_matrices, from_matrices, row_count, rows
-from infoflow.pruning.mending.regression import about_zero, add, moments, residual_share, solve
+from infoflow.pruning.mending.moments import Sums, about_zero, moments
+from infoflow.pruning.mending.regression import residual_share, solve
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 
@@ -51,10 +52,10 @@ def all_rows(kernel, value, target, chunk=50):
 
 
 def summed(pairs):
-    total = None
+    sums = Sums()
     for features, targets in pairs:
-        total = add(total, moments(features, targets))
-    return total
+        sums.add(features, targets)
+    return sums.moments()
 
 
 def design(layer, value):
@@ -133,6 +134,14 @@ def test_moments_of_batches_are_those_of_all_rows_far_from_zero():
     torch.testing.assert_close(parts.gram, whole.gram, rtol=1e-8, atol=0)
     torch.testing.assert_close(parts.cross, whole.cross, rtol=1e-6, atol=1e-6)
     assert parts.count == 500
+
+
+def test_a_batch_of_which_no_row_is_chosen_changes_nothing():
+    features, targets = torch.randn(1, 9, 2), torch.randn(1, 9, 1)
+    sums = Sums()
+    for start, stop in ((0, 0), (0, 4), (4, 4), (4, 9)):
+        sums.add(features[:, start:stop], targets[:, start:stop])
+    torch.testing.assert_close(sums.moments().gram, moments(features, targets).gram)
 
 
 def test_residual_share_is_one_minus_r_squared():
