@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from files import replacing
+from common.files import replacing
 from torch import Tensor
 
 import infoflow

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from files import replacing
+from common.files import replacing
 from PIL import Image
 from sources import DataError, Files, find_source, opened, validation_ids
 from torch import Tensor

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from checkpoint import RunError
+from common.files import replacing
 from data import batches
-from files import replacing
 from torch import Tensor, nn
 
 

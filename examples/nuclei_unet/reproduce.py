@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import matplotlib as mpl
 import typer
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for the package common
+
 from options import CACHE, CacheDir, DataDir, Device, MemoryBudget, TrainingPrecision
 from precision import Precision
 from reproduction.measure import How

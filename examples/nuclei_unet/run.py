@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import torch
 from checkpoint import Checkpoint, DivergedError, Plain, RunError, rewind_flow
+from common.files import replacing
 from data import Nuclei, batches
-from files import replacing
 from losses import make_loss
 from metrics import MetricsFile, Row, mean_dice
 from models import build_model

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import csv
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,15 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 import typer
+from torch import Tensor, nn
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for the package common
+
 from checkpoint import Checkpoint, Plain
 from data import Nuclei, batches, load_nuclei
 from metrics import mean_dice
 from models import build_model, skip_name
 from options import CACHE, CacheDir, DataDir
-from torch import Tensor, nn
 
 import infoflow
 from infoflow import InfoflowError

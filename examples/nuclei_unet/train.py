@@ -13,13 +13,16 @@ from statistics import fmean
 from typing import Annotated
 
 import typer
+from tqdm import tqdm
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # for the package common
+
 from data import load_nuclei
 from metrics import Row
 from models import ORIGINAL, SKIPS, model_number
 from options import CACHE, CacheDir, DataDir, Device, MemoryBudget, TrainingPrecision
 from precision import Precision
 from run import Run, Settings, environment, make_repeatable
-from tqdm import tqdm
 
 from infoflow import InfoflowError
 from infoflow.graph.running.undisturbed import check_device

@@ -27,7 +27,8 @@ CLUSTERS = infoflow.KMeans(clusters=64)
 def data():
     """Return the real training images where INFOFLOW_DATA is set, else made-up ones."""
     if "INFOFLOW_DATA" in os.environ:
-        sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "nuclei_unet"))
+        examples = Path(__file__).parents[2] / "examples"
+        sys.path[:0] = [str(examples / "nuclei_unet"), str(examples)]
         nuclei = importlib.import_module("data").load_nuclei(size=128)
         return TensorDataset(nuclei.images, nuclei.masks)
     return TensorDataset(*blob_images(SAMPLES, size=128))

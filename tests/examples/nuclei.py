@@ -22,6 +22,8 @@ def import_example(folder: str = "nuclei_unet") -> SimpleNamespace:
     Those of its packages are attributes: ``.reproduction``, ``.evidence``.
     """
     place = ROOT / "examples" / folder
+    if str(place.parent) not in sys.path:
+        sys.path.append(str(place.parent))  # for the package that the examples share
     names = [path.stem for path in place.glob("*.py")]
     parts = [
         path.parent if path.stem == "__init__" else path.with_suffix("")

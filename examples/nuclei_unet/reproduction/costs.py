@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from files import reading, replacing
+from common.files import reading, replacing
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 FIELDS = ("stage", "seconds", "peak MB")

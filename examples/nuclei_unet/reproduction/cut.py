@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from common.files import replacing
 from data import Nuclei, batches
-from files import replacing
 from metrics import mean_dice
 from models import skip_name
 from skips import damage

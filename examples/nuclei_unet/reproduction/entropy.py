@@ -7,8 +7,8 @@ import math
 import warnings
 from pathlib import Path
 
+from common.files import reading, replacing
 from data import Nuclei
-from files import reading, replacing
 
 import infoflow
 from infoflow.interface import SingletonWarning

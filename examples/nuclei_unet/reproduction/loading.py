@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from files import reading
+from common.files import reading
 
 import infoflow
 from reproduction.curves import Curve

@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
+from common.files import replacing
 from data import Nuclei, batches
-from files import replacing
 from run import FixedTarget
 from torch import nn
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from common.files import replacing
 from data import Nuclei
-from files import replacing
 from torch import Tensor
 
 from infoflow.interface import Labels

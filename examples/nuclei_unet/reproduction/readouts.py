@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 import xarray as xr
+from common.files import reading, replacing
 from data import Nuclei, batches
-from files import reading, replacing
 
 import infoflow
 from infoflow.estimators.linear import Decision

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from checkpoint import Checkpoint, DivergedError
+from common.files import replacing
 from data import Nuclei, load_nuclei
-from files import replacing
 
 from reproduction.costs import Cost, counted
 from reproduction.cut import cut_skips

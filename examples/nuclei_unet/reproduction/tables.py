@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from files import replacing
+from common.files import replacing
+from common.tables import spaced, write_table
 
 from reproduction.claims import PAPERS
 from reproduction.clocks import compare_clocks, compare_repeats, worst_factor
@@ -43,15 +42,15 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
     _write_json(out / "claims.json", papers, ours, clocks=clocks, repeats=chance, costs=costs)
     for name, header, group in (("claims.csv", HEADER, papers), ("ours.csv", OWN, ours)):
         rows = [tuple(_entry(judged)[column] for column in header) for judged in group]
-        _write_table(out / name, header, rows)
+        write_table(out / name, header, rows)
     names = tuple(seed.name for seed in study.seeds)
-    _write_table(out / "settings.csv", ("reading", *names), _scores(study))
-    _write_table(out / "runs.csv", RUNS, _runs(study))
+    write_table(out / "settings.csv", ("reading", *names), _scores(study))
+    write_table(out / "runs.csv", RUNS, _runs(study))
     if costs:
-        _write_table(out / "costs.csv", COSTS, [_cost(cost) for cost in costs])
+        write_table(out / "costs.csv", COSTS, [_cost(cost) for cost in costs])
     if clocks:
         header, *lines = _compared((*clocks, *chance))
-        _write_table(out / "clocks.csv", header, lines)
+        write_table(out / "clocks.csv", header, lines)
     for judged in (*papers, *ours):
         entry = _entry(judged)
         print(f"  {judged.claim.name}: {entry['verdict']} ({entry['ours']})", flush=True)
@@ -82,8 +81,7 @@ def _entry(judged: Judged) -> dict[str, str]:
     if claim in OURS:
         verdict = _HOLDS.get(verdict, verdict)
     row = (claim.words, claim.number, judged.ours, judged.untrained, verdict, judged.why)
-    cells = (re.sub(r"(?<=\d)%", " %", cell) for cell in row)
-    return dict(zip(HEADER, cells, strict=True))
+    return dict(zip(HEADER, map(spaced, row), strict=True))
 
 
 def _number(value: float | str) -> str:
@@ -126,10 +124,3 @@ def _runs(study: Study) -> list[tuple[str, ...]]:
             precision = str((seed.about or {}).get("precision", "-"))
             rows.append((seed.name, str(model), precision, done, f"{seed.rate:g}", learned, *dice))
     return rows
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

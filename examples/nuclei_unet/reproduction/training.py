@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 from checkpoint import Checkpoint, RunError
+from common.files import reading, replacing
 from data import Nuclei
-from files import reading, replacing
 from models import build_model
 from run import Run, Settings, weights_file
 from torch import Tensor

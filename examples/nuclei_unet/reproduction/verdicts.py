@@ -5,40 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+
+from common.verdicts import CANNOT, Answer, Verdict, decide, in_words
 
 from reproduction.study import Seed
 
-Verdict = Literal["reproduced", "not reproduced", "cannot tell at this scale"]
-Vote = Literal["yes", "no", "split", "silent"]
-CANNOT: Verdict = "cannot tell at this scale"
 #: An epoch of the paper is met within this factor, since clocks agree only roughly.
 SLACK = 2.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one seed says.
-
-    Parameters
-    ----------
-    holds
-        Whether the claim holds; None where the seed cannot tell.
-    text
-        Its number, in words.
-    value
-        The number, where it is one.
-    why
-        Why it cannot tell, or what to know about it.
-    form
-        How such a number is written: for the spread of several seeds.
-    """
-
-    holds: bool | None
-    text: str
-    value: float = math.nan
-    why: str = ""
-    form: Callable[[float], str] = "{:.3g}".format
 
 
 @dataclass(frozen=True)
@@ -115,12 +88,12 @@ def judge(
         By how much two seeds at one rate do; NaN likewise.
     """
     groups = _read(claim, seeds)
-    verdict, reasons = _decide(groups)
+    verdict, reasons = decide(groups)
     control = _control(claim, seeds)
     off = max(factor, 1 / factor) if factor > 0 else math.nan
     if claim.by_clock and off > SLACK and verdict != CANNOT:
         others = {
-            pace: _decide(_read(claim, [seed.paced(by) for seed in seeds]))[0]
+            pace: decide(_read(claim, [seed.paced(by) for seed in seeds]))[0]
             for pace, by in (("slow", 1 / off), ("fast", off))
         }
         if set(others.values()) == {verdict}:
@@ -131,7 +104,7 @@ def judge(
     if verdict == "reproduced" and control.hint:
         reasons.append(control.hint)
     why = ". ".join([*reasons, claim.note])
-    return Judged(claim, _in_words(groups), control.text, verdict, why)
+    return Judged(claim, in_words(groups), control.text, verdict, why)
 
 
 def _torn(verdict: Verdict, others: dict[str, Verdict], off: float, chance: float) -> list[str]:
@@ -148,24 +121,6 @@ def _torn(verdict: Verdict, others: dict[str, Verdict], off: float, chance: floa
     return ["; ".join(parts), apart]
 
 
-def _decide(groups: dict[str, list[Answer]]) -> tuple[Verdict, list[str]]:
-    """Return the verdict of what the seeds of each variant say, and why."""
-    votes, reasons = [], []
-    for variant, group in groups.items():
-        vote, reason = _vote(group)
-        votes.append(vote)
-        reasons.append(f"{variant}: {reason}" if len(groups) > 1 else reason)
-    verdict = _verdict(votes)
-    answers = [answer for group in groups.values() for answer in group]
-    hints = {answer.why for answer in answers if answer.holds is not None and answer.why}
-    if {"yes", "no"} <= set(votes):
-        hints.add("The two nets disagree")
-    telling = [answer for answer in answers if answer.holds is not None]
-    if verdict == "reproduced" and len(telling) == 1 < len(answers):
-        hints.add("It rests on one seed")
-    return verdict, [*reasons, *sorted(hints)]
-
-
 def _read(claim: Claim, seeds: Sequence[Seed]) -> dict[str, list[Answer]]:
     """Return what the seeds of each variant say, the paper's own net first."""
     groups: dict[str, list[Answer]] = {}
@@ -174,10 +129,6 @@ def _read(claim: Claim, seeds: Sequence[Seed]) -> dict[str, list[Answer]]:
         answer = Answer(None, "-", why=unlearned) if unlearned else claim.read(seed)
         groups.setdefault(seed.variant, []).append(answer)
     return groups
-
-
-def _in_words(groups: dict[str, list[Answer]]) -> str:
-    return "; ".join(f"{variant}: {_joined(group)}" for variant, group in groups.items())
 
 
 @dataclass(frozen=True)
@@ -196,7 +147,7 @@ def _control(claim: Claim, seeds: Sequence[Seed]) -> _Control:
     votes = [holds for holds in answers if holds is not None]
     if not votes:
         return _Control("-")
-    words = f"({_in_words(groups)})"
+    words = f"({in_words(groups)})"
     if all(votes):
         hint = "Untrained nets do the same, so it says little of training"
         return _Control(f"holds {words}", hint)
@@ -204,45 +155,6 @@ def _control(claim: Claim, seeds: Sequence[Seed]) -> _Control:
         some = f"{sum(votes)} of {len(votes)}"
         return _Control(f"holds in {some} {words}", f"So do {some} untrained nets")
     return _Control(f"does not hold {words}")
-
-
-def _verdict(votes: list[Vote]) -> Verdict:
-    """Return the verdict of the variants' votes, of which no two may disagree."""
-    said = set(votes) - {"silent"}
-    if said == {"yes"}:
-        return "reproduced"
-    return "not reproduced" if said == {"no"} else CANNOT
-
-
-def _vote(answers: list[Answer]) -> tuple[Vote, str]:
-    """Return what most seeds of a variant say together, and how many say it."""
-    votes = [answer.holds for answer in answers if answer.holds is not None]
-    if not votes:
-        return "silent", next((answer.why for answer in answers if answer.why), "no run tells")
-    silent = len(answers) - len(votes)
-    tail = f", {silent} cannot tell" if silent else ""
-    count = f"holds in {sum(votes)} of {len(votes)} {'seed' if len(votes) == 1 else 'seeds'}{tail}"
-    if len(set(votes)) > 1:
-        return "split", f"{count}, so they disagree"
-    if silent >= len(votes):
-        return "silent", f"{count}, and these are most"
-    return ("yes" if votes[0] else "no"), count
-
-
-def _joined(answers: list[Answer]) -> str:
-    """Return the seeds' numbers with their spread, or their words one after another."""
-    if len(answers) == 1:
-        return answers[0].text
-    texts = list(dict.fromkeys(answer.text for answer in answers))
-    if len(texts) == 1:
-        return f"{texts[0]} ({len(answers)} seeds)"
-    telling = [answer for answer in answers if answer.holds is not None]
-    values = [answer.value for answer in telling]
-    if len(telling) < len(answers) or not all(map(math.isfinite, values)):
-        return " | ".join(answer.text for answer in answers)
-    form = answers[0].form
-    mean = sum(values) / len(values)
-    return f"{form(mean)} ({form(min(values))} to {form(max(values))}, {len(values)} seeds)"
 
 
 def clock_text(clock: float) -> str:

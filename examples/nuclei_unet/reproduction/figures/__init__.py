@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from files import replacing
+from common.files import replacing
 from matplotlib.figure import Figure
 from PIL import Image
 

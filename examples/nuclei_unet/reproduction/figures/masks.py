@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from files import reading
+from common.files import reading
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
