@@ -17,7 +17,7 @@ from tests import tiers
 mpl.use("Agg")
 
 #: Folders whose tests are thorough, all of them: the quick tier does not even import them.
-THOROUGH = ("tests/zoo", "tests/examples")
+THOROUGH = ("tests/zoo", "tests/examples", "tests/integrations/libraries")
 #: Measured with ``--benchmark-only``.
 BENCHMARKS = "tests/benchmarks"
 

@@ -33,11 +33,15 @@ ALLOWED = {
         *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots"),
         "comparison",
     },
+    "integrations": {
+        *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots"),
+        *("comparison", "reports"),
+    },
     "testing": {"interface", "estimators"},
     "validation": {"interface", "results", "graph", "estimators", "capture", "flow", "testing"},
     "cli": {
         *("interface", "results", "graph", "estimators", "capture", "flow", "pruning", "plots"),
-        *("comparison", "reports", "testing", "validation"),
+        *("comparison", "reports", "testing", "validation", "integrations"),
     },
     "__main__": {"cli"},
 }

@@ -118,6 +118,11 @@ class Tracker:
             )
         return self._result
 
+    @property
+    def has_measured(self) -> bool:
+        """Whether there is a result, from a file or a state too."""
+        return self._result is not None
+
     def is_due(self, epoch: int) -> bool:
         """Tell whether the schedule holds ``epoch``, a whole number from 0 on."""
         return self._is_due(epoch_number(epoch))

@@ -1,0 +1,1 @@
+"""Trackers inside other libraries' trainings; each module is imported only when it is used."""
