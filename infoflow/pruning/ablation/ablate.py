@@ -94,7 +94,8 @@ def ablate(
     mend
         What refits the layers behind a cut: ``"reader"`` those that read the merge, ``"cascade"``
         all of them in order; ``"auto"`` takes what loses least of both and the plain cut, on
-        samples that do not judge. None mends nothing.
+        samples that do not judge; once a net loses less than a tenth of the tolerance, no other is
+        tried. None mends nothing.
     sets
         ``"frontier"`` measures nested sets; ``"all"`` also every set of at most 12 streams as it
         is, for exact Shapley shares; None measures single streams only.

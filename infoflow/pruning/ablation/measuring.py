@@ -21,6 +21,9 @@ from infoflow.pruning.ablation.tolerance import Tolerance, default_metric_tolera
 
 Sets = Literal["frontier", "all"] | None
 
+#: Mending ends where a net loses no more than this share of the tolerance.
+ENOUGH = 0.1
+
 
 def measure(session: Session, allowed: Tolerance, refit: Refit | None, sets: Sets) -> Findings:
     """Measure streams one by one, then sets of them, and judge both."""
@@ -31,11 +34,12 @@ def measure(session: Session, allowed: Tolerance, refit: Refit | None, sets: Set
     rules = rules_of(judge.whole, metric, known, bench, allowed)
     ranked = session.screen
     plain = {name: _judged(judge, bench, scores) for name, scores in session.plain.items()}
-    examined = session.examined
+    enough = ENOUGH * rules.tolerance if len(session.menders) > 1 else -math.inf
+    examined = session.examine_each(enough)
     mended = _all_judged(judge, examined) if session.menders else {}
     best = mended if session.menders else plain
     alone = {name for name, one in best.items() if decide(one, rules).verdict == "prune"}
-    search = SetSearch(session)
+    search = SetSearch(session, examined, enough)
     points = search.frontier(rules.tolerance, alone).points if sets is not None else ()
     return Findings(
         bench=bench,

@@ -24,9 +24,15 @@ class SetSearch:
     ----------
     session
         What measures single streams and sets.
+    examined
+        By name, the best net without a single stream.
+    enough
+        A set that loses no more bits than this is not mended further.
     """
 
     session: Session
+    examined: Mapping[str, Examined]
+    enough: float = 0.0
 
     def frontier(self, tolerance: float, alone: Collection[str] = ()) -> Walk:
         """Return the nested sets within the tolerance, on the samples that choose.
@@ -34,7 +40,7 @@ class SetSearch:
         Streams that can go ``alone``, by the samples that judge, are tried last where those that
         choose say that they cost too much.
         """
-        lost = {name: found.menders[found.mender] for name, found in self.session.examined.items()}
+        lost = {name: found.menders[found.mender] for name, found in self.examined.items()}
         cheap = [name for name, bits in lost.items() if bits <= tolerance]
         others = [name for name in lost if name in alone and name not in cheap]
         names = self._one_of_each([*cheap, *others])
@@ -44,7 +50,7 @@ class SetSearch:
 
             def measure(chosen: Sequence[str]) -> Examined | None:
                 try:
-                    return self.session.examine(chosen, advance)
+                    return self.session.examine(chosen, self.enough, advance)
                 except PruningError:
                     return None  # without these, no way is left
 
@@ -62,7 +68,7 @@ class SetSearch:
         return chosen
 
     def _saved(self, name: str) -> tuple[float, float]:
-        savings = self.session.examined[name].savings
+        savings = self.examined[name].savings
         return savings.parameters, savings.multiply_adds
 
     def _order(self, names: Sequence[str], lost: Mapping[str, float]) -> list[str]:

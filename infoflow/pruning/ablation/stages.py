@@ -205,12 +205,11 @@ class Session:
         own = (self.menders, repair, Accountant(self.bench.graph), self.journal)
         return Workshop(self.bench, self.whole, *own)
 
-    @cached_property
-    def examined(self) -> dict[str, Examined]:
-        """The best net without each stream that is mended, or measured where nothing is mended."""
+    def examine_each(self, enough: float) -> dict[str, Examined]:
+        """Return the best net without each stream that is mended, or measured where none is."""
         names = self._to_mend()
         with self.bar("mending" if self.menders else "accounting", len(names)) as advance:
-            return {name: self.examine([name], advance) for name in names}
+            return {name: self.examine([name], enough, advance) for name in names}
 
     def _to_mend(self) -> list[str]:
         names = list(self.plain)
@@ -220,10 +219,10 @@ class Session:
         chosen = set(by_loss[:MOST_MENDED])
         return [name for name in names if name in chosen]
 
-    def examine(self, names: Sequence[str], advance: Advance) -> Examined:
-        """Return the best net without streams."""
+    def examine(self, names: Sequence[str], enough: float, advance: Advance) -> Examined:
+        """Return the best net without streams; see :meth:`Workshop.examine`."""
         plain = self.plain.get(names[0]) if len(names) == 1 else None
-        return self._workshop.examine(names, plain, advance)
+        return self._workshop.examine(names, plain, enough, advance)
 
     def _choosing_bits(self, scores: Scores) -> float:
         held_out = self.bench.held_out

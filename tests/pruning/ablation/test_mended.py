@@ -163,3 +163,23 @@ def test_greedy_order_looks_at_sets():
     joint = {frozenset("a"): 1.0, frozenset("b"): 2.0, frozenset("c"): 3.0}
     joint |= {frozenset("ab"): 9.0, frozenset("ac"): 4.0, frozenset("abc"): 20.0}
     assert greedy_order("abc", lambda chosen: joint[frozenset(chosen)]) == ["a", "c", "b"]
+
+
+def test_mending_ends_where_little_is_lost_and_goes_on_for_a_smaller_tolerance(
+    net, calibration, tmp_path
+):
+    def menders_tried(tolerance):
+        found = infoflow.ablate(
+            *(net, loader(*clusters(300, seed=3))),
+            calibrate=torch.utils.data.DataLoader(calibration, batch_size=100),
+            streams=["blocks.2->add:3", "add->add:2"],
+            sets=None,
+            progress=False,
+            tolerance=tolerance,
+            path=tmp_path / "journal.json",
+        )
+        return np.isfinite(found.dataset["choosing_bits"].values).sum(1).tolist()
+
+    assert menders_tried(100.0) == [1, 1]  # without the last branch, which is zero, nothing is lost
+    assert menders_tried(1e-6) == [1, 3]
+    assert menders_tried(100.0) == [1, 3]  # what is known is used
