@@ -103,6 +103,25 @@ def is_missing(value: object) -> bool:
         return False
 
 
+#: Class numbers above this are not looked for among numbers that were divided by 255.
+_LARGEST_OVER_255 = 64
+
+
+def are_over_255(numbers: Tensor) -> bool:
+    """Tell whether different numbers are class numbers that were divided by 255, void or not.
+
+    Examples
+    --------
+    >>> are_over_255(torch.tensor([0, 1, 2, 255]) / 255), are_over_255(torch.tensor([0.0, 0.5]))
+    (True, False)
+    """
+    scaled = numbers.double()[numbers != 1] * 255
+    if not len(scaled) or not 0 <= float(scaled.min()) <= float(scaled.max()) <= _LARGEST_OVER_255:
+        return False
+    is_near = bool(((scaled - scaled.round()).abs() < 0.04).all())
+    return is_near and len(scaled) > 1 and float(scaled.max()) > 0.5
+
+
 def is_one_hot(raw: Tensor) -> bool:
     """Tell whether each row of (N, K) numbers is 1 at one place and 0 elsewhere.
 

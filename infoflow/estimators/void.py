@@ -15,6 +15,9 @@ from infoflow.interface.argument_checks import shown
 #: Numbers that mark, in the usual data sets and libraries, what has no label.
 USUAL_VOID = (-100, 255)
 
+#: What 255 becomes in a byte with a sign.
+_SIGNED_255 = -1
+
 #: Which numbers mark what has no label: one, several, none, or the usual ones where they are seen.
 IgnoreIndex = int | Sequence[int] | Literal["usual"] | None
 
@@ -52,7 +55,8 @@ def unlabelled(raw: Tensor, ignore_index: IgnoreIndex = "usual") -> Tensor | Non
     ignore_index
         ``"usual"`` takes -100 for "not labelled" where all other numbers are at least 0, and 255 in
         maps where two or more other classes are there and none is above 199, so that masks of 0
-        and 255 and grey images keep their meaning; a warning says so.
+        and 255 and grey images keep their meaning; in maps of int8 also -1, which 255 becomes
+        there. A warning says so.
 
     Warns
     -----
@@ -70,12 +74,12 @@ def unlabelled(raw: Tensor, ignore_index: IgnoreIndex = "usual") -> Tensor | Non
     if ignore_index != "usual":
         given = ignore_index if isinstance(ignore_index, (list, tuple)) else (ignore_index,)
         numbers = [int(one) for one in given]
-        found = _marked(raw, numbers)
+        found = marked(raw, numbers)
         return found if bool(found.any()) else None
-    seen = tuple(number for number in USUAL_VOID if _is_void(raw, number))
+    seen = tuple(number for number in usual_void(raw) if _is_void(raw, number))
     if not seen:
         return None
-    found = _marked(raw, seen)
+    found = marked(raw, seen)
     names = " and ".join(map(str, seen))
     warn(
         f"{names} marks {_percent(found)} of the target's numbers and is taken for 'not "
@@ -127,19 +131,31 @@ Leave these samples out of the loader.
     return void
 
 
+def usual_void(raw: Tensor) -> tuple[int, ...]:
+    """Return the numbers that usually mark what has no label, in a tensor of this type.
+
+    Examples
+    --------
+    >>> usual_void(torch.tensor([255])), usual_void(torch.tensor([255], dtype=torch.uint8).char())
+    ((-100, 255), (-100, 255, -1))
+    """
+    return (*USUAL_VOID, _SIGNED_255) if raw.dtype is torch.int8 else USUAL_VOID
+
+
 def _is_void(raw: Tensor, number: int) -> bool:
     """Tell whether a usual number means "not labelled" here, by the other numbers."""
-    if raw.is_complex() or raw.dtype is torch.bool or (number == 255 and raw.ndim < 2):
+    if raw.is_complex() or raw.dtype is torch.bool or (number != -100 and raw.ndim < 2):
         return False
     if not bool(_equals(raw, number).any()):
         return False
-    others = torch.unique(raw[~_marked(raw, (number, -100))])
+    others = torch.unique(raw[~marked(raw, (number, -100))])
     if not len(others) or bool((others != others.round()).any()) or bool((others < 0).any()):
         return False
     return number == -100 or (len(others) >= 2 and float(others.max()) <= _LARGEST_CLASS)
 
 
-def _marked(raw: Tensor, numbers: Sequence[int]) -> Tensor:
+def marked(raw: Tensor, numbers: Sequence[int]) -> Tensor:
+    """Tell where a tensor holds one of some numbers, such as those that mark no label."""
     found = torch.zeros_like(raw, dtype=torch.bool)
     for number in numbers:
         found |= _equals(raw, number)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from infoflow.estimators.void import marked
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import TargetError
 from infoflow.pruning.ablation.outputs import Scale, prediction_of
@@ -21,7 +22,6 @@ from infoflow.pruning.ablation.values import (
     as_tensor,
     check_probabilities,
     draw_from,
-    is_any,
     log_probabilities,
 )
 
@@ -114,7 +114,7 @@ class CrossEntropy:
                 "from (output, target) to the loss of each sample in nats."
             )
         classes = target.reshape(shape[:-1]).long()
-        is_void = is_any(classes, self.ignored)
+        is_void = marked(classes, self.ignored)
         bad = ~is_void & ((classes < 0) | (classes >= number))
         if bool(bad.any()):
             raise TargetError(
@@ -167,15 +167,19 @@ class CrossEntropy:
     def _labels(self, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, L) class numbers, and which of them do not count."""
         labels = (target[:, 1:] if self.shift else target).reshape(len(target), -1).long()
-        return labels, is_any(labels, self.ignored)
+        return labels, marked(labels, self.ignored)
 
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy:
-    """A yes or no per number of the prediction: binary labels, masks, several labels a sample."""
+    """A yes or no per number of the prediction: binary labels, masks, several labels a sample.
+
+    Labels are 0 and 1, shares between them, or, where they have signs, -1 and 1.
+    """
 
     scale: Scale = "logits"
     ignored: tuple[int, ...] = ()
+    has_signs: bool = False
 
     def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
         """Return (B, L) nats, for L numbers that each sample's prediction has."""
@@ -208,15 +212,14 @@ class BinaryCrossEntropy:
     def _truth(self, target: Any, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, L) truth between 0 and 1, and where there is none."""
         target = as_rows(as_target(target, scores.device), scores)
-        is_void = is_any(target, self.ignored)
-        truth = target.double().masked_fill(is_void, 0.0)
+        truth, counted = self._known(target)
         if not bool(((truth >= 0) & (truth <= 1)).all()):
             bad = float(truth[(truth < 0) | (truth > 1)][0])
             raise TargetError(
                 f"Binary labels must lie between 0 and 1, got {bad:g}. Divide masks of 0 and 255 "
                 "by 255, or let unpack= put -100 where there is no label."
             )
-        return truth, is_void
+        return truth, ~counted
 
     def totals(self, target: Any, classes: int) -> Tensor:
         """Return (2, G) how often the label is 1 and 0, of each of several labels or of all pixels.
@@ -236,11 +239,14 @@ class BinaryCrossEntropy:
         return Terms(nats * counted, counted)
 
     def _rows(self, target: Any) -> tuple[Tensor, Tensor]:
-        """Return (B, L) labels, 0 where they do not count, and which count."""
         rows = as_tensor(target).cpu()
-        rows = rows.reshape(len(rows), -1)
-        is_void = is_any(rows, self.ignored)
-        return rows.double().masked_fill(is_void, 0.0), ~is_void
+        return self._known(rows.reshape(len(rows), -1))
+
+    def _known(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return labels, 0 where they do not count, and which count."""
+        is_void = marked(rows, self.ignored)
+        truth = rows.double().masked_fill(is_void, 0.0)
+        return truth.clamp_min(0.0) if self.has_signs else truth, ~is_void
 
 
 def _of_shares(nats: Tensor) -> Terms:

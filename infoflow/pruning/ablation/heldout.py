@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +13,12 @@ from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
 from infoflow.interface import ArgumentError, TargetError
+from infoflow.pruning.ablation.batch_parts import singles, take, without_singles
 from infoflow.pruning.ablation.bounds import FEWEST_SAMPLES
 from infoflow.pruning.ablation.checksums import checksums_of
+from infoflow.pruning.ablation.seen import facts_with
 from infoflow.pruning.ablation.splitting import Parts, split_samples
+from infoflow.pruning.ablation.target_facts import TargetFacts
 
 #: More samples than this to mend with hardly mend better.
 ENOUGH_TO_MEND = 1024
@@ -47,6 +49,8 @@ class HeldOut:
         What is to be said of the samples.
     one_by_one
         Whether batches have one sample each.
+    facts
+        What all targets show together; None where there are none.
     """
 
     samples: Samples
@@ -56,6 +60,7 @@ class HeldOut:
     classes: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
     one_by_one: bool = False
+    facts: TargetFacts | None = None
 
     def with_note(self, note: str) -> HeldOut:
         """Return the same samples with one note more."""
@@ -82,51 +87,60 @@ class HeldOut:
         return [str(role) for role in found]
 
     def batches(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
-        """Go through the loader once and yield of each batch the samples that are in ``rows``."""
+        """Go through the loader once and yield of each batch the samples that are in ``rows``.
+
+        A sample that is left alone joins those of a batch beside it.
+        """
+        chosen = self._chosen(rows)
+        if self.one_by_one:
+            for batch in chosen:
+                yield from singles(batch)
+        elif len(self.samples.checksums) == len(self.checksums):
+            yield from chosen  # the loader gives them one by one
+        else:
+            yield from without_singles(chosen)
+
+    def _chosen(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
         wanted = np.zeros(len(self.checksums), dtype=bool)
         wanted[rows] = True
         start = 0
         for batch in self.samples.batches():
             chosen = np.flatnonzero(wanted[batch.start : batch.start + batch.size])
             if len(chosen):
-                found = take(batch, chosen, start)
-                yield from singles(found) if self.one_by_one else (found,)
+                yield take(batch, chosen, start)
                 start += len(chosen)
 
 
-def take(batch: Batch, rows: NDArray[np.int64], start: int) -> Batch:
-    """Return some samples of a batch, as the samples from number ``start`` on."""
-    if len(rows) == batch.size:
-        return Batch(batch.call, batch.target, start, batch.size, batch.checksum)
-    index = torch.from_numpy(rows)
+@dataclass(frozen=True, eq=False)
+class Scanned:
+    """What one pass over samples shows.
 
-    def select(leaf: Any) -> Any:
-        if isinstance(leaf, Tensor):
-            return leaf.index_select(0, index.to(leaf.device))
-        return type(leaf)(leaf[row] for row in rows)
-
-    target = None if batch.target is None else batch.target.index_select(0, index)
-    return Batch(batch.call.combine(select), target, start, len(rows), batch.checksum)
-
-
-def singles(batch: Batch) -> Iterator[Batch]:
-    """Yield the samples of a batch one by one."""
-    for row in range(batch.size):
-        yield take(batch, np.array([row]), batch.start + row)
-
-
-def scan(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-    """Return a checksum of each sample's inputs, (N,), and its class where it has one.
-
-    Samples of the same inputs share a checksum.
+    Parameters
+    ----------
+    checksums
+        (N,) int64, of each sample's inputs; samples of the same inputs share one.
+    classes
+        (N,) class of each sample, where all have one.
+    facts
+        What all targets show together; None where there are none.
     """
+
+    checksums: NDArray[np.int64]
+    classes: NDArray[np.int64] | None
+    facts: TargetFacts | None
+
+
+def scan(samples: Samples) -> Scanned:
+    """Go over samples once."""
     checksums: list[int] = []
     labels: list[Tensor | None] = []
+    facts: TargetFacts | None = None
     for batch in samples.batches():
         checksums += checksums_of(batch)
         labels.append(_labels(batch))
+        facts = facts_with(facts, batch)
     samples.drop_targets()
-    return np.array(checksums, np.int64), _classes(labels)
+    return Scanned(np.array(checksums, np.int64), _classes(labels), facts)
 
 
 def _labels(batch: Batch) -> Tensor | None:
@@ -164,7 +178,8 @@ def divide(samples: Samples, *, mends: bool, calibrate: Iterable[int] | None, se
     ArgumentError
         If fewer than 64 samples would judge.
     """
-    checksums, classes = scan(samples)
+    seen = scan(samples)
+    checksums, classes = seen.checksums, seen.classes
     _check_names(samples)
     given = None if calibrate is None else np.unique(np.fromiter(calibrate, np.int64))
     is_known = np.zeros(len(checksums), bool) if given is None else np.isin(checksums, given)
@@ -178,7 +193,7 @@ def divide(samples: Samples, *, mends: bool, calibrate: Iterable[int] | None, se
     left_out = np.flatnonzero(is_known).astype(np.int64)
     mending = len(given) if given is not None else len(found.mend)
     notes = _notes(mending if mends else None, len(left_out), len(checksums) - len(unique))
-    return HeldOut(samples, checksums, found, left_out, classes, notes)
+    return HeldOut(samples, checksums, found, left_out, classes, notes, facts=seen.facts)
 
 
 def _check_names(samples: Samples) -> None:

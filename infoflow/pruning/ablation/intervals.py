@@ -103,7 +103,8 @@ def _ratio(pairs: Paired) -> tuple[float, float, int]:
     count = len(rises)
     if count < 2:
         raise ArgumentError(
-            f"An interval needs at least 2 samples with labels, got {count}. Pass more samples."
+            f"An interval needs at least 2 samples with labels, got {count}. Pass more samples "
+            "that have one."
         )
     mean = float(rises.sum() / weights.sum())
     residuals = rises - mean * weights
@@ -176,9 +177,11 @@ def _worst_sample(pairs: Paired, rates: Floats, error: float) -> tuple[float, fl
 
 def _check(pairs: Paired, level: float, largest_rise: float | None) -> None:
     if pairs.samples < FEWEST_SAMPLES:
+        without = len(pairs.weights) - pairs.samples
+        beside = f", and {without} without any" if without else ""
         raise ArgumentError(
-            f"A verdict needs at least {FEWEST_SAMPLES} samples to judge with, got "
-            f"{pairs.samples}. Pass more held-out samples."
+            f"A verdict needs at least {FEWEST_SAMPLES} samples with a label to judge with, got "
+            f"{pairs.samples}{beside}. Pass more held-out samples that have one."
         )
     if not 0.5 <= level < 1:
         raise ArgumentError(f"level must be at least 0.5 and below 1, got {level}. Use 0.95.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,12 +11,16 @@ from torch import Tensor, nn
 
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.arguments import Arguments
-from infoflow.interface import ArgumentError, InfoflowWarning
+from infoflow.interface import ArgumentError, InfoflowWarning, warn
 from infoflow.interface.argument_checks import did_you_mean, function_of, shown
 from infoflow.pruning.ablation.criteria import Criterion, CrossEntropy, Decisions, Terms
-from infoflow.pruning.ablation.guess import CHOICES, KINDS, Guess, Kind, Per, forced, guess
+from infoflow.pruning.ablation.guess import forced, guess
+from infoflow.pruning.ablation.loss_kinds import CHOICES, KINDS, Guess, Kind, Per
+from infoflow.pruning.ablation.model_loss import sole_loss
 from infoflow.pruning.ablation.other_criteria import FunctionLoss, LossFunction
+from infoflow.pruning.ablation.outputs import choice_note
 from infoflow.pruning.ablation.seen import Seen, look, target_of
+from infoflow.pruning.ablation.target_facts import TargetFacts
 from infoflow.pruning.ablation.values import check_nats
 
 
@@ -163,6 +166,7 @@ def resolve_loss(
     call: Arguments | None = None,
     graph: LayerGraph | None = None,
     ignore_index: int | None = None,
+    facts: TargetFacts | None = None,
 ) -> SampleLoss:
     """Return the loss that ``loss`` stands for, told by one batch of the whole net.
 
@@ -186,6 +190,8 @@ def resolve_loss(
     ignore_index
         The number that marks what has no label. None takes -100 and 255 for it where the net has
         fewer classes, with a warning.
+    facts
+        What the targets of all batches show together; None for what this one shows.
 
     Returns
     -------
@@ -226,16 +232,29 @@ def resolve_loss(
         raise ArgumentError(
             f"loss must be 'auto', {CHOICES}, got {shown(loss)}.{did_you_mean(loss, KINDS)}"
         )
-    seen = look(output, target_of(target, call, ""), call, graph, ignore_index)
+    if loss in ("auto", "model"):
+        alone = sole_loss(loss, output, target, call)
+        if alone is not None:
+            found = SampleLoss("model", "sample", alone[0], notes=alone[1])
+            found(output, target, call)
+            _say(found, found.notes)
+            return found
+    seen = look(output, target_of(target, call, ""), call, graph, ignore_index, facts)
     kind: Kind | None = None if loss == "auto" else loss  # type: ignore[assignment]
     guessed = guess(seen) if kind is None else forced(seen, kind)
     found = SampleLoss(
         guessed.kind, guessed.per, guessed.criterion, _classes(guessed, seen), guessed.notes
     )
     found(output, target, call)  # what does not fit is said before anything else runs
-    for note in (*guessed.notes, *seen.void_notes(found.kind, found.classes or 0)):
-        warnings.warn(f"loss={found.kind!r}: {note}.", LossWarning, stacklevel=2)
+    choice = () if found.kind == "model" else choice_note(output)
+    _say(found, (*choice, *guessed.notes, *seen.void_notes(found.kind, found.classes or 0)))
     return found
+
+
+def _say(found: SampleLoss, notes: tuple[str, ...]) -> None:
+    """Warn of what was assumed."""
+    for note in notes:
+        warn(f"loss={found.kind!r}: {note}.", LossWarning)
 
 
 def _marked_by(loss: nn.CrossEntropyLoss) -> int:

@@ -19,7 +19,8 @@ from infoflow.pruning.ablation.criteria import Decisions
 from infoflow.pruning.ablation.losses import SampleLoss
 from infoflow.pruning.ablation.outputs import prediction_of
 from infoflow.pruning.ablation.seen import target_of
-from infoflow.pruning.ablation.values import as_target
+from infoflow.pruning.ablation.target_facts import TargetFacts
+from infoflow.pruning.ablation.values import as_rows, as_target
 
 NAMES = ("accuracy", "dice", "iou", "psnr")
 _CHOICES = (
@@ -103,6 +104,7 @@ def resolve_metric(
     *,
     loss: SampleLoss,
     target: Any = None,
+    facts: TargetFacts | None = None,
     lower_is_better: bool = False,
 ) -> Metric:
     """Return the metric that ``metric`` stands for.
@@ -118,6 +120,8 @@ def resolve_metric(
         Tells which class a net decides for, and what has no label.
     target
         A batch of targets, which tells the range of pixels for ``"psnr"``.
+    facts
+        What the targets of all batches show together, which tells more; None for this batch alone.
     lower_is_better
         Whether a larger number is worse; for functions.
 
@@ -137,7 +141,7 @@ def resolve_metric(
     if isinstance(metric, Metric):
         return metric
     if isinstance(metric, str):
-        return _named(metric, loss, target)
+        return _named(metric, loss, target, facts)
     if not callable(metric) or isinstance(metric, type):
         raise ArgumentTypeError(f"metric must be {_CHOICES}, got {type(metric).__name__}.")
     name = getattr(metric, "__name__", type(metric).__name__)
@@ -163,11 +167,16 @@ def _arguments(function: Callable[..., Any]) -> int:
     return count
 
 
-def _named(name: str, loss: SampleLoss, target: Any) -> Metric:
+def _named(name: str, loss: SampleLoss, target: Any, facts: TargetFacts | None) -> Metric:
     if name not in NAMES:
         raise ArgumentError(f"metric must be {_CHOICES}, got {name!r}.")
     if name == "psnr":
-        peak = _peak(target)
+        if loss.kind in ("cross_entropy", "next_token", "masked"):
+            raise ArgumentError(
+                "metric='psnr' compares values, such as those of an image, and this net's target "
+                "holds classes. Pass metric='accuracy', or 'dice' or 'iou' for masks."
+            )
+        peak = _peak(target, facts)
         return Metric(name, "sample", lambda output, truth: _psnr(output, truth, peak))
     score = {"accuracy": _accuracy, "dice": _dice, "iou": _iou}[name]
     return Metric(name, "sample", lambda output, truth: score(loss.decisions(output, truth)))
@@ -217,12 +226,13 @@ def _iou(found: Decisions) -> Tensor:
     return _over_classes(shared / union, union, found.counted)
 
 
-def _peak(target: Any) -> float:
+def _peak(target: Any, facts: TargetFacts | None) -> float:
     """Return the range of pixels: 1, 2 or 255, as usual; else the largest less the smallest."""
     if target is None:
         return 1.0
     values = as_target(target, torch.device("cpu"))
-    low, high = float(values.min()), float(values.max())
+    seen = TargetFacts.of(values) if facts is None else facts
+    low, high = seen.low, seen.high
     if not values.is_floating_point() and low >= 0 and high <= 255:
         return 255.0
     for bottom, top in ((0.0, 1.0), (-1.0, 1.0)):
@@ -233,7 +243,8 @@ def _peak(target: Any) -> float:
 
 def _psnr(output: Any, target: Any, peak: float) -> Tensor:
     values = prediction_of(output).double()
-    truth = as_target(target, values.device).double().reshape(values.shape)
-    errors = (values - truth).square().flatten(1).mean(1)
+    values = values.reshape(len(values), -1)
+    truth = as_rows(as_target(target, values.device), values).double()
+    errors = (values - truth).square().mean(1)
     decibels = 10 * torch.log10(peak**2 / errors)
     return decibels.clamp(max=LARGEST_PSNR)

@@ -21,8 +21,8 @@ from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, PruningError, Skip, TargetError
 from infoflow.interface.argument_checks import did_you_mean
 from infoflow.pruning.ablation.bench import Bench
-from infoflow.pruning.ablation.guess import CHOICES, KINDS
 from infoflow.pruning.ablation.heldout import divide, scan
+from infoflow.pruning.ablation.loss_kinds import CHOICES, KINDS
 from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
 from infoflow.pruning.ablation.metrics import NAMES, Metric, resolve_metric
 from infoflow.pruning.ablation.replaying import replayable
@@ -78,11 +78,16 @@ def open_bench(
     _check_output(graph, batch.call, output)
     _check_target(samples, batch, choices.loss)
     loss = resolve_loss(
-        choices.loss, output=output, target=batch.target, call=batch.call, graph=graph
+        choices.loss,
+        output=output,
+        target=batch.target,
+        call=batch.call,
+        graph=graph,
+        facts=parts.facts,
     )
     metric = None
     if choices.metric is not None:
-        metric = resolve_metric(choices.metric, loss=loss, target=batch.target)
+        metric = resolve_metric(choices.metric, loss=loss, target=batch.target, facts=parts.facts)
     return Bench(graph, footprint, parts, loss, metric, choices.budget), mending
 
 
@@ -131,7 +136,7 @@ def _calibration(
     samples = Samples(
         choices.calibrate, unpack=choices.unpack, model=model, device=place, seed=choices.seed
     )
-    return samples, np.unique(scan(samples)[0])
+    return samples, np.unique(scan(samples).checksums)
 
 
 def check_names(loss: object, metric: object) -> None:

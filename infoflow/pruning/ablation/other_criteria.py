@@ -1,4 +1,4 @@
-"""The loss in nats of a regression, of the model's own making, or of a caller's function."""
+"""The loss in nats of a regression, or of a caller's function."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError
 from infoflow.interface.argument_checks import called
 from infoflow.pruning.ablation.criteria import Decisions, Terms
-from infoflow.pruning.ablation.outputs import own_loss_of, prediction_of
+from infoflow.pruning.ablation.model_loss import ModelLoss, undecided
+from infoflow.pruning.ablation.outputs import prediction_of
 from infoflow.pruning.ablation.values import (
     as_rows,
     as_target,
@@ -70,47 +71,6 @@ class Gaussian:
         return Terms(nats, torch.ones_like(nats, dtype=torch.bool))
 
 
-@dataclass(frozen=True)
-class ModelLoss:
-    """The loss that the model returns, in nats: one a sample, or one for a batch of one."""
-
-    def terms(self, output: Any, target: Any, call: Arguments | None) -> Terms:
-        """Return (B, 1) nats."""
-        loss = own_loss_of(output)
-        if loss is None:
-            raise ArgumentError(
-                "loss='model' needs a model that returns its loss, got an output without one. "
-                "Return it as 'loss', pass the labels to the model, or choose another loss=."
-            )
-        nats = loss.double().reshape(-1)
-        samples = len(prediction_of(output)) if call is None else call.samples
-        if len(nats) != samples:
-            raise ArgumentError(
-                f"The model returns {len(nats)} loss for {samples} samples, so the loss of each "
-                "sample is not known. Expected one loss per sample: use batches of one sample."
-            )
-        nats = check_nats(nats)
-        return Terms(nats[:, None], torch.ones_like(nats, dtype=torch.bool)[:, None])
-
-    def draw(self, output: Any, generator: torch.Generator | None) -> Tensor:
-        """Raise an ArgumentError: what the loss is of is not known."""
-        raise ArgumentError(
-            "No label can be drawn for a loss that the model computes itself. Pass loss= "
-            "'cross_entropy', 'binary', 'next_token', 'masked' or 'regression'."
-        )
-
-    def decisions(self, output: Any, target: Any) -> Decisions:
-        """Raise an ArgumentError: what the loss is of is not known."""
-        raise undecided()
-
-    def totals(self, target: Any, classes: int) -> None:
-        """Return None: what could be predicted without an input is not known."""
-
-    def constant(self, totals: Tensor, target: Any) -> Terms:
-        """Raise an ArgumentError: there is no constant prediction."""
-        raise undecided()
-
-
 #: From (output, target) to the loss of each sample in nats, (B,).
 LossFunction = Callable[[Any, Any], Tensor]
 
@@ -148,14 +108,6 @@ class FunctionLoss:
     def constant(self, totals: Tensor, target: Any) -> Terms:
         """Raise an ArgumentError: there is no constant prediction."""
         raise undecided()
-
-
-def undecided() -> ArgumentError:
-    """Return the error for a metric of classes where a net predicts none."""
-    return ArgumentError(
-        "'accuracy', 'dice' and 'iou' need a net that predicts classes or masks, got another "
-        "loss. Pass metric='psnr', or a function from (output, target) to (B,) numbers."
-    )
 
 
 def _normal(like: Tensor, generator: torch.Generator | None) -> Tensor:

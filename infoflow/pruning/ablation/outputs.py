@@ -13,7 +13,7 @@ from infoflow.graph.running.pytree import items_of, leaves_of
 from infoflow.interface import ArgumentError
 
 Scale = Literal["logits", "probabilities"]
-Link = Literal["softmax", "sigmoid", "log_softmax"]
+Link = Literal["softmax", "sigmoid", "log_softmax", "tanh"]
 
 #: Names under which models return their prediction beside other things, in order of preference.
 PREDICTION_NAMES = ("logits", "prediction_logits", "out", "output", "prediction", "predictions")
@@ -22,6 +22,7 @@ LOSS_NAME = "loss"
 _LINKS: dict[str, Link] = {
     **dict.fromkeys(("softmax", "softmax2d"), "softmax"),
     **dict.fromkeys(("log_softmax", "logsoftmax"), "log_softmax"),
+    "tanh": "tanh",
     **dict.fromkeys(("sigmoid", "sigmoid_", "hardsigmoid"), "sigmoid"),
 }
 
@@ -57,23 +58,69 @@ def prediction_of(output: Any) -> Tensor:
 
 def _find(output: Any) -> tuple[tuple[str, ...], Tensor]:
     """Return the way to the prediction, and the prediction."""
-    leaves = [
-        (path, leaf)
-        for path, leaf in leaves_of(output)
-        if isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.ndim > 0
-    ]
+    leaves = _predictions(output)
     for name in PREDICTION_NAMES:
         for path, leaf in leaves:
             if path and path[-1] == name:
                 return path, leaf
-    for path, leaf in leaves:
-        if LOSS_NAME not in path:
-            return path, leaf
+    if leaves:
+        return leaves[0]
+    if any(isinstance(leaf, Tensor) and leaf.is_floating_point() for _, leaf in leaves_of(output)):
+        raise ArgumentError(
+            f"The model's output, a {type(output).__name__}, holds its loss only, or one number "
+            "where a squeeze() took away the dimension of a batch of one sample; expected a row "
+            "for each sample. Pass loss='model' for a loss, else batches of two samples or more."
+        )
     raise ArgumentError(
         f"The model's output, a {type(output).__name__}, holds no tensor of floating point that "
-        "could be a prediction. Pass loss=, a function from (output, target) to the loss of each "
-        "sample in nats."
+        "could be a prediction. Return scores and no argmax, or pass loss=, a function from "
+        "(output, target) to the loss of each sample in nats."
     )
+
+
+def choice_note(output: Any) -> tuple[str, ...]:
+    """Say which of several possible predictions is taken; nothing where a name tells, or one is.
+
+    Examples
+    --------
+    >>> choice_note({"aux": torch.zeros(2, 3), "main": torch.zeros(2, 3)})[0][:54]
+    "the model returns several tensors (aux, main), and aux"
+    """
+    leaves = _predictions(output)
+    if len(leaves) < 2 or any(path[-1] in PREDICTION_NAMES for path, _ in leaves):
+        return ()
+    names = [".".join(path) for path, _ in leaves]
+    first = names[0] if not names[0].isdigit() else f"the first, of shape {_shape(leaves[0][1])},"
+    listed = ", ".join(names[:4]) if not names[0].isdigit() else f"{len(names)}"
+    return (
+        f"the model returns several tensors ({listed}), and {first} is taken for the prediction; "
+        "to choose another one, return it as 'logits' or alone, or pass loss=, a function from "
+        "(output, target) to the loss of each sample in nats",
+    )
+
+
+def sole_loss_of(output: Any) -> Tensor | None:
+    """Return the one tensor of a model that returns nothing but its loss, () or (B,); else None."""
+    leaves = [leaf for _, leaf in leaves_of(output) if isinstance(leaf, Tensor)]
+    if len(leaves) != 1 or leaves[0].ndim > 1 or not leaves[0].is_floating_point():
+        return None
+    return leaves[0]
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)
+
+
+def _predictions(output: Any) -> list[tuple[tuple[str, ...], Tensor]]:
+    """Return every tensor that could be a prediction, with the way to it."""
+    return [
+        (path, leaf)
+        for path, leaf in leaves_of(output)
+        if isinstance(leaf, Tensor)
+        and leaf.is_floating_point()
+        and leaf.ndim > 0
+        and LOSS_NAME not in path
+    ]
 
 
 def own_loss_of(output: Any) -> Tensor | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from infoflow.capture.batches import Batch, Samples
+from infoflow.pruning.ablation.batch_parts import singles
 from infoflow.pruning.ablation.bench import Bench
-from infoflow.pruning.ablation.heldout import singles
 from infoflow.pruning.ablation.nets import MenderName, Repair
 from infoflow.pruning.mending.calibration import Calibration
 from infoflow.pruning.mending.mend import Mender

@@ -14,9 +14,9 @@ from torch import Tensor
 from infoflow.capture.batches import Batch
 from infoflow.graph.running.arguments import Arguments
 from infoflow.interface import ArgumentError, Skip
+from infoflow.pruning.ablation.batch_parts import take
 from infoflow.pruning.ablation.bench import Advance, Bench, Floats
 from infoflow.pruning.ablation.gates import Gated, gated
-from infoflow.pruning.ablation.heldout import take
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,11 +94,3 @@ def check_probabilities(chances: Tensor) -> Tensor:
             "(output, target) to the loss of each sample in nats."
         )
     return chances.clamp(max=1.0)
-
-
-def is_any(labels: Tensor, values: tuple[int, ...]) -> Tensor:
-    """Tell which labels are one of some values, such as those that mark no label."""
-    found = torch.zeros_like(labels, dtype=torch.bool)
-    for value in values:
-        found |= labels == value
-    return found

@@ -14,7 +14,7 @@ from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import ArgumentError, PruningError
 from infoflow.interface.argument_checks import one_of, real_number
 from infoflow.interface.devices import check_float64
-from infoflow.pruning.ablation.heldout import take
+from infoflow.pruning.ablation.batch_parts import take
 from infoflow.pruning.mending.calibration import Calibration, check_alike
 from infoflow.pruning.mending.comparing import LossChoice, judge_of
 from infoflow.pruning.mending.mend import Mender, evaluating

@@ -17,6 +17,7 @@ from infoflow.interface import ArgumentError, TargetError
 from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
 from infoflow.pruning.ablation.outputs import holds_distributions, link_of, prediction_of
 from infoflow.pruning.ablation.pairs import paired
+from infoflow.pruning.ablation.seen import first_and_facts
 
 Distance = Literal["softmax", "sigmoid", "squares"]
 #: What ``loss=`` of :func:`infoflow.prune` takes.
@@ -136,11 +137,18 @@ def judge_of(
         Goes through the samples that choose; the same every time.
     """
     whole = graph.program.model
-    batch = next(iter(batches()))
+    batch, facts = first_and_facts(batches())
     output = batch.call.of(whole)
     notes: tuple[str, ...] = ()
     try:
-        found = resolve_loss(loss, output=output, target=batch.target, call=batch.call, graph=graph)
+        found = resolve_loss(
+            loss,
+            output=output,
+            target=batch.target,
+            call=batch.call,
+            graph=graph,
+            facts=facts,
+        )
         return LossJudge(whole, found, batches), notes
     except TargetError:
         if callable(loss):

@@ -19,6 +19,7 @@ from infoflow.interface import ArgumentError
 from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.ablation.losses import LossWarning, SampleLoss, resolve_loss
 from infoflow.pruning.ablation.other_criteria import LossFunction
+from infoflow.pruning.ablation.seen import first_and_facts
 
 #: Returns the held-out loss of a net, in bits per label.
 Evaluate = Callable[[nn.Module], float]
@@ -73,7 +74,8 @@ class HeldOut:
         unpack: Unpack | None,
     ) -> None:
         self._samples = Samples(loader, unpack=unpack, model=graph.source.model)
-        first = next(iter(self._samples.batches()))
+        first, facts = first_and_facts(self._samples.batches())
+        self._samples.drop_targets()
         net = graph.source.model
         with evaluation_mode(net), torch.no_grad(), seeded():
             try:
@@ -81,7 +83,12 @@ class HeldOut:
             except Exception as error:
                 raise explain_failure(net, first.call, error, "held_out=") from error
         self.loss = resolve_loss(
-            loss, output=output, target=first.target, call=first.call, graph=graph
+            loss,
+            output=output,
+            target=first.target,
+            call=first.call,
+            graph=graph,
+            facts=facts,
         )
         if self.loss.is_ratio:
             warnings.warn(

@@ -104,16 +104,27 @@ def compare_nets(
 
 def _bench(whole: nn.Module, samples: Samples, metric: MetricChoice, loss: LossChoice) -> Bench:
     """Return what is measured: all samples judge."""
-    checksums, classes = scan(samples)
-    rows = np.arange(len(checksums))
-    parts = HeldOut(samples, checksums, Parts(_NOTHING, _NOTHING, rows), classes=classes)
+    seen = scan(samples)
+    rows = np.arange(len(seen.checksums))
+    parts = HeldOut(
+        *(samples, seen.checksums, Parts(_NOTHING, _NOTHING, rows)),
+        classes=seen.classes,
+        facts=seen.facts,
+    )
     graph = trace(whole, samples.example().call)
     batch = next(iter(parts.batches(rows)))
     output = batch.call.of(whole)
-    chosen = resolve_loss(loss, output=output, target=batch.target, call=batch.call, graph=graph)
+    chosen = resolve_loss(
+        loss,
+        output=output,
+        target=batch.target,
+        call=batch.call,
+        graph=graph,
+        facts=seen.facts,
+    )
     measured = None
     if metric is not None:
-        measured = resolve_metric(metric, loss=chosen, target=batch.target)
+        measured = resolve_metric(metric, loss=chosen, target=batch.target, facts=seen.facts)
     example = graph.source.example
     assert example is not None
     return Bench(graph, observe(graph.program, example), parts, chosen, measured, 0)
