@@ -62,7 +62,7 @@ def long_paragraphs(folder: Path = DOCS, limit: int = LIMIT) -> list[str]:
     """Return a line for each paragraph of the pages in a folder that is over the limit."""
     return [
         f"{path.name}:{line}: {words} words, at most {limit}: {paragraph[:60]}…"
-        for path in sorted(folder.glob("*.rst"))
+        for path in sorted([*folder.glob("*.rst"), *folder.glob("tutorials/*.rst")])
         if path.name not in THEORY
         for line, paragraph in paragraphs(path.read_text(encoding="utf-8"))
         if (words := count_words(paragraph)) > limit
