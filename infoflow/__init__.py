@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from infoflow.graph.operations.operation import OperationCall
     from infoflow.graph.operations.register import forget_operation, register_operation
     from infoflow.graph.tracing_options import TracingOptions
+    from infoflow.integrations.log import log
     from infoflow.interface import (
         ActivationError,
         ArgumentError,
@@ -102,7 +103,7 @@ if TYPE_CHECKING:
         suggest_pruning,
         verify_pruning,
     )
-    from infoflow.reports import report
+    from infoflow.reports.report import report
     from infoflow.results import Fact, Result, Table, concat, load
     from infoflow.validation import Validation, validate
 
@@ -162,6 +163,7 @@ _HOMES: dict[str, str | None] = {
     **dict.fromkeys(("prune", "suggest_pruning", "verify_pruning"), "pruning"),
     **dict.fromkeys(("Comparison", "compare"), "comparison"),
     "report": "reports",
+    "log": "integrations.log",
     **dict.fromkeys(("Fact", "Result", "Table", "concat", "load"), "results"),
     **dict.fromkeys(("Validation", "validate"), "validation"),
 }
@@ -246,6 +248,7 @@ __all__ = [
     "ksg",
     "layer_unit_entropies",
     "load",
+    "log",
     "paper_schedule",
     "plan",
     "plots",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from infoflow.integrations.extras import needed
 from infoflow.integrations.watch import Count, Trackers, Watch
 
@@ -10,7 +12,14 @@ needed("ignite.engine", "ignite", "Ignite")
 from ignite.engine import Engine, Events  # noqa: E402
 
 
-def attach(engine: Engine, trackers: Trackers, *, count: Count = "epochs") -> Watch:
+def attach(
+    engine: Engine,
+    trackers: Trackers,
+    *,
+    count: Count = "epochs",
+    writer: Any = None,
+    figures: bool = False,
+) -> Watch:
     """Measure a net while an Ignite engine trains it.
 
     The untrained net is measured at the start, where the schedules hold 0. The training goes on as
@@ -27,6 +36,10 @@ def attach(engine: Engine, trackers: Trackers, *, count: Count = "epochs") -> Wa
         What the schedules count: ``"epochs"``, or ``"steps"``, the iterations of the engine. The
         result has them along its dimension ``epoch``; its coordinate ``step`` has steps in both
         cases.
+    writer
+        Where each measurement is logged, as by :func:`infoflow.log`; a list of several, or None.
+    figures
+        Whether to log U-Plots, too.
 
     Returns
     -------
@@ -38,8 +51,8 @@ def attach(engine: Engine, trackers: Trackers, *, count: Count = "epochs") -> Wa
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        For what are no Trackers, for Trackers that share a path, and where steps are counted for
-        loaders with persistent workers.
+        For what are no Trackers or writers, for Trackers that share a path, and where steps are
+        counted for loaders with persistent workers.
 
     Examples
     --------
@@ -54,7 +67,7 @@ def attach(engine: Engine, trackers: Trackers, *, count: Count = "epochs") -> Wa
     >>> watch.result.epochs
     [0, 2]
     """
-    watch = Watch(trackers, count=count)
+    watch = Watch(trackers, count=count, writer=writer, figures=figures)
 
     def started(engine: Engine) -> None:
         state = engine.state

@@ -30,12 +30,17 @@ class InformationMonitor(Callback):
     count
         What the schedules count: ``"epochs"``, or ``"steps"`` of the optimizer. The result has them
         along its dimension ``epoch``; its coordinate ``step`` has steps in both cases.
+    writer
+        Where each measurement is logged, as by :func:`infoflow.log`: ``"trainer"`` for all
+        loggers of the trainer, a list of several, or None.
+    figures
+        Whether to log U-Plots, too.
 
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        For what are no Trackers, for Trackers that share a path, and where steps are counted for
-        loaders with persistent workers.
+        For what are no Trackers or writers, for Trackers that share a path, and where steps are
+        counted for loaders with persistent workers.
 
     Examples
     --------
@@ -46,8 +51,17 @@ class InformationMonitor(Callback):
     >>> monitor = InformationMonitor(tracker)  # Trainer(callbacks=[monitor])
     """
 
-    def __init__(self, trackers: Trackers, *, count: Count = "epochs") -> None:
-        self._watch = Watch(trackers, count=count)
+    def __init__(
+        self,
+        trackers: Trackers,
+        *,
+        count: Count = "epochs",
+        writer: Any = "trainer",
+        figures: bool = False,
+    ) -> None:
+        self._is_trainers = isinstance(writer, str) and writer == "trainer"
+        own = None if self._is_trainers else writer
+        self._watch = Watch(trackers, count=count, writer=own, figures=figures)
         self._last_step = 0
 
     @property
@@ -72,6 +86,8 @@ class InformationMonitor(Callback):
         loop = trainer.fit_loop
         is_whole = not loop.restarted_mid_epoch or loop.epoch_loop.batch_progress.is_last_batch
         self._last_step = trainer.global_step
+        if self._is_trainers:
+            self._watch.writers = list(trainer.loggers)
         self._watch.start(trainer.current_epoch, trainer.global_step, is_whole=is_whole)
 
     def on_train_batch_end(

@@ -36,12 +36,16 @@ class InformationCallback(TrainerCallback, ExportableState):
     count
         What the schedules count: ``"epochs"``, or ``"steps"`` of the optimizer. The result has them
         along its dimension ``epoch``; its coordinate ``step`` has steps in both cases.
+    writer
+        Where each measurement is logged, as by :func:`infoflow.log`; a list of several, or None.
+    figures
+        Whether to log U-Plots, too.
 
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        For what are no Trackers, for Trackers that share a path, and where steps are counted for
-        loaders with persistent workers.
+        For what are no Trackers or writers, for Trackers that share a path, and where steps are
+        counted for loaders with persistent workers.
 
     Notes
     -----
@@ -57,14 +61,21 @@ class InformationCallback(TrainerCallback, ExportableState):
     >>> callback = InformationCallback(tracker)  # Trainer(..., callbacks=[callback])
     """
 
-    def __init__(self, trackers: Trackers | None = None, *, count: Count = "epochs") -> None:
+    def __init__(
+        self,
+        trackers: Trackers | None = None,
+        *,
+        count: Count = "epochs",
+        writer: Any = None,
+        figures: bool = False,
+    ) -> None:
         if trackers is None:
             raise ArgumentError(
                 "InformationCallback needs trackers, got none. Where the Trainer made it on a "
                 "resume: set restore_callback_states_from_checkpoint=False; this callback restores "
                 "itself."
             )
-        self._watch = Watch(trackers, count=count)
+        self._watch = Watch(trackers, count=count, writer=writer, figures=figures)
 
     @property
     def results(self) -> dict[str, FlowResult]:

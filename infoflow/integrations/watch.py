@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from torch.utils.data import DataLoader
 
 from infoflow.flow import FlowResult, Tracker
+from infoflow.integrations.log import log
 from infoflow.integrations.ranks import Ranks
+from infoflow.integrations.writers import writer_of
 from infoflow.interface import ArgumentError, ArgumentTypeError, InfoflowError
-from infoflow.interface.argument_checks import one_of, shown
+from infoflow.interface.argument_checks import is_flag, one_of, shown
 
 #: What the schedules of the Trackers count.
 Count = Literal["epochs", "steps"]
 Trackers = Tracker | Mapping[str, Tracker]
-#: Called after a measurement, with the name of its Tracker, the result and the step.
-AfterMeasurement = Callable[[str, FlowResult, int], object]
 
 _STATE = "infoflow_watch"
 
@@ -36,8 +36,10 @@ class Watch:
     count
         What the schedules count: finished ``"epochs"``, or ``"steps"`` of the optimizer. The result
         has them along its dimension ``epoch``; its coordinate ``step`` has steps in both cases.
-    after
-        Called after each measurement, in the process that measured.
+    writer
+        Where each measurement is logged, as by :func:`infoflow.log`; a list of several, or None.
+    figures
+        Whether to log U-Plots, too.
 
     Examples
     --------
@@ -57,11 +59,17 @@ class Watch:
         trackers: Trackers,
         *,
         count: Count = "epochs",
-        after: AfterMeasurement | None = None,
+        writer: Any = None,
+        figures: bool = False,
     ) -> None:
         self.trackers = _by_name(trackers)
         self.count: Count = one_of("count", count, ("epochs", "steps"))
-        self._after = after
+        is_flag("figures", figures)
+        self._figures = figures
+        several = writer if isinstance(writer, (list, tuple)) else [writer]
+        self.writers = [one for one in several if one is not None]
+        for one in self.writers:
+            writer_of(one)
         self._is_resumed = False
         if self.count == "steps":
             _check_own_loaders(self.trackers)
@@ -125,8 +133,12 @@ class Watch:
             for name, tracker in due.items():
                 with _named(name):
                     tracker.record(number, step=step)
-                if self._after is not None:
-                    self._after(name, tracker.result, step)
+                self._log(name, tracker.result, step)
+
+    def _log(self, name: str, result: FlowResult, step: int) -> None:
+        prefix = f"infoflow/{name}" if name else "infoflow"
+        for writer in self.writers:
+            log(result, writer, step, prefix=prefix, figures=self._figures)
 
     def _has(self, tracker: Tracker, number: int) -> bool:
         """Tell whether the state that the training resumes from holds this measurement."""

@@ -16,16 +16,25 @@ def tracker_of(schedule=(0, 1, 2), **given):
     return infoflow.Tracker(net, loader, **settings)
 
 
+class Board:
+    def __init__(self):
+        self.seen = []
+
+    def add_scalar(self, name, value, step):
+        self.seen.append((name, step))
+
+
 def test_epochs_and_the_untrained_control_are_measured_with_their_steps():
-    seen = []
-    watch = Watch(tracker_of([0, 2]), after=lambda *told: seen.append((told[0], told[2])))
+    board = Board()
+    watch = Watch(tracker_of([0, 2]), writer=[board])
     watch.start(0, 0)
     for epoch in (1, 2):
         watch.finish_step(10 * epoch)
         watch.finish_epoch(epoch, 10 * epoch)
     assert watch.result.epochs == [0, 2]
     assert watch.result.dataset["step"].values.tolist() == [0, 20]
-    assert seen == [("", 0), ("", 20)]
+    first = [step for name, step in board.seen if name == "infoflow/ixm_bits/0"]
+    assert first == [0, 20]
 
 
 def test_where_steps_are_counted_epochs_are_not():
@@ -40,11 +49,11 @@ def test_after_a_resume_only_what_the_state_lacks_is_measured():
     first = Watch(tracker_of())
     first.start(0, 0)
     first.finish_epoch(1, 5)
-    seen = []
-    again = Watch(tracker_of(), after=lambda *told: seen.append(told[2]))
+    board = Board()
+    again = Watch(tracker_of(), writer=board)
     again.load_state_dict(first.state_dict())
     again.start(1, 5)
-    assert seen == []
+    assert board.seen == []
     late = Watch(tracker_of())
     late.load_state_dict(first.state_dict())
     late.start(2, 10)
@@ -58,13 +67,15 @@ def test_nothing_is_measured_at_a_start_in_the_middle_of_an_epoch():
 
 
 def test_several_trackers_have_schedules_and_results_of_their_own():
-    watch = Watch({"train": tracker_of([0]), "held_out": tracker_of([0, 1])})
+    board = Board()
+    watch = Watch({"train": tracker_of([0]), "held_out": tracker_of([0, 1])}, writer=board)
     watch.start(0, 0)
     watch.finish_epoch(1, 5)
     assert {name: one.epochs for name, one in watch.results.items()} == {
         "train": [0],
         "held_out": [0, 1],
     }
+    assert ("infoflow/held_out/ixm_bits/0", 5) in board.seen
     with pytest.raises(infoflow.InfoflowError, match=r"There are several Trackers, train, held_o"):
         _ = watch.result
 
@@ -81,6 +92,8 @@ def test_what_cannot_work_is_refused_before_the_training(tmp_path):
         Watch({"a": tracker_of(path=path), "b": tracker_of(path=path)})
     with pytest.raises(infoflow.ArgumentError, match="count must be 'epochs' or 'steps', got 'st"):
         Watch(tracker_of(), count="step")
+    with pytest.raises(infoflow.ArgumentTypeError, match="writer must have add_scalar"):
+        Watch(tracker_of(), writer="tensorboard")
     points = TensorDataset(torch.randn(12, 3))
     busy = DataLoader(points, 4, num_workers=1, persistent_workers=True)
     with pytest.raises(infoflow.ArgumentError, match="with persistent_workers=True cannot do"):

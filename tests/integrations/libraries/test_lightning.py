@@ -38,7 +38,8 @@ def fit(module, callbacks, folder, ckpt_path=None, epochs=trainings.EPOCHS, **gi
     trainer = lightning.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
-        logger=False,
+        log_every_n_steps=1,
+        logger=given.pop("logger", False),
         enable_checkpointing=any(isinstance(one, ModelCheckpoint) for one in callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
