@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from infoflow.cli.models import load_model
 from infoflow.flow import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import ArgumentError
-from infoflow.pruning import Ablation, PruningAdvice, ablate, suggest_pruning
+from infoflow.pruning import Ablation, PruningAdvice, Tolerance, ablate, suggest_pruning
 from infoflow.results import load
 
 _MENDS = ("auto", "reader", "cascade", "none")
@@ -31,7 +31,7 @@ class Ablating:
     loss: str = "auto"
     mend: str = "auto"
     sets: bool = True
-    tolerance: float | None = None
+    tolerance: Tolerance = field(default_factory=Tolerance)
     journal: Path | None = None
     device: str | None = None
     memory_budget: str = "2GB"
@@ -118,7 +118,7 @@ class Advising:
         if result is not None and self.save_plots is not None:
             save_figures(result, self.save_plots)
         if is_paper and result is not None:
-            share = self.ablating.tolerance
+            share = self.ablating.tolerance.bits
             return suggest_pruning(result, usable=probes, tolerance=share, reading="paper")
         ablation = self.ablating.of(*given)
         if self.out is not None:

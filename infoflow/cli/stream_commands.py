@@ -14,10 +14,12 @@ from infoflow.cli.options import (
     Budget,
     Calibrate,
     Data,
+    LargestRise,
     Leaves,
     LossOption,
     MendOption,
     MetricOption,
+    MetricTolerance,
     Model,
     Noise,
     Open,
@@ -45,6 +47,8 @@ def ablate_command(
     mend: MendOption = "auto",
     frontier: Annotated[bool, typer.Option(help="Measure nested sets of streams, too.")] = True,
     tolerance: BitsTolerance = None,
+    metric_tolerance: MetricTolerance = None,
+    largest_rise: LargestRise = None,
     journal: Annotated[
         Path | None, typer.Option(help="A run that was stopped goes on from this file.")
     ] = None,
@@ -61,11 +65,13 @@ def ablate_command(
     """Measure what MODEL loses on held-out --data without each stream, as it is and mended."""
     from infoflow.cli.ablating import Ablating, print_ablation
     from infoflow.cli.figures import check_result, save_result
+    from infoflow.pruning import Tolerance
 
     if out is not None:
         check_result(out, overwrite)
+    allowed = Tolerance(tolerance, metric_tolerance, largest_rise)
     ablating = Ablating(
-        *(calibrate, metric, loss, mend, frontier, tolerance, journal, device, memory_budget, seed)
+        *(calibrate, metric, loss, mend, frontier, allowed, journal, device, memory_budget, seed)
     )
     ablation = ablating.of(model, data, weights, input_shape)
     if out is not None:
@@ -86,6 +92,8 @@ def prune_suggest(
     loss: LossOption = "auto",
     mend: MendOption = "auto",
     tolerance: BitsTolerance = None,
+    metric_tolerance: MetricTolerance = None,
+    largest_rise: LargestRise = None,
     reading: Annotated[
         str, typer.Option(help="ablation, or paper: as Lee and Bajić read I(Y;M), for a redesign.")
     ] = "ablation",
@@ -121,6 +129,7 @@ def prune_suggest(
     from infoflow.cli.figures import check_folder, check_result, save_figures
     from infoflow.cli.measuring import load_subject
     from infoflow.cli.pruning import print_advice
+    from infoflow.pruning import Tolerance
 
     if reading not in ("ablation", "paper"):
         raise ArgumentError(f"--reading must be ablation or paper, got {reading!r}.")
@@ -130,9 +139,10 @@ def prune_suggest(
         check_result(out, overwrite)
     tracing = TypedTracing(leaves, opened, reduce)
     if model.endswith(".nc"):
-        settings = (data, weights, noise, device, input_shape, out, calibrate, metric)
+        settings = (data, weights, noise, device, input_shape, out, calibrate)
         others = (usable, explain, seed, target != "auto", tracing != TypedTracing())
-        if any(others) or any(one is not None for one in settings):
+        of_judging = (metric, metric_tolerance, largest_rise)
+        if any(others) or any(one is not None for one in (*settings, *of_judging)):
             raise ArgumentError(
                 f"{model} is a saved result and is read as it is; --data, --weights, --usable, "
                 "--out and what says how to measure are for a MODEL. Leave them out."
@@ -141,8 +151,9 @@ def prune_suggest(
         if save_plots is not None and result is not None:
             save_figures(result, save_plots)
     else:
+        allowed = Tolerance(tolerance, metric_tolerance, largest_rise)
         ablating = Ablating(
-            *(calibrate, metric, loss, mend, True, tolerance, None, device, memory_budget, seed)
+            *(calibrate, metric, loss, mend, True, allowed, None, device, memory_budget, seed)
         )
         advising = Advising(ablating, reading, explain, usable, out, save_plots)
         advice = advising.of(
@@ -221,6 +232,8 @@ def verify(
     metric: MetricOption = None,
     loss: LossOption = "auto",
     tolerance: BitsTolerance = None,
+    metric_tolerance: MetricTolerance = None,
+    largest_rise: LargestRise = None,
     device: Annotated[
         str | None, typer.Option(help="Such as cuda; else where the model is.")
     ] = None,
@@ -236,11 +249,13 @@ def verify(
     """
     from infoflow.cli.figures import check_result, save_result
     from infoflow.cli.verifying import Verifying
+    from infoflow.pruning import Tolerance
 
     if out is not None:
         check_result(out, overwrite)
+    allowed = Tolerance(tolerance, metric_tolerance, largest_rise)
     verifying = Verifying(
-        *(pruned, streams or [], ablation, calibrate, mend, metric, loss, tolerance, device, seed)
+        *(pruned, streams or [], ablation, calibrate, mend, metric, loss, allowed, device, seed)
     )
     found = verifying.of(model, data, weights, input_shape)
     if out is not None:

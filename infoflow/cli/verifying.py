@@ -13,7 +13,7 @@ from torch import nn
 from infoflow.cli.data import load_loader
 from infoflow.cli.models import load_model
 from infoflow.interface import ArgumentError
-from infoflow.pruning import Ablation, NetComparison, compare_nets, prune
+from infoflow.pruning import Ablation, NetComparison, Tolerance, compare_nets, prune
 from infoflow.results import load
 
 
@@ -28,7 +28,7 @@ class Verifying:
     mend: str
     metric: str | None
     loss: str
-    tolerance: float | None
+    tolerance: Tolerance
     device: str | None
     seed: int
 

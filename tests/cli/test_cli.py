@@ -208,9 +208,12 @@ def test_ablate_prints_a_conclusion_and_saves_what_prune_suggest_reads(
     code, out, _ = infoflow_command(
         *("ablate", f"{model_file}:make", "--data", "demo", "--input-shape", "3,16,16"),
         *("--mend", "none", "--metric", "dice", "--tolerance", 10, "--out", path),
+        *("--metric-tolerance", 0.3, "--largest-rise", 50),
     )
     assert code == 0
     ablation = infoflow.load(path)
+    assert float(ablation.dataset["metric_tolerance"]) == 0.3
+    assert float(ablation.dataset["largest_rise"]) == 50
     assert out.split()[:3] == ablation.conclusion.split()[:3]
     assert max(map(len, out.splitlines())) <= 80
     code, again, _ = infoflow_command("prune-suggest", path)
