@@ -12,7 +12,10 @@ from infoflow.integrations.lightning import InformationMonitor
 from tests.integrations import trainings
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:Checkpoint directory"
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore:Checkpoint directory",
+    "ignore:.*does not have many workers",
 )
 
 

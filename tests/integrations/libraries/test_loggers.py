@@ -10,7 +10,11 @@ from torch.utils.tensorboard import SummaryWriter
 import infoflow
 from tests.integrations import trainings
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore:.*does not have many workers",
+)
 
 
 @pytest.fixture(scope="module")
