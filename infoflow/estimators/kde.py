@@ -13,28 +13,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from infoflow.estimators.classes import (
-    NOT_KNOWN,
-    label_entropy,
-    most_about,
-    numbered,
-    with_ceilings,
-)
+from infoflow.estimators.classes import numbered
 from infoflow.estimators.distances import DistanceRows, blocks_of, centred_norms
-from infoflow.estimators.information import (
-    Information,
-    about_classes,
-    about_samples,
-    about_shuffled_classes,
-    value_about_classes,
-    value_about_samples,
-)
-from infoflow.estimators.jackknife import deal_groups, jackknife_interval
-from infoflow.estimators.kernel import Totals, bound_sums, kernel_totals
+from infoflow.estimators.information import value_about_classes, value_about_samples
+from infoflow.estimators.kde_estimate import estimate_of, scale_changes
+from infoflow.estimators.kernel import bound_sums, kernel_totals
 from infoflow.estimators.noise import Noise, Relative, check_count, check_positive
 from infoflow.estimators.shuffles import Shuffles
 from infoflow.estimators.statistics import Distances
-from infoflow.estimators.uncertainty import PERMUTATIONS, null_of, with_uncertainty
+from infoflow.estimators.uncertainty import PERMUTATIONS
 from infoflow.interface import Estimate
 from infoflow.interface.argument_checks import one_of
 
@@ -136,30 +123,14 @@ class KDE:
             blocks_of(statistic),
             classes,
             shuffles,
-            factor=self._exponents_per_distance(norms, "lower"),
+            factor=self.exponents_per_distance(variance_of(norms), "lower"),
             bound=self.bound,
             with_slope=norms is not None,
         )
-        upper, lower = (sums, others) if self.bound == "upper" else (others, sums)
-        ixm = about_samples(sums)
-        estimate = with_ceilings(
-            (ixm.value, value_about_samples(lower), value_about_samples(upper)),
-            NOT_KNOWN if labels is None else _about_classes(sums, lower, upper, labels),
-            samples,
-            labels,
-            self.kind,
+        changes = None if norms is None else scale_changes(norms)
+        return estimate_of(
+            sums, others, labels, bound=self.bound, kind=self.kind, scale_changes=changes
         )
-        about_x = jackknife_interval(
-            ixm.value, self._replicates(ixm, norms), 0.0, estimate.ixm_ceiling
-        )
-        if labels is None:
-            return with_uncertainty(estimate, about_x)
-        iym = about_classes(sums, labels)
-        about_y = jackknife_interval(
-            iym.value, self._replicates(iym, norms), 0.0, most_about(labels)
-        )
-        null = null_of(about_shuffled_classes(sums, labels))
-        return with_uncertainty(estimate, about_x, about_y, null)
 
     def values(
         self, statistic: Tensor | DistanceRows, labels: Tensor | None
@@ -169,7 +140,7 @@ class KDE:
         classes = torch.zeros(samples, dtype=torch.int64, device=device)
         if labels is not None:
             classes = numbered(labels)
-        factor = self._exponents_per_distance(self._norms(statistic), self.bound)
+        factor = self.exponents_per_distance(variance_of(self._norms(statistic)), self.bound)
         totals = kernel_totals(blocks_of(statistic), classes, factor)
         about_y = math.nan if labels is None else value_about_classes(totals, classes)
         return value_about_samples(totals), about_y
@@ -178,38 +149,24 @@ class KDE:
         """Return (N,) squared norms, whose mean the noise is relative to; None where it is not."""
         return centred_norms(statistic) if isinstance(self.noise, Relative) else None
 
-    def _exponents_per_distance(self, norms: Tensor | None, bound: str) -> float:
-        """Return what makes exponents of squared distances, for a bound."""
+    def exponents_per_distance(self, layer_variance: float, bound: str) -> float:
+        """Return what makes exponents of squared distances, for a bound.
+
+        Parameters
+        ----------
+        layer_variance
+            Sum over units of the variance of the layer, which relative noise is a share of.
+        bound
+            ``"upper"`` or ``"lower"``.
+        """
         variance = self.noise
         if isinstance(variance, Relative):
             # a layer that is constant says nothing, with whatever noise
-            variance = variance.share * (0.0 if norms is None else float(norms.mean())) or 1.0
+            variance = variance.share * layer_variance or 1.0
         least = max(variance, torch.finfo(torch.float64).tiny)  # else 0 distances would be NaN
         return 1.0 / ((2.0 if bound == "upper" else 8.0) * least)
 
-    def _replicates(self, information: Information, norms: Tensor | None) -> Tensor:
-        """Let the noise follow the scale of the samples that are left."""
-        if norms is None or not float(norms.mean()):
-            return information.replicates
-        groups = deal_groups(len(norms), norms.device)
-        counts = groups.bincount()
-        left = norms.sum() - torch.zeros_like(counts, dtype=norms.dtype).index_add(0, groups, norms)
-        change = (left / (len(norms) - counts) / norms.mean()).log()
-        return information.replicates + information.slope * change
 
-
-def _about_classes(
-    main: Totals, lower: Totals, upper: Totals, classes: Tensor
-) -> tuple[float, float, float]:
-    """Return I(Y;M) with its bounds: the worst case of both terms, within 0 and H(Y)."""
-    entropy = label_entropy(classes)
-    inside_upper, inside_lower = (_within_classes(sums, classes) for sums in (upper, lower))
-    least = max(0.0, value_about_samples(lower) - inside_upper)
-    most = min(entropy, value_about_samples(upper) - inside_lower)
-    return value_about_classes(main, classes), least, most
-
-
-def _within_classes(sums: Totals, classes: Tensor) -> float:
-    """Return Σ_y p(y) of a bound on the information within class y."""
-    sizes = classes.bincount()[classes].to(torch.float64)
-    return float((sizes.log() - sums.within.log()).mean())
+def variance_of(norms: Tensor | None) -> float:
+    """Return a layer's variance from (N,) squared distances to its mean; 0 without them."""
+    return 0.0 if norms is None else float(norms.mean())

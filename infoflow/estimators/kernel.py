@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infoflow.estimators.jackknife import deal_groups
-from infoflow.estimators.shuffles import Shuffles
+from infoflow.estimators.rows import Rows
+from infoflow.estimators.shuffles import ShuffledRows, Shuffles
 
 #: Rows whose exponents are worked on at a time, in values: 2 MB of float64 stays in the caches.
 _BLOCK_VALUES = 2**18
@@ -30,14 +30,17 @@ _FEW_PAIRS = 512
 
 @dataclass(frozen=True)
 class Totals:
-    """For each sample i, sums over samples j of k_ij = exp(−e_ij).
+    """For n samples i, the rows, sums over all N samples j of k_ij = exp(−e_ij).
 
     Parameters
     ----------
+    rows
+        Which samples have a row; usually all.
     total, within
-        (N,) sums over all samples, and over those of the same class.
+        (n,) sums over all samples, and over those of the same class.
     """
 
+    rows: Rows
     total: Tensor
     within: Tensor
 
@@ -49,12 +52,14 @@ class Sums(Totals):
     Parameters
     ----------
     total_by_group, within_by_group
-        (N, groups) the same, over the samples of each group of the jackknife.
+        (n, groups) the same, over the samples of each group of the jackknife.
     total_slope, within_slope
-        (N,) sums of k_ij · e_ij: the derivative of the sums by the logarithm of the noise variance;
+        (n,) sums of k_ij · e_ij: the derivative of the sums by the logarithm of the noise variance;
         NaN where it was not asked for.
     shuffled
-        (permutations, N) as ``within``, for shuffled classes.
+        (permutations, n) as ``within``, for shuffled classes.
+    shuffled_rows
+        What the rows count for shuffled classes, where there are not all of them.
     """
 
     total_by_group: Tensor
@@ -62,6 +67,7 @@ class Sums(Totals):
     total_slope: Tensor
     within_slope: Tensor
     shuffled: Tensor
+    shuffled_rows: ShuffledRows | None = None
 
 
 def kernel_sums(
@@ -128,19 +134,20 @@ def bound_sums(
             others.append(classed.totals(kernel, rows))
             steep = block * (4 * factor) if with_slope else None
             sums.add(kernel.square_().square_(), rows, steep)
-    return sums.result(), Totals(*_joined(others))
+    return sums.result(), Totals(classed.rows, *_joined(others))
 
 
 def kernel_totals(exponents: Iterable[Tensor], classes: Tensor, factor: float = 1.0) -> Totals:
     """Return the totals of :func:`kernel_sums` alone, which cost less."""
     classed = _Classed(classes)
     return Totals(
+        classed.rows,
         *_joined(
             [
                 classed.totals((block * -factor).exp_(), rows)
                 for block, rows in _with_rows(exponents)
             ]
-        )
+        ),
     )
 
 
@@ -149,6 +156,7 @@ class _Classed:
 
     def __init__(self, classes: Tensor) -> None:
         self._classes = classes
+        self.rows = Rows.every(len(classes), classes.device)
         self._few = int(classes.max()) < _FEW_CLASSES
         self._indicators = F.one_hot(classes).to(torch.float64) if self._few else None
 
@@ -174,7 +182,7 @@ class _Collected:
     def __init__(self, classes: Tensor, shuffles: Shuffles | None) -> None:
         self._classes, self._classed = classes, _Classed(classes)
         self._shuffles = shuffles or Shuffles.none(classes)
-        self._groups = deal_groups(len(classes), classes.device)
+        self._groups = self._classed.rows.groups
         self._count = int(self._groups.max()) + 1
         pairs = (int(classes.max()) + 1) * self._count
         self._has_pairs = pairs <= _FEW_PAIRS
@@ -218,7 +226,16 @@ class _Collected:
             rows = torch.arange(len(pairs), device=total.device, dtype=torch.int64)
             within = pairs[rows, self._classes]
         slopes = _joined(self._slopes)
-        return Sums(total.sum(1), within.sum(1), total, within, slopes[0], slopes[1], shuffled)
+        return Sums(
+            self._classed.rows,
+            total.sum(1),
+            within.sum(1),
+            total,
+            within,
+            slopes[0],
+            slopes[1],
+            shuffled,
+        )
 
 
 def _with_rows(exponents: Iterable[Tensor]) -> Iterator[tuple[Tensor, slice]]:

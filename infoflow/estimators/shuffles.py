@@ -12,11 +12,14 @@ singletons then cost next to nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from infoflow.estimators.rows import Rows
 from infoflow.estimators.uncertainty import shuffled
 
 #: A class of more than one in so many cells is large.
@@ -26,6 +29,42 @@ _VALUES = 2**17
 #: The fewest cells, and cells for each class; fewer than twice as many samples are a cell each.
 _CELLS = 512
 _CELLS_PER_CLASS = 32
+
+
+@dataclass(frozen=True)
+class ShuffledRows:
+    """What rows that stand for all samples count when the classes are shuffled.
+
+    Parameters
+    ----------
+    weights
+        (permutations, n) float64; in each shuffle, the rows of a class count together as much as
+        the class has samples, and rows of classes without any count for them.
+    log_shares
+        (permutations, n) float64 logarithms of p(y) for the shuffled class y of the row.
+    """
+
+    weights: Tensor
+    log_shares: Tensor
+
+    def means(self, log_ratios: Tensor) -> Tensor:
+        """Return (permutations,) means of log p(y | m) / p(y).
+
+        Parameters
+        ----------
+        log_ratios
+            (permutations, n) logarithms of p(y | m).
+        """
+        return ((log_ratios - self.log_shares) * self.weights).sum(1)
+
+    def among(self, places: Tensor, count: int) -> ShuffledRows:
+        """Return the same among ``count`` rows, of which those at other places count nothing."""
+        if len(places) == count:
+            return self
+        size = (len(self.weights), count)
+        weights, log_shares = self.weights.new_zeros(size), self.weights.new_zeros(size)
+        weights[:, places], log_shares[:, places] = self.weights, self.log_shares
+        return ShuffledRows(weights, log_shares)
 
 
 class Shuffles:
@@ -81,6 +120,28 @@ class Shuffles:
     def __len__(self) -> int:
         return len(self._permuted)
 
+    @property
+    def cells(self) -> int:
+        """How many cells the classes are shuffled among."""
+        return self._permuted.shape[1]
+
+    @cached_property
+    def cell_of(self) -> Tensor:
+        """(N,) int64 cell of each sample."""
+        if self._order is None:
+            return torch.arange(self.cells, dtype=torch.int64, device=self._permuted.device)
+        return _cell_of(self._order, self._cells, self.cells)
+
+    def of_rows(self, rows: Rows) -> ShuffledRows:
+        """Return what some rows count for each shuffle: their classes' shares of the samples."""
+        own = self.classes[:, rows.numbers]
+        sizes = self.classes[:1].flatten().bincount().to(torch.float64)
+        weights = rows.weights.expand(own.shape)
+        chosen = weights.new_zeros(len(own), len(sizes)).scatter_add_(1, own, weights)
+        shares = (sizes / rows.samples)[own]
+        weights = weights * shares / chosen.gather(1, own)
+        return ShuffledRows(weights / weights.sum(1, keepdim=True), shares.log())
+
     def sums(self, kernel: Tensor, rows: slice) -> Tensor:
         """Return (rows, permutations) sums over the samples of the same shuffled class.
 
@@ -105,8 +166,8 @@ class Shuffles:
         together = ordered[:, :several].unflatten(1, (-1, self._cells)).sum(1)
         return torch.cat([together, ordered[:, several:]], 1)
 
-    def over_cells(self, by_cell: Tensor, rows: slice) -> Tensor:
-        """Return what :meth:`sums` returns, from sums over cells."""
+    def over_cells(self, by_cell: Tensor, rows: slice | Tensor) -> Tensor:
+        """Return what :meth:`sums` returns, from sums over cells; rows may be numbers, too."""
         sums = by_cell.new_empty(len(by_cell), len(self), dtype=torch.float64)
         if not len(self):
             return sums
@@ -129,13 +190,13 @@ class Shuffles:
         indicators = F.one_hot(places.T, number + 1)[..., :number].to(torch.float32)
         return indicators.flatten(1) if number else indicators.new_empty(0, 0)
 
-    def _over_large(self, kernel: Tensor, rows: slice) -> Tensor:
+    def _over_large(self, kernel: Tensor, rows: slice | Tensor) -> Tensor:
         """Return sums that are right for members of large classes, in float32."""
         products = (kernel @ self._indicators).view(len(kernel), len(self), -1)
         own = self._places[self.classes[:, rows]].T[..., None]
         return products.gather(2, own).squeeze(2)
 
-    def _put_small(self, sums: Tensor, kernel: Tensor, rows: slice, part: slice) -> None:
+    def _put_small(self, sums: Tensor, kernel: Tensor, rows: slice | Tensor, part: slice) -> None:
         """Put in the sums of members of small classes, touching no others."""
         cells = kernel.shape[1]
         own = self.classes[part, rows]
