@@ -123,9 +123,7 @@ class Samples:
     @property
     def targets(self) -> Tensor | None:
         """Y as the loader gives it, (N, ...), or None; kept from the first pass."""
-        if not self._passes:
-            for _ in self.batches():
-                pass
+        self.read_once()
         given = [target for target in self._targets if target is not None]
         if not given:
             return None
@@ -151,6 +149,12 @@ class Samples:
     def odd_target(self) -> str | None:
         """What targets are that no tensor could be made of, such as ``"a dict"``, or None."""
         return self._reader.odd
+
+    def read_once(self) -> None:
+        """Read all samples if no pass over them was made, so that their targets are known."""
+        if not self._passes:
+            for _ in self.batches():
+                pass
 
     def drop_targets(self) -> None:
         """Let go of what the loader gave as target, once it is reduced."""

@@ -18,9 +18,14 @@ from infoflow.interface.argument_checks import (
     is_flag,
     seed_number,
     shown,
+    whole_number,
 )
 
-DistanceMode = Literal["auto", "exact", "sketch"]
+DistanceMode = Literal["auto", "exact", "sketch", "anchors"]
+#: Rows of anchors.
+ANCHORS = 1000
+#: Fewer rows do not tell how much they vary.
+_FEWEST_ANCHORS = 100
 
 
 @dataclass(frozen=True)
@@ -30,20 +35,25 @@ class DistanceOptions:
     Parameters
     ----------
     mode
-        ``"exact"``, or from a ``"sketch"`` of each layer, in one pass and at a stated error;
-        ``"auto"`` sketches where exact distances would take more than 2·10¹² multiply-adds
-        (samples² · units / 2), or where N×N matrices do not fit into the memory budget.
+        ``"exact"``; or from a ``"sketch"`` of each layer, in one pass and at a stated error; or
+        from ``"anchors"``, whose time and memory grow with the number of samples N and not with its
+        square: sums over all samples for some rows only, in two passes, with
+        ``estimator="kde"``. ``"auto"`` takes anchors above 4,000 samples; below, it sketches where
+        exact distances would take more than 2·10¹² multiply-adds (samples² · units / 2), or where
+        N×N matrices do not fit into the memory budget.
     sketch_size
         Columns of a sketch, an even number: the relative error of a squared distance is
         √(2 / sketch_size).
     streams
         Whether to measure what each stream into a merge knows of Y beside the others; with
         ``estimator="kde"`` and a target.
+    anchors
+        How many samples are anchors: chosen by the seed, by class, and never more than there are.
 
     Raises
     ------
     ArgumentError
-        For another mode, or a size that is no even number.
+        For another mode, a size that is no even number, or fewer than 100 anchors.
 
     Examples
     --------
@@ -54,12 +64,14 @@ class DistanceOptions:
     mode: DistanceMode = "auto"
     sketch_size: int = SKETCH_SIZE
     streams: bool = True
+    anchors: int = ANCHORS
 
     def __post_init__(self) -> None:
         if not isinstance(self.mode, str) or self.mode not in get_args(DistanceMode):
+            meant = did_you_mean(self.mode, get_args(DistanceMode))
             raise ArgumentError(
-                f"distances must be 'auto', 'exact', 'sketch' or an infoflow.DistanceOptions, got "
-                f"{shown(self.mode)}.{did_you_mean(self.mode, get_args(DistanceMode))}"
+                "distances must be 'auto', 'exact', 'sketch', 'anchors' or an "
+                f"infoflow.DistanceOptions, got {shown(self.mode)}.{meant}"
             )
         size = self.sketch_size
         if not isinstance(size, int) or size < 2 or size % 2:
@@ -67,6 +79,7 @@ class DistanceOptions:
                 f"sketch_size must be an even number of columns, at least 2, got {size!r}. "
                 f"{SKETCH_SIZE} is usual."
             )
+        whole_number("anchors", self.anchors, least=_FEWEST_ANCHORS, hint=f"{ANCHORS} is usual.")
 
     @classmethod
     def of(cls, distances: DistanceMode | DistanceOptions) -> DistanceOptions:
@@ -75,8 +88,8 @@ class DistanceOptions:
             return distances
         if not isinstance(distances, str):
             raise ArgumentTypeError(
-                f"distances must be 'auto', 'exact', 'sketch' or an infoflow.DistanceOptions, got "
-                f"{distances!r}."
+                "distances must be 'auto', 'exact', 'sketch', 'anchors' or an "
+                f"infoflow.DistanceOptions, got {distances!r}."
             )
         return cls(distances)
 

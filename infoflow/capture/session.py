@@ -69,6 +69,13 @@ class Session:
         """Return the chosen layers that can be measured; see :func:`measurable`."""
         return self.net.with_noise(measurable(self.graph, choice), choice)
 
+    def bar(self, passes: int) -> Any:
+        """Return a progress bar over all batches of all passes."""
+        per_pass = self.samples.batches_per_pass
+        total = None if per_pass is None else per_pass * passes
+        title = "measuring" if passes == 1 else f"measuring in {passes} passes"
+        return self.reading.bar(total, title, "batch")
+
     @contextmanager
     def beside(self, loader: Iterable[Any]) -> Iterator[Samples]:
         """Read another loader with the same options; it is left as it was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from infoflow.capture.anchor_plan import AnchorItem, plan_anchors
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import (
     MATRICES,
@@ -23,6 +24,8 @@ from infoflow.interface import ArgumentError, Layer, MemoryBudgetError, Statisti
 
 #: Above so many multiply-adds for exact distances, samples² · units / 2, ``"auto"`` sketches.
 MOST_EXACT = 2e12
+#: Above so many samples, ``"auto"`` takes anchors.
+MOST_SAMPLES = 4000
 #: Fewer rows of distances at a time are not worth their overhead.
 _FEWEST_ROWS = 16
 
@@ -41,14 +44,19 @@ class Strategy:
         Rows of distances that are alive at a time; None for the whole N×N matrix.
     passes
         How often the samples are read.
+    anchors
+        Samples whose distances to all samples are taken; None where those between all are.
     """
 
     is_sketch: bool
     size: int
     block_rows: int | None
     passes: int
+    anchors: int | None = None
 
     def __str__(self) -> str:
+        if self.anchors is not None:
+            return f"{self.anchors} anchors, sketches of {self.size} columns of wide layers"
         if not self.is_sketch:
             return "exact"
         rows = f", {self.block_rows} rows of distances at a time" if self.block_rows else ""
@@ -64,6 +72,7 @@ def choose_strategy(
     bytes_per_value: int,
     distances: DistanceOptions | None = None,
     takes_rows: bool = True,
+    takes_anchors: bool = False,
 ) -> Strategy:
     """Choose how to collect a statistic of ``layers`` for so many samples.
 
@@ -76,20 +85,27 @@ def choose_strategy(
     bytes_per_value
         Of the layers' values.
     distances
-        How distances are taken; ``"auto"`` is exact up to :data:`MOST_EXACT` multiply-adds and as
-        long as N×N matrices fit into the budget.
+        How distances are taken; ``"auto"`` is by anchors above :data:`MOST_SAMPLES`, and exact up
+        to :data:`MOST_EXACT` multiply-adds as long as N×N matrices fit into the budget.
     takes_rows
         Whether the estimator can do with blocks of rows of the distances.
+    takes_anchors
+        Whether it can do with the rows of anchors.
 
     Raises
     ------
     ArgumentError
-        For a sketch of what is no distance.
+        For a sketch or anchors of what is no distance, or an estimator that needs all distances.
     MemoryBudgetError
         If the budget is too small; says how much would do.
     """
     distances = distances or DistanceOptions()
     mode, size = distances.mode, distances.sketch_size
+    if mode == "anchors" and not takes_anchors:
+        raise ArgumentError(
+            "distances='anchors' keeps sums of kernels of some rows, but this estimator needs "
+            "something else. Choose estimator='kde', or leave distances out."
+        )
     if not isinstance(statistic, Distances):
         if mode == "sketch":
             raise ArgumentError(
@@ -98,6 +114,11 @@ def choose_strategy(
             )
         passes = len(plan_whole_layers(layers, samples, statistic, budget, bytes_per_value))
         return Strategy(False, size, None, passes)
+    if mode == "anchors" or (mode == "auto" and takes_anchors and samples > MOST_SAMPLES):
+        anchors = min(samples, distances.anchors)
+        items = [AnchorItem((layer,)) for layer in layers]
+        parts = plan_anchors(items, anchors, size, budget, bytes_per_value)
+        return Strategy(False, size, None, 2 * len(parts), anchors)
     is_crowded = fixed_bytes(samples) >= budget
     cost = samples**2 / 2 * sum(layer.units for layer in layers)
     wants_whole = is_crowded and not takes_rows  # for which there is no room: an error says so

@@ -114,6 +114,7 @@ class TracedModel:
         budget: int,
         distances: DistanceOptions,
         takes_rows: bool,
+        takes_anchors: bool,
     ) -> Strategy:
         """Return how :meth:`gather` will collect a statistic."""
         if self._noisy is not None and isinstance(statistic, Draws):
@@ -127,6 +128,7 @@ class TracedModel:
             bytes_per_value=value_dtype(self.graph).itemsize,
             distances=distances,
             takes_rows=takes_rows,
+            takes_anchors=takes_anchors,
         )
 
     def gather(

@@ -18,7 +18,7 @@ from infoflow.estimators.shuffles import ShuffledRows, Shuffles
 
 #: The null is made of so many sums over cells at most, in float32: of fewer rows where there are
 #: many cells.
-_CELL_SUMS = 2**23
+CELL_SUMS = 2**23
 
 
 class AnchoredTotals:
@@ -138,7 +138,7 @@ class AnchoredSums:
 def _rows_of_null(rows: Rows, shuffles: Shuffles | None) -> Tensor:
     """Return the places of the rows that the null is made of: all, or some evenly spread."""
     count = len(rows.numbers)
-    most = count if shuffles is None else max(1, _CELL_SUMS // max(shuffles.cells, 1))
+    most = count if shuffles is None else max(1, CELL_SUMS // max(shuffles.cells, 1))
     step = -(-count // most)
     return torch.arange(0, count, step, dtype=torch.int64, device=rows.numbers.device)
 

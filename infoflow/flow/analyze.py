@@ -13,7 +13,8 @@ from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
 from infoflow.flow.flow_result import FlowResult, result_of
-from infoflow.flow.measure import Settings, measure, warn_of_saturation
+from infoflow.flow.measure import measure, warn_of_saturation
+from infoflow.flow.measurement import Settings
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice
 from infoflow.graph.tracing_options import TracingOptions

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from infoflow.estimators.jackknife import GROUPS
-from infoflow.flow.measure import Measurement
+from infoflow.flow.measurement import Measurement
 from infoflow.flow.stream_information import QUANTITIES, StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.interface import (

@@ -20,7 +20,7 @@ from infoflow.flow.dataset import (
     dataset_of,
     with_missing,
 )
-from infoflow.flow.measure import Measurement
+from infoflow.flow.measurement import Measurement
 from infoflow.flow.result_table import result_table
 from infoflow.flow.schedule import epoch_number
 from infoflow.flow.sweep import OrderChange, order_changes

@@ -2,127 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from infoflow.capture.budget import format_bytes
-from infoflow.capture.labels import KnownLabels, LazyLabels, TargetLike
-from infoflow.capture.reading_options import DistanceOptions, ReadingOptions
+from infoflow.capture.labels import KnownLabels, LazyLabels
 from infoflow.capture.session import Session, open_session
-from infoflow.capture.sketch import Gathered
 from infoflow.capture.strategy import Strategy, strategy_beside
 from infoflow.estimators import KDE
 from infoflow.estimators.classes import numbered
-from infoflow.estimators.uncertainty import complete_estimate
+from infoflow.flow.anchored import measure_by_anchors
+from infoflow.flow.measurement import Measurement, Settings
 from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
-from infoflow.graph.reduce import Reduce
-from infoflow.graph.selection import LayerChoice
-from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import (
     Estimate,
     Estimator,
     KernelNoise,
     Layer,
-    QuickValues,
     RowBlocks,
     SaturationWarning,
     UnmeasurableWarning,
     warn,
 )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a measurement is made with; the same for every epoch of a Tracker."""
-
-    target: TargetLike
-    estimator: Estimator
-    sweep: tuple[KDE, ...]
-    layers: LayerChoice
-    tracing: TracingOptions
-    reduce: Reduce
-    distances: DistanceOptions
-    reading: ReadingOptions
-
-
-@dataclass
-class Measurement:
-    """The graph, the reduced Y, and what was measured, in nats, layer by layer.
-
-    Parameters
-    ----------
-    graph, layers
-        The net, and its measured layers.
-    strategy
-        How the layers' statistics were collected.
-    streams
-        What the streams into merges know of Y, or None where it was not asked for.
-    known
-        Y.
-    estimates, sweep
-        An estimate for each layer; and for each noise of a sweep, I(X;M) and I(Y;M) of each layer.
-    sketch_errors
-        For each layer, the larger deviation of the sketch's two halves from the whole, in I(X;M)
-        and in I(Y;M). Zero where distances are exact.
-    """
-
-    graph: LayerGraph
-    layers: tuple[Layer, ...]
-    strategy: Strategy
-    streams: StreamMeter | None
-    known: KnownLabels | None = None
-    estimates: list[Estimate] = field(default_factory=list)
-    sweep: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    sketch_errors: list[tuple[float, float]] = field(default_factory=list)
-
-    def add(self, gathered: Gathered, classes: Tensor | None, settings: Settings) -> None:
-        """Estimate the next layer from its statistic."""
-        statistic = cast(Tensor, gathered.statistic)
-        estimate = complete_estimate(settings.estimator, statistic, classes)
-        self.estimates.append(estimate)
-        self.sketch_errors.append(_sketch_error(gathered, classes, settings, estimate))
-        for point in settings.sweep:
-            at_point = point.values(statistic, classes)
-            self.sweep.setdefault(str(point.noise), []).append(at_point)
-        if self.streams is not None and classes is not None:
-            self.streams.add(gathered.layer, statistic, classes)
-
-    def stated_errors(self, quantity: int) -> list[float]:
-        """Return the errors that come from sketches: of I(X;M) for 0, of I(Y;M) for 1.
-
-        The halves of one layer may agree by luck, so the root mean square over the sketched layers
-        is the least; both are doubled.
-        """
-        own = [errors[quantity] for errors in self.sketch_errors]
-        sketched = [error for error in own if error > 0]
-        least = math.sqrt(sum(e**2 for e in sketched) / len(sketched)) if sketched else 0.0
-        return [2 * max(error, least) if error > 0 else 0.0 for error in own]
-
-
-def _sketch_error(
-    gathered: Gathered, classes: Tensor | None, settings: Settings, whole: Estimate
-) -> tuple[float, float]:
-    if not gathered.halves:
-        return 0.0, 0.0
-    halves = [_values(settings.estimator, cast(Tensor, half), classes) for half in gathered.halves]
-    return (
-        max(abs(ixm - whole.ixm) for ixm, _ in halves),
-        max(abs(iym - whole.iym) for _, iym in halves),
-    )
-
-
-def _values(estimator: Estimator, statistic: Tensor, classes: Tensor | None) -> tuple[float, float]:
-    """Return I(X;M) and I(Y;M) in nats, without intervals and null where they can be left out."""
-    if isinstance(estimator, QuickValues):
-        return estimator.values(statistic, classes)
-    estimate = estimator.estimate(statistic, classes)
-    return estimate.ixm, estimate.iym
 
 
 def measure(
@@ -153,6 +58,8 @@ def _measure(session: Session, settings: Settings, earlier: KnownLabels | None) 
     choose = partial(_strategy, session, layers, settings)
     strategy = choose(budget)
     streams = _stream_meter(graph, layers, settings, labels)
+    if strategy.anchors is not None:
+        return measure_by_anchors(session, settings, labels, layers, strategy, streams)
     if streams is not None:
         kept = bytes_of_streams(streams, layers, samples.count)
         beside = strategy_beside(choose, kept, budget)
@@ -162,7 +69,7 @@ def _measure(session: Session, settings: Settings, earlier: KnownLabels | None) 
         else:
             strategy, budget = beside, budget - kept
     measurement = Measurement(graph, layers, strategy, streams)
-    with _progress_bar(session, strategy.passes) as bar:
+    with session.bar(strategy.passes) as bar:
         for gathered in session.net.gather(
             samples, layers, settings.estimator.statistic, strategy, budget=budget, step=bar.update
         ):
@@ -183,6 +90,7 @@ def _strategy(
         budget=budget,
         distances=settings.distances,
         takes_rows=takes_row_blocks(settings.estimator),
+        takes_anchors=isinstance(settings.estimator, KDE),
     )
 
 
@@ -216,14 +124,6 @@ def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
         "layers=; distances=infoflow.DistanceOptions(streams=False) says that they are not wanted.",
         UnmeasurableWarning,
     )
-
-
-def _progress_bar(session: Session, passes: int) -> Any:
-    """Return a bar over all batches of all passes."""
-    per_pass = session.samples.batches_per_pass
-    total = None if per_pass is None else per_pass * passes
-    title = "measuring" if passes == 1 else f"measuring in {passes} passes"
-    return session.reading.bar(total, title, "batch")
 
 
 def warn_of_saturation(estimates: Sequence[Estimate]) -> bool:

@@ -33,7 +33,7 @@ from infoflow.graph import LayerGraph
 from infoflow.interface import KernelNoise, Layer, Merge, is_arithmetic, is_separated
 
 #: Shuffles of the classes for the null of what a stream adds.
-_SHUFFLES = 40
+STREAM_SHUFFLES = 40
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,10 @@ class StreamMeter:
     def _end(merge: Merge, names: dict[str, int]) -> int:
         return max(names[source] for source in merge.streams)
 
+    def ending_at(self, layer: Layer) -> list[Merge]:
+        """Return the merges whose last stream is a layer."""
+        return [merge for merge in self.merges if self._ends[id(merge)] == layer.index]
+
     def most_kept(self, layers: Sequence[Layer]) -> int:
         """Return how many layers' distances are kept at a time, at most."""
         kept: set[str] = set()
@@ -151,9 +155,8 @@ class StreamMeter:
         # relative to the variance, so that no scale overflows float32
         relative = (distances / (variance or 1.0)).to(torch.float32)
         self._distances[layer.name] = (relative, variance)
-        for merge in self.merges:
-            if self._ends[id(merge)] == layer.index:
-                self.rows += self._measured(merge, classes)
+        for merge in self.ending_at(layer):
+            self.rows += self._measured(merge, classes)
         for name, last in self._last_read.items():
             if last <= layer.index:
                 self._distances.pop(name, None)
@@ -187,14 +190,14 @@ def measure_streams(exponents: Sequence[Callable[[], Tensor]], classes: Tensor) 
     classes
         (N,) int64 classes, numbered from 0.
     """
-    shuffles = Shuffles.of(classes, _SHUFFLES)
+    shuffles = Shuffles.of(classes, STREAM_SHUFFLES)
     everything = _about(_sum(exponents), classes, shuffles)
     if len(exponents) == 2:
         # each of two is what is left without the other
         one, other = (_about(make(), classes, shuffles) for make in exponents)
-        return [_part(one, other, everything, classes), _part(other, one, everything, classes)]
+        return [part_of(one, other, everything, classes), part_of(other, one, everything, classes)]
     return [
-        _part(
+        part_of(
             _about(make(), classes, None),
             _about(_sum([*exponents[:number], *exponents[number + 1 :]]), classes, shuffles),
             everything,
@@ -213,7 +216,7 @@ def _sum(exponents: Sequence[Callable[[], Tensor]]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
     """Sums of kernels, information about Y, and what it is for each shuffle of the classes."""
 
     sums: Sums
@@ -221,12 +224,17 @@ class _Known:
     shuffles: Tensor
 
 
-def _about(exponents: Tensor, classes: Tensor, shuffles: Shuffles | None) -> _Known:
-    sums = kernel_sums([exponents.to(torch.float64)], classes, shuffles)
-    return _Known(sums, about_classes(sums, classes), about_shuffled_classes(sums, classes))
+def _about(exponents: Tensor, classes: Tensor, shuffles: Shuffles | None) -> Known:
+    return known_from(kernel_sums([exponents.to(torch.float64)], classes, shuffles), classes)
 
 
-def _part(one: _Known, others: _Known, everything: _Known, classes: Tensor) -> StreamPart:
+def known_from(sums: Sums, classes: Tensor) -> Known:
+    """Return what sums of kernels say about the classes."""
+    return Known(sums, about_classes(sums, classes), about_shuffled_classes(sums, classes))
+
+
+def part_of(one: Known, others: Known, everything: Known, classes: Tensor) -> StreamPart:
+    """Return what one stream knows, by itself, beside the others, and with them."""
     own, rest = one.information, others.information
     added = everything.information - rest
     shared = shared_about_classes(one.sums, others.sums, everything.sums, classes)

@@ -14,7 +14,8 @@ from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
 from infoflow.flow.flow_result import FlowResult, result_of
-from infoflow.flow.measure import Settings, measure, warn_of_saturation
+from infoflow.flow.measure import measure, warn_of_saturation
+from infoflow.flow.measurement import Settings
 from infoflow.flow.sameness import check_same
 from infoflow.flow.schedule import Schedule, as_function, epoch_number, paper_schedule
 from infoflow.flow.tracker_state import TrackerState
