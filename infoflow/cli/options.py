@@ -131,7 +131,8 @@ Noise = Annotated[
 DistancesOption = Annotated[
     str,
     typer.Option(
-        "--distances", help="exact, sketch, or auto: exact as long as it is not too costly."
+        "--distances",
+        help="exact, sketch, anchors, or auto: exact as long as it is not too costly.",
     ),
 ]
 Budget = Annotated[str, typer.Option(help="Such as 2GB.")]

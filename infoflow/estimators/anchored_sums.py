@@ -127,12 +127,13 @@ class AnchoredSums:
     def _shuffled(self, total: Tensor) -> tuple[Tensor, ShuffledRows | None]:
         if self._shuffles is None or not len(self._by_cell):
             return total.new_empty(0, len(total)), None
-        numbers = self._rows.numbers[self._nulled]
+        some, numbers = self._nulled, self._rows.numbers[self._nulled]
         sums = self._shuffles.over_cells(self._by_cell.T.contiguous(), numbers).T
-        rows = Rows(numbers, self._rows.strata)
-        shuffled = total.expand(len(sums), -1).clone()
-        shuffled[:, self._nulled] = sums
-        return shuffled, self._shuffles.of_rows(rows).among(self._nulled, len(total))
+        shuffled, log_shares = total.repeat(len(sums), 1), total.new_zeros(len(sums), len(total))
+        shuffled[:, some], log_shares[:, some] = sums, self._shuffles.log_shares(numbers)
+        weights = torch.zeros_like(total)
+        weights[some] = self._rows.weights[some]
+        return shuffled, ShuffledRows(weights / weights.sum(), log_shares)
 
 
 def _rows_of_null(rows: Rows, shuffles: Shuffles | None) -> Tensor:

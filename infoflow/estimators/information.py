@@ -118,10 +118,7 @@ def _surprise_without_groups(sums: Sums, classes: Tensor) -> Tensor:
 
 
 def about_shuffled_classes(sums: Sums, classes: Tensor) -> Tensor:
-    """Return (permutations,) values of :func:`about_classes` for the shuffled classes.
-
-    Some rows are weighted so that every shuffled class counts by its share of the samples.
-    """
+    """Return (permutations,) values of :func:`about_classes` for the shuffled classes."""
     entropy = label_entropy(classes)
     ratio = (sums.shuffled / sums.total).log()
     if sums.shuffled_rows is None:

@@ -19,7 +19,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from infoflow.estimators.rows import Rows
 from infoflow.estimators.uncertainty import shuffled
 
 #: A class of more than one in so many cells is large.
@@ -38,8 +37,7 @@ class ShuffledRows:
     Parameters
     ----------
     weights
-        (permutations, n) float64; in each shuffle, the rows of a class count together as much as
-        the class has samples, and rows of classes without any count for them.
+        (n,) float64 shares of the samples; 0 for rows without sums of shuffled classes.
     log_shares
         (permutations, n) float64 logarithms of p(y) for the shuffled class y of the row.
     """
@@ -55,16 +53,7 @@ class ShuffledRows:
         log_ratios
             (permutations, n) logarithms of p(y | m).
         """
-        return ((log_ratios - self.log_shares) * self.weights).sum(1)
-
-    def among(self, places: Tensor, count: int) -> ShuffledRows:
-        """Return the same among ``count`` rows, of which those at other places count nothing."""
-        if len(places) == count:
-            return self
-        size = (len(self.weights), count)
-        weights, log_shares = self.weights.new_zeros(size), self.weights.new_zeros(size)
-        weights[:, places], log_shares[:, places] = self.weights, self.log_shares
-        return ShuffledRows(weights, log_shares)
+        return (log_ratios - self.log_shares) @ self.weights
 
 
 class Shuffles:
@@ -132,15 +121,11 @@ class Shuffles:
             return torch.arange(self.cells, dtype=torch.int64, device=self._permuted.device)
         return _cell_of(self._order, self._cells, self.cells)
 
-    def of_rows(self, rows: Rows) -> ShuffledRows:
-        """Return what some rows count for each shuffle: their classes' shares of the samples."""
-        own = self.classes[:, rows.numbers]
-        sizes = self.classes[:1].flatten().bincount().to(torch.float64)
-        weights = rows.weights.expand(own.shape)
-        chosen = weights.new_zeros(len(own), len(sizes)).scatter_add_(1, own, weights)
-        shares = (sizes / rows.samples)[own]
-        weights = weights * shares / chosen.gather(1, own)
-        return ShuffledRows(weights / weights.sum(1, keepdim=True), shares.log())
+    def log_shares(self, numbers: Tensor) -> Tensor:
+        """Return (permutations, n) logarithms of p(y) for the shuffled classes of some samples."""
+        own = self.classes[:, numbers]
+        sizes = self.classes[0].bincount().to(torch.float64)
+        return (sizes / sizes.sum())[own].log()
 
     def sums(self, kernel: Tensor, rows: slice) -> Tensor:
         """Return (rows, permutations) sums over the samples of the same shuffled class.

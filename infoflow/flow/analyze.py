@@ -71,11 +71,12 @@ def analyze(
     tracing
         Which modules to keep whole or to open: an :class:`infoflow.TracingOptions`.
     distances
-        ``"auto"``, ``"exact"``, ``"sketch"``, or an :class:`infoflow.DistanceOptions`.
+        ``"auto"``, ``"exact"``, ``"sketch"``, ``"anchors"`` (for many samples), or an
+        :class:`infoflow.DistanceOptions`.
     unpack
         Function from a batch to ``(inputs, target)``.
     seed
-        Seed of every pass over the loader.
+        Seed of every pass over the loader, and of the choice of anchors.
     device
         Where to measure, such as ``"cuda"``; None for where the model is.
     memory_budget
