@@ -180,7 +180,7 @@ def test_wrong_strategy(options, error, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "fast"}, "distances must be 'auto', 'exact', 'sketch', 'anchors' or an .*, got 'fast'"),
+        ({"mode": "fast"}, "distances must be 'auto', .*'anchors' or an .*, got 'fast'"),
         ({"sketch_size": 7}, "sketch_size must be an even number of columns"),
     ],
 )
