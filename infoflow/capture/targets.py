@@ -17,6 +17,7 @@ from infoflow.estimators.label_reading import (
     largest,
     one_column,
     plain_numbers,
+    times_255,
 )
 from infoflow.estimators.void import (
     IgnoreIndex,
@@ -159,6 +160,7 @@ class KMeans:
 
         raw = plain_numbers(raw)
         _check_finite(raw, self.of)
+        raw = times_255(raw) if self.of == "target" else raw
         void = labelled_somewhere(raw, self.ignore_index) if self.of == "target" else None
         points = cluster_points(raw, void).detach().cpu().numpy()
         if self.clusters > len(points):
@@ -229,6 +231,7 @@ class Coarsening:
         """Return the pattern of each mask, for raw targets of shape (N, H, W) or (N, 1, H, W)."""
         raw = plain_numbers(raw)
         _check_finite(raw, self.of)
+        raw = times_255(raw) if self.of == "target" else raw
         void = labelled_somewhere(raw, self.ignore_index) if self.of == "target" else None
         raw = raw if void is None else raw.masked_fill(void, 0)
         masks = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw

@@ -49,13 +49,18 @@ def main() -> None:
     try:
         app()
     except InfoflowError as error:
-        print("Error:", " ".join(str(error).split()), file=sys.stderr)
+        print("Error:", as_command(" ".join(str(error).split())), file=sys.stderr)
         sys.exit(1 if is_out_of_memory(error.__cause__) else 2)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         print(f"Error: {' '.join(str(error).split())} {OUT_OF_MEMORY}", file=sys.stderr)
         sys.exit(1)
+
+
+def as_command(text: str) -> str:
+    """Name a command where a sentence names the call in Python that does the same."""
+    return text.replace("print(infoflow.trace(model, example))", "infoflow graph MODEL")
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -45,8 +45,8 @@ def call_factory(factory: Any, spec: Spec) -> Any:
     except (Exception, SystemExit) as error:
         called = spec.text if spec.text.endswith(")") else f"{spec.text}()"
         raise ArgumentError(
-            f"{called} failed with {type(error).__name__}: {error}. Expected a call that returns "
-            "what is asked for."
+            f"{called} failed with {type(error).__name__}: {error}. Expected a call that returns a "
+            "model, a loader or an array. Try it in Python, and pass its arguments in parentheses."
         ) from error
 
 

@@ -11,6 +11,7 @@ from infoflow.comparison.comparison_result import Difference
 from infoflow.comparison.graph_difference import same_layers
 from infoflow.comparison.intervals import joint_interval
 from infoflow.flow import FlowResult
+from infoflow.graph.text_table import counted
 
 _SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
 
@@ -81,4 +82,4 @@ def _notes(
         yield (f"{full} of the numbers are saturated: two of them are alike whatever the nets are.")
     alone = len(first.layers) + len(second.layers) - 2 * shared
     if alone:
-        yield f"{alone} layers were measured in one of them only, and are not compared."
+        yield f"Measured in one of them only, and not compared: {counted(alone, 'layer')}."

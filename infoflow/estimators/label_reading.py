@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from infoflow.estimators.classes import as_tensor, numbered
-from infoflow.interface import TargetError
+from infoflow.interface import TargetError, TargetWarning, warn
 
 _UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 
@@ -108,18 +108,43 @@ _LARGEST_OVER_255 = 64
 
 
 def are_over_255(numbers: Tensor) -> bool:
-    """Tell whether different numbers are class numbers that were divided by 255, void or not.
+    """Tell whether numbers are class numbers that were divided by 255, void or not.
 
     Examples
     --------
     >>> are_over_255(torch.tensor([0, 1, 2, 255]) / 255), are_over_255(torch.tensor([0.0, 0.5]))
     (True, False)
     """
-    scaled = numbers.double()[numbers != 1] * 255
-    if not len(scaled) or not 0 <= float(scaled.min()) <= float(scaled.max()) <= _LARGEST_OVER_255:
+    flat = numbers.flatten()
+    if not flat.is_floating_point() or not _are_multiples(flat[:4096]):
         return False
-    is_near = bool(((scaled - scaled.round()).abs() < 0.04).all())
-    return is_near and len(scaled) > 1 and float(scaled.max()) > 0.5
+    return _are_multiples(flat) and bool(((flat > 0) & (flat < 1)).any())
+
+
+def _are_multiples(values: Tensor) -> bool:
+    """Tell whether all values are 1, or one of 0/255, 1/255 and so on up to 64/255."""
+    scaled = values * 255
+    is_near = ((scaled - scaled.round()).abs() < 0.04) & (scaled >= -0.04)
+    return bool((is_near & ((scaled < _LARGEST_OVER_255 + 0.5) | (values == 1))).all())
+
+
+def times_255(raw: Tensor) -> Tensor:
+    """Return maps of class numbers that were divided by 255 as they were, with a warning.
+
+    Warns
+    -----
+    TargetWarning
+        Where they were divided.
+    """
+    if raw.ndim < 3 or not are_over_255(raw):
+        return raw
+    warn(
+        "The target's numbers are multiples of 1/255, as class numbers are after torchvision's "
+        "ToTensor, and are taken for classes. Multiply them: (255 * target).round().long(). If "
+        "they are magnitudes, scale them: 4 * target.",
+        TargetWarning,
+    )
+    return (raw * 255).round()
 
 
 def is_one_hot(raw: Tensor) -> bool:
@@ -175,6 +200,11 @@ def check_whole(classes: Tensor, name: str = "labels") -> None:
             f"{name} must be classes, got NaN or infinity for {len(bad)} of {len(classes)} "
             f"samples, first for sample {int(bad[0])}. Leave these out."
             f"{instead if classes.ndim > 1 else ''}"
+        )
+    if not classes.is_complex() and classes.ndim > 1 and are_over_255(classes):
+        raise TargetError(
+            f"{name} must be classes, got multiples of 1/255, as class numbers are after "
+            f"torchvision's ToTensor. Multiply them: (255 * {name}).round().long()."
         )
     if classes.is_complex() or (
         classes.is_floating_point() and not bool((classes == classes.round()).all())

@@ -187,8 +187,8 @@ def _checked(values: ArrayLike | Tensor, name: str, question: ProbeTask) -> Tens
     samples = len(question.fold)
     if features.ndim == 0 or len(features) != samples:
         raise ArgumentError(
-            f"{name} must have one row for each of the {samples} samples of the target, got shape "
-            f"{tuple(features.shape)}."
+            f"{name} and target must have the same samples, got {name} of shape "
+            f"{tuple(features.shape)} and {samples} targets. Select the same rows of both."
         )
     if features.is_complex():
         features = torch.view_as_real(features).flatten(-2)

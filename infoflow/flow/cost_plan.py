@@ -15,7 +15,7 @@ from infoflow.estimators.statistics import Draws
 from infoflow.flow.measuring_costs import costs_of, course_of
 from infoflow.graph import LayerGraph
 from infoflow.graph.selection import LayerChoice
-from infoflow.graph.text_table import as_number
+from infoflow.graph.text_table import as_number, counted
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
@@ -54,7 +54,9 @@ class MeasurementPlan(Result):
 
     def title(self) -> str:
         """Return the net, and how much will be measured."""
-        return f"{self.model}: {self.layers} layers for {self.samples} samples"
+        return (
+            f"{self.model}: {counted(self.layers, 'layer')} for {counted(self.samples, 'sample')}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain strings and numbers."""

@@ -81,10 +81,9 @@ def probe(
         Random pixels of each sample that are fitted, where Y is a map. All pixels are judged.
     decision
         Which class a read-out names: ``"likely"``, the most probable one, or ``"balanced"``, the
-        one whose probability is the largest multiple of its share in training. Of a target that is
-        mostly background, a layer that knows something may still find background most probable
-        everywhere, with a Dice of 0; ``"balanced"`` shows what it knows, at the price of more false
-        alarms.
+        one whose probability divided by its share in training is largest. Where most of the target
+        is background, background may be most probable everywhere, with a Dice of 0, even for a
+        layer that tells objects. ``"balanced"`` finds them, with more false alarms.
     reduce, tracing, unpack, device, progress
         As for :func:`infoflow.analyze`.
     memory_budget

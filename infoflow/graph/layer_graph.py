@@ -22,7 +22,7 @@ from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.selection import not_found, select_layers
-from infoflow.graph.text_table import graph_table
+from infoflow.graph.text_table import counted, graph_table
 from infoflow.graph.tracing.program import Program, per_sample
 from infoflow.graph.tracing.source import Source
 from infoflow.interface import (
@@ -404,8 +404,8 @@ class LayerGraph(Result):
     def title(self) -> str:
         """Return how many layers, merges and skips there are."""
         return (
-            f"{self.model}: {len(self.layers)} layers, {len(self.merges)} merges, "
-            f"{len(self.skips)} skips"
+            f"{self.model}: {counted(len(self.layers), 'layer')}, "
+            f"{counted(len(self.merges), 'merge')}, {counted(len(self.skips), 'skip')}"
         )
 
     def table(self) -> str:

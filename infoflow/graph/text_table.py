@@ -22,7 +22,8 @@ def graph_table(
     header = ("", "layer", "kind", "shape", "reads", "parameters", "mult-adds")
     rows = [header, *(_layer_row(layer, index) for layer in layers)]
     skips = sum(len(merge.skips) for merge in merges)
-    title = f"{model}: {len(layers)} layers, {len(merges)} merges, {skips} skips"
+    numbers = ((len(layers), "layer"), (len(merges), "merge"), (skips, "skip"))
+    title = f"{model}: {', '.join(counted(*one) for one in numbers)}"
     lines = [title, *str(verification).splitlines(), "", *align(rows, right=(0, 5, 6))]
     if merges:
         lines += ["", *align([("", "merge", "main", "skips"), *(_merge_row(m) for m in merges)])]
@@ -89,3 +90,15 @@ def align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]
         for row in rows
     ]
     return [lines[0], "─" * max(len(line) for line in lines), *lines[1:]]
+
+
+def counted(count: int, what: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "layer"), counted(1200, "class")
+    ('1 layer', '1,200 classes')
+    """
+    many = f"{what}es" if what.endswith(("s", "ch")) else f"{what}s"
+    return f"{count:,} {what if count == 1 else many}"

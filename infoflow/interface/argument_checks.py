@@ -7,7 +7,8 @@ import inspect
 import math
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,27 @@ def called(name: str, function: Any, *arguments: Any) -> Any:
             f"{name} failed on ({kinds}) with {type(error).__name__}: {error}. Check the function "
             "on one batch."
         ) from error
+
+
+@contextmanager
+def noted(*sentences: str) -> Iterator[None]:
+    """Add sentences to what a caller's function raises; its type and traceback stay.
+
+    Examples
+    --------
+    >>> try:
+    ...     with noted("Raised by train.", ""):
+    ...         raise KeyError("rate")
+    ... except KeyError as error:
+    ...     error.__notes__
+    ['Raised by train.']
+    """
+    try:
+        yield
+    except Exception as error:
+        for sentence in filter(None, sentences):
+            error.add_note(sentence)
+        raise
 
 
 def file_path(name: str, value: Any) -> Path:

@@ -78,6 +78,10 @@ class UnlabelledWarning(InfoflowWarning):
     """A number of the target is taken for "not labelled"."""
 
 
+class TargetWarning(InfoflowWarning):
+    """The target's numbers are taken for something else than they seem to be."""
+
+
 class OrderWarning(InfoflowWarning):
     """Labels given as an array may be in another order than the samples."""
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infoflow.graph.net_result import NetResult
+from infoflow.graph.text_table import counted
 from infoflow.interface import Skip
 from infoflow.pruning.advice_table import advice_table
 from infoflow.pruning.advice_wording import paper_words
@@ -162,7 +163,7 @@ class PruningAdvice(NetResult, Table[StreamAdvice]):
     def title(self) -> str:
         """Return how many streams there is advice on, and how many can go."""
         counts = f"{len(self.prunable)} prunable, {len(self.cuttable)} cuttable"
-        return f"{self.model}: {len(self)} streams, {counts}"
+        return f"{self.model}: {counted(len(self), 'stream')}, {counts}"
 
 
 def _row(row: StreamAdvice) -> dict[str, Any]:

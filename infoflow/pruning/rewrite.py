@@ -168,6 +168,11 @@ def prune(
         )
     graph = _graph_of(model, streams, example, kwargs, TracingOptions.of(tracing))
     chosen = removals(graph, streams)
+    if not chosen and not isinstance(streams, StreamNames):
+        raise ArgumentError(
+            "streams must name at least one stream, got none: the net would stay whole. "
+            "print(infoflow.trace(model, example)) shows all of them."
+        )
     means = None if data is None or mode != "mean" else means_of(graph, chosen, data)
     try:
         slim = _without(graph, chosen, mode, means)

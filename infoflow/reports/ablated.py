@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from infoflow import plots
 from infoflow.flow import FlowResult
 from infoflow.flow.usable_result import UsableStreams
-from infoflow.graph.text_table import listed
+from infoflow.graph.text_table import counted, listed
 from infoflow.interface import InfoflowError
 from infoflow.pruning import Ablation, FrontierPoint, Interval, PruningAdvice, suggest_pruning
 from infoflow.pruning.advice_wording import ABLATION_CAUTION
 from infoflow.reports.content import Cell, Doubt, Picture, Section, Table, Words, verdict_cell
-from infoflow.reports.numerals import MISSING, counted, number, sentence
+from infoflow.reports.numerals import MISSING, number, sentence
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.tables import numbers_of, table
 

@@ -9,12 +9,12 @@ from typing import Any
 from infoflow import plots
 from infoflow.flow import FlowResult
 from infoflow.flow.audit import MEANINGS
-from infoflow.graph.text_table import listed
+from infoflow.graph.text_table import counted, listed
 from infoflow.interface import InfoflowError
 from infoflow.pruning import suggest_pruning
 from infoflow.pruning.advice_wording import RECORD
 from infoflow.reports.content import Cell, Doubt, Picture, Section, Table, Words
-from infoflow.reports.numerals import between, counted, number
+from infoflow.reports.numerals import between, number
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.readouts import audit_table
 from infoflow.reports.tables import LONG, frame_table, numbers_of, table

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from infoflow import plots
 from infoflow.graph import LayerGraph
-from infoflow.graph.text_table import as_number, listed
+from infoflow.graph.text_table import as_number, counted, listed
 from infoflow.interface import Layer
 from infoflow.reports.content import Cell, Doubt, Section, Table
-from infoflow.reports.numerals import MISSING, counted, number
+from infoflow.reports.numerals import MISSING, number
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.tables import numbers_of, table
 

@@ -53,18 +53,6 @@ def int_of(value: float) -> float:
     return float(round(value)) if math.isfinite(value) else value
 
 
-def counted(count: int, what: str) -> str:
-    """Return a count with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "layer"), counted(1200, "class")
-    ('1 layer', '1,200 classes')
-    """
-    many = f"{what}es" if what.endswith(("s", "ch")) else f"{what}s"
-    return f"{count:,} {what if count == 1 else many}"
-
-
 def sentence(text: str) -> str:
     """Return a text with a capital letter and a full stop.
 

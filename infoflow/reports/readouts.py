@@ -6,9 +6,9 @@ from infoflow import plots
 from infoflow.flow.audit import MEANINGS, Audit
 from infoflow.flow.probe_result import ProbeResult
 from infoflow.flow.usable_result import UsableStreams
-from infoflow.graph.text_table import listed
+from infoflow.graph.text_table import counted, listed
 from infoflow.reports.content import Cell, Doubt, Section, Table, Words
-from infoflow.reports.numerals import between, counted, number, sentence
+from infoflow.reports.numerals import between, number, sentence
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.tables import numbers_of, table
 

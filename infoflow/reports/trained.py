@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from infoflow import plots
-from infoflow.graph.text_table import listed
+from infoflow.graph.text_table import counted, listed
 from infoflow.plots.style import QUIET, axes_or_new
 from infoflow.pruning import PruningAdvice, PruningTrial, Race
 from infoflow.pruning.advice_table import advice_parts, right_of
 from infoflow.reports.content import Cell, Doubt, Picture, Section, Table, Words, verdict_cell
-from infoflow.reports.numerals import between, counted, number, sentence
+from infoflow.reports.numerals import between, number, sentence
 from infoflow.reports.pictures import Gallery
 from infoflow.reports.tables import numbers_of, table
 

@@ -57,13 +57,16 @@ def test_tracing_beside_a_forward_pass(benchmark):
     def all_families():
         for name in FAMILIES:
             model, x = build(name), torch.rand(SAMPLES, 3, 224, 224)
+            assert infoflow.trace(model, x).verification.is_exact
             ratios[name] = paired(
                 lambda m=model, x=x: infoflow.trace(m, x), lambda m=model, x=x: m(x), 3
             )
 
     benchmark.pedantic(all_families, rounds=1, iterations=1)
     benchmark.extra_info["ratios"] = ratios
+    assert set(ratios) == set(FAMILIES)
     median = statistics.median(ratios.values())
+    assert 1 < median < 10  # the check alone is two passes; 2.9 was measured
     for name, ratio in sorted(ratios.items(), key=lambda item: item[1]):
         print(f"{name:20} {ratio:5.2f}")
     print(f"tracing / forward, batch of {SAMPLES}: median {median:.2f} over {len(ratios)} families")

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import infoflow
+from infoflow.cli.app import as_command
 from infoflow.cli.pruning import print_advice
 from infoflow.testing import UNet, blob_images
 
@@ -476,3 +477,8 @@ def test_a_file_is_found_by_the_processes_of_a_loader(tmp_path):
     other.write_text("mine = True\n")
     assert _import_file(other).mine
     assert not hasattr(importlib.import_module("json"), "mine")
+
+
+def test_sentences_about_calls_name_the_command_that_does_the_same():
+    text = "No stream. print(infoflow.trace(model, example)) shows all of them."
+    assert as_command(text) == "No stream. infoflow graph MODEL shows all of them."

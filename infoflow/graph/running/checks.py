@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.comparison import is_plain
@@ -18,6 +21,8 @@ from infoflow.interface import (
     UntraceableModelError,
 )
 from infoflow.interface.errors import OUT_OF_MEMORY, is_out_of_memory
+
+T = TypeVar("T")
 
 
 def unwrapped(model: nn.Module) -> tuple[nn.Module, list[str]]:
@@ -76,6 +81,28 @@ def explain_failure(
     )
 
 
+def output_of(model: nn.Module, call: Arguments) -> Any:
+    """Return what a model gives for a batch; its own error with a sentence in front."""
+    return next(explained((call.of(model) for _ in range(1)), model, call))
+
+
+def explained(steps: Iterable[T], model: nn.Module, call: Arguments) -> Iterator[T]:
+    """Yield the steps of a run on a batch; the model's own error comes with a sentence in front."""
+    iterator = iter(steps)
+    while True:
+        try:
+            step = next(iterator)
+        except StopIteration:
+            return
+        except InfoflowError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise explain_failure(model, call, error, "this batch") from error
+        yield step
+
+
 def _advice(model: nn.Module, call: Arguments, error: Exception) -> str:
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
@@ -101,6 +128,9 @@ def _advice(model: nn.Module, call: Arguments, error: Exception) -> str:
             f"The example is {', '.join(map(str, other))}, the model {', '.join(map(str, kinds))}: "
             "convert one of them with .to(dtype)."
         )
+    beyond = _beyond_table(model, tensors) if isinstance(error, IndexError) else None
+    if beyond is not None:
+        return beyond
     if not call.args and call.kwargs and isinstance(error, (TypeError, LookupError)):
         names = ", ".join(call.kwargs)
         return (
@@ -111,6 +141,22 @@ def _advice(model: nn.Module, call: Arguments, error: Exception) -> str:
         "Pass inputs that model(*inputs) accepts, with kwargs= for keyword arguments; on the "
         "command line, --input-shape."
     )
+
+
+def _beyond_table(model: nn.Module, tensors: Sequence[Tensor]) -> str | None:
+    """Return what to do about token ids that an embedding has no row for; None without any."""
+    tables = [m for m in modules_of(model) if isinstance(m, (nn.Embedding, nn.EmbeddingBag))]
+    rows = [table.num_embeddings for table in tables]
+    for ids in tensors:
+        if rows and ids.numel() and not ids.is_floating_point() and ids.dtype is not torch.bool:
+            low, high = int(ids.min()), int(ids.max())
+            if low < 0 or high >= max(rows):
+                got = low if low < 0 else high
+                return (
+                    f"Token ids must lie between 0 and {max(rows) - 1}, as many as the embedding "
+                    f"has rows, got {got}: take the tokenizer of this model, or a larger embedding."
+                )
+    return None
 
 
 def check_arguments(call: Arguments) -> None:

@@ -22,20 +22,21 @@ def as_written(tensor: Tensor, *writes: Any) -> Tensor:
 
 
 def overwritten(tensor: Tensor, write: Any) -> Tensor:
-    """Return ``tensor``, of whose value before the write nothing is left."""
+    """Return ``tensor`` after a write that replaced its whole value."""
     return tensor
 
 
 def from_values(tensor: Tensor, *sources: Any) -> Tensor:
-    """Return a tensor that was made, outside torch, of the values of others."""
+    """Return a tensor that other code than torch computed from the values of others."""
     return tensor.clone()
 
 
 class Transformed:
-    """A call of ``torch.vmap`` or the like, which is one call.
+    """A call of ``torch.vmap`` or the like, recorded as one call.
 
-    Its first argument is what the transformed function reads beside its own arguments: weights and
-    other tensors of the functions around it. They are not passed on; the function has them.
+    Its first argument holds the tensors that the transformed function uses without getting them as
+    arguments, such as weights of the functions around it. It shows the graph what is read, and is
+    not passed on.
     """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:

@@ -30,9 +30,9 @@ class Arms:
     Parameters
     ----------
     arms
-        The arm of every place. Arm 0 is the encoder: what no stream reaches that has risen in
-        resolution. The others are decoders: 1 in a U-Net; a nested one has several, each reading
-        the one before it at the same resolution.
+        The arm of every place. Arm 0 is the encoder: places with no upsampling before them. The
+        others are decoders: a U-Net has one; a nested U-Net has several, and each reads the one
+        before it at the same resolution.
     stages
         Numbers of the resolutions, from the lowest; None for places whose value is no image.
     """

@@ -85,8 +85,8 @@ def ablate(
     loss
         ``"auto"`` guesses from outputs and targets; or ``"cross_entropy"``, ``"binary"``,
         ``"next_token"``, ``"masked"``, ``"regression"``, ``"model"`` (its own); a
-        ``torch.nn.CrossEntropyLoss``, whose ``ignore_index`` counts; or a function from (output,
-        target) to nats, (B,).
+        loss of ``torch.nn`` such as ``CrossEntropyLoss``, whose ``ignore_index`` counts; or a
+        function from (output, target) to nats, (B,).
     streams
         ``"all"`` skip connections, and main streams of sums and gates; or names, or Skips. Of more
         than 64 that are not named, one backward pass ranks all, and only those that seem to matter

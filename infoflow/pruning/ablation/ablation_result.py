@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from infoflow.graph.net_result import NetResult
+from infoflow.graph.text_table import counted
 from infoflow.interface import ArgumentError, Skip
 from infoflow.pruning.ablation.ablation_table import ablation_table, conclusion
 from infoflow.pruning.ablation.stream_rows import (
@@ -203,7 +204,7 @@ class Ablation(NetResult):
         counts = ", ".join(
             f"{verdicts.count(kind)} {kind}" for kind in ("prune", "keep", "cannot tell")
         )
-        return f"{self.model}: {len(self)} streams, {counts}"
+        return f"{self.model}: {counted(len(self), 'stream')}, {counts}"
 
     def table(self) -> str:
         """Return the conclusion, a line for each stream, and the frontier."""

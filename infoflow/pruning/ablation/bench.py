@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from infoflow.capture.batches import Batch
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.checks import output_of
 from infoflow.graph.running.members import tensors_of
 from infoflow.graph.running.stopwatch import Stopwatch
 from infoflow.interface import PruningError
+from infoflow.interface.argument_checks import noted
 from infoflow.pruning.ablation.heldout import HeldOut
 from infoflow.pruning.ablation.losses import SampleBits, SampleLoss
 from infoflow.pruning.ablation.metrics import Metric
@@ -115,7 +117,7 @@ class Bench:
         """Run a net, which is in evaluation mode, on samples."""
         collected = _Collected()
         for batch in self.held_out.batches(rows):
-            collected.add(self, batch.call.of(net), batch)
+            collected.add(self, output_of(net, batch.call), batch)
             advance(batch.size / len(rows))
         return collected.scores()
 
@@ -138,7 +140,9 @@ class Bench:
             share = batch.size / len(rows) / max(len(names), 1)
             for number, output in run.outputs(batch.call, list(variants.values())):
                 one = whole if number is None else collected[number]
-                one.add(self, output, batch)
+                which = "in the whole net" if number is None else f"without {names[number]}"
+                with noted(f"This happened {which}."):
+                    one.add(self, output, batch)
                 advance(0.0 if number is None else share)
         pairs = zip(names, collected, strict=True)
         return whole.scores(), {name: one.scores() for name, one in pairs}

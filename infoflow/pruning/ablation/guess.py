@@ -42,7 +42,7 @@ def forced(seen: Seen, kind: Kind) -> Guess:
         "binary": (_binary,),
         "next_token": (next_tokens,),
         "masked": (masked_tokens,),
-        "regression": (_regression,),
+        "regression": (_values,),
         "model": (_own,),
     }
     for rule in rules[kind]:
@@ -134,7 +134,12 @@ def _shares(seen: Seen) -> Guess | None:
 
 
 def _regression(seen: Seen) -> Guess | None:
-    if not seen.has_as_many or seen.target is None or seen.link not in (None, "tanh"):
+    return _values(seen) if seen.link in (None, "tanh") else None
+
+
+def _values(seen: Seen) -> Guess | None:
+    """Return the loss of a regression, whatever the net ends in."""
+    if not seen.has_as_many or seen.target is None:
         return None
     errors = seen.prediction.double().reshape(-1) - seen.target.double().reshape(-1)
     variance = float(errors.square().mean())

@@ -216,6 +216,11 @@ def _split(
     mends: bool,
     known: int,
 ) -> list[NDArray[np.int64]]:
+    if known and not count:
+        raise ArgumentError(
+            f"calibrate= must hold other samples than held_out, got all {known} of them in both. "
+            "Pass training data, or leave calibrate= out: a part of held_out then mends."
+        )
     judging = count - round(count * (shares[0] + shares[1]))
     if judging < FEWEST_SAMPLES:
         needed = int(np.ceil(FEWEST_SAMPLES / shares[2]))

@@ -70,6 +70,13 @@ class Journal:
         if rest:
             self._write(whole + "\n", "w")
 
+    @property
+    def kept(self) -> str:
+        """What becomes of the entries where a caller's function fails, in a sentence."""
+        if self._path is None:
+            return "Nothing measured before was kept; pass path= to go on from there."
+        return f"{self._path} keeps what was measured before: the same call goes on from there."
+
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 

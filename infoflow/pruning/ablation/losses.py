@@ -21,6 +21,7 @@ from infoflow.pruning.ablation.other_criteria import FunctionLoss, LossFunction
 from infoflow.pruning.ablation.outputs import choice_note
 from infoflow.pruning.ablation.seen import Seen, look, target_of
 from infoflow.pruning.ablation.target_facts import TargetFacts
+from infoflow.pruning.ablation.torch_losses import named_loss
 from infoflow.pruning.ablation.values import check_nats
 
 
@@ -175,8 +176,8 @@ def resolve_loss(
     loss
         ``"auto"``, which guesses; ``"cross_entropy"``, ``"binary"``, ``"next_token"``,
         ``"masked"``, ``"regression"`` or ``"model"`` (the loss that the model returns, one per
-        sample); a ``torch.nn.CrossEntropyLoss``, whose ``ignore_index`` counts; or a function from
-        (output, target) to the loss of each sample, (B,) in nats.
+        sample); a loss of ``torch.nn`` such as ``CrossEntropyLoss``, whose ``ignore_index`` counts;
+        or a function from (output, target) to the loss of each sample, (B,) in nats.
     output
         What the whole net returned for a batch.
     target
@@ -220,27 +221,27 @@ def resolve_loss(
     """
     if isinstance(loss, SampleLoss):
         return loss
-    if isinstance(loss, nn.CrossEntropyLoss):
-        ignore_index = _marked_by(loss)
-        loss = "cross_entropy"
-    if callable(loss) and not isinstance(loss, type):
-        function_of("loss", loss, 2, "loss(output, target), which returns (B,) nats")
-        found = SampleLoss("function", "sample", FunctionLoss(loss))
+    given: Any = loss
+    if isinstance(given, nn.Module):
+        given, ignore_index = named_loss(given, ignore_index)
+    if callable(given) and not isinstance(given, type):
+        function_of("loss", given, 2, "loss(output, target), which returns (B,) nats")
+        found = SampleLoss("function", "sample", FunctionLoss(given))
         found(output, target, call)
         return found
-    if not isinstance(loss, str) or (loss != "auto" and loss not in KINDS):
+    if not isinstance(given, str) or (given != "auto" and given not in KINDS):
         raise ArgumentError(
-            f"loss must be 'auto', {CHOICES}, got {shown(loss)}.{did_you_mean(loss, KINDS)}"
+            f"loss must be 'auto', {CHOICES}, got {shown(given)}.{did_you_mean(given, KINDS)}"
         )
-    if loss in ("auto", "model"):
-        alone = sole_loss(loss, output, target, call)
+    if given in ("auto", "model"):
+        alone = sole_loss(given, output, target, call)
         if alone is not None:
             found = SampleLoss("model", "sample", alone[0], notes=alone[1])
             found(output, target, call)
             _say(found, found.notes)
             return found
     seen = look(output, target_of(target, call, ""), call, graph, ignore_index, facts)
-    kind: Kind | None = None if loss == "auto" else loss  # type: ignore[assignment]
+    kind: Kind | None = None if given == "auto" else given  # type: ignore[assignment]
     guessed = guess(seen) if kind is None else forced(seen, kind)
     found = SampleLoss(
         guessed.kind, guessed.per, guessed.criterion, _classes(guessed, seen), guessed.notes
@@ -255,17 +256,6 @@ def _say(found: SampleLoss, notes: tuple[str, ...]) -> None:
     """Warn of what was assumed."""
     for note in notes:
         warn(f"loss={found.kind!r}: {note}.", LossWarning)
-
-
-def _marked_by(loss: nn.CrossEntropyLoss) -> int:
-    """Return what a loss of torch's ignores; an ArgumentError where it is no plain one."""
-    if loss.weight is not None or loss.label_smoothing:
-        raise ArgumentError(
-            "loss=CrossEntropyLoss must have no weight and no label_smoothing, since what is "
-            "counted are bits of the labels. Pass loss='cross_entropy', or a function from "
-            "(output, target) to the loss of each sample in nats."
-        )
-    return loss.ignore_index
 
 
 def _classes(guessed: Guess, seen: Seen) -> int | None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from torch import Tensor
 
 from infoflow.interface import InfoflowError, PruningWarning
+from infoflow.interface.argument_checks import noted
 from infoflow.pruning.ablation.accounting import Accountant, Savings
 from infoflow.pruning.ablation.bench import Advance, Bench, Scores, key_of
 from infoflow.pruning.ablation.journal import Journal, pack_scores, unpack_scores
@@ -146,7 +147,8 @@ class Workshop:
         if known is not None and known.is_mended_for(enough):
             advance(1.0)
             return known
-        found = self._examine(tuple(names), plain, enough, advance)
+        with noted(f"This happened without {' and '.join(names)}.", self.journal.kept):
+            found = self._examine(tuple(names), plain, enough, advance)
         self.journal.add(key, found.to_entry())
         return found
 

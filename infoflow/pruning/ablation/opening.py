@@ -15,6 +15,7 @@ from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.checks import output_of
 from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.tracing_options import TracingOptions
@@ -74,7 +75,7 @@ def open_bench(
     assert example is not None
     footprint = observe(graph.program, example)
     batch = next(iter(parts.batches(parts.measured)))
-    output = batch.call.of(graph.source.model)
+    output = output_of(graph.source.model, batch.call)
     _check_output(graph, batch.call, output)
     _check_target(samples, batch, choices.loss)
     loss = resolve_loss(

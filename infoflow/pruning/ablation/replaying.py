@@ -9,6 +9,7 @@ from torch import nn
 
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.checks import output_of
 from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.tracing_options import TracingOptions
@@ -81,7 +82,7 @@ def _traced_alone(
 def _agrees(graph: LayerGraph, parts: HeldOut) -> bool:
     """Tell whether the program gives what the model gives on all samples that choose or judge."""
     for batch in parts.batches(parts.measured):
-        output, replayed = batch.call.of(graph.source.model), _replayed(graph, batch.call)
+        output, replayed = output_of(graph.source.model, batch.call), _replayed(graph, batch.call)
         if replayed is None or not are_close(tensors_in(replayed), tensors_in(output)):
             return False
     return True

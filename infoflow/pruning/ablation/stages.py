@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from infoflow.interface import PruningError, Skip
+from infoflow.interface.argument_checks import noted
 from infoflow.pruning.ablation.accounting import Accountant
 from infoflow.pruning.ablation.bench import Advance, Bench, Scores
 from infoflow.pruning.ablation.clock import Clock
@@ -192,7 +193,8 @@ class Session:
         with self.bar(what, len(variants)) as advance:
             advance(len(variants) - len(missing))
             for group in self.bench.groups(missing):
-                whole, found = self.bench.score_variants(group, self._rows, advance)
+                with noted(self.journal.kept):
+                    whole, found = self.bench.score_variants(group, self._rows, advance)
                 if _WHOLE not in self.journal:
                     self.journal.add(_WHOLE, pack_scores(whole))
                 for name, scores in found.items():

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from infoflow.capture.batches import Batch
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.checks import output_of
 from infoflow.interface import ArgumentError, TargetError
 from infoflow.pruning.ablation.losses import SampleLoss, resolve_loss
 from infoflow.pruning.ablation.outputs import holds_distributions, link_of, prediction_of
@@ -54,7 +55,8 @@ class LossJudge:
         pairs = None
         for batch in self.batches():
             whole, other = (
-                self.loss(batch.call.of(one), batch.target, batch.call) for one in (self.whole, net)
+                self.loss(output_of(one, batch.call), batch.target, batch.call)
+                for one in (self.whole, net)
             )
             pairs = paired(self.loss, whole, other)
             rises += float(pairs.rises.sum())
@@ -88,7 +90,9 @@ class DivergenceJudge:
         total, count = 0.0, 0
         squares, values = 0.0, []
         for batch in self.batches():
-            whole, other = (prediction_of(batch.call.of(one)).double() for one in (self.whole, net))
+            whole, other = (
+                prediction_of(output_of(one, batch.call)).double() for one in (self.whole, net)
+            )
             if self.distance == "squares":
                 squares += float((whole - other).square().sum())
                 values.append(torch.stack([whole.sum(), whole.square().sum()]))
@@ -138,7 +142,7 @@ def judge_of(
     """
     whole = graph.program.model
     batch, facts = first_and_facts(batches())
-    output = batch.call.of(whole)
+    output = output_of(whole, batch.call)
     notes: tuple[str, ...] = ()
     try:
         found = resolve_loss(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from infoflow.capture.batches import Batch
+from infoflow.graph.running.checks import explained
 from infoflow.graph.running.memory import bytes_held
 from infoflow.graph.running.pytree import map_tensors, tensor_of, tensors_in
 from infoflow.graph.tracing.program import Interpreter, Program
@@ -115,7 +116,7 @@ class Lane:
     def __init__(self, route: Route, batch: Batch) -> None:
         self._route = route
         self.first, self.size = batch.start, batch.size
-        self._run = route.whole.run(batch.call)
+        self._run = explained(route.whole.run(batch.call), route.whole.model, batch.call)
         self._reached: fx.Node | None = None
         self._place = 0
         self._old: dict[fx.Node, Any] = {}

@@ -13,6 +13,7 @@ from torch import nn
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError, ArgumentTypeError, PruningWarning, Skip
+from infoflow.interface.argument_checks import noted
 from infoflow.pruning.choice import StreamName, find_streams, removals
 from infoflow.pruning.rewrite import prune
 
@@ -68,7 +69,7 @@ class Workshop:
         ArgumentError
             If ``build`` returns no module.
         """
-        with seeded(seed):
+        with seeded(seed), noted(f"Raised by the caller's build, for seed {seed}."):
             net = self.build(seed) if _takes_argument(self.build) else self.build()
         if not isinstance(net, nn.Module):
             raise ArgumentTypeError(

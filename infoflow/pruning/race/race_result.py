@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infoflow.graph.text_table import align
+from infoflow.graph.text_table import align, counted
 from infoflow.pruning.ablation.bounds import Verdict
 from infoflow.pruning.race.curves import Difference
 from infoflow.pruning.race.outlook import Outlook
@@ -110,8 +110,9 @@ class Race(Result):
         """Return one line: the net, and how much was raced."""
         sizes = self.dataset.sizes
         return (
-            f"{self.model}: {sizes['variant'] - 1} variants, {sizes['seed']} seeds, "
-            f"{int(self.dataset['epoch'].values[-1])} epochs"
+            f"{self.model}: {counted(sizes['variant'] - 1, 'variant')}, "
+            f"{counted(sizes['seed'], 'seed')}, "
+            f"{counted(int(self.dataset['epoch'].values[-1]), 'epoch')}"
         )
 
     def table(self) -> str:

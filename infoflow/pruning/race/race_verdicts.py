@@ -12,7 +12,7 @@ from torch import nn
 from infoflow.capture.batches import Samples
 from infoflow.capture.unpack import Unpack
 from infoflow.graph import LayerGraph
-from infoflow.graph.running.checks import explain_failure
+from infoflow.graph.running.checks import explain_failure, output_of
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError
@@ -105,7 +105,7 @@ class HeldOut:
         with evaluation_mode(net), torch.no_grad(), seeded():
             for batch in self._samples.batches():
                 call = batch.call.map(lambda tensor: tensor.to(device))
-                found = self.loss(call.of(net), batch.target, call)
+                found = self.loss(output_of(net, call), batch.target, call)
                 total += float((found.bits * found.labels).sum())
                 labels += float(found.labels.sum())
         return total / labels

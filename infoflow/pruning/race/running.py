@@ -12,7 +12,7 @@ from torch import nn
 
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError, ArgumentTypeError
-from infoflow.interface.argument_checks import shown
+from infoflow.interface.argument_checks import noted, shown
 from infoflow.pruning.race.contestants import Entrant, Workshop
 from infoflow.pruning.race.curves import Floats, area
 from infoflow.pruning.race.race_verdicts import Evaluate, checked_bits
@@ -113,17 +113,19 @@ class Course:
         self.trained += self.epochs[rung] - before
         self.step(f"{entrant.name}, seed {seed}, epoch {self.epochs[rung]}")
         key = f"{'+'.join(entrant.streams) or 'whole'} | seed {seed} | epoch {self.epochs[rung]}"
-        return self.cache.get(key, lambda: self._train_to(entrant, seed, rung))
+        with noted(f"This happened in the race of {key}.", self.cache.kept):
+            return self.cache.get(key, lambda: self._train_to(entrant, seed, rung))
 
     def _train_to(self, entrant: Entrant, seed: int, rung: int) -> float:
         net, trained = self._net(entrant, seed, self.epochs[rung])
         for number, until in enumerate(self.epochs[: rung + 1]):
             if until > trained:
-                with seeded(rung_seed(seed, number)):
+                with seeded(rung_seed(seed, number)), noted("Raised by the caller's train."):
                     self.train(net, until - trained, rung_seed(seed, number))
                 trained = until
         self.store.save(net, entrant.name, seed, trained)
-        found = checked_bits(self.evaluate(net), is_whole=entrant.is_whole)
+        with noted("Raised by evaluate."):
+            found = checked_bits(self.evaluate(net), is_whole=entrant.is_whole)
         self._trained[entrant.name, seed] = trained
         return found
 

@@ -48,7 +48,7 @@ def _values(graph: LayerGraph, nodes: set[fx.Node], batch: Batch) -> list[tuple[
     """Return the values of nodes for a batch, with a row for each sample."""
     try:
         run = [(n, first_tensor(v)) for n, v in graph.program.run(batch.call) if n in nodes]
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
         if is_out_of_memory(error):
             raise
         raise PruningError(

@@ -50,6 +50,13 @@ class ResultCache:
             )
         self._numbers = numbers
 
+    @property
+    def kept(self) -> str:
+        """What becomes of the numbers where a caller's function fails, in a sentence."""
+        if self._path is None:
+            return "Nothing measured before was kept; pass checkpoint= to go on from there."
+        return f"{self._path} keeps what was measured before: the same call goes on from there."
+
     def get(self, name: str, measure: Callable[[], float]) -> float:
         """Return a number, measured where it is not known."""
         if name not in self._numbers:

@@ -18,6 +18,7 @@ from infoflow.graph.running.members import named_parameters
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.interface import ArgumentError, PruningWarning
+from infoflow.interface.argument_checks import noted
 from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.rewrite import prune
@@ -71,7 +72,8 @@ class TrialRunner:
         key = "+".join(removing.streams) or "whole"
 
         def get(what: str, measure: Callable[[], float]) -> float:
-            return notebook.get(f"{key} {what}", measure)
+            with noted(f"This happened while {key} was measured ({what}).", notebook.kept):
+                return notebook.get(f"{key} {what}", measure)
 
         is_tuned = self.train is not None and self.tune_epochs > 0
         is_redesigned = self.train is not None and self.redesign_epochs > 0
@@ -105,18 +107,21 @@ class TrialRunner:
         assert self.train is not None
         net = copy.deepcopy(slim)
         with seeded(self.seed):
-            self.train(net, self.tune_epochs, self.seed)
+            with noted("Raised by the caller's train."):
+                self.train(net, self.tune_epochs, self.seed)
             return self._metric(net)
 
     def _redesigned(self, streams: Sequence[str], number: int) -> float:
         assert self.train is not None
         with seeded(number):
             net = self.without(streams, self.reset)
-            self.train(net, self.redesign_epochs, number)
+            with noted("Raised by the caller's train."):
+                self.train(net, self.redesign_epochs, number)
             return self._metric(net)
 
     def _metric(self, net: PrunedModel) -> float:
-        found = self.evaluate(net)
+        with noted("Raised by the caller's evaluate."):
+            found = self.evaluate(net)
         try:
             return float(found)
         except (TypeError, ValueError, RuntimeError) as error:

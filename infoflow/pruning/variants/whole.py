@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.checks import explained
 from infoflow.graph.running.model_state import countable_attention, evaluation_mode
 from infoflow.graph.running.pytree import map_tensors
 from infoflow.graph.running.random_state import seeded
@@ -115,7 +116,7 @@ class WholeRun:
         self, call: Arguments, nodes: set[fx.Node], random: set[fx.Node], kept: Values
     ) -> Iterator[tuple[fx.Node, Any]]:
         states = random_states() if random else []
-        for node, value in self.program.run(call):
+        for node, value in explained(self.program.run(call), self.program.model, call):
             if node in nodes:
                 is_lost = node in self.footprint.overwritten
                 kept.of[node] = map_tensors(torch.clone, value) if is_lost else value

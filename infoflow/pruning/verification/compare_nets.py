@@ -14,6 +14,7 @@ from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.checks import output_of
 from infoflow.graph.running.model_state import countable_attention, evaluation_mode
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import ArgumentError, InfoflowError
@@ -113,7 +114,7 @@ def _bench(whole: nn.Module, samples: Samples, metric: MetricChoice, loss: LossC
     )
     graph = trace(whole, samples.example().call)
     batch = next(iter(parts.batches(rows)))
-    output = batch.call.of(whole)
+    output = output_of(whole, batch.call)
     chosen = resolve_loss(
         loss,
         output=output,
