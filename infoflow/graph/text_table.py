@@ -97,8 +97,9 @@ def counted(count: int, what: str) -> str:
 
     Examples
     --------
-    >>> counted(1, "layer"), counted(1200, "class")
-    ('1 layer', '1,200 classes')
+    >>> counted(1, "layer"), counted(1200, "class"), counted(2, "epoch")
+    ('1 layer', '1,200 classes', '2 epochs')
     """
-    many = f"{what}es" if what.endswith(("s", "ch")) else f"{what}s"
+    is_hissed = what.endswith(("s", "ch")) and not what.endswith("poch")
+    many = f"{what}es" if is_hissed else f"{what}s"
     return f"{count:,} {what if count == 1 else many}"

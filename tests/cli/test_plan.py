@@ -41,4 +41,4 @@ def test_a_model_that_needs_numbers_is_run_on_samples(tmp_path):
         app, ["plan", f"{tmp_path}/net.py:Net", "--samples", "50", "--input-shape", "4"]
     )
     assert done.exit_code == 0, done.output
-    assert "Net: 1 layers for 50 samples" in done.output
+    assert "Net: 1 layer for 50 samples" in done.output

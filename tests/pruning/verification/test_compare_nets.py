@@ -99,7 +99,7 @@ def test_a_metric_of_the_net_is_asked_of_both(net, samples):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (nn.Linear(7, 3), "Linear does not run on the held-out samples"),
+        (nn.Linear(7, 3), "Linear does not run on this batch"),
         (nn.Linear(4, 2), "from 0 to 1|does not run on the held-out samples"),
         ("net", "module"),
     ],
