@@ -30,6 +30,11 @@ from infoflow.interface.argument_checks import (
     did_you_mean,
 )
 
+#: ``target="auto"`` makes one cluster for so many samples, so that few classes hold one sample.
+SAMPLES_PER_CLUSTER = 16
+#: And at most as many as the paper has.
+MOST_CLUSTERS = 64
+
 
 @dataclass(frozen=True, eq=False)
 class GivenLabels:
@@ -61,7 +66,8 @@ def make_target(target: str | Target | ArrayLike | Tensor, raw: Tensor | None) -
         ``"auto"``, ``"none"``, another name, an object with ``.reduce``, or an array of classes.
     raw
         What the loader gives as target, by which ``"auto"`` chooses: classes as they are, K-means
-        for dense targets, and nothing where there is none.
+        for dense targets with one cluster for every 16 samples, from 2 to the paper's 64, and
+        nothing where there is none.
     """
     if target is None:
         raise ArgumentError("target must not be None. To measure without Y, pass target='none'.")
@@ -98,4 +104,4 @@ def _automatic(raw: Tensor) -> Target:
             "ids, or several labels for each sample. Pass an array with a class for each sample, "
             "target='kmeans' to cluster them, or target='none'."
         )
-    return KMeans()
+    return KMeans(clusters=min(MOST_CLUSTERS, max(2, len(raw) // SAMPLES_PER_CLUSTER)))

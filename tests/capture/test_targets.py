@@ -129,3 +129,9 @@ def test_whole_numbers_of_several_columns_are_no_clear_target():
     assert isinstance(make_target("auto", torch.eye(5).long().repeat(3, 1)), infoflow.ClassLabels)
     assert isinstance(make_target("auto", torch.rand(12, 5)), KMeans)
     assert isinstance(make_target("auto", torch.randint(0, 2, (12, 1, 8, 8))), KMeans)
+
+
+@pytest.mark.parametrize(("samples", "clusters"), [(20, 2), (160, 10), (2000, 64)])
+def test_masks_are_clustered_so_that_clusters_have_samples(samples, clusters):
+    target = make_target("auto", torch.rand(samples, 1, 4, 4))
+    assert target == infoflow.KMeans(clusters=clusters)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from evidence.digits import seeded
 from evidence.entry import Parts, Places, Samples, Sizes, split_held_out
 
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # for the package common
 sys.path.append(str(Path(__file__).resolve().parents[2] / "nuclei_unet"))
 from data import load_nuclei
 from models import build_model
