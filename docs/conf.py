@@ -67,6 +67,6 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-# a landing page has cards where other pages have the list of their section
-html_sidebars = {"index": [], "search": []}
+# these pages stand alone, and have no list of a section
+html_sidebars = {"index": [], "search": [], "start": []}
 html_show_sourcelink = False
