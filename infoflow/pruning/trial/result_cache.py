@@ -57,11 +57,18 @@ class ResultCache:
             return "Nothing measured before was kept; pass checkpoint= to go on from there."
         return f"{self._path} keeps what was measured before: the same call goes on from there."
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._numbers
+
+    def put(self, name: str, value: float) -> None:
+        """Keep a number that was measured elsewhere."""
+        self._numbers[name] = float(value)
+        self._write()
+
     def get(self, name: str, measure: Callable[[], float]) -> float:
         """Return a number, measured where it is not known."""
         if name not in self._numbers:
-            self._numbers[name] = float(measure())
-            self._write()
+            self.put(name, measure())
         return self._numbers[name]
 
     def _write(self) -> None:

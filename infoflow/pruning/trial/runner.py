@@ -34,6 +34,9 @@ Train = Callable[[nn.Module, int, int], object]
 #: Returns the metric of a net on held-out data.
 Evaluate = Callable[[nn.Module], float]
 
+#: Stage, streams and seed of one metric.
+Job = tuple[str, tuple[str, ...], int]
+
 
 @dataclass(frozen=True)
 class TrialRunner:
@@ -69,14 +72,17 @@ class TrialRunner:
         call = self.graph.source.example
         assert call is not None
         after = trace(slim, call)
-        key = "+".join(removing.streams) or "whole"
+        metrics: dict[str, list[float]] = {"cut": [], "tuned": [], "redesign": []}
+        key = _key(removing.streams)
 
-        def get(what: str, measure: Callable[[], float]) -> float:
+        def get(name: str, measure: Callable[[], float]) -> float:
+            what = name.removeprefix(f"{key} ")
             with noted(f"This happened while {key} was measured ({what}).", notebook.kept):
-                return notebook.get(f"{key} {what}", measure)
+                return notebook.get(name, measure)
 
-        is_tuned = self.train is not None and self.tune_epochs > 0
-        is_redesigned = self.train is not None and self.redesign_epochs > 0
+        latency = get(f"{key} latency", lambda: latency_ratio(slim, self.model, call))
+        for name, job in self.jobs(removing).items():
+            metrics[job[0]].append(get(name, partial(self.metric_of, *job)))
         return TrialRow(
             removing.name,
             removing.kind,
@@ -85,14 +91,29 @@ class TrialRunner:
             slim.pruning.parameters_after,
             slim.pruning.multiply_adds_after,
             peak_activation_bytes(after),
-            get("latency", lambda: latency_ratio(slim, self.model, call)),
-            get("cut", lambda: self._cut(slim, is_whole=removing.kind == "whole")),
-            get("tuned", lambda: self._tuned(slim)) if is_tuned else math.nan,
-            tuple(
-                get(f"redesign {number}", partial(self._redesigned, removing.streams, number))
-                for number in (self.seeds if is_redesigned else ())
-            ),
+            latency,
+            metrics["cut"][0],
+            metrics["tuned"][0] if metrics["tuned"] else math.nan,
+            tuple(metrics["redesign"]),
         )
+
+    def jobs(self, removing: Removing) -> dict[str, Job]:
+        """Return what :meth:`metric_of` takes for each metric of a set, by its name in a cache."""
+        streams, key = removing.streams, _key(removing.streams)
+        found: dict[str, Job] = {f"{key} cut": ("cut", streams, self.seed)}
+        if self.train is not None and self.tune_epochs > 0:
+            found[f"{key} tuned"] = ("tuned", streams, self.seed)
+        if self.train is not None and self.redesign_epochs > 0:
+            for number in self.seeds:
+                found[f"{key} redesign {number}"] = ("redesign", streams, number)
+        return found
+
+    def metric_of(self, stage: str, streams: Sequence[str], number: int) -> float:
+        """Return the metric of the net without streams: at once, tuned, or from scratch."""
+        if stage == "redesign":
+            return self._redesigned(streams, number)
+        slim = self.without(streams)
+        return self._tuned(slim) if stage == "tuned" else self._cut(slim, is_whole=not streams)
 
     def _cut(self, slim: PrunedModel, *, is_whole: bool) -> float:
         found = self._metric(copy.deepcopy(slim))
@@ -172,3 +193,7 @@ class TrialRunner:
                 squares -= float(left.detach().double().square().sum())
                 count -= left.numel()
         return math.sqrt(max(squares, 0.0) / count) if count else math.nan
+
+
+def _key(streams: Sequence[str]) -> str:
+    return "+".join(streams) or "whole"

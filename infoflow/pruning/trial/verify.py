@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from infoflow.pruning.choice import StreamName, candidates
 from infoflow.pruning.rewrite import is_graph_of
 from infoflow.pruning.rewriting.reset import Reset, check_reset
 from infoflow.pruning.suggest import PruningAdvice
+from infoflow.pruning.trial.executors import check_executor
+from infoflow.pruning.trial.jobs import measure_elsewhere
 from infoflow.pruning.trial.outcome import PruningTrial, trial_of
 from infoflow.pruning.trial.result_cache import ResultCache
 from infoflow.pruning.trial.runner import Evaluate, Train, TrialRunner
@@ -49,6 +52,7 @@ def verify_pruning(
     checkpoint: str | Path | None = None,
     seed: int = 0,
     progress: bool | None = None,
+    executor: Executor | None = None,
 ) -> PruningTrial:
     """Remove streams from a net and measure what that costs, at once and after training.
 
@@ -91,6 +95,10 @@ def verify_pruning(
         Seed of random choices and of fine-tuning.
     progress
         Whether to show a progress bar; None shows it on a terminal.
+    executor
+        Where to train and judge: any executor of :mod:`concurrent.futures`, such as a
+        ``ProcessPoolExecutor`` whose processes are spawned, or dask's ``client.get_executor()``.
+        None does all here. Latency is always measured here.
 
     Returns
     -------
@@ -101,7 +109,10 @@ def verify_pruning(
     ------
     ArgumentError
         If an example is needed, epochs are asked for without ``train``, ``evaluate`` returns no
-        number for the whole net, or the checkpoint is of another net or of other settings.
+        number for the whole net, the checkpoint is of another net or of other settings, or
+        something cannot be sent to the executor's processes.
+    InfoflowError
+        If a worker dies.
     PruningError
         If a net cannot be pruned or reset.
 
@@ -126,6 +137,7 @@ def verify_pruning(
     is_flag("lower_is_better", lower_is_better)
     is_flag("progress", progress, or_none=True)
     check_reset(reset)
+    check_executor(executor)
     graph = _graph(model, advice, example)
     lab = TrialRunner(
         model, graph, evaluate, train, reset, tune_epochs, redesign_epochs, tuple(seeds), seed
@@ -139,6 +151,8 @@ def verify_pruning(
     norms = {name: lab.weights_of((name,)) for name in alone}
     norms = {name: value for name, value in norms.items() if not math.isnan(value)}
     sets = sets_to_try(graph, advice, alone, norms, generator, random_choices)
+    if executor is not None:
+        measure_elsewhere(lab, sets, notebook, executor)
     with tqdm(total=len(sets), disable=None if progress is None else not progress) as bar:
         rows = []
         for removing in sets:
