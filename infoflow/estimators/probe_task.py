@@ -213,8 +213,8 @@ def class_maps(target: Tensor) -> Tensor:
     if values.ndim not in (1, 3):
         raise TargetError(
             "target must hold a class per sample, shape (N,), or a class per pixel, (N, H, W) or "
-            f"(N, 1, H, W), got shape {tuple(values.shape)}. Pass an array with a class for each "
-            "sample, or infoflow.KMeans() to cluster what the loader gives."
+            f"(N, 1, H, W), got shape {tuple(values.shape)}. Pass target.argmax(1) of shares of "
+            "classes, one of several labels at a time, or infoflow.KMeans() to cluster maps."
         )
     check_whole(values, "target")
     return values.to(torch.uint8) if values.dtype is torch.bool else values

@@ -74,6 +74,7 @@ def gated(graph: LayerGraph, streams: Sequence[Skip], footprint: Footprint) -> G
         fixed=whole.fixed,
         root=whole.root,
         constants=whole.constants,
+        hidden=whole.hidden,
     )
     return Gated(program, tuple(gates.columns))
 

@@ -89,6 +89,10 @@ def _binary(seen: Seen) -> Guess | None:
         notes = ("the predictions lie between 0 and 1, so they are taken for probabilities",)
     if has_signs:
         notes = (*notes, "labels -1 and 1 are taken for no and yes; loss='regression' reads values")
+    is_said = seen.link == "sigmoid" or seen.target is None or seen.target.shape != seen.shape
+    if seen.facts.are_single and not is_said:
+        note = "no sample has two labels and some have none, so each is taken for a yes or no of"
+        notes = (*notes, f"{note} its own; for one of several classes give class numbers")
     void = () if has_signs else seen.void(2)
     return Guess("binary", BinaryCrossEntropy(scale, void, has_signs), _per(seen.shape), notes)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from infoflow.graph.running.arguments import Arguments
-from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface import ArgumentError, ArgumentTypeError, TargetError
 from infoflow.interface.argument_checks import called
 from infoflow.interface.errors import is_out_of_memory
 from infoflow.pruning.ablation.criteria import Decisions
@@ -20,7 +20,7 @@ from infoflow.pruning.ablation.losses import SampleLoss
 from infoflow.pruning.ablation.outputs import prediction_of
 from infoflow.pruning.ablation.seen import target_of
 from infoflow.pruning.ablation.target_facts import TargetFacts
-from infoflow.pruning.ablation.values import as_rows, as_target
+from infoflow.pruning.ablation.values import are_alike, as_target
 
 NAMES = ("accuracy", "dice", "iou", "psnr")
 _CHOICES = (
@@ -243,8 +243,13 @@ def _peak(target: Any, facts: TargetFacts | None) -> float:
 
 def _psnr(output: Any, target: Any, peak: float) -> Tensor:
     values = prediction_of(output).double()
-    values = values.reshape(len(values), -1)
-    truth = as_rows(as_target(target, values.device), values).double()
+    truth = as_target(target, values.device).double()
+    if not are_alike(tuple(values.shape), tuple(truth.shape)):
+        raise TargetError(
+            f"metric='psnr' needs a target of the prediction's shape {tuple(values.shape)}, got "
+            f"{tuple(truth.shape)}. Let unpack= permute or resize it."
+        )
+    values, truth = values.reshape(len(values), -1), truth.reshape(len(values), -1)
     errors = (values - truth).square().mean(1)
     decibels = 10 * torch.log10(peak**2 / errors)
     return decibels.clamp(max=LARGEST_PSNR)

@@ -18,6 +18,11 @@ def check_numbers(seen: Seen) -> None:
             "net is; expected a score for each class. Return the logits, or pass "
             "loss='regression' if these are values."
         )
+    if seen.has_as_many and seen.facts.numbers.tolist() == [-1, 0, 1] and seen.link != "tanh":
+        raise TargetError(
+            "The target holds -1, 0 and 1: -1 may mark what has no label, or all may be values. "
+            "Let unpack= put -100 where there is no label, or pass loss='regression' for values."
+        )
     if seen.target.ndim > 2 and seen.facts.are_classes_over_255:
         raise TargetError(
             f"The target's numbers are multiples of 1/255, such as {seen.facts.second:.3g}, as "

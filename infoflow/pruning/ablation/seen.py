@@ -18,7 +18,7 @@ from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import seeded
 from infoflow.pruning.ablation.outputs import Link, link_of, prediction_of
 from infoflow.pruning.ablation.target_facts import TargetFacts
-from infoflow.pruning.ablation.values import as_target
+from infoflow.pruning.ablation.values import are_alike, as_target
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Seen:
         return (
             self.target is not None
             and len(self.target) == len(self.prediction)
-            and self.target.numel() == self.prediction.numel()
+            and are_alike(self.shape[1:], tuple(self.target.shape[1:]))
         )
 
     def reads_ahead(self) -> bool:

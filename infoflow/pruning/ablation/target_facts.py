@@ -25,6 +25,8 @@ class TargetFacts:
         The different numbers, ascending, (n,) float64; of more than 4096, the lowest and highest.
     is_whole
         Whether all numbers are whole.
+    are_single
+        Whether each sample has at most one 1 over the second dimension, and 0 elsewhere.
     are_shares
         Whether each sample's numbers are at least 0 and sum to 1 over the second dimension.
     usual_void
@@ -35,6 +37,7 @@ class TargetFacts:
     is_whole: bool
     are_shares: bool
     usual_void: tuple[int, ...]
+    are_single: bool = False
 
     @classmethod
     def of(cls, target: Tensor) -> TargetFacts:
@@ -52,6 +55,7 @@ class TargetFacts:
             is_whole,
             target.ndim > 1 and target.shape[1] > 1 and holds_distributions(target, 1),
             usual_void(target),
+            target.ndim > 1 and target.shape[1] > 1 and _are_single(target),
         )
 
     def joined(self, other: TargetFacts) -> TargetFacts:
@@ -61,6 +65,7 @@ class TargetFacts:
             self.is_whole and other.is_whole,
             self.are_shares and other.are_shares,
             tuple(one for one in self.usual_void if one in other.usual_void),
+            self.are_single and other.are_single,
         )
 
     @property
@@ -90,6 +95,12 @@ class TargetFacts:
     def are_classes_over_255(self) -> bool:
         """Whether these are class numbers that were divided by 255, as an image loader does."""
         return not self.is_whole and are_over_255(self.numbers)
+
+
+def _are_single(target: Tensor) -> bool:
+    """Tell whether the numbers are 0 and 1, with at most one 1 over the second dimension."""
+    is_one = target == 1
+    return bool(((target == 0) | is_one).all()) and int(is_one.sum(1).max()) <= 1
 
 
 def _few(values: Tensor) -> Tensor:

@@ -64,6 +64,21 @@ def as_target(target: Any, device: torch.device) -> Tensor:
         ) from error
 
 
+def are_alike(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Tell whether two shapes number the same values in the same order.
+
+    They may differ by dimensions of one, and one of them may be flat.
+
+    Examples
+    --------
+    >>> are_alike((1, 4, 5), (4, 5)), are_alike((3, 4, 4), (4, 4, 3)), are_alike((3, 4), (12,))
+    (True, False, True)
+    """
+    first, second = ([size for size in shape if size != 1] for shape in (one, other))
+    is_flat = min(len(first), len(second)) <= 1
+    return first == second or (is_flat and math.prod(first) == math.prod(second))
+
+
 def as_rows(target: Tensor, rows: Tensor) -> Tensor:
     """Return a target with the shape of (B, L) predictions; a TargetError where it has another."""
     if len(target) != len(rows) or target.numel() != rows.numel():

@@ -155,7 +155,8 @@ class PrunedModel(nn.Module):
             raise PruningError(
                 f"{self.pruning.model} calls a function with an argument that cannot be written "
                 f"down ({line}); expected tensors, numbers and text. Make such objects, for "
-                "example generators of random numbers, outside of forward."
+                "example generators of random numbers, outside of forward; in place of torch.vmap, "
+                "call the layers on the whole batch."
             ) from error
         kind = type(self)
         kind.forward = space["forward"]

@@ -51,7 +51,12 @@ def silenced(
     work.nodes.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
     _check_way(work, chosen, blanks)
     whole = graph.program
-    program = Program(whole.model, work.nodes, {}, root=whole.root, constants=whole.constants)
+    program = Program(
+        *(whole.model, work.nodes, {}),
+        root=whole.root,
+        constants=whole.constants,
+        hidden=whole.hidden,
+    )
     return Variant(program, work.lineage(), whole, footprint)
 
 

@@ -315,3 +315,68 @@ def test_labels_that_are_missing_are_asked_for(points):
     unlabelled = DataLoader(points[0], batch_size=50)
     with pytest.raises(ArgumentError, match=r"Let the loader give \(inputs, target\) pairs"):
         infoflow.ablate(Ending(nn.Identity(), 3).eval(), unlabelled, **QUICK)
+
+
+# ------------------------------------------------------------------------------- other members
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64])
+def test_labels_of_minus_1_0_and_1_are_asked_about(kind):
+    logits, labels = torch.randn(3, 4), torch.tensor([-1, 0, 1]).repeat(4).view(3, 4).to(kind)
+    with pytest.raises(TargetError, match="-1 may mark what has no label"):
+        resolve_loss("auto", output=logits, target=labels)
+    assert resolve_loss("regression", output=logits, target=labels).kind == "regression"
+
+
+def test_rows_of_one_label_or_none_are_yes_or_no_and_it_is_said():
+    logits, labels = torch.randn(4, 3), F.one_hot(torch.tensor([0, 1, 2, 0]), 3).float()
+    labels[3] = 0
+    with pytest.warns(LossWarning, match="some have none"):
+        assert resolve_loss("auto", output=logits, target=labels).kind == "binary"
+
+
+@pytest.mark.parametrize("loss", ["auto", "binary", "regression"])
+def test_channels_at_the_other_end_are_not_reshaped(loss):
+    logits, maps = torch.randn(2, 3, 4, 4), torch.randint(0, 2, (2, 4, 4, 3))
+    with pytest.raises(ArgumentError, match=r"\(2, 3, 4, 4\) and a target of shape \(2, 4, 4, 3\)"):
+        resolve_loss(loss, output=logits, target=maps)
+
+
+def test_psnr_of_channels_at_the_other_end_is_refused():
+    values = torch.rand(2, 3, 4, 4)
+    loss = resolve_loss("regression", output=values, target=values)
+    metric = resolve_metric("psnr", loss=loss, target=values)
+    with pytest.raises(TargetError, match="permute"):
+        metric.per_sample(values, values.movedim(1, -1))
+
+
+class Helper:
+    """Holds a layer where torch does not see it."""
+
+    def __init__(self):
+        self.layer = nn.Linear(4, 4)
+
+    def __call__(self, x):
+        return self.layer(x)
+
+
+class Helped(nn.Module):
+    """A residual net of a layer in a helper object."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.head, self.helpers = nn.Linear(4, 4), nn.Linear(4, 3), [Helper()]
+
+    def forward(self, x):
+        value = self.stem(x).relu()
+        return self.head(value + self.helpers[0](value).relu())
+
+
+@pytest.mark.parametrize("mend", [None, "reader"])
+def test_a_layer_in_a_helper_object_is_ablated_and_screened(points, mend):
+    found = infoflow.ablate(
+        Helped().eval(), loader(*clusters(240)), mend=mend, sets="frontier", progress=False
+    )
+    assert found.dataset.sizes["stream"] == 2
+    assert not found.dataset["bits"].isnull()[:, 0].any()
