@@ -18,6 +18,7 @@ from infoflow.graph.builders import Anatomy
 from infoflow.graph.forms import as_dataset, as_dict, as_networkx, fields_of
 from infoflow.graph.reduce import Reduce, reduce_positions
 from infoflow.graph.running.arguments import Arguments, as_arguments
+from infoflow.graph.running.lists import marked_as
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
@@ -192,7 +193,7 @@ class LayerGraph(Result):
         layers = [layer for layer in self.layers if layer.name not in self.unmeasurable]
         with evaluation_mode(model), seeded(), torch.no_grad():
             self.visit(
-                as_arguments(model, inputs, named),
+                marked_as(self.source.example, as_arguments(model, inputs, named)),
                 layers,
                 lambda layer, value: found.update({layer.name: value.clone()}),
             )

@@ -20,6 +20,7 @@ from infoflow.graph.positions import find_channels, positions_of
 from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.checks import check_arguments, explain_failure, unwrapped
+from infoflow.graph.running.lists import told_apart
 from infoflow.graph.running.members import parameters_in
 from infoflow.graph.running.model_state import countable_attention, counted_writes, evaluation_mode
 from infoflow.graph.running.process_lock import alone
@@ -126,6 +127,7 @@ def _trace(
     with ExitStack() as stack:
         for context in (evaluation_mode(model), countable_attention(), seeded()):
             stack.enter_context(context)
+        call = told_apart(model, call)
         if any(map(is_lazy, parameters_in(model))):
             _run(model, call)
             notes.append("lazy modules were given the sizes of the example, and stay so")

@@ -220,7 +220,7 @@ def test_constant_features_tell_nothing(family, width):
         ({"target": np.zeros(40)}, "at least 2 classes, got"),
         ({"target": np.zeros((40, 3))}, r"got shape \(40, 3\)"),
         ({"features": np.zeros((39, 2))}, r"must have the same samples.*and 40 targets"),
-        ({"given": np.zeros((39, 2))}, "given must have one row"),
+        ({"given": np.zeros((39, 2))}, "given and target must have"),
         ({"features": np.full((40, 2), math.nan)}, "features must be finite"),
         ({"family": "tree"}, "family must be one of linear, conv3x3, mlp, got 'tree'"),
         ({"folds": 1}, "folds must be a whole number of at least 2, got 1"),

@@ -230,3 +230,24 @@ def test_a_list_for_a_model_of_several_arguments_is_one_of_columns():
 
     loader = [([torch.rand(3, 4), torch.rand(3, 4)], torch.arange(3)) for _ in range(3)]
     assert infoflow.analyze(Two(), loader, progress=False).graph.inputs == ("one", "other")
+
+
+class Sums(nn.Module):
+    """Adds a linear layer of each of several sequences."""
+
+    def __init__(self):
+        super().__init__()
+        self.each, self.first = nn.Linear(8, 3), nn.Linear(8, 3)
+
+    def forward(self, several):
+        return sum(self.each(one) for one in several) + self.first(several[0])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_list_of_batches_means_the_same_for_every_length(rows, length):
+    batches = [torch.randn(rows, 6, 8) for _ in range(length)]
+    graph = infoflow.trace(Sums(), batches)
+    assert graph.inputs == tuple(f"several_{number}" for number in range(length))
+    assert graph["first"].shape == (6, 3)
+    assert graph.values(batches)["first"].shape == (rows, 6, 3)

@@ -122,7 +122,9 @@ def test_betting_holds_with_rare_large_losses():
 
 
 def test_an_interval_of_few_samples_is_refused():
-    with pytest.raises(ArgumentError, match="at least 64 samples with a label to judge with, got 63"):
+    with pytest.raises(
+        ArgumentError, match="at least 64 samples with a label to judge with, got 63"
+    ):
         bits_interval(pairs_of(np.zeros(63)))
 
 
