@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ import typer
 import infoflow
 from infoflow.cli import net_commands, stream_commands, tool_commands
 from infoflow.cli.commands import app
+from infoflow.cli.config_file import settings_of, words_of
 from infoflow.interface import InfoflowError, InfoflowWarning
 from infoflow.interface.errors import OUT_OF_MEMORY, is_out_of_memory
 
@@ -26,14 +28,29 @@ def _print_version(is_asked: bool) -> None:
 
 @app.callback()
 def start(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
             "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings that are the same every time (TOML); else infoflow.toml of this folder, "
+            "or tool.infoflow of its pyproject.toml."
+        ),
+    ] = None,
 ) -> None:
     """How many bits each layer of a net keeps, and which skip connections it needs."""
+    commands: Any = context.command
+    source, settings = settings_of(config, words_of(commands.commands))
+    mine = settings.get(context.invoked_subcommand or "", {})
+    if mine:
+        words = ", ".join(mine).replace("_", "-")
+        print(f"Note: {source} sets {words}, where they are not typed.", file=sys.stderr)
+    context.default_map = settings
 
 
 def main() -> None:
@@ -47,7 +64,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     warnings.simplefilter("always", InfoflowWarning)
     try:
-        app()
+        app(prog_name="infoflow")
     except InfoflowError as error:
         print("Error:", as_command(" ".join(str(error).split())), file=sys.stderr)
         sys.exit(1 if is_out_of_memory(error.__cause__) else 2)

@@ -8,8 +8,9 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from infoflow.cli.commands import app, print_as_asked
+from infoflow.cli.commands import app, check_form, print_as_asked
 from infoflow.cli.options import (
+    AsCsv,
     AsDot,
     AsJson,
     AsMermaid,
@@ -34,6 +35,7 @@ from infoflow.cli.options import (
     read_layers,
     read_noise,
 )
+from infoflow.interface import ArgumentError
 
 
 @app.command()
@@ -94,11 +96,15 @@ def analyze(
     save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
     from infoflow.cli.figures import check_folder, check_result, save_figures, save_result
     from infoflow.cli.measuring import load_subject
 
+    check_form(as_json, as_csv)
+    if audit and as_csv:
+        raise ArgumentError("--csv has the rows of the layers only. Leave --audit out, or --csv.")
     if out is not None:
         check_result(out, overwrite)
     if save_plots is not None:
@@ -123,7 +129,7 @@ def analyze(
     if audit and as_json:
         print(json.dumps({"result": result.to_dict(), "audit": result.audit().to_dict()}, indent=2))
         return
-    print_as_asked(result, as_json)
+    print_as_asked(result, as_json, as_csv)
     if audit:
         print("", result.audit(), sep="\n")
 

@@ -91,6 +91,7 @@ Target = Annotated[
     str, typer.Option(help="auto, labels, kmeans, kmeans:CLUSTERS, coarsening, output or none.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")]
 AsDot = Annotated[bool, typer.Option("--dot", help="Print Graphviz.")]
 AsMermaid = Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flowchart.")]
 Shapes = Annotated[

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from infoflow.cli.commands import app, print_as_asked
+from infoflow.cli.commands import app, check_form, print_as_asked, typed
 from infoflow.cli.options import (
+    AsCsv,
     AsJson,
     BitsTolerance,
     Budget,
@@ -61,12 +62,14 @@ def ablate_command(
     out: Annotated[Path | None, typer.Option(help="Save the ablation here (netCDF).")] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Measure what MODEL loses on held-out --data without each stream, as it is and mended."""
     from infoflow.cli.ablating import Ablating, print_ablation
     from infoflow.cli.figures import check_result, save_result
     from infoflow.pruning import Tolerance
 
+    check_form(as_json, as_csv)
     if out is not None:
         check_result(out, overwrite)
     allowed = Tolerance(tolerance, metric_tolerance, largest_rise)
@@ -76,11 +79,15 @@ def ablate_command(
     ablation = ablating.of(model, data, weights, input_shape)
     if out is not None:
         save_result(ablation, out, as_json=as_json)
-    print_ablation(ablation, as_json=as_json)
+    if as_csv:
+        print_as_asked(ablation, as_json, as_csv)
+    else:
+        print_ablation(ablation, as_json=as_json)
 
 
 @app.command()
 def prune_suggest(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(help="A saved ablation or result (.nc), or a MODEL to ablate on --data."),
@@ -139,10 +146,13 @@ def prune_suggest(
         check_result(out, overwrite)
     tracing = TypedTracing(leaves, opened, reduce)
     if model.endswith(".nc"):
-        settings = (data, weights, noise, device, input_shape, out, calibrate)
-        others = (usable, explain, seed, target != "auto", tracing != TypedTracing())
-        of_judging = (metric, metric_tolerance, largest_rise)
-        if any(others) or any(one is not None for one in (*settings, *of_judging)):
+        # a configuration file may set them for other commands
+        if typed(
+            context,
+            *("data", "weights", "noise", "device", "input_shape", "out", "calibrate", "usable"),
+            *("explain", "seed", "target", "leaves", "opened", "reduce"),
+            *("metric", "metric_tolerance", "largest_rise"),
+        ):
             raise ArgumentError(
                 f"{model} is a saved result and is read as it is; --data, --weights, --usable, "
                 "--out and what says how to measure are for a MODEL. Leave them out."
@@ -242,6 +252,7 @@ def verify(
     out: Annotated[Path | None, typer.Option(help="Save the comparison here (netCDF).")] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Measure MODEL without streams beside the whole one, on --data that nothing else has used.
 
@@ -251,6 +262,7 @@ def verify(
     from infoflow.cli.verifying import Verifying
     from infoflow.pruning import Tolerance
 
+    check_form(as_json, as_csv)
     if out is not None:
         check_result(out, overwrite)
     allowed = Tolerance(tolerance, metric_tolerance, largest_rise)
@@ -260,6 +272,6 @@ def verify(
     found = verifying.of(model, data, weights, input_shape)
     if out is not None:
         save_result(found, out, as_json=as_json)
-    print_as_asked(found, as_json)
+    print_as_asked(found, as_json, as_csv)
     if found.verdict != "within tolerance":
         raise typer.Exit(3)

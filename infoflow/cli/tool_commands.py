@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from infoflow.cli.commands import app, print_as_asked
+from infoflow.cli.commands import app, check_form, print_as_asked
 from infoflow.cli.options import (
+    AsCsv,
     AsJson,
     Overwrite,
     Seed,
@@ -41,17 +42,19 @@ def compare_command(
     out: Annotated[Path | None, typer.Option(help="Save the comparison here (netCDF).")] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Print how SECOND differs from FIRST: the graph, and numbers with intervals."""
     from infoflow.cli.comparing import compare_files
     from infoflow.cli.figures import check_result, save_result
 
+    check_form(as_json, as_csv)
     if out is not None:
         check_result(out, overwrite)
     found = compare_files(first, second)
     if out is not None:
         save_result(found, out, as_json=as_json)
-    print_as_asked(found, as_json)
+    print_as_asked(found, as_json, as_csv)
 
 
 @app.command()
