@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from infoflow import plots, testing
     from infoflow.capture.noisy import NoisyNet
+    from infoflow.capture.probe_set import ProbeSet
     from infoflow.capture.reading_options import DistanceOptions
     from infoflow.capture.targets import ClassLabels, Coarsening, KMeans
     from infoflow.comparison import Comparison, compare
@@ -143,6 +144,7 @@ _HOMES: dict[str, str | None] = {
     "usable_streams": "flow.usable_streams",
     **dict.fromkeys(("StreamBits", "UsableStreams"), "flow.usable_result"),
     "ProbeResult": "flow.probe_result",
+    "ProbeSet": "capture.probe_set",
     "probe": "flow.probing",
     "Audit": "flow.audit",
     "MeasurementPlan": "flow.cost_plan",
@@ -207,6 +209,7 @@ __all__ = [
     "OperationCall",
     "PathWarning",
     "ProbeResult",
+    "ProbeSet",
     "PrunedModel",
     "PruningAdvice",
     "PruningError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from infoflow.capture.budget import format_bytes
 from infoflow.capture.labels import KnownLabels, LazyLabels
+from infoflow.capture.probe_set import target_of
 from infoflow.capture.session import Session, open_session
 from infoflow.capture.strategy import Strategy, strategy_beside
 from infoflow.estimators import KDE
@@ -40,6 +42,7 @@ def measure(
 
     What an ``earlier`` measurement of the same samples found of Y is used again.
     """
+    settings = replace(settings, target=target_of(loader, settings.target))
     with open_session(
         model,
         loader,
