@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -179,9 +180,9 @@ def _chosen(samples: Samples, numbers: Tensor) -> list[tuple[int, Arguments]]:
         places = is_here.nonzero()[:, 0].tolist()
         if places:
             rows = (numbers[is_here] - batch.start).tolist()
-            found.append((places[0], batch.call.combine(lambda leaf, rows=rows: _take(leaf, rows))))
+            found.append((places[0], batch.call.combine(partial(_take, rows))))
     return found
 
 
-def _take(leaf: Any, rows: list[int]) -> Any:
+def _take(rows: list[int], leaf: Any) -> Any:
     return leaf[rows].clone() if isinstance(leaf, Tensor) else [leaf[row] for row in rows]
