@@ -137,6 +137,28 @@ def test_what_cannot_be_sent_and_what_is_no_executor_is_told_before_the_work():
         trial(executor=forked)
 
 
+def raced(**given):
+    return infoflow.race(
+        lambda seed: FourStreams(),
+        train,
+        example=torch.ones(2, 4),
+        variants=BRANCHES[1:],
+        evaluate=lambda net: abs(shift(net)),
+        seeds=(0, 1),
+        rungs=(1, 2, 3),
+        progress=False,
+        **given,
+    )
+
+
+def test_a_race_in_other_processes_has_the_numbers_of_one(tmp_path):
+    with ThreadPoolExecutor(2) as executor:
+        path = tmp_path / "race.json"
+        found = raced(executor=executor, checkpoint=path)
+    assert found == raced()
+    assert raced(checkpoint=path) == found
+
+
 @pytest.mark.thorough
 def test_spawned_processes():
     with spawned() as executor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from infoflow.pruning.race.race_verdicts import Evaluate, make_evaluate
 from infoflow.pruning.race.running import Course, Train, check_rungs
 from infoflow.pruning.race.store import NetStore
 from infoflow.pruning.race.summary import summarize, yardstick
+from infoflow.pruning.trial.executors import check_executor
 from infoflow.pruning.trial.result_cache import ResultCache
 
 
@@ -43,6 +45,7 @@ def race(
     unpack: Unpack | None = None,
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
+    executor: Executor | None = None,
 ) -> Race:
     """Train a net with and without some of its streams from scratch, and compare how it learns.
 
@@ -87,6 +90,8 @@ def race(
         beside it: a race that was stopped goes on there.
     progress
         Whether to show a progress bar; None shows it on a terminal.
+    executor
+        Where to train the nets of a rung, as for :func:`infoflow.verify_pruning`.
 
     Returns
     -------
@@ -145,6 +150,7 @@ def race(
     if evaluate is not None:
         function_of("evaluate", evaluate, 1, "evaluate(net), which returns a loss in bits")
     is_flag("progress", progress, or_none=True)
+    check_executor(executor)
     _check(seeds, keep, tolerance, threshold)
     workshop = Workshop(build, example)
     graph = workshop.graph(seeds[0])
@@ -170,6 +176,7 @@ def race(
             store=NetStore(checkpoint),
             nets=nets,
             step=lambda what: _advance(bar, what),
+            executor=executor,
         )
         course.run()
     return _result(course, outlooks, graph.model, tolerance, threshold)

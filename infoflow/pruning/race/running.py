@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +19,8 @@ from infoflow.pruning.race.contestants import Entrant, Workshop
 from infoflow.pruning.race.curves import Floats, area
 from infoflow.pruning.race.race_verdicts import Evaluate, checked_bits
 from infoflow.pruning.race.store import NetStore
+from infoflow.pruning.race.workers import train_and_judge
+from infoflow.pruning.trial.executors import packed, spread
 from infoflow.pruning.trial.result_cache import ResultCache
 
 #: Trains a net in place for a number of epochs, from a seed.
@@ -43,6 +47,8 @@ class Course:
         The untrained net of each entrant and seed.
     step
         Called before each piece of work, with what it is.
+    executor
+        Where nets are trained; None trains them here.
 
     Attributes
     ----------
@@ -65,6 +71,7 @@ class Course:
     store: NetStore
     nets: dict[tuple[str, int], nn.Module]
     step: Callable[[str], object] = lambda _: None
+    executor: Executor | None = None
     bits: NDArray[np.float64] = field(init=False)
     dropped: Floats = field(init=False)
     trained: int = field(init=False, default=0)
@@ -78,6 +85,8 @@ class Course:
     def run(self) -> None:
         """Run all rungs."""
         for rung in range(len(self.epochs)):
+            if self.executor is not None:
+                self._train_elsewhere(self.executor, rung)
             for place in self.racing():
                 for number, seed in enumerate(self.seeds):
                     entrant = self.entrants[place]
@@ -112,22 +121,58 @@ class Course:
         before = self.epochs[rung - 1] if rung else 0
         self.trained += self.epochs[rung] - before
         self.step(f"{entrant.name}, seed {seed}, epoch {self.epochs[rung]}")
-        key = f"{'+'.join(entrant.streams) or 'whole'} | seed {seed} | epoch {self.epochs[rung]}"
+        key = self._key(entrant, seed, rung)
         with noted(f"This happened in the race of {key}.", self.cache.kept):
             return self.cache.get(key, lambda: self._train_to(entrant, seed, rung))
 
     def _train_to(self, entrant: Entrant, seed: int, rung: int) -> float:
         net, trained = self._net(entrant, seed, self.epochs[rung])
-        for number, until in enumerate(self.epochs[: rung + 1]):
-            if until > trained:
-                with seeded(rung_seed(seed, number)), noted("Raised by the caller's train."):
-                    self.train(net, until - trained, rung_seed(seed, number))
-                trained = until
+        for more, number in self._lessons(seed, rung, trained):
+            with seeded(number), noted("Raised by the caller's train."):
+                self.train(net, more, number)
+        trained = max(trained, self.epochs[rung])
         self.store.save(net, entrant.name, seed, trained)
         with noted("Raised by evaluate."):
             found = checked_bits(self.evaluate(net), is_whole=entrant.is_whole)
         self._trained[entrant.name, seed] = trained
         return found
+
+    def _key(self, entrant: Entrant, seed: int, rung: int) -> str:
+        return f"{'+'.join(entrant.streams) or 'whole'} | seed {seed} | epoch {self.epochs[rung]}"
+
+    def _lessons(self, seed: int, rung: int, trained: int) -> list[tuple[int, int]]:
+        """Return how many epochs to train up to a rung, from what seeds."""
+        found = []
+        for number, until in enumerate(self.epochs[: rung + 1]):
+            if until > trained:
+                found.append((until - trained, rung_seed(seed, number)))
+                trained = until
+        return found
+
+    def _train_elsewhere(self, executor: Executor, rung: int) -> None:
+        """Let an executor train and judge the nets of a rung whose bits are not known."""
+        sent = packed("train", train=self.train, evaluate=self.evaluate)
+        nets: dict[str, tuple[Entrant, int]] = {}
+        jobs: dict[str, tuple[object, ...]] = {}
+        for place in self.racing():
+            for seed in self.seeds:
+                entrant = self.entrants[place]
+                key = self._key(entrant, seed, rung)
+                if key not in self.cache:
+                    net, trained = self._net(entrant, seed, self.epochs[rung])
+                    lessons = self._lessons(seed, rung, trained)
+                    nets[key] = (entrant, seed)
+                    jobs[key] = (sent, packed("train", net=net), lessons, entrant.is_whole)
+
+        def keep(key: str, found: tuple[float, bytes]) -> None:
+            entrant, seed = nets[key]
+            net = self.nets[entrant.name, seed]
+            net.load_state_dict(pickle.loads(found[1]))
+            self.store.save(net, entrant.name, seed, self.epochs[rung])
+            self._trained[entrant.name, seed] = self.epochs[rung]
+            self.cache.put(key, found[0])
+
+        spread(executor, train_and_judge, jobs, keep, self.cache.kept)
 
     def _net(self, entrant: Entrant, seed: int, most: int) -> tuple[nn.Module, int]:
         """Return a net and how long it has been trained, at most so many epochs."""
