@@ -164,7 +164,7 @@ def test_what_a_loader_gives_as_one_class_a_sample(name):
     parts = [
         [LOADED[name][row] for row in part.tolist()]
         if isinstance(LOADED[name], (list, tuple))
-        else LOADED[name][part]
+        else LOADED[name][part[0] : part[-1] + 1]
         for part in rows
     ]
     samples = Samples([(images()[part], one) for part, one in zip(rows, parts, strict=True)])

@@ -21,6 +21,7 @@ _INNER: dict[str, Formula] = {
     "_scaled_dot_product_flash_attention_for_cpu": costs.attention,
     "_scaled_dot_product_fused_attention_overrideable": costs.attention,
     "_scaled_dot_product_attention_math": costs.attention,
+    "flex_attention": costs.attention,
     "_trilinear": costs.trilinear,
     "_cdist_forward": costs.matrix_product,
     "_euclidean_dist": costs.matrix_product,
@@ -142,6 +143,19 @@ class _Counter(TorchDispatchMode):
         cost = _inner_cost(function, args, kwargs, result)
         self.multiply_adds = total((self.multiply_adds, cost))
         return result
+
+
+def _let_flex_attention_through() -> None:
+    """Give it a rule in torch before 2.8, which knows no ``supports_higher_order_operators``."""
+    from torch._higher_order_ops.flex_attention import flex_attention
+
+    @flex_attention.py_impl(_Counter)
+    def count(mode: _Counter, *args: Any, **kwargs: Any) -> Any:
+        return mode.__torch_dispatch__(flex_attention, (), args, kwargs)
+
+
+if not hasattr(TorchDispatchMode, "supports_higher_order_operators"):
+    _let_flex_attention_through()
 
 
 def _inner_cost(function: Any, args: Any, kwargs: Any, result: Any) -> int | None:

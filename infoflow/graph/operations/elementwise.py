@@ -10,6 +10,7 @@ from infoflow.graph.operations.operation import Operation, Passing, Role
 
 _activation = partial(Operation, family="activation", role=Role.FOLLOW, multiply_adds=0)
 _alone = partial(_activation, passing=Passing.ELEMENTWISE)
+_dropout = partial(_activation, family="dropout", is_idle=True)
 _arithmetic = partial(
     Operation,
     family="arithmetic",
@@ -57,11 +58,11 @@ ACTIVATIONS = (
     ),
     _activation(name="prelu", functions=("prelu",)),
     _activation(name="prelu", modules=(nn.PReLU,), passing=Passing.SLOPES),
-    _alone(name="identity", modules=(nn.Identity,)),
+    _alone(name="identity", modules=(nn.Identity,), is_idle=True),
 )
 DROPOUT = (
     *(
-        _alone(name=name, functions=(name,), modules=(module,), family="dropout")
+        _dropout(name=name, functions=(name,), modules=(module,), passing=Passing.ELEMENTWISE)
         for name, module in {
             "dropout": nn.Dropout,
             "dropout1d": nn.Dropout1d,
@@ -70,13 +71,16 @@ DROPOUT = (
             "alpha_dropout": nn.AlphaDropout,
         }.items()
     ),
-    _activation(
+    _dropout(
         name="feature_alpha_dropout",
         functions=("feature_alpha_dropout",),
         modules=(nn.FeatureAlphaDropout,),
-        family="dropout",
     ),
-    _activation(name="stochastic_depth", functions=("stochastic_depth",), family="dropout"),
+    _dropout(
+        name="stochastic_depth",
+        functions=("stochastic_depth",),
+        class_names=("StochasticDepth", "DropPath"),
+    ),
 )
 ARITHMETIC = (
     _arithmetic(name="add", functions=("add", "iadd", "radd"), in_place=("iadd",), neutral=0),
@@ -115,8 +119,12 @@ ARITHMETIC = (
 )
 CASTS = (
     *(
+        _arithmetic(name=name, functions=(name,), family="cast", is_idle=True)
+        for name in ("contiguous", "clone", "detach")
+    ),
+    *(
         _arithmetic(name=name, functions=(name,), family="cast")
-        for name in ("contiguous", "clone", "detach", "float", "half", "double", "bfloat16")
+        for name in ("float", "half", "double", "bfloat16")
     ),
     *(
         _activation(name=name, functions=(name,), family="cast", reads="first")

@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any, Literal
 
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
+
+from infoflow.graph.running.pytree import tensor_of, tensors_in
 
 
 class Role(Enum):
@@ -67,22 +68,18 @@ class OperationCall:
     @property
     def tensors(self) -> list[Tensor]:
         """All tensors among the arguments, in order."""
-        return _leaves((self.args, dict(self.kwargs)))
+        return tensors_in((self.args, self.kwargs))
 
     @property
     def output(self) -> Tensor:
         """The result; of several tensors, the first."""
-        return _leaves(self.result)[0]
+        return tensor_of(self.result)
 
     def get(self, position: int, name: str, default: Any = None) -> Any:
         """Return an argument by its position or its name."""
         if len(self.args) > position:
             return self.args[position]
         return self.kwargs.get(name, default)
-
-
-def _leaves(value: Any) -> list[Tensor]:
-    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
 #: Counts the multiply-adds of a call; None where they cannot be said.
@@ -112,6 +109,8 @@ class Operation:
         Of ``functions``, the operators that overwrite their first argument.
     modules
         Classes of modules that do it; a subclass is its parent where it has no record.
+    class_names
+        Names of classes of other libraries that do it.
     role
         Its part in a graph. ``Role.KERNEL`` is for functions that read learned numbers; where there
         are none, they are edges.
@@ -142,6 +141,8 @@ class Operation:
         The number that can stand for an operand that is gone: 0 in a sum, 1 in a product.
     commutes
         Whether either operand can go; otherwise only the second one.
+    is_idle
+        Whether its result has the numbers that it reads, in evaluation mode, as dropout and copies.
     is_statistic
         Whether it reduces a tensor to what a norm needs of it.
     multiply_adds
@@ -155,6 +156,7 @@ class Operation:
     exactly: tuple[str, ...] = ()
     in_place: tuple[str, ...] = ()
     modules: tuple[type[nn.Module], ...] = ()
+    class_names: tuple[str, ...] = ()
     role: Role = Role.EDGE
     kind: str = ""
     reads: Literal["all", "first", "second"] = "all"
@@ -168,6 +170,7 @@ class Operation:
     varies_in_shape: bool = False
     neutral: Literal[0, 1] | None = None
     commutes: bool = True
+    is_idle: bool = False
     is_statistic: bool = False
     multiply_adds: Cost = field(default=None, compare=False)
 

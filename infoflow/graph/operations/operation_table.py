@@ -31,6 +31,7 @@ class Table:
     exactly: dict[str, Operation] = field(default_factory=dict)
     by_attribute: dict[str, Operation] = field(default_factory=dict)
     by_class: dict[type[nn.Module], Operation] = field(default_factory=dict)
+    by_class_name: dict[str, Operation] = field(default_factory=dict)
     in_place: set[str] = field(default_factory=set)
     own: dict[Any, Operation] = field(default_factory=dict)
 
@@ -41,6 +42,7 @@ class Table:
         _put(self.exactly, operation.exactly, operation)
         _put(self.by_attribute, operation.attributes, operation)
         _put(self.by_class, operation.modules, operation)
+        _put(self.by_class_name, operation.class_names, operation)
 
 
 def _put(store: dict[_Key, Operation], keys: Iterable[_Key], operation: Operation) -> None:
@@ -71,7 +73,8 @@ def named(name: str) -> Operation | None:
 def of_module(module: nn.Module) -> Operation | None:
     """Return the record of a module's class, or of the nearest class that it inherits from."""
     known = (TABLE.own.get(kind) or TABLE.by_class.get(kind) for kind in type(module).__mro__)
-    return next((operation for operation in known if operation is not None), None)
+    found = next((operation for operation in known if operation is not None), None)
+    return found or TABLE.by_class_name.get(type(module).__name__)
 
 
 def own_function(function: Any) -> Operation | None:

@@ -17,6 +17,10 @@ RESHAPES = (
         _reshape(name=name, functions=(name,), moves=Moves.RESHAPED, passing=Passing.FLATTENED)
         for name in ("view", "reshape")
     ),
+    *(
+        _reshape(name=name, functions=(name,), moves=Moves.RESHAPED)
+        for name in ("squeeze", "unsqueeze")
+    ),
     _reshape(
         name="flatten",
         functions=("flatten",),
@@ -52,7 +56,7 @@ RESHAPES = (
         _reshape(name=name, functions=(name,))
         for name in (
             *("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t"),
-            *("squeeze", "unsqueeze", "T", "mT", "H", "mH", "rename", "refine_names"),
+            *("T", "mT", "H", "mH", "rename", "refine_names"),
             *("roll", "flip"),
         )
     ),

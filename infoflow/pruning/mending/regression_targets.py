@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
-from infoflow.graph.operations.lookup import operation_name, operation_of
+from infoflow.graph.operations.lookup import operation_of
 from infoflow.graph.operations.norms import BATCH_NORM
+from infoflow.graph.operations.operation import Moves
 from infoflow.pruning.mending.finding import Look
 from infoflow.pruning.variants import Variant
 from infoflow.pruning.variants.kept_values import Footprint, arguments
@@ -19,9 +20,6 @@ Undo = Callable[[Tensor, Look], Tensor]
 
 #: Norms that do the same to every sample in evaluation mode.
 NORMS = BATCH_NORM.modules
-_IDLE = {"dropout", "dropout1d", "dropout2d", "dropout3d", "stochastic_depth", "contiguous"}
-_IDLE_MODULES = {"Identity", "DropPath", "StochasticDepth"}
-_RESHAPES = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"}
 #: Smallest factor, beside the largest, that is divided by.
 _SMALL = 1e-3
 
@@ -135,10 +133,11 @@ class Targets:
             return None if back is None else (user, back, None)
         if user.op not in ("call_function", "call_method"):
             return None
-        name, given = operation_name(user), arguments(user)
-        is_whole = name in _IDLE and given == [value]
+        operation, given = operation_of(user), arguments(user)
+        name, is_reshape = operation.name, operation.moves is Moves.RESHAPED
+        is_whole = operation.is_idle and given == [value]
         is_first = name == "getitem" and user.args[1] == 0 and user.args[0] is layer
-        if is_whole or is_first or (name in _RESHAPES and self._is_dense(layer)):
+        if is_whole or is_first or (is_reshape and self._is_dense(layer)):
             return user, _same, None
         if name == "mul" and len(given) == 2:
             back = self._undo_scale(value, given)
@@ -164,8 +163,7 @@ class Targets:
         module = self._variant.program.module(user)
         if isinstance(module, NORMS) and module.running_var is not None:
             return _unnormalised(module)
-        is_idle = type(module).__name__ in _IDLE_MODULES
-        return _same if is_idle or isinstance(module, nn.modules.dropout._DropoutNd) else None
+        return _same if operation_of(user, module).is_idle else None
 
     def _undo_scale(self, value: fx.Node, given: list[fx.Node]) -> Undo | None:
         other = given[1] if given[0] is value else given[0]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from infoflow.graph.operations.lookup import operation_of
 from infoflow.graph.running.members import named_tensors
 from infoflow.graph.running.pytree import map_tensors
 from infoflow.graph.tracing.program import Interpreter, Program
@@ -208,7 +209,7 @@ class _Changes:
 
 def _is_idle_dropout(node: fx.Node) -> bool:
     """Tell whether a node is a function that would drop out, if the net were training."""
-    return node.op == "call_function" and "dropout" in getattr(node.target, "__name__", "")
+    return node.op == "call_function" and operation_of(node).family == "dropout"
 
 
 def _are_same(one: nn.Module | None, other: nn.Module | None) -> bool:

@@ -4,6 +4,7 @@ import operator
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import fx, nn
 
 from infoflow.graph.operations.lookup import (
@@ -130,3 +131,22 @@ def test_subclasses_are_their_parents():
         assert of_module(module) is named("conv2d")
     assert of_module(nn.Sequential()) is None
     assert of_module(nn.RNN(2, 2)).family == of_module(nn.GRUCell(2, 2)).family == "recurrent"
+
+
+def test_what_is_idle_returns_its_input_in_evaluation_mode():
+    for operation in {*TABLE.by_name.values(), *TABLE.by_class.values()}:
+        if operation.is_idle:
+            x = torch.rand(3, 4, 5) if "1d" in operation.name else torch.rand(3, 4, 5, 5)
+            x = x[..., None] if "3d" in operation.name else x
+            for module in operation.modules:
+                assert torch.equal(module().eval()(x), x), operation.name
+            for name in operation.functions:
+                done = getattr(F, name, None)
+                assert done is None or torch.equal(done(x, training=False), x)
+    assert named("contiguous").is_idle
+    assert not named("float").is_idle
+
+
+def test_paths_that_are_dropped_are_known_by_the_names_of_other_libraries_classes():
+    known = type("DropPath", (torch.nn.Module,), {})()
+    assert of_module(known) is named("stochastic_depth")
