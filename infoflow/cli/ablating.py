@@ -22,6 +22,12 @@ from infoflow.results import load
 _MENDS = ("auto", "reader", "cascade", "none")
 
 
+def check_mend(mend: str) -> None:
+    """Refuse another ``--mend`` than those that there are."""
+    if mend not in _MENDS:
+        raise ArgumentError(f"--mend must be one of {', '.join(_MENDS)}, got {mend!r}.")
+
+
 @dataclass(frozen=True)
 class Ablating:
     """How to ablate, as it was typed; see the options of ``infoflow ablate``."""
@@ -46,8 +52,7 @@ class Ablating:
                 f"Ablating {model} needs held-out samples with targets, got no --data. Pass a "
                 "loader factory, an image folder, an .npz, or demo."
             )
-        if self.mend not in _MENDS:
-            raise ArgumentError(f"--mend must be one of {', '.join(_MENDS)}, got {self.mend!r}.")
+        check_mend(self.mend)
         torch.manual_seed(self.seed)
         net = load_model(model, weights)
         calibrate = None if self.calibrate is None else load_loader(self.calibrate, input_shape)

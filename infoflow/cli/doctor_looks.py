@@ -120,7 +120,7 @@ def _settings() -> dict[str, str | int | None]:
     is_folder = data is not None and Path(data).is_dir()
     return {
         "default dtype": str(torch.get_default_dtype()),
-        "default device": str(torch.get_default_device()),
+        "default device": str(torch.empty(0).device),
         "float32 products": torch.get_float32_matmul_precision(),
         "deterministic": str(torch.are_deterministic_algorithms_enabled()),
         "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES"),

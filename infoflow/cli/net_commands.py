@@ -16,6 +16,7 @@ from infoflow.cli.options import (
     AsMermaid,
     Budget,
     Data,
+    DeviceOption,
     DistancesOption,
     EstimatorName,
     LayersOption,
@@ -25,6 +26,7 @@ from infoflow.cli.options import (
     Open,
     Overwrite,
     Reduce,
+    SavePlots,
     Seed,
     Shape,
     Shapes,
@@ -79,9 +81,7 @@ def analyze(
     noise: Noise = None,
     layers: LayersOption = "all",
     unit: Annotated[str, typer.Option(help="bits or nats.")] = "bits",
-    device: Annotated[
-        str | None, typer.Option(help="Such as cuda; else where the model is.")
-    ] = None,
+    device: DeviceOption = None,
     memory_budget: Budget = "2GB",
     distances: DistancesOption = "auto",
     input_shape: Shape = None,
@@ -93,7 +93,7 @@ def analyze(
         bool, typer.Option("--audit", help="Check the data processing inequality, too.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Save the result here (netCDF).")] = None,
-    save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
+    save_plots: SavePlots = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,

@@ -137,6 +137,12 @@ DistancesOption = Annotated[
     ),
 ]
 Budget = Annotated[str, typer.Option(help="Such as 2GB.")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="Such as cuda; else where the model is.")
+]
+SavePlots = Annotated[
+    Path | None, typer.Option("--save-plots", help="Write figures to this folder.")
+]
 
 
 @dataclass(frozen=True)

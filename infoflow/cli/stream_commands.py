@@ -15,6 +15,7 @@ from infoflow.cli.options import (
     Budget,
     Calibrate,
     Data,
+    DeviceOption,
     LargestRise,
     Leaves,
     LossOption,
@@ -26,6 +27,7 @@ from infoflow.cli.options import (
     Open,
     Overwrite,
     Reduce,
+    SavePlots,
     Seed,
     Shape,
     Shapes,
@@ -53,9 +55,7 @@ def ablate_command(
     journal: Annotated[
         Path | None, typer.Option(help="A run that was stopped goes on from this file.")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Such as cuda; else where the model is.")
-    ] = None,
+    device: DeviceOption = None,
     memory_budget: Budget = "2GB",
     input_shape: Shape = None,
     seed: Seed = 0,
@@ -112,9 +112,7 @@ def prune_suggest(
     ] = False,
     target: Target = "auto",
     noise: Noise = None,
-    device: Annotated[
-        str | None, typer.Option(help="Such as cuda; else where the model is.")
-    ] = None,
+    device: DeviceOption = None,
     memory_budget: Budget = "2GB",
     input_shape: Shape = None,
     leaves: Leaves = None,
@@ -126,7 +124,7 @@ def prune_suggest(
     out: Annotated[
         Path | None, typer.Option(help="Save what was measured of a MODEL here (netCDF).")
     ] = None,
-    save_plots: Annotated[Path | None, typer.Option(help="Write figures to this folder.")] = None,
+    save_plots: SavePlots = None,
     overwrite: Overwrite = False,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -244,9 +242,7 @@ def verify(
     tolerance: BitsTolerance = None,
     metric_tolerance: MetricTolerance = None,
     largest_rise: LargestRise = None,
-    device: Annotated[
-        str | None, typer.Option(help="Such as cuda; else where the model is.")
-    ] = None,
+    device: DeviceOption = None,
     input_shape: Shape = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the comparison here (netCDF).")] = None,

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from infoflow.cli.ablating import check_mend
 from infoflow.cli.data import load_loader
 from infoflow.cli.models import load_model
 from infoflow.interface import ArgumentError
@@ -93,8 +94,7 @@ class Verifying:
                 "Pruning before verifying needs --calibrate DATA, samples such as those of the "
                 "training that give an example and mend; --mend none does not mend."
             )
-        if self.mend not in ("auto", "reader", "cascade", "none"):
-            raise ArgumentError(f"--mend must be auto, reader, cascade or none, got {self.mend!r}.")
+        check_mend(self.mend)
         loader = load_loader(self.calibrate, input_shape)
         call = Samples(loader, model=whole).example().call
         mending: dict[str, Any] = {"mend": cast(Any, self.mend), "calibrate": loader}
