@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
 
-from infoflow.graph.builders import Anatomy, LayerBuilder, Streams
-from infoflow.graph.layer_costs import LayerCosts
+from infoflow.graph.graph_assembly import NodeFacts, build_graph, layer_positions
 from infoflow.graph.layer_graph import LayerGraph
-from infoflow.graph.merges import find_merges
-from infoflow.graph.paths import Paths
-from infoflow.graph.positions import find_channels, positions_of
-from infoflow.graph.reduce import Reduce, check_reduce, reduced_shape
+from infoflow.graph.reduce import Reduce, check_reduce
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.checks import check_arguments, explain_failure, unwrapped
 from infoflow.graph.running.lists import told_apart
@@ -29,9 +24,8 @@ from infoflow.graph.running.random_state import seeded
 from infoflow.graph.streams import find_streams
 from infoflow.graph.tracing.axes import find_axes
 from infoflow.graph.tracing.leaves import Choice, Leaves
-from infoflow.graph.tracing.node_info import NodeInfo
 from infoflow.graph.tracing.one_by_one import verify_one_by_one
-from infoflow.graph.tracing.program import Program, fixed_arguments, per_sample
+from infoflow.graph.tracing.program import Program, fixed_arguments
 from infoflow.graph.tracing.record import record
 from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.source import Source
@@ -40,10 +34,7 @@ from infoflow.graph.tracing.trial_run import Axes, Proof, TrialRun
 from infoflow.graph.tracing.unseen import describe_unseen, unseen_weights
 from infoflow.graph.tracing.verification import verify
 from infoflow.interface import (
-    ArgumentError,
     InfoflowError,
-    Layer,
-    Merge,
     UntraceableModelError,
     Verification,
 )
@@ -173,9 +164,9 @@ def _trace(
     verification = Verification(
         proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes), unseen
     )
-    positions = _positions(trial, streams, axes)
-    known = _Known(recording.facts, axes, max(call.samples, 1), positions)
-    return _build(model, streams, known, source, verification, reduce)
+    positions = layer_positions(trial, streams, axes)
+    known = NodeFacts(recording.facts, axes, max(call.samples, 1), positions)
+    return build_graph(model, streams, known, source, verification, reduce)
 
 
 def _run(model: nn.Module, call: Arguments) -> None:
@@ -255,116 +246,6 @@ def _trace_symbolically(model: nn.Module, notes: list[str]) -> LayerGraph:
     axes: Axes = dict.fromkeys(values.values(), (0, None))
     source = Source(program, values, Leaves(model), {}, ())
     source.is_faithful = True
-    return _build(model, streams, _Known(facts, axes, 0, {}), source, verification, "flatten")
-
-
-@dataclass(frozen=True)
-class _Known:
-    """Facts of the nodes, how many samples there were, and what of a layer counts them.
-
-    ``positions`` has, by layer, the dimensions of one sample's value that count positions.
-    """
-
-    facts: Mapping[fx.Node, NodeInfo]
-    axes: Axes
-    samples: int
-    positions: Mapping[str, tuple[int, ...]]
-
-
-def _positions(trial: TrialRun, streams: Streams, axes: Axes) -> dict[str, tuple[int, ...]]:
-    """Return the positions of the layers that have a row per sample."""
-    channels = find_channels(trial.source.program, trial.facts)
-    samples = max(trial.call.samples, 1)
-    found = {}
-    for draft in streams.layers:
-        axis, reason = axes[draft.name]
-        shape = trial.facts[draft.value].shape
-        if reason is None:
-            found[draft.name] = positions_of(channels.get(draft.value), shape, samples, axis)
-    return found
-
-
-def _build(
-    model: nn.Module,
-    streams: Streams,
-    known: _Known,
-    source: Source,
-    verification: Verification,
-    reduce: Reduce,
-) -> LayerGraph:
-    paths = Paths(streams)
-    costs = LayerCosts(streams, known.facts, known.samples)
-    by_layer = costs.by_layer()
-    layers = {
-        draft.name: _finish_layer(index, draft, streams, known, by_layer[draft.name], reduce)
-        for index, draft in enumerate(streams.layers)
-    }
-    if reduce not in ("flatten", "mean") and known.samples:
-        _check_positions(known.positions, reduce)
-    shapes = {node: fact.shape for node, fact in known.facts.items()}
-    found = find_merges(streams, paths, layers, costs, source.program, shapes)
-    merges = tuple(merge for merge, _ in found)
-    return LayerGraph(
-        model=type(model).__name__,
-        inputs=streams.inputs,
-        layers=_mark_merges(layers, merges),
-        merges=merges,
-        outputs=_output_sources(streams),
-        dominators={name: paths.dominating_layer(name) for name in layers},
-        verification=verification,
-        reduce=reduce,
-        axes={name: axis for name, (axis, _) in known.axes.items() if axis},
-        positions=known.positions,
-        unmeasurable={name: reason for name, (_, reason) in known.axes.items() if reason},
-        source=source,
-        anatomy=Anatomy(streams, {merge.name: draft for merge, draft in found}),
+    return build_graph(
+        model, streams, NodeFacts(facts, axes, 0, {}), source, verification, "flatten"
     )
-
-
-def _check_positions(positions: Mapping[str, tuple[int, ...]], reduce: Reduce) -> None:
-    """Raise where no layer has positions to choose from."""
-    if not any(len(dimensions) == 1 for dimensions in positions.values()):
-        raise ArgumentError(
-            f"reduce={reduce!r} chooses a position of sequences (N, positions, channels), and no "
-            "layer has such a value. Leave it out, or take 'mean'."
-        )
-
-
-def _finish_layer(
-    index: int,
-    draft: LayerBuilder,
-    streams: Streams,
-    known: _Known,
-    multiply_adds: int | None,
-    reduce: Reduce,
-) -> Layer:
-    """Describe a layer; where it has no row per sample, for the whole batch."""
-    fact = known.facts[draft.value]
-    axis, reason = known.axes[draft.name]
-    shape, positions = fact.shape, known.positions.get(draft.name, ())
-    if reason is None and known.samples:
-        whole = torch.empty(shape, device="meta", dtype=torch.float32)
-        one = tuple(per_sample(whole, known.samples, axis).shape[1:])
-        shape = reduced_shape(one, reduce, positions)
-        positions = positions if shape == one else ()
-        shape = (*shape, 2) if fact.is_complex else shape
-    return Layer(
-        index=index,
-        name=draft.name,
-        kind=draft.kind,
-        shape=shape,
-        streams=draft.streams,
-        followed_by=tuple(draft.followed_by),
-        parameters=sum(streams.learned_by(draft.node, *draft.parts).values()),
-        multiply_adds=multiply_adds,
-        positions=positions,
-    )
-
-
-def _mark_merges(layers: dict[str, Layer], merges: tuple[Merge, ...]) -> tuple[Layer, ...]:
-    met = {name for merge in merges for name in merge.layers}
-    return tuple(replace(layer, is_merge=layer.name in met) for layer in layers.values())
-
-
-def _output_sources(streams: Streams) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(s for flow in streams.outputs for s in flow.sources))

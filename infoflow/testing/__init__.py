@@ -1,7 +1,8 @@
 """Nets and data with known properties, for users' own tests as much as for infoflow's."""
 
 from infoflow.testing.blobs import blob_images
-from infoflow.testing.contract import ESTIMATOR_CHECKS, ContractError, check_estimator
+from infoflow.testing.contract import ESTIMATOR_CHECKS, check_estimator
+from infoflow.testing.contract_checks import ContractError
 from infoflow.testing.discrete import discrete_table, noisy_xor, ranked_streams, stream_net
 from infoflow.testing.families import (
     PairFamily,

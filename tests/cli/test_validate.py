@@ -6,7 +6,7 @@ import pytest
 
 import infoflow.validation
 from infoflow.validation import ENTRANTS, known_cases, of_classes
-from infoflow.validation.entrants import Truth
+from infoflow.validation.known_truths import Truth
 
 CASES = known_cases()[:2]
 

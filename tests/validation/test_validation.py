@@ -23,7 +23,7 @@ from infoflow.validation import (
     validate,
 )
 from infoflow.validation.cases import two_normals_information
-from infoflow.validation.entrants import of_distribution, of_symbols, with_noise
+from infoflow.validation.known_truths import of_distribution, of_symbols, with_noise
 
 CASES = known_cases()
 
