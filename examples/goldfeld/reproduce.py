@@ -16,7 +16,8 @@ import typer
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # for the package common
 
 from compression.scales import make_scale
-from compression.stages import STAGES, Work, run_stages
+from compression.stages import STAGES, run_stages
+from compression.work import Work
 
 from infoflow import InfoflowError
 
@@ -39,7 +40,7 @@ def main(
         typer.Option(file_okay=False, help="What figures and claims are made from (OUT/results)."),
     ] = None,
     only: Annotated[
-        str, typer.Option(help="Train and measure these alone, such as szt-tanh,szt-relu.")
+        str, typer.Option(help="Train and measure these nets alone, such as szt-tanh,szt-relu.")
     ] = "",
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop training and measuring after this long.")

@@ -34,8 +34,9 @@ def train_mnist(
     net.to(memory_format=torch.channels_last)
     for epoch in trange(found.epoch + 1, training.epochs + 1, desc=training.name, disable=None):
         loss = _train_epoch(training, net, optimizer, learn, epoch) if epoch else float("nan")
-        found.metrics.append({"epoch": epoch, "train_loss": loss, **test_errors(net, test, epoch)})
         if epoch in training.looks():
+            errors = test_errors(net, test, epoch)
+            found.metrics.append({"epoch": epoch, "train_loss": loss, **errors})
             keep_weights(folder, epoch, net.state_dict())
         found.epoch = epoch
         _save(found, net, optimizer, folder)

@@ -10,8 +10,10 @@ SZT_LOOKS = (
     *(0, 1, 2, 3, 4, 6, 9, 13, 19, 28, 40, 56, 79, 112, 160, 225, 320, 509, 720, 1000),
     *(1400, 2000, 2800, 3200, 4000, 5600, 8000, 10_000),
 )
-#: Those that are measured with many draws as well.
+#: Those that every seed is measured at, and the first tanh net with many draws as well.
 SZT_MARKED = (28, 79, 509, 10_000)
+#: Those that are measured where all would take too long.
+SZT_FEW = (0, 3, 13, 28, 79, 225, 509, 1400, 3200, 10_000)
 #: Epochs of the CNN that are measured, where they are reached.
 MNIST_LOOKS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
@@ -50,9 +52,13 @@ class SztTraining:
         """Return the epochs to measure."""
         return _up_to(self.epochs, SZT_LOOKS)
 
+    def few(self) -> list[int]:
+        """Return the epochs at which I(X;T) of a seed is measured where all are too many."""
+        return _up_to(self.epochs, SZT_FEW)
+
     def marked(self) -> list[int]:
-        """Return the epochs to measure with many draws as well."""
-        return [epoch for epoch in self.looks() if epoch in SZT_MARKED or epoch == self.epochs]
+        """Return the epochs at which I(X;T) of every seed is measured."""
+        return _up_to(self.epochs, SZT_MARKED)
 
 
 @dataclass(frozen=True)
@@ -106,18 +112,35 @@ class Scale:
         ``"full"``, ``"cpu"`` or ``"smoke"``.
     szt, mnist
         What to train, in this order.
-    draws, many_draws
-        Draws of each input at every look, and at the marked ones.
+    is_sparse
+        Whether I(X;T) is measured at few looks only.
+    dense_seeds
+        How many seeds of the SZT net have I(X;T) at all looks; the others at the marked ones.
+    draws, few_draws, many_draws
+        Draws of each input at every look, and at the marked ones of the first tanh net as well.
     standard_error
         Of every I(X;T), in nats.
+    neuron_epochs
+        Length of the neurons' trainings.
+    drawn, drawn_sets
+        Draws of each input, and sets of inputs, where X is drawn as the authors did.
+    rate_sets
+        Data sets of the largest sizes, for the rate at which the error falls.
     """
 
     name: str
     szt: tuple[SztTraining, ...]
     mnist: tuple[MnistTraining, ...]
-    draws: int
-    many_draws: int
-    standard_error: float
+    is_sparse: bool = False
+    dense_seeds: int = 3
+    draws: int = 32
+    few_draws: int = 4
+    many_draws: int = 1000
+    standard_error: float = 0.01
+    neuron_epochs: int = 30_000
+    drawn: tuple[int, ...] = (4, 32, 128)
+    drawn_sets: int = 3
+    rate_sets: int = 100
 
     @property
     def trainings(self) -> tuple[Training, ...]:
@@ -137,13 +160,33 @@ def make_scale(name: str) -> Scale:
     """
     if name == "full":
         szt, mnist = _szt(10_000, 3), _mnist(128, 8, 60_000)
-        return Scale(name, tuple(szt), tuple(mnist), 32, 1000, 0.01)
+        return Scale(name, tuple(szt), tuple(mnist))
     if name == "cpu":
-        szt, mnist = _szt(10_000, 3), _mnist(16, 3, 10_000)
-        return Scale(name, tuple(szt), tuple(mnist), 32, 1000, 0.02)
+        szt, mnist = _szt(10_000, 3), _mnist(8, 2, 4_000)
+        return Scale(
+            name,
+            tuple(szt),
+            tuple(mnist),
+            is_sparse=True,
+            dense_seeds=1,
+            many_draws=32,
+            standard_error=0.02,
+        )
     if name == "smoke":
-        szt, mnist = _szt(6, 2), _mnist(1, 1, 256, test_images=256)
-        return Scale(name, tuple(szt), tuple(mnist), 4, 8, 0.1)
+        szt, mnist = _szt(2, 1), _mnist(3, 1, 96, test_images=128)
+        return Scale(
+            name,
+            tuple(szt)[:4],
+            tuple(mnist),
+            draws=4,
+            few_draws=2,
+            many_draws=8,
+            standard_error=0.1,
+            neuron_epochs=60,
+            drawn=(2, 8),
+            drawn_sets=1,
+            rate_sets=2,
+        )
     raise ValueError(f"scale must be full, cpu or smoke, got {name!r}.")
 
 

@@ -5,78 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from pathlib import Path
+from dataclasses import asdict
 
 from common.files import reading, replacing
-from torch import Tensor
 
-from compression.mnist_net import read_mnist
+from compression.figures import draw_all
+from compression.measuring import measure_all
 from compression.mnist_train import train_mnist
-from compression.scales import MnistTraining, Scale, SztTraining, Training
-from compression.szt_net import read_task
+from compression.released import read_released, released_path
+from compression.scales import SztTraining, Training
+from compression.study import Study, load_study
 from compression.szt_train import train_szt
+from compression.tables import write_claims
+from compression.work import Work
 
-STAGES = ("train",)
-
-
-@dataclass
-class Work:
-    """Where a study's files are, and what it is made of.
-
-    Parameters
-    ----------
-    scale
-        What to train, and how finely to measure it.
-    out
-        Holds ``trained/``, ``results/``, ``figures/`` and ``claims.json``.
-    results
-        What figures and claims are made from; by default ``out/results``.
-    data_dir
-        Holds ``szt/``, ``MNIST/`` and, for the comparison, ``goldfeld/``.
-    only
-        Names of the trainings to train and measure; empty for all.
-    deadline
-        Time of the monotonic clock after which training and measuring stop.
-    """
-
-    scale: Scale
-    out: Path
-    results: Path
-    data_dir: Path | None
-    only: tuple[str, ...]
-    deadline: float
-
-    @property
-    def trainings(self) -> list[Training]:
-        """Those that were asked for."""
-        chosen = self.scale.trainings
-        return [each for each in chosen if not self.only or each.name in self.only]
-
-    def folder(self, training: Training) -> Path:
-        """Return where a training is."""
-        return self.out / "trained" / training.name
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the time is up."""
-        return time.monotonic() > self.deadline
-
-    @cached_property
-    def szt(self) -> tuple[Tensor, Tensor]:
-        """The task of Shwartz-Ziv and Tishby."""
-        return read_task(self.data_dir)
-
-    @cached_property
-    def digits(self) -> tuple[Tensor, Tensor]:
-        """The training images of MNIST, and their digits."""
-        return read_mnist(self.data_dir, train=True)
-
-    @cached_property
-    def test_digits(self) -> tuple[Tensor, Tensor]:
-        """The test images of MNIST, and their digits."""
-        return read_mnist(self.data_dir, train=False)
+STAGES = ("train", "measure", "figures", "claims")
 
 
 def run_stages(work: Work, stages: tuple[str, ...]) -> None:
@@ -105,17 +48,27 @@ def train_one(work: Work, training: Training) -> bool:
     folder = work.folder(training)
     if isinstance(training, SztTraining):
         return train_szt(training, work.szt, folder, deadline=work.deadline)
-    learn, test = _first(work.digits, training.images), test_images(work, training)
-    return train_mnist(training, learn, test, folder, deadline=work.deadline)
+    images, digits = work.digits
+    learn = images[: training.images], digits[: training.images]
+    return train_mnist(training, learn, work.tested(training), folder, deadline=work.deadline)
 
 
-def test_images(work: Work, training: MnistTraining) -> tuple[Tensor, Tensor]:
-    """Return the test images that a training uses."""
-    return _first(work.test_digits, training.test_images)
+def draw_figures(work: Work) -> bool:
+    """Draw all figures; made anew each time, from the results alone."""
+    draw_all(study_of(work), work.out / "figures")
+    return True
 
 
-def _first(data: tuple[Tensor, Tensor], count: int) -> tuple[Tensor, Tensor]:
-    return data[0][:count], data[1][:count]
+def judge_claims(work: Work) -> bool:
+    """Write the claims as JSON and as tables; made anew each time, from the results alone."""
+    write_claims(study_of(work), work.out)
+    return True
+
+
+def study_of(work: Work) -> Study:
+    """Return the results, with the authors' curve where it is at hand."""
+    path = released_path(work.data_dir)
+    return load_study(work.results, read_released(path) if path else {})
 
 
 def _note_scale(work: Work) -> None:
@@ -133,4 +86,9 @@ def _note_scale(work: Work) -> None:
         part.write_text(json.dumps(asdict(work.scale), indent=1) + "\n", encoding="utf-8")
 
 
-_DO: dict[str, Callable[[Work], bool]] = {"train": train_all}
+_DO: dict[str, Callable[[Work], bool]] = {
+    "train": train_all,
+    "measure": measure_all,
+    "figures": draw_figures,
+    "claims": judge_claims,
+}
