@@ -30,10 +30,11 @@ _BATCH = 64
 class ProbeSet:
     """Some samples of a loader, chosen once by class, to measure on at every epoch.
 
-    A measurement on them costs less, and they are always the same, so that epochs differ by the net
-    alone. What does not depend on the samples stays: the trace, and the file of a Tracker. Y is made from *all* samples of the loader: clusters of
-    masks are those of the full set. The ceilings in the result are those of the chosen samples, and
-    the result's ``target`` says what was chosen, and H(Y) of the full set.
+    A measurement on them costs less, and they are always the same, so that epochs differ by the
+    net alone. What does not depend on the samples stays: the trace, and the file of a Tracker. Y is
+    made from *all* samples of the loader: clusters of masks are those of the full set. The ceilings
+    in the result are those of the chosen samples, and the result's ``target`` says what was chosen,
+    and H(Y) of the full set.
 
     It is a loader: pass it to :class:`infoflow.Tracker` or :func:`infoflow.analyze`, whose
     ``target="auto"`` then is its Y. The samples stay in memory.
