@@ -30,7 +30,8 @@ from infoflow.estimators.rows import Rows, choose_rows
 from infoflow.estimators.shuffles import Shuffles
 from infoflow.flow.anchored_streams import AnchoredMerge, stream_sets
 from infoflow.flow.measurement import Measurement, Settings
-from infoflow.flow.stream_information import STREAM_SHUFFLES, StreamMeter
+from infoflow.flow.stream_information import StreamMeter
+from infoflow.flow.stream_parts import STREAM_SHUFFLES
 from infoflow.interface import Layer, MemoryBudgetError, Merge, UnmeasurableWarning, warn
 
 

@@ -12,7 +12,8 @@ from infoflow.estimators.anchored_sums import AnchoredSums
 from infoflow.estimators.noise import Noise, Relative
 from infoflow.estimators.rows import Rows
 from infoflow.estimators.shuffles import Shuffles
-from infoflow.flow.stream_information import StreamPart, StreamRow, known_from, part_of
+from infoflow.flow.stream_information import StreamRow
+from infoflow.flow.stream_parts import StreamPart, known_from, part_of
 from infoflow.interface import Merge
 
 

@@ -9,15 +9,14 @@ import xarray as xr
 
 from infoflow.estimators.jackknife import GROUPS
 from infoflow.flow.measurement import Measurement
-from infoflow.flow.stream_information import QUANTITIES, StreamMeter
+from infoflow.flow.stream_information import StreamMeter
+from infoflow.flow.stream_parts import QUANTITIES
 from infoflow.graph import LayerGraph
 from infoflow.interface import (
     Estimate,
     Estimator,
     PropagatedNoise,
     Unit,
-    is_arithmetic,
-    is_separated,
     nats_per,
 )
 
@@ -84,7 +83,7 @@ def dataset_of(
             name: xr.Variable(
                 ("epoch", "layer"),
                 [[error / nats_per(unit) for error in measurement.stated_errors(number)]],
-                _attributes(label, unit),
+                attributes_of(label, unit),
             )
             for number, (name, label) in enumerate(SKETCH_ERRORS.items())
         },
@@ -115,67 +114,6 @@ def dataset_of(
     return dataset
 
 
-#: What a file must hold, as variables or coordinates, and as attributes.
-NEEDED = (
-    *("epoch", "layer", "index", "ixm", "iym", "samples"),
-    *("ixm_ceiling", "iym_ceiling", "ixm_saturated", "iym_saturated"),
-    *("kind", "target"),
-)
-
-
-def with_missing(dataset: xr.Dataset) -> xr.Dataset:
-    """Add what older files lack, as unknown, and flags that follow from what they have."""
-    unit = dataset["ixm"].attrs["units"]
-    known = {**PER_LAYER, **SKETCH_ERRORS}
-    missing = {name: label for name, label in known.items() if name not in dataset}
-    if DOUBT not in dataset:
-        empty = np.full(dataset["ixm"].shape, "", dtype=object)
-        dataset = dataset.assign({DOUBT: dataset["ixm"].copy(data=empty).assign_attrs({})})
-    dataset = dataset.assign(
-        {
-            name: dataset["ixm"]
-            .copy(data=np.full(dataset["ixm"].shape, np.nan))
-            .assign_attrs(_attributes(label, unit))
-            for name, label in missing.items()
-        }
-    )
-    if "iym_separated" not in dataset:
-        dataset = dataset.assign(_target_flags(dataset))
-    return dataset.assign(_missing_streams(dataset)) if "stream" in dataset.dims else dataset
-
-
-def _missing_streams(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return what older files lack of streams: unknown numbers, and flags that are not raised."""
-    like = dataset[f"{STREAM_PREFIX}rest"]
-    absent = {name: f"{STREAM_PREFIX}{name}" for name in (*QUANTITIES, *STREAM_FLAGS)}
-    return {
-        stored: xr.zeros_like(like, dtype=np.int8)
-        .drop_attrs()
-        .assign_attrs(_attributes(STREAM_FLAGS[name], None))
-        if name in STREAM_FLAGS
-        else xr.full_like(like, np.nan).assign_attrs(
-            _attributes(name.replace("_", " "), like.attrs["units"])
-        )
-        for name, stored in absent.items()
-        if stored not in dataset
-    }
-
-
-def _target_flags(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return the flags of I(Y;M): older files call every value at its ceiling saturated."""
-    iym, null_high, ceiling = xr.broadcast(
-        dataset["iym"], dataset["iym_null_high"], dataset["iym_ceiling"]
-    )
-    meanings = {"iym_saturated": is_arithmetic, "iym_separated": is_separated}
-    return {
-        name: xr.apply_ufunc(meaning, iym, null_high, ceiling, vectorize=True)
-        .astype(np.int8)
-        .drop_attrs()
-        .assign_attrs(_attributes(FLAGS[name], None))
-        for name, meaning in meanings.items()
-    }
-
-
 def _per_layer(
     estimates: Sequence[Estimate], name: str, label: str, unit: Unit | None
 ) -> xr.Variable:
@@ -184,7 +122,7 @@ def _per_layer(
         values = values.astype(np.int8)
     if values.dtype.kind == "U":
         values = values.astype(object)  # of any length, also when epochs are joined
-    return xr.Variable(("epoch", "layer"), values, _attributes(label, unit))
+    return xr.Variable(("epoch", "layer"), values, attributes_of(label, unit))
 
 
 def _where_known(estimates: Sequence[Estimate], unit: Unit) -> dict[str, xr.Variable]:
@@ -201,7 +139,7 @@ def _replicates(estimates: Sequence[Estimate], unit: Unit) -> dict[str, xr.Varia
             known = getattr(estimate, name)[:GROUPS]
             row[: len(known)] = known
         if not np.isnan(numbers).all():
-            about = _attributes(label, unit)
+            about = attributes_of(label, unit)
             found[name] = xr.Variable(("epoch", "layer", "group"), numbers, about)
     return found
 
@@ -209,10 +147,11 @@ def _replicates(estimates: Sequence[Estimate], unit: Unit) -> dict[str, xr.Varia
 def _per_epoch(
     estimates: Sequence[Estimate], name: str, label: str, unit: Unit | None
 ) -> xr.Variable:
-    return xr.Variable(("epoch",), [getattr(estimates[0], name)], _attributes(label, unit))
+    return xr.Variable(("epoch",), [getattr(estimates[0], name)], attributes_of(label, unit))
 
 
-def _attributes(label: str, unit: Unit | None) -> dict[str, str]:
+def attributes_of(label: str, unit: Unit | None) -> dict[str, str]:
+    """Return what a variable says of itself."""
     return {"long_name": label} if unit is None else {"long_name": label, "units": unit}
 
 
@@ -224,7 +163,7 @@ def _sweep(
         f"{name}_sweep": xr.Variable(
             ("epoch", "noise", "layer"),
             values[None, :, :, number],
-            _attributes(f"{PER_LAYER[name]} by noise", unit),
+            attributes_of(f"{PER_LAYER[name]} by noise", unit),
         )
         for number, name in enumerate(("ixm", "iym"))
     }
@@ -240,14 +179,14 @@ def _streams(meter: StreamMeter, graph: LayerGraph, unit: Unit, epoch: int) -> x
 
     variables = {
         f"{STREAM_PREFIX}{name}": xr.Variable(
-            dimensions, values(name, factor), _attributes(name.replace("_", " "), unit)
+            dimensions, values(name, factor), attributes_of(name.replace("_", " "), unit)
         )
         for name in QUANTITIES
     }
     for name, words in STREAM_FLAGS.items():
         flags = values(name).astype(np.int8)
         variables[f"{STREAM_PREFIX}{name}"] = xr.Variable(
-            dimensions, flags, _attributes(words, None)
+            dimensions, flags, attributes_of(words, None)
         )
     about = {
         "source": [row.source for row in meter.rows],

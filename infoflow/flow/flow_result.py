@@ -11,16 +11,15 @@ from infoflow.flow.audit import Audit, audit
 from infoflow.flow.dataset import (
     DOUBT,
     FLAGS,
-    NEEDED,
     PER_EPOCH,
     PER_LAYER,
     SKETCH_ERRORS,
     STREAM_PREFIX,
     WHERE_KNOWN,
     dataset_of,
-    with_missing,
 )
 from infoflow.flow.measurement import Measurement
+from infoflow.flow.missing_fields import NEEDED, with_missing
 from infoflow.flow.result_table import result_table
 from infoflow.flow.schedule import epoch_number
 from infoflow.flow.sweep import OrderChange, order_changes

@@ -16,7 +16,8 @@ from infoflow.capture.session import Session, open_session
 from infoflow.capture.targets import ClassLabels
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators.linear import Decision, LinearReadout
-from infoflow.estimators.probe_task import ProbeTask, ask, class_maps, class_numbers
+from infoflow.estimators.probe_features import class_maps, class_numbers
+from infoflow.estimators.probe_task import ProbeTask, ask
 from infoflow.estimators.scores import check_metrics
 from infoflow.estimators.void import USUAL_VOID, IgnoreIndex, labelled_somewhere
 from infoflow.flow.probe_result import ProbeResult, result_of

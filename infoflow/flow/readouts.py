@@ -12,7 +12,8 @@ from torch import Tensor
 from infoflow.capture.batches import Samples
 from infoflow.capture.budget import enough_bytes, format_bytes
 from infoflow.estimators.linear import Decision, LinearReadout, fit_linear
-from infoflow.estimators.probe_task import ProbeTask, as_features
+from infoflow.estimators.probe_features import as_features
+from infoflow.estimators.probe_task import ProbeTask
 from infoflow.estimators.scores import count_overlaps
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import channels_first, reduce_positions

@@ -15,7 +15,8 @@ from infoflow.capture.labels import TargetLike, raw_classes
 from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.session import open_session
 from infoflow.capture.unpack import Unpack
-from infoflow.estimators.probe_task import Family, ProbeTask, as_features, ask, check_family
+from infoflow.estimators.probe_features import as_features
+from infoflow.estimators.probe_task import Family, ProbeTask, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
 from infoflow.flow.usable_result import StreamBits, UsableStreams, streams_of
 from infoflow.graph import LayerGraph

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Literal
 
@@ -14,6 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from infoflow.interface import ArgumentError
+from infoflow.testing.counting import counted_entropy, counted_information
 from infoflow.testing.truth import KnownNet, LayerTruth, StreamTruth
 
 #: Distance between two symbols' values. At a noise variance of 1 they cannot be mistaken.
@@ -142,6 +141,7 @@ def ranked_streams(*, samples: int | None = None, seed: int = 0) -> KnownNet:
 
     Examples
     --------
+    >>> import math
     >>> net = ranked_streams()
     >>> {stream.source: round(stream.added / math.log(2), 6) for stream in net.streams}
     {'sides.two': 2.0, 'sides.none': 0.0, 'deeper': 1.0}
@@ -242,24 +242,6 @@ def _drawn(cases: int, samples: int | None, seed: int) -> Tensor:
     if samples is None:
         return torch.arange(cases)
     return torch.randint(cases, (samples,), generator=torch.Generator().manual_seed(seed))
-
-
-def counted_entropy(symbols: Sequence[Hashable]) -> float:
-    """Return H, in nats, of equally likely cases."""
-    total = len(symbols)
-    counts = Counter(symbols).values()
-    return math.fsum(count / total * math.log(total / count) for count in counts)
-
-
-def counted_information(symbols: Sequence[Hashable], labels: Sequence[int]) -> float:
-    """Return I(symbol; label) = Σ p(s, y) log p(s, y) / p(s) p(y) of equally likely cases."""
-    total = len(labels)
-    one, other = Counter(symbols), Counter(labels)
-    both = Counter(zip(symbols, labels, strict=True))
-    return math.fsum(
-        count / total * math.log(count * total / (one[symbol] * other[label]))
-        for (symbol, label), count in both.items()
-    )
 
 
 def _choose(inputs: int, kept: Bits, scale: float) -> nn.Linear:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infoflow.testing.discrete import counted_entropy, counted_information
+from infoflow.testing.counting import counted_entropy, counted_information
 from infoflow.testing.mixtures import mixture_information
 from infoflow.validation.cases import ClassCase
 

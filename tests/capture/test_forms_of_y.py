@@ -14,7 +14,7 @@ import infoflow
 from infoflow.capture.batches import Samples
 from infoflow.capture.cluster_points import cluster_points
 from infoflow.cli.data import load_loader
-from infoflow.estimators.probe_task import class_numbers
+from infoflow.estimators.probe_features import class_numbers
 from infoflow.interface import UnmeasurableWarning
 from infoflow.pruning.ablation.heldout import divide, scan
 from tests.capture.labelled import TRUTH, N, Residual, images, maps, net

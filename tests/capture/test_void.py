@@ -8,7 +8,8 @@ import infoflow
 from infoflow.capture.batches import Samples
 from infoflow.capture.cluster_points import cluster_points
 from infoflow.capture.labels import RawClasses
-from infoflow.estimators.probe_task import ask, class_numbers
+from infoflow.estimators.probe_features import class_numbers
+from infoflow.estimators.probe_task import ask
 from infoflow.estimators.scores import count_overlaps, score
 from infoflow.estimators.void import unlabelled
 from infoflow.flow.probing import _held_out

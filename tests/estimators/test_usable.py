@@ -8,7 +8,8 @@ import torch
 
 import infoflow
 from infoflow import usable_information
-from infoflow.estimators.probe_task import ask, pixel_rows
+from infoflow.estimators.probe_features import pixel_rows
+from infoflow.estimators.probe_task import ask
 from tests import tiers
 from tests.estimators import twins
 

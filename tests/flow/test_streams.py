@@ -10,7 +10,7 @@ from torch import nn
 
 import infoflow
 from infoflow.capture.budget import fixed_bytes
-from infoflow.flow.stream_information import measure_streams
+from infoflow.flow.stream_parts import measure_streams
 from infoflow.interface import InfoflowError, UnmeasurableWarning
 from tests import tiers
 

@@ -13,7 +13,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 from matplotlib.path import Path
 
 from infoflow.plots.graphs.folding import FoldedGraph, Place
-from infoflow.plots.graphs.page import LABEL_SIZE, Box, Label, Line, Point
+from infoflow.plots.graphs.page_elements import LABEL_SIZE, Box, Label, Line, Point
 from infoflow.plots.graphs.wording import (
     DETAIL_SIZE,
     END_SIZE,

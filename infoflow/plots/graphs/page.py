@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from infoflow.plots.graphs.cells import Grid
 from infoflow.plots.graphs.folding import FoldedGraph, PlaceStream
+from infoflow.plots.graphs.page_elements import LABEL_SIZE, Box, Label, Line, Page, Point
 from infoflow.plots.graphs.tracks import Tracks, Wire, find_tracks, is_hidden, is_level
 from infoflow.plots.graphs.wording import width_of
-
-Point = tuple[float, float]
 
 #: From row to row, and the heights of boxes for layers, for inputs and outputs, and for junctions.
 ROW, HEIGHT, END_HEIGHT, JUNCTION_HEIGHT = 0.56, 0.36, 0.28, 0.22
@@ -21,57 +18,6 @@ _SLOT_GAP, _LANE, _APART = 0.16, 0.09, 0.16
 _LEAVE, _LEAVE_SKIP, _ARRIVE = 0.4, 0.16, 0.28
 #: Heights in the gap between two rows: where lines around a box turn, and where lines pass columns.
 _TURN, _PASS = 0.34, (0.38, 0.5, 0.62, 0.44, 0.56, 0.41, 0.47, 0.53, 0.59)
-LABEL_SIZE = 6.5
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle with its middle at (x, y), inches from the lower left corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line along points, and what is written at its end."""
-
-    stream: PlaceStream
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class Label:
-    """A text with its middle at (x, y)."""
-
-    text: str
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Page:
-    """A drawing.
-
-    Parameters
-    ----------
-    boxes
-        The box of every place.
-    lines
-        A line for every stream of the folded graph.
-    labels
-        Names of skip connections between the arms of a U.
-    width, height
-        In inches.
-    """
-
-    boxes: Mapping[str, Box]
-    lines: tuple[Line, ...]
-    labels: tuple[Label, ...]
-    width: float
-    height: float
 
 
 def compose(folded: FoldedGraph, grid: Grid, box_width: float) -> Page:
