@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn.parameter import is_lazy
 
 from infoflow.graph.graph_assembly import NodeFacts, build_graph, layer_positions
 from infoflow.graph.layer_graph import LayerGraph
+from infoflow.graph.proving import note_unseen, prove
 from infoflow.graph.reduce import Reduce, check_reduce
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.checks import check_arguments, explain_failure, unwrapped
@@ -19,20 +20,18 @@ from infoflow.graph.running.lists import told_apart
 from infoflow.graph.running.members import parameters_in
 from infoflow.graph.running.model_state import countable_attention, counted_writes, evaluation_mode
 from infoflow.graph.running.process_lock import alone
-from infoflow.graph.running.pytree import first_tensor, tensors_in
+from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.streams import find_streams
 from infoflow.graph.tracing.axes import find_axes
 from infoflow.graph.tracing.leaves import Choice, Leaves
-from infoflow.graph.tracing.one_by_one import verify_one_by_one
 from infoflow.graph.tracing.program import Program, fixed_arguments
 from infoflow.graph.tracing.record import record
 from infoflow.graph.tracing.recording import Recording
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.symbolic import symbolic_facts, symbolic_trace
-from infoflow.graph.tracing.trial_run import Axes, Proof, TrialRun
-from infoflow.graph.tracing.unseen import describe_unseen, unseen_weights
-from infoflow.graph.tracing.verification import verify
+from infoflow.graph.tracing.trial_run import Axes, TrialRun
+from infoflow.graph.tracing.unseen import unseen_weights
 from infoflow.interface import (
     InfoflowError,
     UntraceableModelError,
@@ -135,32 +134,16 @@ def _trace(
         )
         streams = find_streams(program, recording.facts)
         values = {draft.value: draft.name for draft in streams.layers}
-        source = Source(
-            program,
-            values,
-            chosen,
-            recording.events,
-            tuple(recording.trail),
-            example=call,
-            gradients=gradients,
-        )
-        source.ranks = {name: len(recording.facts[node].shape) for node, name in values.items()}
-        source.ranks[""] = first_tensor(recording.output).dim()  # type: ignore[union-attr]
+        source = _source_of(program, recording, values, chosen, call, gradients=gradients)
         trial = TrialRun(call, source, recording.output, values, recording.facts)
-        proof = _prove(trial, recording)
+        proof = prove(trial, recording)
         unseen = unseen_weights(program, chosen, call) or ()
-        if unseen:
-            proof.label = "this input only"
-            proof.notes.append(describe_unseen(unseen))
+        note_unseen(proof, recording, unseen)
         source.is_faithful = proof.label == "exact"
         axes = proof.axes or find_axes(trial, is_random=recording.is_random)
     if chosen.scripted:
         inside = "torch.jit hides what is inside"
         notes.append(f"{', '.join(chosen.scripted[:3])}: scripted, kept as one layer: {inside}")
-    if recording.unknown and proof.label != "exact":
-        lines = "; ".join(recording.unknown[:3])
-        unknown = "a tensor that no call seen here has made is taken for a constant"
-        proof.notes.append(f"{unknown}, at {lines}")
     verification = Verification(
         proof.label, "recorder", tuple(proof.checks), (*notes, *proof.notes), unseen
     )
@@ -209,30 +192,27 @@ def _record(model: nn.Module, call: Arguments, leaves: Leaves) -> Recording:
     return recording
 
 
-def _prove(trial: TrialRun, recording: Recording) -> Proof:
-    if recording.reads:
-        lines = "; ".join(recording.reads[:3])
-        note = f"the path depends on values of the input, at {lines}"
-        tried = verify(trial)
-        agreed = "" if tried is None else "; replays on other input that was tried agreed"
-        return Proof("this input only", [], [note + agreed])
-    if any(tensor.is_meta for tensor in tensors_in(recording.output)):
-        return Proof("not verified", [], ["on the meta device there are no values to compare"])
-    if recording.is_random_outside:
-        note = "forward draws random numbers from Python or NumPy, which no replay can repeat"
-        return Proof("this input only", [], [note])
-    if recording.is_random:
-        proof = verify_one_by_one(trial)
-        proof.notes.append(
-            "forward draws random numbers: replayed with the same seed only, which does not verify "
-            "it for others"
-        )
-        return proof
-    proof = verify(trial) or verify_one_by_one(trial)
-    if proof.label == "this input only" and recording.varying:
-        lines = "; ".join(recording.varying[:3])
-        proof.notes.append(f"shapes depend on values of the input, at {lines}")
-    return proof
+def _source_of(
+    program: Program,
+    recording: Recording,
+    values: Mapping[fx.Node, str],
+    leaves: Leaves,
+    call: Arguments,
+    *,
+    gradients: bool,
+) -> Source:
+    source = Source(
+        program,
+        values,
+        leaves,
+        recording.events,
+        tuple(recording.trail),
+        example=call,
+        gradients=gradients,
+    )
+    source.ranks = {name: len(recording.facts[node].shape) for node, name in values.items()}
+    source.ranks[""] = first_tensor(recording.output).dim()  # type: ignore[union-attr]
+    return source
 
 
 def _trace_symbolically(model: nn.Module, notes: list[str]) -> LayerGraph:
