@@ -11,8 +11,8 @@ import torch
 
 from infoflow.cli.data import load_loader
 from infoflow.cli.figures import save_figures, save_result
-from infoflow.cli.measuring import Subject, load_subject
 from infoflow.cli.models import load_model
+from infoflow.cli.subject import Subject, load_subject
 from infoflow.flow import FlowResult
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import ArgumentError

@@ -45,7 +45,7 @@ def print_graph(
 
     graph = graph_of(text, weights)
     if other is not None:
-        from infoflow.cli.comparing import print_difference
+        from infoflow.cli.compare_command import print_difference
 
         print_difference(graph, graph_of(other, None), (text, other), as_json=form is not None)
     else:

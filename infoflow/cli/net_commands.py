@@ -100,7 +100,7 @@ def analyze(
 ) -> None:
     """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
     from infoflow.cli.figures import check_folder, check_result, save_figures, save_result
-    from infoflow.cli.measuring import load_subject
+    from infoflow.cli.subject import load_subject
 
     check_form(as_json, as_csv)
     if audit and as_csv:

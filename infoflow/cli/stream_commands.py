@@ -132,8 +132,8 @@ def prune_suggest(
     """Say which streams MODEL can do without, at what price, and what must stay."""
     from infoflow.cli.ablating import Ablating, Advising, advice_of_file
     from infoflow.cli.figures import check_folder, check_result, save_figures
-    from infoflow.cli.measuring import load_subject
     from infoflow.cli.pruning import print_advice
+    from infoflow.cli.subject import load_subject
     from infoflow.pruning import Tolerance
 
     if reading not in ("ablation", "paper"):

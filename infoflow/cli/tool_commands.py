@@ -45,7 +45,7 @@ def compare_command(
     as_csv: AsCsv = False,
 ) -> None:
     """Print how SECOND differs from FIRST: the graph, and numbers with intervals."""
-    from infoflow.cli.comparing import compare_files
+    from infoflow.cli.compare_command import compare_files
     from infoflow.cli.figures import check_result, save_result
 
     check_form(as_json, as_csv)

@@ -9,8 +9,13 @@ import numpy as np
 
 from infoflow.comparison.alike import check_same
 from infoflow.comparison.comparison_result import Difference
+from infoflow.comparison.difference_intervals import (
+    FEWEST_SHARED,
+    Floats,
+    joint_interval,
+    paired_interval,
+)
 from infoflow.comparison.graph_difference import same_layers
-from infoflow.comparison.intervals import FEWEST_SHARED, Floats, joint_interval, paired_interval
 from infoflow.pruning import Ablation, Interval
 
 _NETS = {"plain": "bits lost, as it is", "mended": "bits lost, mended"}

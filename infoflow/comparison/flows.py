@@ -8,8 +8,8 @@ import xarray as xr
 
 from infoflow.comparison.alike import check_same
 from infoflow.comparison.comparison_result import Difference
+from infoflow.comparison.difference_intervals import joint_interval
 from infoflow.comparison.graph_difference import same_layers
-from infoflow.comparison.intervals import joint_interval
 from infoflow.flow import FlowResult
 from infoflow.graph.text_table import counted
 

@@ -12,8 +12,8 @@ from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentTypeError
 from infoflow.interface.argument_checks import shown
 from infoflow.plots.graphs.drawing import Pen, legend_width
+from infoflow.plots.graphs.drawn_page import compose
 from infoflow.plots.graphs.fitting import fold_to_page
-from infoflow.plots.graphs.page import compose
 from infoflow.plots.graphs.wording import measure, width_of
 from infoflow.plots.style import axes_or_new
 

@@ -18,13 +18,13 @@ from infoflow.reports.ablated import ablated
 from infoflow.reports.compared import compared
 from infoflow.reports.content import Document, Section
 from infoflow.reports.gathering import Entry
-from infoflow.reports.information import information
-from infoflow.reports.making import how_made
+from infoflow.reports.information_section import information
+from infoflow.reports.making_section import how_made
 from infoflow.reports.net import net
 from infoflow.reports.numerals import sentence
 from infoflow.reports.other import other
 from infoflow.reports.pictures import Gallery
-from infoflow.reports.readouts import audit, probes, usable
+from infoflow.reports.readouts_section import audit, probes, usable
 from infoflow.reports.smaller import smaller
 from infoflow.reports.trained import advice, race, trial
 

@@ -187,7 +187,7 @@ def test_fail_if_prunable_exits_with_3_where_a_stream_could_go(infoflow_command,
 
 def test_prune_suggest_with_probes_and_plots(infoflow_command, model_file, monkeypatch):
     few = partial(infoflow.usable_streams, family="linear", folds=2, pixels=4)
-    monkeypatch.setattr("infoflow.cli.measuring.usable_streams", few)
+    monkeypatch.setattr("infoflow.cli.subject.usable_streams", few)
     drawn = []
     monkeypatch.setattr("infoflow.cli.ablating.save_figures", lambda *given: drawn.append(given))
     code, out, _ = infoflow_command(

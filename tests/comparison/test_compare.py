@@ -10,7 +10,7 @@ from torch import nn
 
 import infoflow
 from infoflow.comparison import graph_difference
-from infoflow.comparison.intervals import joint_interval, paired_interval
+from infoflow.comparison.difference_intervals import joint_interval, paired_interval
 from infoflow.testing import UNet
 from tests.pruning.ablation.nets import Residual, clusters, loader, trained
 

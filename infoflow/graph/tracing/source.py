@@ -18,7 +18,7 @@ from infoflow.graph.running.settings import plain_numbers
 from infoflow.graph.tracing.interception import Key
 from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.program import Program
-from infoflow.graph.tracing.watch import Place, place_of, watch
+from infoflow.graph.tracing.tensor_watch import Place, place_of, watch
 from infoflow.interface import ActivationError, InfoflowError, PathWarning, warn
 from infoflow.interface.errors import is_out_of_memory
 

@@ -12,7 +12,7 @@ import networkx as nx
 
 from infoflow.plots.graphs.arms import find_arms
 from infoflow.plots.graphs.folding import FoldedGraph
-from infoflow.plots.graphs.rows import rows_of
+from infoflow.plots.graphs.grid_rows import rows_of
 
 #: A line beside the main one keeps its slot free for at most so many rows before and behind it.
 _REACH = 6

@@ -10,8 +10,8 @@ from matplotlib.patches import FancyArrowPatch
 
 from infoflow import plots
 from infoflow.interface import ArgumentError, LayerNotFoundError
+from infoflow.plots.graphs.drawn_page import compose
 from infoflow.plots.graphs.fitting import fold_to_page
-from infoflow.plots.graphs.page import compose
 from infoflow.plots.graphs.page_elements import Box, Page
 from infoflow.plots.graphs.wording import measure
 from tests.plots.graphs.nets import chain, graph_of, graphs

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from infoflow.plots.graphs import fold
 from infoflow.plots.graphs.arms import find_arms
-from infoflow.plots.graphs.rows import rows_of
+from infoflow.plots.graphs.grid_rows import rows_of
 from tests.plots.graphs.nets import graphs
 from tests.tiers import examples
 

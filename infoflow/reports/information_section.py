@@ -16,7 +16,7 @@ from infoflow.pruning.advice_wording import RECORD
 from infoflow.reports.content import Cell, Doubt, Picture, Section, Table, Words
 from infoflow.reports.numerals import between, number
 from infoflow.reports.pictures import Gallery
-from infoflow.reports.readouts import audit_table
+from infoflow.reports.readouts_section import audit_table
 from infoflow.reports.tables import LONG, frame_table, numbers_of, table
 
 #: With more layers, a panel for each would be a page of its own.
