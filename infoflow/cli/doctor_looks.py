@@ -111,6 +111,13 @@ def _threads(cores: int, threads: int) -> dict[str, str | int | None]:
     }
 
 
+def _default_device() -> str:
+    try:
+        return str(torch.get_default_device())
+    except AttributeError:  # torch 2.6, once set_default_device(None) has been called
+        return "cpu"
+
+
 def _settings() -> dict[str, str | int | None]:
     """Return the settings that numbers or places of files depend on.
 
@@ -120,7 +127,7 @@ def _settings() -> dict[str, str | int | None]:
     is_folder = data is not None and Path(data).is_dir()
     return {
         "default dtype": str(torch.get_default_dtype()),
-        "default device": str(torch.empty(0).device),
+        "default device": _default_device(),
         "float32 products": torch.get_float32_matmul_precision(),
         "deterministic": str(torch.are_deterministic_algorithms_enabled()),
         "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES"),
@@ -153,7 +160,7 @@ def _look_at_gpus() -> list[Device]:
 def _error_on(device: str) -> str | None:
     """Return the first line of what a small sum raises on a device, or None where it is right."""
     try:
-        total = torch.ones(8, device=device).sum().item()
+        total = torch.ones(8, device=device, dtype=torch.float32).sum().item()
     except Exception as error:  # whatever a driver raises is what the user has to know
         return str(error).partition("\n")[0]
     return None if total == 8 else f"eight ones add up to {total}."

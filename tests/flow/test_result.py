@@ -64,7 +64,8 @@ def test_to_dict_has_no_nan(unet, loader):
 def test_joined_keeps_order_and_replaces(result):
     def at(epoch, shift):
         moved = result.dataset.assign_coords(epoch=[epoch])
-        return infoflow.FlowResult(moved.assign(ixm=moved["ixm"] + shift), result.graph)
+        higher = (moved["ixm"] + shift).assign_attrs(moved["ixm"].attrs)
+        return infoflow.FlowResult(moved.assign(ixm=higher), result.graph)
 
     joined = at(5, 0.0).joined(at(2, 1.0)).joined(at(5, 3.0))
     assert joined.epochs == [2, 5]

@@ -84,7 +84,7 @@ def choice_note(output: Any) -> tuple[str, ...]:
     Examples
     --------
     >>> choice_note({"aux": torch.zeros(2, 3), "main": torch.zeros(2, 3)})[0][:54]
-    "the model returns several tensors (aux, main), and aux"
+    'the model returns several tensors (aux, main), and aux'
     """
     leaves = _predictions(output)
     if len(leaves) < 2 or any(path[-1] in PREDICTION_NAMES for path, _ in leaves):
