@@ -44,8 +44,10 @@ class SetSearch:
         cheap = [name for name, bits in lost.items() if bits <= tolerance]
         others = [name for name in lost if name in alone and name not in cheap]
         names = self._one_of_each([*cheap, *others])
+        left = [name for name in (*cheap, *others) if name not in names]
         order = self._order([name for name in names if name in cheap], lost)
         order += self._order([name for name in names if name in others], lost)
+        order += sorted(left, key=lambda name: lost[name])  # where the other one cannot go
         with self.session.bar("frontier", len(order)) as advance:
 
             def measure(chosen: Sequence[str]) -> Examined | None:
@@ -64,7 +66,7 @@ class SetSearch:
         for merge, sources in merges.items():
             own = [name for name in chosen if by_name[name].merge == merge]
             if {by_name[name].source for name in own} >= sources:
-                chosen.remove(min(own, key=lambda name: self._saved(name)))
+                chosen.remove(min(own, key=self._saved))
         return chosen
 
     def _saved(self, name: str) -> tuple[float, float]:
