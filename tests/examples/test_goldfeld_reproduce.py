@@ -55,9 +55,9 @@ def run(data: Path, out: Path, *options: str) -> SimpleNamespace:
 
 
 def test_an_option_that_is_no_stage_is_named(tmp_path: Path):
-    found = run(tmp_path, tmp_path / "out", "--stages", "trian")
+    found = run(tmp_path, tmp_path / "out", "--stages", "trainn")
     assert found.code == 2
-    assert "stages must be among train, measure, figures, claims, got trian." in found.text
+    assert "stages must be among train, measure, figures, claims, got trainn." in found.text
 
 
 def test_data_that_are_missing_are_named(tmp_path: Path):
