@@ -112,6 +112,17 @@ class Arguments:
             {name: _visit(visit, value) for name, value in self.kwargs.items()},
         )
 
+    def per_sample(self) -> list[Any]:
+        """Return what has a row, or an item, per sample, in the order of :meth:`combine`."""
+        found: list[Any] = []
+
+        def keep(leaf: Any) -> Any:
+            found.append(leaf)
+            return leaf
+
+        self.combine(keep)
+        return found
+
 
 def _has_rows(tensor: Tensor | None) -> bool:
     return tensor is not None and (tensor.is_nested or tensor.ndim > 0)

@@ -66,13 +66,13 @@ def random_like(call: Arguments, seed: int = 1) -> Arguments:
 
 def last_and_new(call: Arguments, fresh: Arguments) -> Arguments:
     """Return the last sample of a call beside the first of another."""
-    others = iter(_per_sample(fresh))
+    others = iter(fresh.per_sample())
     return call.combine(lambda leaf: torch.cat([leaf[-1:], next(others)[:1]]))
 
 
 def with_another(call: Arguments, fresh: Arguments) -> tuple[Arguments, Kept]:
     """Return the call with a sample of another, before the last, and where the others went."""
-    added = iter(_per_sample(fresh))
+    added = iter(fresh.per_sample())
 
     def grow(leaf: Any) -> Any:
         more = next(added)[:1]
@@ -87,7 +87,7 @@ def with_another(call: Arguments, fresh: Arguments) -> tuple[Arguments, Kept]:
 
 def with_other_last(call: Arguments, fresh: Arguments) -> Arguments:
     """Return the call with the last sample of another in the place of its last."""
-    others = iter(_per_sample(fresh))
+    others = iter(fresh.per_sample())
 
     def change(leaf: Any) -> Any:
         other = next(others)
@@ -96,15 +96,3 @@ def with_other_last(call: Arguments, fresh: Arguments) -> Arguments:
         return [*leaf[:-1], other[-1]]
 
     return call.combine(change)
-
-
-def _per_sample(call: Arguments) -> list[Any]:
-    """Return what has a row, or an item, per sample, in the order in which it is visited."""
-    found: list[Any] = []
-
-    def keep(leaf: Any) -> Any:
-        found.append(leaf)
-        return leaf
-
-    call.combine(keep)
-    return found

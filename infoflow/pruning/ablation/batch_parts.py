@@ -55,7 +55,7 @@ def without_singles(batches: Iterable[Batch]) -> Iterator[Batch]:
 
 def joined(one: Batch, other: Batch) -> Batch:
     """Return the samples of two batches as one."""
-    rest = iter(_rows(other.call))
+    rest = iter(other.call.per_sample())
 
     def add(leaf: Any) -> Any:
         more = next(rest)
@@ -77,17 +77,5 @@ def _are_alike(one: Batch, other: Batch) -> bool:
 def _forms(call: Arguments) -> list[object]:
     return [
         (tuple(leaf.shape[1:]), leaf.dtype) if isinstance(leaf, Tensor) else type(leaf)
-        for leaf in _rows(call)
+        for leaf in call.per_sample()
     ]
-
-
-def _rows(call: Arguments) -> list[Any]:
-    """Return what has a row, or an item, for each sample."""
-    found: list[Any] = []
-
-    def keep(leaf: Any) -> Any:
-        found.append(leaf)
-        return leaf
-
-    call.combine(keep)
-    return found

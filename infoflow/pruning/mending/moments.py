@@ -122,21 +122,6 @@ def _zeros_like(features: Tensor, targets: Tensor) -> Moments:
     )
 
 
-def moments(features: Tensor, targets: Tensor) -> Moments:
-    """Return the moments of rows, of the shapes of :meth:`Sums.add`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> found = moments(torch.tensor([[[0.0], [2.0]]]), torch.tensor([[[1.0], [5.0]]]))
-    >>> found.gram.item(), found.cross.item()
-    (2.0, 4.0)
-    """
-    sums = Sums()
-    sums.add(features, targets)
-    return sums.moments()
-
-
 def about_zero(found: Moments) -> Moments:
     """Return the moments about zero instead of the mean, for layers without an intercept."""
     features, targets = found.feature_mean, found.target_mean

@@ -51,10 +51,11 @@ def solve(found: Moments, ridge: float, start: Tensor) -> Fit:
     Examples
     --------
     >>> import torch
-    >>> from infoflow.pruning.mending.moments import moments
+    >>> from infoflow.pruning.mending.moments import Sums
     >>> features = torch.tensor([[[0.0], [1.0], [2.0]]])
-    >>> found = moments(features, 3 * features + 1)
-    >>> fit = solve(found, 0.0, torch.zeros(1, 1, 1))
+    >>> sums = Sums()
+    >>> sums.add(features, 3 * features + 1)
+    >>> fit = solve(sums.moments(), 0.0, torch.zeros(1, 1, 1))
     >>> round(fit.weight.item(), 6), round(fit.intercept.item(), 6)
     (3.0, 1.0)
     """

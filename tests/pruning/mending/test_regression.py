@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from infoflow.pruning.mending.finding import kernel_of_module
 from infoflow.pruning.mending.kernels import as_matrices, from_matrices, row_count, rows
-from infoflow.pruning.mending.moments import Sums, about_zero, moments
+from infoflow.pruning.mending.moments import Sums, about_zero
 from infoflow.pruning.mending.regression import residual_share, solve
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
@@ -129,7 +129,7 @@ def test_moments_of_batches_are_those_of_all_rows_far_from_zero():
     torch.manual_seed(2)
     features = torch.randn(2, 500, 4, dtype=torch.float64) + 1e6
     targets = features @ torch.randn(2, 4, 3, dtype=torch.float64)
-    whole = moments(features, targets)
+    whole = summed([(features, targets)])
     parts = summed(zip(features.split(77, dim=1), targets.split(77, dim=1), strict=True))
     torch.testing.assert_close(parts.gram, whole.gram, rtol=1e-8, atol=0)
     torch.testing.assert_close(parts.cross, whole.cross, rtol=1e-6, atol=1e-6)
@@ -141,7 +141,7 @@ def test_a_batch_of_which_no_row_is_chosen_changes_nothing():
     sums = Sums()
     for start, stop in ((0, 0), (0, 4), (4, 4), (4, 9)):
         sums.add(features[:, start:stop], targets[:, start:stop])
-    torch.testing.assert_close(sums.moments().gram, moments(features, targets).gram)
+    torch.testing.assert_close(sums.moments().gram, summed([(features, targets)]).gram)
 
 
 def test_residual_share_is_one_minus_r_squared():
@@ -149,7 +149,7 @@ def test_residual_share_is_one_minus_r_squared():
     features = torch.randn(1, 400, 3, dtype=torch.float64)
     noise = torch.randn(1, 400, 2, dtype=torch.float64)
     targets = features @ torch.randn(1, 3, 2, dtype=torch.float64) + noise
-    found = moments(features, targets)
+    found = summed([(features, targets)])
     fit = solve(found, 0.0, torch.zeros(1, 3, 2))
     left = targets - features @ fit.weight - fit.intercept
     wanted = left.var(1, correction=0) / targets.var(1, correction=0)
@@ -160,7 +160,7 @@ def test_features_that_do_not_vary_leave_the_weights():
     features = torch.full((1, 20, 3), 2.0, dtype=torch.float64)
     targets = torch.randn(1, 20, 2, dtype=torch.float64)
     start = torch.randn(1, 3, 2, dtype=torch.float64)
-    fit = solve(moments(features, targets), 0.01, start)
+    fit = solve(summed([(features, targets)]), 0.01, start)
     torch.testing.assert_close(fit.weight, start)
     torch.testing.assert_close(
         features @ fit.weight + fit.intercept, targets.mean(1, True).expand(1, 20, 2)
