@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,11 +11,12 @@ import torch
 from infoflow.cli.data import load_loader
 from infoflow.cli.figures import save_figures, save_result
 from infoflow.cli.models import load_model
-from infoflow.cli.subject import Subject, load_subject
+from infoflow.cli.option_sets import Advising, Judging, Sources, Tracing
+from infoflow.cli.options import read_noise
+from infoflow.cli.subject import load_subject
 from infoflow.flow import FlowResult
-from infoflow.flow.usable_result import UsableStreams
 from infoflow.interface import ArgumentError
-from infoflow.pruning import Ablation, PruningAdvice, Tolerance, ablate, suggest_pruning
+from infoflow.pruning import Ablation, PruningAdvice, ablate, suggest_pruning
 from infoflow.results import load
 
 _MENDS = ("auto", "reader", "cascade", "none")
@@ -28,48 +28,35 @@ def check_mend(mend: str) -> None:
         raise ArgumentError(f"--mend must be one of {', '.join(_MENDS)}, got {mend!r}.")
 
 
-@dataclass(frozen=True)
-class Ablating:
-    """How to ablate, as it was typed; see the options of ``infoflow ablate``."""
-
-    calibrate: str | None = None
-    metric: str | None = None
-    loss: str = "auto"
-    mend: str = "auto"
-    sets: bool = True
-    tolerance: Tolerance = field(default_factory=Tolerance)
-    journal: Path | None = None
-    device: str | None = None
-    memory_budget: str = "2GB"
-    seed: int = 0
-
-    def of(
-        self, model: str, data: str | None, weights: Path | None, input_shape: str | None
-    ) -> Ablation:
-        """Load a model and its data, and ablate it."""
-        if data is None:
-            raise ArgumentError(
-                f"Ablating {model} needs held-out samples with targets, got no --data. Pass a "
-                "loader factory, an image folder, an .npz, or demo."
-            )
-        check_mend(self.mend)
-        torch.manual_seed(self.seed)
-        net = load_model(model, weights)
-        calibrate = None if self.calibrate is None else load_loader(self.calibrate, input_shape)
-        return ablate(
-            net,
-            load_loader(data, input_shape),
-            calibrate=calibrate,
-            metric=cast(Any, self.metric),
-            loss=cast(Any, self.loss),
-            mend=None if self.mend == "none" else cast(Any, self.mend),
-            sets="frontier" if self.sets else None,
-            tolerance=self.tolerance,
-            device=self.device,
-            memory_budget=self.memory_budget,
-            seed=self.seed,
-            path=self.journal,
+def ablate_model(
+    model: str,
+    sources: Sources,
+    judging: Judging,
+    *,
+    memory_budget: str,
+    frontier: bool = True,
+    journal: Path | None = None,
+) -> Ablation:
+    """Load a model and its data, and ablate it."""
+    if sources.data is None:
+        raise ArgumentError(
+            f"Ablating {model} needs held-out samples with targets, got no --data. Pass a "
+            "loader factory, an image folder, an .npz, or demo."
         )
+    check_mend(judging.mend)
+    torch.manual_seed(judging.seed)
+    net, shape = load_model(model, sources.weights), sources.input_shape
+    calibrate = None if judging.calibrate is None else load_loader(judging.calibrate, shape)
+    return ablate(
+        net,
+        load_loader(sources.data, shape),
+        calibrate=calibrate,
+        mend=None if judging.mend == "none" else cast(Any, judging.mend),
+        sets="frontier" if frontier else None,
+        memory_budget=memory_budget,
+        path=journal,
+        **judging.settings,
+    )
 
 
 def print_ablation(ablation: Ablation, *, as_json: bool) -> None:
@@ -97,38 +84,30 @@ def advice_of_file(
     return advice, found if isinstance(found, FlowResult) else None
 
 
-@dataclass(frozen=True)
-class Advising:
-    """What ``prune-suggest`` was asked of a MODEL."""
-
-    ablating: Ablating
-    reading: str
-    explain: bool
-    usable: bool
-    out: Path | None
-    save_plots: Path | None
-
-    def of(self, subject_of: Any, settings: dict[str, Any], *given: Any) -> PruningAdvice:
-        """Ablate, and measure information where it explains or is read as the paper does."""
-        is_paper = self.reading == "paper"
-        needs_result = is_paper or self.explain or self.save_plots is not None
-        subject: Subject | None = subject_of() if needs_result or self.usable else None
-        result = subject.measure(**settings) if subject is not None and needs_result else None
-        probes: UsableStreams | None = None
-        if self.usable and subject is not None:
-            budget = {"device": self.ablating.device, "memory_budget": self.ablating.memory_budget}
+def advise_on_model(
+    model: str, sources: Sources, judging: Judging, tracing: Tracing, advising: Advising
+) -> PruningAdvice:
+    """Ablate, and measure information where it explains or is read as the paper does."""
+    is_paper = advising.reading == "paper"
+    needs_result = is_paper or advising.explain or advising.save_plots is not None
+    budget = {"device": judging.device, "memory_budget": advising.memory_budget}
+    result, probes = None, None
+    if needs_result or advising.usable:
+        subject = load_subject(
+            model, sources, target=advising.target, seed=judging.seed, tracing=tracing
+        )
+        if needs_result:
+            result = subject.measure(noise=read_noise(advising.noise), **budget)
+        if advising.usable:
             probes = subject.probe(**budget)
-        if is_paper and result is not None and self.out is not None:
-            save_result(result, self.out, as_json=False)
-        if result is not None and self.save_plots is not None:
-            save_figures(result, self.save_plots)
-        if is_paper and result is not None:
-            share = self.ablating.tolerance.bits
-            return suggest_pruning(result, usable=probes, tolerance=share, reading="paper")
-        ablation = self.ablating.of(*given)
-        if self.out is not None:
-            save_result(ablation, self.out, as_json=False)
-        return suggest_pruning(ablation, information=result, usable=probes)
-
-
-__all__ = ["Ablating", "Advising", "advice_of_file", "load_subject", "print_ablation"]
+    if result is not None and is_paper and advising.out is not None:
+        save_result(result, advising.out, as_json=False)
+    if result is not None and advising.save_plots is not None:
+        save_figures(result, advising.save_plots)
+    if result is not None and is_paper:
+        share = judging.tolerance
+        return suggest_pruning(result, usable=probes, tolerance=share, reading="paper")
+    ablation = ablate_model(model, sources, judging, memory_budget=advising.memory_budget)
+    if advising.out is not None:
+        save_result(ablation, advising.out, as_json=False)
+    return suggest_pruning(ablation, information=result, usable=probes)

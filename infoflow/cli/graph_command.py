@@ -10,7 +10,7 @@ import torch
 from infoflow.cli.data import load_loader
 from infoflow.cli.inputs import example_input
 from infoflow.cli.models import load_model
-from infoflow.cli.options import TypedTracing
+from infoflow.cli.option_sets import Tracing
 from infoflow.graph import LayerGraph, trace
 from infoflow.graph.export import to_dot, to_json, to_mermaid
 from infoflow.graph.running.arguments import as_arguments
@@ -25,7 +25,7 @@ def print_graph(
     shapes: Sequence[str],
     data: str | None,
     weights: Path | None,
-    tracing: TypedTracing,
+    tracing: Tracing,
     forms: Mapping[str, bool],
     other: str | None = None,
 ) -> None:
@@ -52,7 +52,7 @@ def print_graph(
         print(graph if form is None else _FORMS[form](graph))
 
 
-def shapes_of(text: str, shapes: Sequence[str], tracing: TypedTracing) -> LayerGraph:
+def shapes_of(text: str, shapes: Sequence[str], tracing: Tracing) -> LayerGraph:
     """Return the graph of the model that ``text`` names, for its shapes alone.
 
     The model is made without memory for its weights and run without computing; where it cannot do

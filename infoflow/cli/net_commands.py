@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
-from infoflow.cli.commands import app, check_form, print_as_asked
+from infoflow.cli.commands import command, print_as_asked
+from infoflow.cli.option_sets import Measuring, Output, Sources, Tracing
 from infoflow.cli.options import (
-    AsCsv,
     AsDot,
     AsJson,
     AsMermaid,
-    Budget,
     Data,
     DeviceOption,
-    DistancesOption,
-    EstimatorName,
-    LayersOption,
-    Leaves,
     Model,
     Noise,
-    Open,
-    Overwrite,
-    Reduce,
     SavePlots,
     Seed,
-    Shape,
     Shapes,
     Target,
-    TypedTracing,
     Weights,
-    read_estimator,
-    read_layers,
     read_noise,
 )
 from infoflow.interface import ArgumentError
 
 
-@app.command()
+@command()
 def graph(
     model: Model,
+    tracing: Tracing,
     input_shape: Shapes = None,
     data: Data = None,
     weights: Weights = None,
-    leaves: Leaves = None,
-    opened: Open = None,
-    reduce: Reduce = "flatten",
     as_json: AsJson = False,
     as_dot: AsDot = False,
     as_mermaid: AsMermaid = False,
@@ -65,102 +50,65 @@ def graph(
         shapes=input_shape or [],
         data=data,
         weights=weights,
-        tracing=TypedTracing(leaves, opened, reduce),
+        tracing=tracing,
         forms={"--json": as_json, "--dot": as_dot, "--mermaid": as_mermaid},
         other=diff,
     )
 
 
-@app.command()
+@command()
 def analyze(
     model: Model,
-    data: Data = None,
-    weights: Weights = None,
+    sources: Sources,
+    measuring: Measuring,
+    tracing: Tracing,
+    output: Output,
     target: Target = "auto",
-    estimator: EstimatorName = "kde",
     noise: Noise = None,
-    layers: LayersOption = "all",
     unit: Annotated[str, typer.Option(help="bits or nats.")] = "bits",
     device: DeviceOption = None,
-    memory_budget: Budget = "2GB",
-    distances: DistancesOption = "auto",
-    input_shape: Shape = None,
-    leaves: Leaves = None,
-    opened: Open = None,
-    reduce: Reduce = "flatten",
     seed: Seed = 0,
     audit: Annotated[
         bool, typer.Option("--audit", help="Check the data processing inequality, too.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Save the result here (netCDF).")] = None,
     save_plots: SavePlots = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
 ) -> None:
     """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
-    from infoflow.cli.figures import check_folder, check_result, save_figures, save_result
+    from infoflow.cli.figures import check_folder, save_figures
     from infoflow.cli.subject import load_subject
 
-    check_form(as_json, as_csv)
-    if audit and as_csv:
+    if audit and output.as_csv:
         raise ArgumentError("--csv has the rows of the layers only. Leave --audit out, or --csv.")
-    if out is not None:
-        check_result(out, overwrite)
+    output.check()
     if save_plots is not None:
-        check_folder(save_plots, overwrite)
-    tracing = TypedTracing(leaves, opened, reduce)
-    subject = load_subject(
-        model, data, weights, input_shape, target=target, seed=seed, tracing=tracing
-    )
+        check_folder(save_plots, output.overwrite)
+    subject = load_subject(model, sources, target=target, seed=seed, tracing=tracing)
     result = subject.measure(
-        estimator=read_estimator(estimator),
-        noise=read_noise(noise),
-        layers=read_layers(layers),
-        unit=unit,
-        device=device,
-        memory_budget=memory_budget,
-        distances=distances,
+        noise=read_noise(noise), unit=unit, device=device, **measuring.settings
     )
-    if out is not None:
-        save_result(result, out, as_json=as_json)
+    output.save(result)
     if save_plots is not None:
         save_figures(result, save_plots)
-    if audit and as_json:
+    if audit and output.as_json:
         print(json.dumps({"result": result.to_dict(), "audit": result.audit().to_dict()}, indent=2))
         return
-    print_as_asked(result, as_json, as_csv)
+    output.print(result)
     if audit:
         print("", result.audit(), sep="\n")
 
 
-@app.command()
+@command()
 def plan(
     model: Model,
     samples: Annotated[int, typer.Option(help="Number of samples.")],
-    estimator: EstimatorName = "kde",
-    layers: LayersOption = "all",
-    memory_budget: Budget = "2GB",
-    distances: DistancesOption = "auto",
+    measuring: Measuring,
+    tracing: Tracing,
     input_shape: Shapes = None,
-    leaves: Leaves = None,
-    opened: Open = None,
-    reduce: Reduce = "flatten",
     as_json: AsJson = False,
 ) -> None:
     """Say what measuring MODEL will cost: passes, time and memory, from shapes alone."""
     from infoflow.cli.graph_command import shapes_of
     from infoflow.flow import plan as make_plan
 
-    graph = shapes_of(model, input_shape or [], TypedTracing(leaves, opened, reduce))
-    print_as_asked(
-        make_plan(
-            graph,
-            samples,
-            estimator=read_estimator(estimator),
-            layers=read_layers(layers),
-            memory_budget=memory_budget,
-            distances=cast(Any, distances),
-        ),
-        as_json,
-    )
+    graph = shapes_of(model, input_shape or [], tracing)
+    print_as_asked(make_plan(graph, samples, **measuring.settings), as_json)

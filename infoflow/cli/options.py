@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from infoflow.estimators import Binning
-from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, Estimator
 
 Model = Annotated[
@@ -143,34 +140,6 @@ DeviceOption = Annotated[
 SavePlots = Annotated[
     Path | None, typer.Option("--save-plots", help="Write figures to this folder.")
 ]
-
-
-@dataclass(frozen=True)
-class TypedTracing:
-    """How to trace: ``--leaves``, ``--open`` and ``--reduce`` as they were typed."""
-
-    leaves: Sequence[str] | None = None
-    opened: Sequence[str] | None = None
-    reduce: str = "flatten"
-
-    @property
-    def of_trace(self) -> dict[str, Any]:
-        """The keyword arguments of :func:`infoflow.trace`."""
-        return {**asdict(self._options), "reduce": self._reduce}
-
-    @property
-    def of_measuring(self) -> dict[str, Any]:
-        """The keyword arguments of :func:`infoflow.analyze`, and of others that measure."""
-        return {"tracing": self._options, "reduce": self._reduce}
-
-    @property
-    def _options(self) -> TracingOptions:
-        return TracingOptions(tuple(self.leaves or ()), tuple(self.opened or ()))
-
-    @property
-    def _reduce(self) -> int | str:
-        # a way to reduce that does not exist is told by trace
-        return int(self.reduce) if self.reduce.lstrip("-").isdigit() else self.reduce
 
 
 def read_estimator(text: str) -> str | Estimator:

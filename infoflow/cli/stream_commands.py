@@ -7,176 +7,99 @@ from typing import Annotated
 
 import typer
 
-from infoflow.cli.commands import app, check_form, print_as_asked, typed
+from infoflow.cli.commands import command, typed
+from infoflow.cli.option_sets import Advising, Judging, Output, Sources, Tracing
 from infoflow.cli.options import (
-    AsCsv,
     AsJson,
-    BitsTolerance,
     Budget,
     Calibrate,
     Data,
-    DeviceOption,
-    LargestRise,
     Leaves,
-    LossOption,
-    MendOption,
-    MetricOption,
-    MetricTolerance,
     Model,
-    Noise,
     Open,
     Overwrite,
-    Reduce,
-    SavePlots,
     Seed,
-    Shape,
     Shapes,
-    Target,
-    TypedTracing,
     Weights,
-    read_noise,
 )
 from infoflow.interface import ArgumentError
 
+#: What a saved result is not asked for; a configuration file may set them for other commands.
+_OF_A_MODEL = (
+    *("data", "weights", "noise", "device", "input_shape", "out", "calibrate", "usable"),
+    *("explain", "seed", "target", "leaves", "opened", "reduce"),
+    *("metric", "metric_tolerance", "largest_rise"),
+)
 
-@app.command("ablate")
+
+@command("ablate")
 def ablate_command(
     model: Model,
-    data: Data = None,
-    calibrate: Calibrate = None,
-    weights: Weights = None,
-    metric: MetricOption = None,
-    loss: LossOption = "auto",
-    mend: MendOption = "auto",
+    sources: Sources,
+    judging: Judging,
+    output: Output,
     frontier: Annotated[bool, typer.Option(help="Measure nested sets of streams, too.")] = True,
-    tolerance: BitsTolerance = None,
-    metric_tolerance: MetricTolerance = None,
-    largest_rise: LargestRise = None,
     journal: Annotated[
         Path | None, typer.Option(help="A run that was stopped goes on from this file.")
     ] = None,
-    device: DeviceOption = None,
     memory_budget: Budget = "2GB",
-    input_shape: Shape = None,
-    seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Save the ablation here (netCDF).")] = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
 ) -> None:
     """Measure what MODEL loses on held-out --data without each stream, as it is and mended."""
-    from infoflow.cli.ablating import Ablating, print_ablation
-    from infoflow.cli.figures import check_result, save_result
-    from infoflow.pruning import Tolerance
+    from infoflow.cli.ablating import ablate_model, print_ablation
 
-    check_form(as_json, as_csv)
-    if out is not None:
-        check_result(out, overwrite)
-    allowed = Tolerance(tolerance, metric_tolerance, largest_rise)
-    ablating = Ablating(
-        *(calibrate, metric, loss, mend, frontier, allowed, journal, device, memory_budget, seed)
+    output.check()
+    ablation = ablate_model(
+        *(model, sources, judging),
+        memory_budget=memory_budget,
+        frontier=frontier,
+        journal=journal,
     )
-    ablation = ablating.of(model, data, weights, input_shape)
-    if out is not None:
-        save_result(ablation, out, as_json=as_json)
-    if as_csv:
-        print_as_asked(ablation, as_json, as_csv)
+    output.save(ablation)
+    if output.as_csv:
+        output.print(ablation)
     else:
-        print_ablation(ablation, as_json=as_json)
+        print_ablation(ablation, as_json=output.as_json)
 
 
-@app.command()
+@command()
 def prune_suggest(
     context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(help="A saved ablation or result (.nc), or a MODEL to ablate on --data."),
     ],
-    data: Data = None,
-    calibrate: Calibrate = None,
-    weights: Weights = None,
-    metric: MetricOption = None,
-    loss: LossOption = "auto",
-    mend: MendOption = "auto",
-    tolerance: BitsTolerance = None,
-    metric_tolerance: MetricTolerance = None,
-    largest_rise: LargestRise = None,
-    reading: Annotated[
-        str, typer.Option(help="ablation, or paper: as Lee and Bajić read I(Y;M), for a redesign.")
-    ] = "ablation",
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Measure information, too, beside the verdicts.")
-    ] = False,
-    usable: Annotated[
-        bool, typer.Option("--usable", help="Explain by small probes, with held-out Y.")
-    ] = False,
-    target: Target = "auto",
-    noise: Noise = None,
-    device: DeviceOption = None,
-    memory_budget: Budget = "2GB",
-    input_shape: Shape = None,
-    leaves: Leaves = None,
-    opened: Open = None,
-    reduce: Reduce = "flatten",
+    sources: Sources,
+    judging: Judging,
+    tracing: Tracing,
+    advising: Advising,
     fail_if_prunable: Annotated[
         bool, typer.Option("--fail-if-prunable", help="Exit with 3 if a stream could go.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Save what was measured of a MODEL here (netCDF).")
-    ] = None,
-    save_plots: SavePlots = None,
-    overwrite: Overwrite = False,
-    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say which streams MODEL can do without, at what price, and what must stay."""
-    from infoflow.cli.ablating import Ablating, Advising, advice_of_file
-    from infoflow.cli.figures import check_folder, check_result, save_figures
+    from infoflow.cli.ablating import advice_of_file, advise_on_model
+    from infoflow.cli.figures import save_figures
     from infoflow.cli.pruning import print_advice
-    from infoflow.cli.subject import load_subject
-    from infoflow.pruning import Tolerance
 
-    if reading not in ("ablation", "paper"):
-        raise ArgumentError(f"--reading must be ablation or paper, got {reading!r}.")
-    if save_plots is not None:
-        check_folder(save_plots, overwrite)
-    if out is not None:
-        check_result(out, overwrite)
-    tracing = TypedTracing(leaves, opened, reduce)
+    advising.check()
     if model.endswith(".nc"):
-        # a configuration file may set them for other commands
-        if typed(
-            context,
-            *("data", "weights", "noise", "device", "input_shape", "out", "calibrate", "usable"),
-            *("explain", "seed", "target", "leaves", "opened", "reduce"),
-            *("metric", "metric_tolerance", "largest_rise"),
-        ):
+        if typed(context, *_OF_A_MODEL):
             raise ArgumentError(
                 f"{model} is a saved result and is read as it is; --data, --weights, --usable, "
                 "--out and what says how to measure are for a MODEL. Leave them out."
             )
-        advice, result = advice_of_file(model, tolerance, reading)
-        if save_plots is not None and result is not None:
-            save_figures(result, save_plots)
+        advice, result = advice_of_file(model, judging.tolerance, advising.reading)
+        if advising.save_plots is not None and result is not None:
+            save_figures(result, advising.save_plots)
     else:
-        allowed = Tolerance(tolerance, metric_tolerance, largest_rise)
-        ablating = Ablating(
-            *(calibrate, metric, loss, mend, True, allowed, None, device, memory_budget, seed)
-        )
-        advising = Advising(ablating, reading, explain, usable, out, save_plots)
-        advice = advising.of(
-            lambda: load_subject(
-                model, data, weights, input_shape, target=target, seed=seed, tracing=tracing
-            ),
-            {"noise": read_noise(noise), "device": device, "memory_budget": memory_budget},
-            *(model, data, weights, input_shape),
-        )
+        advice = advise_on_model(model, sources, judging, tracing, advising)
     print_advice(advice, as_json=as_json)
     if fail_if_prunable and (advice.prunable or advice.cuttable):
         raise typer.Exit(3)
 
 
-@app.command()
+@command()
 def prune(
     model: Model,
     out: Annotated[
@@ -220,10 +143,12 @@ def prune(
     )
 
 
-@app.command()
+@command()
 def verify(
     model: Model,
-    data: Data = None,
+    sources: Sources,
+    judging: Judging,
+    output: Output,
     pruned: Annotated[
         str | None, typer.Option(help="The net without streams, as infoflow prune wrote it (.pt2).")
     ] = None,
@@ -234,40 +159,16 @@ def verify(
     ablation: Annotated[
         Path | None, typer.Option(help="Or what infoflow ablate saved: leave out what can go.")
     ] = None,
-    calibrate: Calibrate = None,
-    mend: MendOption = "auto",
-    weights: Weights = None,
-    metric: MetricOption = None,
-    loss: LossOption = "auto",
-    tolerance: BitsTolerance = None,
-    metric_tolerance: MetricTolerance = None,
-    largest_rise: LargestRise = None,
-    device: DeviceOption = None,
-    input_shape: Shape = None,
-    seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Save the comparison here (netCDF).")] = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
 ) -> None:
     """Measure MODEL without streams beside the whole one, on --data that nothing else has used.
 
     Exit with 3 where the loss is not shown to be within the tolerance.
     """
-    from infoflow.cli.figures import check_result, save_result
     from infoflow.cli.verifying import Verifying
-    from infoflow.pruning import Tolerance
 
-    check_form(as_json, as_csv)
-    if out is not None:
-        check_result(out, overwrite)
-    allowed = Tolerance(tolerance, metric_tolerance, largest_rise)
-    verifying = Verifying(
-        *(pruned, streams or [], ablation, calibrate, mend, metric, loss, allowed, device, seed)
-    )
-    found = verifying.of(model, data, weights, input_shape)
-    if out is not None:
-        save_result(found, out, as_json=as_json)
-    print_as_asked(found, as_json, as_csv)
+    output.check()
+    found = Verifying(pruned, streams or [], ablation, judging).of(model, sources)
+    output.save(found)
+    output.print(found)
     if found.verdict != "within tolerance":
         raise typer.Exit(3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import nn
 
 from infoflow.cli.data import load_loader, load_target
 from infoflow.cli.models import load_model
-from infoflow.cli.options import TypedTracing
+from infoflow.cli.option_sets import Sources, Tracing
 from infoflow.flow import FlowResult, analyze
 from infoflow.flow.usable_result import UsableStreams
 from infoflow.flow.usable_streams import usable_streams
@@ -40,7 +39,7 @@ class Subject:
     loader: Any
     target: str
     seed: int
-    tracing: TypedTracing
+    tracing: Tracing
 
     def measure(self, **settings: Any) -> FlowResult:
         """Return I(X;M) and I(Y;M) of the layers."""
@@ -60,22 +59,16 @@ class Subject:
 
 
 def load_subject(
-    model: str,
-    data: str | None,
-    weights: Path | None,
-    input_shape: str | None,
-    *,
-    target: str,
-    seed: int,
-    tracing: TypedTracing,
+    model: str, sources: Sources, *, target: str, seed: int, tracing: Tracing
 ) -> Subject:
     """Load the model and its data; raise an ArgumentError where there are no samples."""
-    if data is None:
+    if sources.data is None:
         raise ArgumentError(
             f"Measuring {model} needs samples, got no --data. Pass a loader factory, an image "
             "folder, an .npz, or demo."
         )
     load_target(target)  # a wrong one is refused before anything is loaded
     torch.manual_seed(seed)
-    net, loader = load_model(model, weights), load_loader(data, input_shape)
+    net = load_model(model, sources.weights)
+    loader = load_loader(sources.data, sources.input_shape)
     return Subject(net, loader, target, seed, tracing)

@@ -7,16 +7,12 @@ from typing import Annotated
 
 import typer
 
-from infoflow.cli.commands import app, check_form, print_as_asked
-from infoflow.cli.options import (
-    AsCsv,
-    AsJson,
-    Overwrite,
-    Seed,
-)
+from infoflow.cli.commands import command, print_as_asked
+from infoflow.cli.option_sets import Output
+from infoflow.cli.options import AsJson, Overwrite, Seed
 
 
-@app.command("report")
+@command("report")
 def report_command(
     files: Annotated[
         list[Path], typer.Argument(help="Saved results (.nc) of one net.", show_default=False)
@@ -35,29 +31,22 @@ def report_command(
     print(f"Wrote {write_report(files, out, title=title, overwrite=overwrite)}")
 
 
-@app.command("compare")
+@command("compare")
 def compare_command(
     first: Annotated[Path, typer.Argument(help="A saved result (.nc).", show_default=False)],
     second: Annotated[Path, typer.Argument(help="Another of its kind.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Save the comparison here (netCDF).")] = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
+    output: Output,
 ) -> None:
     """Print how SECOND differs from FIRST: the graph, and numbers with intervals."""
     from infoflow.cli.compare_command import compare_files
-    from infoflow.cli.figures import check_result, save_result
 
-    check_form(as_json, as_csv)
-    if out is not None:
-        check_result(out, overwrite)
+    output.check()
     found = compare_files(first, second)
-    if out is not None:
-        save_result(found, out, as_json=as_json)
-    print_as_asked(found, as_json, as_csv)
+    output.save(found)
+    output.print(found)
 
 
-@app.command()
+@command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the figures and the result.")] = Path(
         "infoflow-demo"
@@ -73,7 +62,7 @@ def demo(
     run_demo(out, epochs=epochs, seed=seed, overwrite=overwrite, as_json=as_json)
 
 
-@app.command()
+@command()
 def validate(
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -87,7 +76,7 @@ def validate(
         raise typer.Exit(1)
 
 
-@app.command()
+@command()
 def doctor(as_json: AsJson = False) -> None:
     """Print versions, devices, threads and settings; exit with 1 if something does not work."""
     from infoflow.cli.doctor_looks import examine

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
+from infoflow.capture.batches import Samples
 from infoflow.cli.ablating import check_mend
 from infoflow.cli.data import load_loader
 from infoflow.cli.models import load_model
+from infoflow.cli.option_sets import Judging, Sources
 from infoflow.interface import ArgumentError
-from infoflow.pruning import Ablation, NetComparison, Tolerance, compare_nets, prune
+from infoflow.pruning import Ablation, NetComparison, compare_nets, prune
 from infoflow.results import load
 
 
@@ -25,19 +27,11 @@ class Verifying:
     pruned: str | None
     streams: Sequence[str]
     ablation: Path | None
-    calibrate: str | None
-    mend: str
-    metric: str | None
-    loss: str
-    tolerance: Tolerance
-    device: str | None
-    seed: int
+    judging: Judging
 
-    def of(
-        self, model: str, data: str | None, weights: Path | None, input_shape: str | None
-    ) -> NetComparison:
+    def of(self, model: str, sources: Sources) -> NetComparison:
         """Load both nets and the data, and compare."""
-        if data is None:
+        if sources.data is None:
             raise ArgumentError(
                 f"Verifying {model} needs held-out samples with targets, got no --data. Pass "
                 "samples that neither trained, mended nor judged the net."
@@ -49,23 +43,15 @@ class Verifying:
                 f"FILE.nc, which says what to leave out; got {sum(ways)} of them."
             )
         streams = self._streams()
-        torch.manual_seed(self.seed)
-        whole, loader = load_model(model, weights), load_loader(data, input_shape)
+        torch.manual_seed(self.judging.seed)
+        whole = load_model(model, sources.weights)
+        loader = load_loader(sources.data, sources.input_shape)
         other = (
             load_model(self.pruned)
             if self.pruned is not None
-            else self._without(whole, streams, input_shape)
+            else self._without(whole, streams, sources.input_shape)
         )
-        return compare_nets(
-            whole,
-            other,
-            loader,
-            metric=self.metric,
-            loss=self.loss,
-            tolerance=self.tolerance,
-            device=self.device,
-            seed=self.seed,
-        )
+        return compare_nets(whole, other, loader, **self.judging.settings)
 
     def _streams(self) -> tuple[str, ...]:
         if self.ablation is None:
@@ -87,17 +73,14 @@ class Verifying:
         self, whole: nn.Module, streams: Sequence[str], input_shape: str | None
     ) -> nn.Module:
         """Prune, and mend where there are samples to mend with."""
-        from infoflow.capture.batches import Samples
-
-        if self.calibrate is None:
+        mend, calibrate = self.judging.mend, self.judging.calibrate
+        if calibrate is None:
             raise ArgumentError(
                 "Pruning before verifying needs --calibrate DATA, samples such as those of the "
                 "training that give an example and mend; --mend none does not mend."
             )
-        check_mend(self.mend)
-        loader = load_loader(self.calibrate, input_shape)
+        check_mend(mend)
+        loader = load_loader(calibrate, input_shape)
         call = Samples(loader, model=whole).example().call
-        mending: dict[str, Any] = {"mend": cast(Any, self.mend), "calibrate": loader}
-        return prune(
-            whole, streams, call, seed=self.seed, **(mending if self.mend != "none" else {})
-        ).eval()
+        mending: dict[str, Any] = {"mend": mend, "calibrate": loader} if mend != "none" else {}
+        return prune(whole, streams, call, seed=self.judging.seed, **mending).eval()
