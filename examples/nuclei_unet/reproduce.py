@@ -12,6 +12,16 @@ import typer
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # for the package common
 
+from common.command import (
+    Out,
+    Results,
+    Resume,
+    Scale,
+    errors_told,
+    parse_names,
+    stages_option,
+    study_folder,
+)
 from options import CACHE, CacheDir, DataDir, Device, MemoryBudget, TrainingPrecision
 from precision import Precision
 from reproduction.measure import How
@@ -19,7 +29,6 @@ from reproduction.scales import make_scale
 from reproduction.stages import STAGES, Work, run_stages
 from run import make_repeatable
 
-from infoflow import InfoflowError
 from infoflow.graph.running.undisturbed import check_device
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -29,18 +38,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     data_dir: DataDir = None,
     cache_dir: CacheDir = CACHE,
-    scale: Annotated[str, typer.Option(help="full, cpu or smoke.")] = "cpu",
+    scale: Scale = "cpu",
     seeds: Annotated[
         int | None, typer.Option(help="Of the variant that is trained several times.")
     ] = None,
-    stages: Annotated[
-        str, typer.Option(help=f"Some of {','.join(STAGES)}; all where not given.")
-    ] = "",
-    out: Annotated[Path | None, typer.Option(file_okay=False, help="Folder of the study.")] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option(file_okay=False, help="What figures and claims are made from (OUT/results)."),
-    ] = None,
+    stages: Annotated[str, stages_option(STAGES)] = "",
+    out: Out = None,
+    results: Results = None,
     trained: Annotated[
         list[Path] | None,
         typer.Option(
@@ -55,18 +59,13 @@ def main(
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop training after this long; --resume goes on.")
     ] = math.inf,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on in --out.")] = False,
+    resume: Resume = False,
 ) -> None:
     """Train the paper's four models, measure them, draw its figures and judge its claims."""
     mpl.use("Agg")
-    try:
-        chosen = parse_stages(stages)
-        folder = out or Path("runs") / f"reproduction-{scale}"
-        if (folder / "scale.json").exists() and not (resume or stages):
-            raise ValueError(
-                f"{folder} has a study already; expected a new folder. Pass --resume to go on "
-                "with it, name the --stages to run, or give another --out."
-            )
+    with errors_told():
+        chosen = parse_names(stages, "stages", STAGES) or STAGES
+        folder = study_folder(out, f"reproduction-{scale}", may_exist=resume or bool(stages))
         kind = check_device(device).type
         make_repeatable(kind)
         work = Work(
@@ -81,12 +80,6 @@ def main(
             60 * minutes,
         )
         run_stages(work, chosen)
-    except KeyboardInterrupt:
-        typer.echo("\nStopped. Go on with the same command and --resume.", err=True)
-        raise typer.Exit(130) from None
-    except (InfoflowError, ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def parse_epochs(text: str) -> tuple[int, ...]:
@@ -96,15 +89,6 @@ def parse_epochs(text: str) -> tuple[int, ...]:
     if wrong:
         raise ValueError(f"epochs must be whole numbers such as 0,1,10, got {wrong[0]!r}.")
     return tuple(map(int, parts))
-
-
-def parse_stages(text: str) -> tuple[str, ...]:
-    """Return the stages that a comma-separated list names; all for an empty one."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip()) or STAGES
-    unknown = sorted(set(names) - set(STAGES))
-    if unknown:
-        raise ValueError(f"stages must be among {', '.join(STAGES)}, got {', '.join(unknown)}.")
-    return names
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_every_stage_works(whole: tuple[Path, str]):
     wanted = {"bins.png", "tanh.png", "distances.png", "released.png", "neuron.png", "units.png"}
     assert wanted <= drawn
     claims = json.loads((out / "claims.json").read_text(encoding="utf-8"))
-    assert len(claims) == len(compression.claims.PAPERS) + len(compression.claims.OURS)
+    assert len(claims) == len(compression.claims.PAPERS) + len(compression.claims_ours.OURS)
     assert all(claim["why"] and claim["ours"] for claim in claims)
     judged = {claim["name"]: claim for claim in claims}
     assert judged["bounds"]["verdict"] == "does not hold"  # its standard error is coarse

@@ -78,4 +78,4 @@ def test_a_result_that_is_cut_short_is_named(tmp_path: Path):
 
 def test_the_verdicts_are_json_as_well():
     claims = json.loads((DOCS / "claims.json").read_text(encoding="utf-8"))
-    assert len(claims) == len(compression.claims.PAPERS) + len(compression.claims.OURS)
+    assert len(claims) == len(compression.claims.PAPERS) + len(compression.claims_ours.OURS)

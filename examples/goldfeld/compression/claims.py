@@ -2,60 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from common.verdicts import Answer, Verdict, decide, in_words
+from common.claims import Claim, Judged
+from common.verdicts import decide, in_words
 
 from compression import claims_mnist as mnist
-from compression import claims_ours as ours
 from compression import claims_szt as szt
 from compression.study import Study
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim, and how it is read from the results.
-
-    Parameters
-    ----------
-    name
-        Short and unique.
-    words
-        The claim, in few words.
-    number
-        The paper's own number; "-" where the question is ours.
-    read
-        Function from the results to each seed's answer, by net.
-    note
-        The criterion, in a line.
-    """
-
-    name: str
-    words: str
-    number: str
-    read: Callable[[Study], dict[str, list[Answer]]]
-    note: str
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A claim with its verdict.
-
-    Parameters
-    ----------
-    claim
-        The claim.
-    ours
-        What the seeds of each net say, joined.
-    verdict, why
-        The verdict, and why in a line.
-    """
-
-    claim: Claim
-    ours: str
-    verdict: Verdict
-    why: str
 
 
 def judge(claim: Claim, study: Study) -> Judged:
@@ -284,64 +236,5 @@ PAPERS = (
         "little",
         mnist.separates((1, 2), lambda ratio: ratio > 0.75),
         "Overlap of the histograms, over three quarters of the input's",
-    ),
-)
-
-OURS = (
-    Claim(
-        "bounds",
-        "Every I(X;T) lies within its bounds, to 0.02 nats",
-        "-",
-        ours.within_bounds,
-        "Lower bound ≤ value ≤ ln 4096, and the standard error is at most 0.02 nats",
-    ),
-    Claim(
-        "audit",
-        "The audit accepts every curve",
-        "-",
-        ours.audit_clean,
-        "No rise along the chain that it lays on the estimator",
-    ),
-    Claim(
-        "few-draws",
-        "Four draws for each input would have done for T₅",
-        "-",
-        ours.few_draws_do,
-        "Values with 4 draws within 0.1 nats of those with most draws, at the marked epochs",
-    ),
-    Claim(
-        "fall-few-draws",
-        "Four draws would have shown the same fall of T₅",
-        "-",
-        ours.few_draws_fall,
-        "From epoch 509 to the end, within a quarter",
-    ),
-    Claim(
-        "drawn-twice",
-        "Few draws of repeated inputs put T₂ above T₁",
-        "0.16 nats, 84 of 84",
-        ours.drawn_twice,
-        "With 4 draws, the audit lays it on the estimator; three sets",
-    ),
-    Claim(
-        "ceiling",
-        "Drawing with replacement makes their ceiling",
-        "7.744",
-        ours.ceiling,
-        "I(X;T₁) of inputs drawn so, within 0.02 nats of log n less the mean of c log c",
-    ),
-    Claim(
-        "neuron",
-        "Sampling agrees with the integral, one neuron",
-        "-",
-        szt.sampled_as_integrated("neuron"),
-        "Three standard errors, in 99 % of the points",
-    ),
-    Claim(
-        "pair",
-        "Sampling agrees with the integral, two neurons",
-        "-",
-        szt.sampled_as_integrated("pair"),
-        "Three standard errors, in 99 % of the points",
     ),
 )

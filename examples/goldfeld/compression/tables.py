@@ -6,17 +6,17 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from common.claims import Judged
 from common.files import replacing
-from common.tables import spaced, write_table
+from common.tables import write_table
 
-from compression.claims import OURS, PAPERS, Judged, judge
+from compression.claims import PAPERS, judge
 from compression.claims_mnist import final_errors
+from compression.claims_ours import OURS
 from compression.study import Study
 
 HEADER = ("claim", "paper", "ours", "verdict", "why")
 OWN = ("claim", "ours", "verdict", "why")
-#: Verdicts on our own statements, of which there is nothing to reproduce.
-_HOLDS = {"reproduced": "holds", "not reproduced": "does not hold"}
 #: The paper's Table 1.
 PAPER_ERRORS = {
     "deterministic": "50 ± 4.6",
@@ -53,12 +53,7 @@ def _named(papers: list[Judged], ours: list[Judged]) -> list[tuple[str, Judged]]
 
 
 def _entry(judged: Judged, whose: str) -> dict[str, str]:
-    verdict = str(judged.verdict)
-    if whose == "ours":
-        verdict = _HOLDS.get(verdict, verdict)
-    claim = judged.claim
-    cells = (claim.words, claim.number, judged.ours, verdict, judged.why)
-    return {"name": claim.name, **dict(zip(HEADER, map(spaced, cells), strict=True))}
+    return {"name": judged.claim.name, **judged.row(is_ours=whose == "ours")}
 
 
 def _errors(study: Study) -> list[tuple[str, ...]]:

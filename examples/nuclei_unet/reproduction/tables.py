@@ -22,8 +22,6 @@ from reproduction.verdicts import Judged, clock_text, judge
 #: Columns of the paper's claims, and those of our own statements among them.
 HEADER = ("claim", "paper", "ours", "untrained net", "verdict", "why")
 OWN = ("claim", "ours", "untrained net", "verdict", "why")
-#: Verdicts on our own statements, of which there is nothing to reproduce.
-_HOLDS = {"reproduced": "holds", "not reproduced": "does not hold"}
 COSTS = ("stage", "hours", "peak memory")
 RUNS = (
     *("run", "model", "precision", "epochs", "the paper's in one"),
@@ -77,11 +75,8 @@ def _compared(pairs: Sequence[Mapping[str, float | str]]) -> list[tuple[str, ...
 
 
 def _entry(judged: Judged) -> dict[str, str]:
-    claim, verdict = judged.claim, str(judged.verdict)
-    if claim in OURS:
-        verdict = _HOLDS.get(verdict, verdict)
-    row = (claim.words, claim.number, judged.ours, judged.untrained, verdict, judged.why)
-    return dict(zip(HEADER, map(spaced, row), strict=True))
+    row = judged.row(is_ours=judged.claim in OURS) | {"untrained net": spaced(judged.untrained)}
+    return {name: row[name] for name in HEADER}
 
 
 def _number(value: float | str) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from common import claims
 from common.verdicts import CANNOT, Answer, Verdict, decide, in_words
 
 from reproduction.study import Seed
@@ -15,57 +16,39 @@ SLACK = 2.0
 
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(claims.Claim):
     """A claim, and how it is read from a seed.
 
     Parameters
     ----------
-    name
-        Short and unique.
-    words
-        The claim, in few words.
-    number
-        The paper's own number; "-" where the question is ours.
+    name, words, number, note
+        As of every claim.
     read
         Function from a seed to its answer.
-    note
-        The criterion, in a line.
     by_clock
         Whether it compares epochs with the paper's, and so holds only as far as the clocks agree.
     of_data
         Whether it is about the data alone, so that a net that has not learned can tell, too.
     """
 
-    name: str
-    words: str
-    number: str
     read: Callable[[Seed], Answer]
-    note: str
     by_clock: bool = False
     of_data: bool = False
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judged(claims.Judged):
     """A claim with its verdict.
 
     Parameters
     ----------
-    claim
-        The claim.
-    ours
-        What the seeds of each variant say, joined.
+    claim, ours, verdict, why
+        As of every claim.
     untrained
-        The same of the control: nets that stay untrained, and whether the claim holds for them.
-    verdict, why
-        The verdict, and why in a line.
+        What the control says: nets that stay untrained, and whether the claim holds for them.
     """
 
-    claim: Claim
-    ours: str
     untrained: str
-    verdict: Verdict
-    why: str
 
 
 def judge(
@@ -104,7 +87,7 @@ def judge(
     if verdict == "reproduced" and control.hint:
         reasons.append(control.hint)
     why = ". ".join([*reasons, claim.note])
-    return Judged(claim, in_words(groups), control.text, verdict, why)
+    return Judged(claim, in_words(groups), verdict, why, control.text)
 
 
 def _torn(verdict: Verdict, others: dict[str, Verdict], off: float, chance: float) -> list[str]:
