@@ -61,17 +61,26 @@ def anchor_blocks(
     largest = BLOCK
     for batch in samples.batches():
         largest = max(largest, batch.size)
-        if with_variance or _has_rows(rows, batch):
-            graph.visit(batch.call, layers, _Visit(kept, batch, LayerAnchors.take))
+        gives = [LayerAnchors.refer] if batch.start == 0 else []
+        if samples.is_own(batch) and (with_variance or _has_rows(rows, batch)):
+            gives.append(LayerAnchors.take)
+        if gives:
+            graph.visit(batch.call, layers, _Visit(kept, batch, gives))
         step()
+    samples.add_up("anchors", [one for anchors in kept.values() for one in anchors.sums()])
     for anchors in kept.values():
         anchors.end_first_pass(largest)
     start = stop = 0
     for batch in samples.batches():
+        if not samples.is_own(batch):
+            step()
+            continue
+        if start == stop:
+            start = stop = batch.start
         if stop - start + batch.size > largest:
             yield from _blocks(kept, start, stop)
             start = stop
-        graph.visit(batch.call, layers, _Visit(kept, batch, LayerAnchors.hold, start))
+        graph.visit(batch.call, layers, _Visit(kept, batch, [LayerAnchors.hold], start))
         stop = batch.start + batch.size
         step()
     yield from _blocks(kept, start, stop)
@@ -84,16 +93,17 @@ class _Visit:
         self,
         kept: dict[str, LayerAnchors],
         batch: Batch,
-        give: Callable[[LayerAnchors, int, Tensor], None],
+        gives: Sequence[Callable[[LayerAnchors, int, Tensor], None]],
         origin: int = 0,
     ) -> None:
-        self._kept, self._batch, self._give, self._origin = kept, batch, give, origin
+        self._kept, self._batch, self._gives, self._origin = kept, batch, gives, origin
 
     def __call__(self, layer: Layer, value: Tensor) -> None:
         flat = flat_rows(layer, value, self._batch.size)
         if not bool(torch.isfinite(flat).all()):
             raise not_finite(layer, flat)
-        self._give(self._kept[layer.name], self._batch.start - self._origin, flat)
+        for give in self._gives:
+            give(self._kept[layer.name], self._batch.start - self._origin, flat)
 
 
 def _has_rows(rows: Rows, batch: Batch) -> bool:
@@ -102,7 +112,8 @@ def _has_rows(rows: Rows, batch: Batch) -> bool:
 
 
 def _blocks(kept: dict[str, LayerAnchors], start: int, stop: int) -> Iterator[AnchorBlock]:
-    for first in range(start, stop, BLOCK):
+    # a process without samples has one empty block, which tells what would be in it
+    for first in range(start, max(stop, start + 1), BLOCK):
         samples = slice(first, min(first + BLOCK, stop))
         for anchors in kept.values():
             yield anchors.block(samples, start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.utils.data import (
     default_collate,
 )
 
-from infoflow.capture.loaders import check_loader
+from infoflow.capture.loaders import check_loader, undivided
 from infoflow.capture.order import Order, order_of
 from infoflow.capture.raw_targets import TargetReader
 from infoflow.capture.unpack import Unpack, are_columns, have_rows, unpack_batch
@@ -30,6 +30,7 @@ from infoflow.graph.running.arguments import (
 )
 from infoflow.graph.running.pytree import Columns, first_tensor, tensors_in
 from infoflow.graph.running.ragged import blocks_of, is_ragged
+from infoflow.graph.running.ranks import ALONE, Ranks
 from infoflow.graph.running.undisturbed import seed_everything
 from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
 from infoflow.interface.devices import home_of_float64
@@ -72,6 +73,8 @@ class Samples:
     reduce
         What of values with positions is measured. Where that is not all of them, samples may have
         several lengths.
+    ranks
+        The processes that measure these samples together. Each reads all of them.
     """
 
     def __init__(
@@ -83,9 +86,11 @@ class Samples:
         device: torch.device | None = None,
         seed: int = 0,
         reduce: Reduce = "flatten",
+        ranks: Ranks = ALONE,
     ) -> None:
         check_loader(loader)
-        self.loader = loader
+        self.loader = loader if ranks.number == 1 else undivided(loader)
+        self.ranks = ranks
         self.device = device or torch.device("cpu")
         self._model = nn.Identity() if model is None else model
         self._arguments = parameters_of(self._model)
@@ -218,6 +223,22 @@ class Samples:
             self._checksums, self._targets = checksums, targets
         self._passes += 1
         self._check_count(total)
+
+    def is_own(self, batch: Batch) -> bool:
+        """Tell whether a batch is of this process's share: a run of batches, in their order."""
+        return batch.start * self.ranks.number // self.count == self.ranks.mine
+
+    def add_up(self, step: str, tensors: Sequence[Tensor]) -> None:
+        """Put into tensors, in place, their sums over the shares of all processes.
+
+        Raises
+        ------
+        InfoflowError
+            If another process has failed, or has read other samples.
+        """
+        if self.ranks.number > 1:
+            self.ranks.agree({"samples": f"{self.count}, checksum {hash(self.checksums):x}"})
+            self.ranks.add_up(step, tensors)
 
     def _raw_batches(self, seed: int | None = None) -> Iterator[Batch]:
         seed_everything(self._seed if seed is None else seed, self.loader)

@@ -78,15 +78,18 @@ def _distances(
     gram: Tensor | None = None
     for slices in passes:
         values = _collect_columns(graph, samples, slices, arena, step)
+        samples.add_up("values", [arena])
         for piece, columns_of_piece in zip(slices, values, strict=True):
             if gram is None:
                 gram = torch.zeros(
                     samples.count, samples.count, dtype=torch.float64, device=samples.home
                 )
-            add_products(gram, columns_of_piece)
+            own = columns_of_piece.tensor_split(samples.ranks.number, dim=1)[samples.ranks.mine]
+            add_products(gram, own)
             if not bool(torch.isfinite(gram.diagonal()).all()):
                 raise not_finite(piece.layer, columns_of_piece)
             if piece.is_last:
+                samples.add_up("products", [gram])
                 yield piece.layer, distances_from_gram(gram)
                 gram = None
 
@@ -129,8 +132,13 @@ def _by_collectors(
 def _collect_columns(
     graph: LayerGraph, samples: Samples, slices: list[ColumnSlice], arena: Tensor, step: Step
 ) -> list[Tensor]:
-    """Fill the arena with the columns of ``slices`` for all samples; return a view of each."""
+    """Fill the arena with the columns of ``slices`` for all samples; return a view of each.
+
+    Those of other processes are zero.
+    """
     rows = samples.count
+    if samples.ranks.number > 1:
+        arena.zero_()
     views = []
     offset = 0
     for piece in slices:
@@ -145,7 +153,8 @@ def _collect_columns(
             flat = flat_rows(layer, value, batch.size)
             view[batch.start : batch.start + batch.size] = flat[:, piece.start : piece.stop]
 
-        graph.visit(batch.call, layers, keep)
+        if samples.is_own(batch):
+            graph.visit(batch.call, layers, keep)
         step()
     return views
 

@@ -16,6 +16,7 @@ from infoflow.capture.target_choice import GivenLabels, make_target
 from infoflow.capture.targets import ClassLabels
 from infoflow.estimators.void import IgnoreIndex
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.same_net import digest
 from infoflow.interface import (
     Labels,
     OrderWarning,
@@ -94,7 +95,10 @@ class LazyLabels:
     def get(self) -> Labels | None:
         """Return Y, or None where the caller wants none or the loader gives none."""
         if not self._found:
-            self._found.append(self._reduce())
+            labels = self._reduce()
+            known = [] if labels is None else [(labels.description, labels.classes)]
+            self._samples.ranks.agree({"classes of Y": digest(known)})
+            self._found.append(labels)
         return self._found[0]
 
     @property

@@ -72,10 +72,16 @@ class LayerAnchors:
         self._sketch = Sketch(
             layer.units, self._count + 1, size=size, seed=layer.index, dtype=dtype, device=device
         )
-        self._moments = _Moments() if with_variance else None
+        self._moments = _Moments(layer.units, device) if with_variance else None
         self._variance = math.nan
         self._centre = torch.empty(0, dtype=torch.float64, device=device)
         self._norms: tuple[Tensor, ...] = ()
+
+    def refer(self, start: int, values: Tensor) -> None:
+        """Take all values relative to the first of these, those of the loader's first samples."""
+        self._sketch.refer(values[0])
+        if self._moments is not None:
+            self._moments.refer(values[0])
 
     def take(self, start: int, values: Tensor) -> None:
         """Keep the anchors among the values of some samples."""
@@ -84,6 +90,11 @@ class LayerAnchors:
             self._sketch.add(first, values[self._rows.numbers[first:last] - start])
         if self._moments is not None:
             self._moments.add(values)
+
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples in the first pass."""
+        moments = [] if self._moments is None else self._moments.sums()
+        return [self._sketch.values, *moments]
 
     def end_first_pass(self, most: int) -> None:
         """Find the mean, and make room for so many samples."""
@@ -162,30 +173,32 @@ class LayerAnchors:
 class _Moments:
     """Mean and variance of a layer's units over all samples, in float64."""
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._squares = 0.0
-        self._first: Tensor | None = None
-        self._sum = torch.empty(0, dtype=torch.float64, device="cpu")
+    def __init__(self, units: int, device: torch.device) -> None:
+        self._first = torch.zeros(units, dtype=torch.float64, device=device)
+        self._sum = torch.zeros_like(self._first)
+        self._count = self._sum.new_zeros(())
+        self._squares = self._sum.new_zeros(())
+
+    def refer(self, values: Tensor) -> None:
+        """Take values relative to these (units,): what all share then costs no precision."""
+        self._first.copy_(values)
+
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples."""
+        return [self._sum, self._count, self._squares]
 
     def add(self, values: Tensor) -> None:
         """Add the (rows, units) values of some samples."""
-        if self._first is None:
-            self._first = values[0].clone()
-            self._sum = values.new_zeros(values.shape[1], dtype=torch.float64)
         self._count += len(values)
         step = columns_per_chunk(len(values))
         for start in range(0, values.shape[1], step):
             columns = slice(start, start + step)
-            # relative to a sample, so that what all share does not cost precision
             less = values[:, columns].to(torch.float64) - self._first[columns]
             self._sum[columns] += less.sum(0)
-            self._squares += float(less.square().sum())
+            self._squares += less.square().sum()
 
     def result(self) -> tuple[Tensor, float]:
         """Return the (units,) mean, and the sum over units of the variance."""
-        if self._first is None:
-            return self._sum, math.nan
         shift = self._sum / self._count
-        variance = max(0.0, self._squares / self._count - float(shift.square().sum()))
-        return self._first + shift, variance
+        variance = float(self._squares / self._count - shift.square().sum())
+        return self._first + shift, max(0.0, variance)

@@ -1,13 +1,14 @@
-"""What a loader must be: an iterable of batches that can be read more than once."""
+"""What a loader must be: an iterable of batches, all of them, that can be read more than once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sized
+from typing import Any, cast
 
 import numpy as np
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.distributed import DistributedSampler
 
 from infoflow.interface import LoaderError
 from infoflow.interface.argument_checks import shown
@@ -50,3 +51,32 @@ Pass a DataLoader or a list of batches.
     is_readable = hasattr(loader, "__iter__") or hasattr(loader, "__getitem__")
     if isinstance(loader, (str, bytes, dict)) or not is_readable:
         raise LoaderError(f"{wanted}, got {shown(loader)}. Pass a DataLoader or a list of batches.")
+
+
+def undivided(loader: Any) -> Any:
+    """Return a loader over all samples where a DistributedSampler gives each process a part.
+
+    That repeats some samples, to give all processes equally many, and does not say which.
+
+    Examples
+    --------
+    >>> sampler = DistributedSampler(range(5), num_replicas=2, rank=1)
+    >>> loader = DataLoader(range(5), batch_size=2, sampler=sampler)
+    >>> [batch.tolist() for batch in undivided(loader)]
+    [[0, 1], [2, 3], [4]]
+    """
+    if not isinstance(loader, DataLoader) or not isinstance(loader.sampler, DistributedSampler):
+        return loader
+    return DataLoader(
+        loader.dataset,
+        loader.batch_size,
+        sampler=range(len(cast(Sized, loader.sampler.dataset))),
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        pin_memory=loader.pin_memory,
+        drop_last=loader.drop_last,
+        timeout=loader.timeout,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+        generator=loader.generator,
+    )

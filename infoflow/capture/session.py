@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from infoflow.capture.traced_model import TracedModel, argument_model, check_noi
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.model_state import check_model
+from infoflow.graph.running.ranks import ALONE, Ranks
+from infoflow.graph.running.same_net import same_net
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.selection import LayerChoice, named_layers
 from infoflow.graph.tracing.unseen import describe_unseen
@@ -93,6 +95,7 @@ def open_session(
     reduce: Reduce = "flatten",
     estimator: Estimator | None = None,
     caller: str = "",
+    ranks: Ranks = ALONE,
 ) -> Iterator[Session]:
     """Trace a model on a loader's first samples; all is left as it was when the session ends.
 
@@ -105,6 +108,8 @@ def open_session(
     estimator
         What will estimate; it decides whether a net with noise inside is wanted. Without one, nets
         with noise inside are refused in the name of ``caller``.
+    ranks
+        The processes that measure together.
 
     Raises
     ------
@@ -116,8 +121,10 @@ def open_session(
     else:
         check_model(model)
         check_noise(model, estimator)
-    with undisturbed(model, loader, reading.device) as device:
-        samples = _samples(loader, model, device, reading, reduce)
+    if not ranks.is_first:
+        reading = replace(reading, progress=False)
+    with undisturbed(model, loader, reading.device) as device, same_net(model, ranks):
+        samples = _samples(loader, model, device, reading, reduce, ranks)
         example = samples.example()
         net = _traced(model, example, TracingOptions.of(tracing), reduce)
         _warn_of_unseen_weights(net.graph)
@@ -142,6 +149,7 @@ def _samples(
     device: torch.device,
     reading: ReadingOptions,
     reduce: Reduce,
+    ranks: Ranks = ALONE,
 ) -> Samples:
     return Samples(
         loader,
@@ -150,6 +158,7 @@ def _samples(
         device=device,
         seed=reading.seed,
         reduce=reduce,
+        ranks=ranks,
     )
 
 

@@ -52,9 +52,9 @@ class Sketch:
 
     Units are laid out in rows as long as half of the sketch is wide, and the columns of these are
     added up. Every unit has a random sign, and every row a random one more in the second half: the
-    errors of the halves are uncorrelated. Values are taken relative to the first sample, so that
-    what all samples share does not cost precision. A layer with no more units than ``size`` is kept
-    as it is, but for signs.
+    errors of the halves are uncorrelated. Values are taken relative to those of :meth:`refer`, or
+    of the first sample, so that what all samples share does not cost precision. A layer with no
+    more units than ``size`` is kept as it is, but for signs.
 
     Parameters
     ----------
@@ -98,11 +98,16 @@ class Sketch:
         ).to(device=device, dtype=dtype)
         self._reference: Tensor | None = None
 
+    def refer(self, values: Tensor) -> None:
+        """Take values relative to these (units,) ones; sketches to be added up need the same."""
+        self._reference = values.to(self.values.dtype) * -self._signs
+
     def add(self, start: int, values: Tensor) -> None:
         """Sketch the (rows, units) values of the samples from ``start`` on."""
         values = values.to(self.values.dtype)
         if self._reference is None:
-            self._reference = -values[0] * self._signs
+            self.refer(values[0])
+        assert self._reference is not None
         target = self.values[start : start + len(values)]
         if self.is_exact:
             torch.addcmul(self._reference, values, self._signs, out=target)
@@ -198,8 +203,11 @@ def sketch_layers(
             for layer in part
         }
         for batch in samples.batches():
-            graph.visit(batch.call, part, _adder(sketches, batch))
+            is_own = samples.is_own(batch)
+            if is_own or batch.start == 0:
+                graph.visit(batch.call, part, _adder(sketches, batch, is_own))
             step()
+        samples.add_up("sketches", [sketches[layer.name].values for layer in part])
         for layer in part:
             sketch = sketches.pop(layer.name)
             whole, *halves = (
@@ -210,10 +218,18 @@ def sketch_layers(
             yield Gathered(layer, whole, tuple(halves))
 
 
-def _adder(sketches: dict[str, Sketch], batch: Batch) -> Callable[[Layer, Tensor], None]:
+def _adder(
+    sketches: dict[str, Sketch], batch: Batch, is_own: bool
+) -> Callable[[Layer, Tensor], None]:
+    """Return what sketches a batch; of another process's first batch, what all are relative to."""
+
     def add(layer: Layer, value: Tensor) -> None:
         flat = flat_rows(layer, value, batch.size)
         sketch = sketches[layer.name]
+        if batch.start == 0:
+            sketch.refer(flat[0])
+        if not is_own:
+            return
         sketch.add(batch.start, flat)
         # what is not finite stays so in sums, and those of a sketch have fewer terms
         if not bool(torch.isfinite(sketch.values[batch.start : batch.start + batch.size].sum())):

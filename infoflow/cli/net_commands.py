@@ -75,6 +75,7 @@ def analyze(
 ) -> None:
     """Measure I(X;M) and I(Y;M) of every layer of MODEL over --data."""
     from infoflow.cli.figures import check_folder, save_figures
+    from infoflow.cli.processes import joined
     from infoflow.cli.subject import load_subject
 
     if audit and output.as_csv:
@@ -82,10 +83,13 @@ def analyze(
     output.check()
     if save_plots is not None:
         check_folder(save_plots, output.overwrite)
-    subject = load_subject(model, sources, target=target, seed=seed, tracing=tracing)
-    result = subject.measure(
-        noise=read_noise(noise), unit=unit, device=device, **measuring.settings
-    )
+    with joined() as writes:
+        subject = load_subject(model, sources, target=target, seed=seed, tracing=tracing)
+        result = subject.measure(
+            noise=read_noise(noise), unit=unit, device=device, **measuring.settings
+        )
+    if not writes:
+        return
     output.save(result)
     if save_plots is not None:
         save_figures(result, save_plots)

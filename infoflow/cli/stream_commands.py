@@ -46,14 +46,18 @@ def ablate_command(
 ) -> None:
     """Measure what MODEL loses on held-out --data without each stream, as it is and mended."""
     from infoflow.cli.ablating import ablate_model, print_ablation
+    from infoflow.cli.processes import joined
 
     output.check()
-    ablation = ablate_model(
-        *(model, sources, judging),
-        memory_budget=memory_budget,
-        frontier=frontier,
-        journal=journal,
-    )
+    with joined() as writes:
+        ablation = ablate_model(
+            *(model, sources, judging),
+            memory_budget=memory_budget,
+            frontier=frontier,
+            journal=journal,
+        )
+    if not writes:
+        return
     output.save(ablation)
     if output.as_csv:
         output.print(ablation)

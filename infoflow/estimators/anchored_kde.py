@@ -74,6 +74,10 @@ class AnchoredKDE:
         if self._is_relative:
             self._norms[samples] = norms
 
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples."""
+        return [*self._sums.sums(), self._norms]
+
     def estimate(self) -> Estimate:
         """Return the estimate in nats, when all samples were added."""
         sums, others = self._sums.result()
@@ -104,6 +108,10 @@ class AnchoredValues:
     def add(self, distances: Tensor, samples: slice) -> None:
         """Add a (samples, n) block of squared distances."""
         self._totals.add((distances * -self._factor).exp_(), samples)
+
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples."""
+        return self._totals.sums()
 
     def values(self) -> tuple[float, float]:
         """Return I(X;M) and I(Y;M) in nats; NaN for what is not known."""

@@ -43,6 +43,10 @@ class AnchoredTotals:
         self._total += kernel.sum(0)
         self._within += self.within(kernel, samples).sum(0)
 
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples."""
+        return [self._total, self._within]
+
     def within(self, kernel: Tensor, samples: slice) -> Tensor:
         """Return the kernel where it is between samples of one class, and 0 elsewhere."""
         return torch.where(self._classes[samples, None] == self._own, kernel, 0.0)
@@ -107,6 +111,10 @@ class AnchoredSums:
             chosen = kernel if len(self._nulled) == kernel.shape[1] else kernel[:, self._nulled]
             cells = self._shuffles.cell_of[samples]
             self._by_cell.index_add_(0, cells, chosen.to(torch.float32))
+
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples."""
+        return [self._by_group, self._slopes, self._by_cell]
 
     def result(self) -> Sums:
         """Return the sums over all blocks."""
@@ -186,6 +194,10 @@ class AnchoredBounds:
         else:
             self._others.add(kernel, samples)
             self._sums.add(kernel.square_().square_(), samples, exponents)
+
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples."""
+        return [*self._sums.sums(), *self._others.sums()]
 
     def result(self) -> tuple[Sums, Totals]:
         """Return the sums for the bound, and the totals for the other one."""

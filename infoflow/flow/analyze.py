@@ -16,6 +16,7 @@ from infoflow.flow.flow_result import FlowResult, result_of
 from infoflow.flow.measure import measure, warn_of_saturation
 from infoflow.flow.measurement import Settings
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.running.ranks import together
 from infoflow.graph.selection import LayerChoice
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import Estimator, Unit, nats_per
@@ -42,7 +43,9 @@ def analyze(
     """Estimate how many bits every layer keeps about the input and about the target.
 
     The model is traced, run over the loader in evaluation mode without gradients, and left as it
-    was: training flags, parameters, device and random state.
+    was: training flags, parameters, device and random state. Where ``torch.distributed`` has
+    several processes, all of them make this call: each runs the model on its share of the samples,
+    and all get the same result.
 
     Parameters
     ----------
@@ -126,6 +129,8 @@ def analyze(
         distances=DistanceOptions.of(distances),
         reading=ReadingOptions(unpack, seed, device, memory_budget, progress),
     )
-    measurement = measure(model, loader, settings)
-    warn_of_saturation(measurement.estimates)
-    return result_of(measurement, settings.estimator, unit, epoch=0)
+    with together("analyze") as ranks:
+        measurement = measure(model, loader, settings, ranks=ranks)
+        warn_of_saturation(measurement.estimates)
+        result = result_of(measurement, settings.estimator, unit, epoch=0)
+        return result.with_dataset(ranks.first("result", result.dataset))

@@ -162,6 +162,11 @@ class _LayerMeter:
         for point in self._sweep.values():
             point.add(block.distances, block.samples)
 
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples."""
+        others = [one for part in (*self._halves, *self._sweep.values()) for one in part.sums()]
+        return [*self._main.sums(), *others]
+
     def put_into(self, measurement: Measurement) -> None:
         """Put the layer's numbers into the measurement."""
         measurement.put(
@@ -205,6 +210,8 @@ def _measure_part(
             if block.layer is part.layers[-1]:
                 for merge in merges:
                     merge.add(blocks)
+    sums = [one for meter in meters.values() for one in meter.sums()]
+    session.samples.add_up("kernels", sums + [one for merge in merges for one in merge.sums()])
     for name in wanted:
         meters.pop(name).put_into(measurement)
     for merge in merges:

@@ -70,6 +70,10 @@ class AnchoredMerge:
                 exponents = parts[chosen[0]] if len(chosen) == 1 else _sum(parts, chosen)
                 kept.add(torch.exp(-exponents), own[0].samples)
 
+    def sums(self) -> list[Tensor]:
+        """Return what adds up over shares of the samples."""
+        return [one for sums in self._sums for kept in sums.values() for one in kept.sums()]
+
     def rows(self) -> list[StreamRow]:
         """Return what each stream knows, when all samples were added."""
         by_noise = [self._parts(sums) for sums in self._sums]

@@ -20,6 +20,7 @@ from infoflow.flow.anchored import measure_by_anchors
 from infoflow.flow.measurement import Measurement, Settings
 from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
+from infoflow.graph.running.ranks import ALONE, Ranks
 from infoflow.interface import (
     Estimate,
     Estimator,
@@ -37,10 +38,12 @@ def measure(
     loader: Iterable[Any],
     settings: Settings,
     earlier: KnownLabels | None = None,
+    ranks: Ranks = ALONE,
 ) -> Measurement:
     """Trace and measure ``model``; it, the loader and the random state stay as they were.
 
-    What an ``earlier`` measurement of the same samples found of Y is used again.
+    What an ``earlier`` measurement of the same samples found of Y is used again. Several ``ranks``
+    measure a share of the samples each, and find the same.
     """
     settings = replace(settings, target=target_of(loader, settings.target))
     with open_session(
@@ -50,6 +53,7 @@ def measure(
         tracing=settings.tracing,
         reduce=settings.reduce,
         estimator=settings.estimator,
+        ranks=ranks,
     ) as session:
         return _measure(session, settings, earlier)
 
@@ -60,6 +64,7 @@ def _measure(session: Session, settings: Settings, earlier: KnownLabels | None) 
     labels = LazyLabels(settings.target, graph, samples, session.example.target, earlier)
     choose = partial(_strategy, session, layers, settings)
     strategy = choose(budget)
+    _agree(session, settings, layers, strategy)
     streams = _stream_meter(graph, layers, settings, labels)
     if strategy.anchors is not None:
         return measure_by_anchors(session, settings, labels, layers, strategy, streams)
@@ -81,6 +86,22 @@ def _measure(session: Session, settings: Settings, earlier: KnownLabels | None) 
             measurement.add(gathered, classes, settings)
     measurement.known = labels.known
     return measurement
+
+
+def _agree(
+    session: Session, settings: Settings, layers: Sequence[Layer], strategy: Strategy
+) -> None:
+    """Raise an InfoflowError where other processes would measure something else."""
+    noises = [getattr(one, "noise", None) for one in (settings.estimator, *settings.sweep)]
+    session.samples.ranks.agree(
+        {
+            "numbers of samples": session.samples.count,
+            "layers": [(layer.name, layer.units) for layer in layers],
+            "estimators": (settings.estimator.name, [str(one) for one in noises]),
+            "captures": (str(strategy), settings.distances, settings.reading.budget),
+            "seeds": settings.reading.seed,
+        }
+    )
 
 
 def _strategy(

@@ -20,14 +20,10 @@ from infoflow.flow.sameness import check_same
 from infoflow.flow.schedule import Schedule, as_function, epoch_number, paper_schedule
 from infoflow.flow.tracker_state import TrackerState
 from infoflow.graph.reduce import Reduce
+from infoflow.graph.running.ranks import Ranks, together
 from infoflow.graph.selection import LayerChoice
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import (
-    Estimator,
-    InfoflowError,
-    InfoflowWarning,
-    warn,
-)
+from infoflow.interface import Estimator, InfoflowError, InfoflowWarning, warn
 from infoflow.interface.argument_checks import file_path, whole_number
 from infoflow.results import load
 from infoflow.results.writing import check_writable
@@ -35,6 +31,9 @@ from infoflow.results.writing import check_writable
 
 class Tracker:
     """Measures a model while it is being trained.
+
+    Where ``torch.distributed`` has several processes, each has a Tracker and makes the same calls,
+    measures a share of the samples, and gets the same result. Process 0 writes the file.
 
     Parameters
     ----------
@@ -153,29 +152,35 @@ class Tracker:
         if not self._is_due(epoch):
             return False
         steps = None if step is None else whole_number("step", step)
-        measurement = measure(self.model, self.loader, self._settings, self._known)
+        with together("Tracker.record") as ranks:
+            ranks.agree({"epochs so far": [] if self._result is None else self._result.epochs})
+            self._record(epoch, steps, ranks)
+        return True
+
+    def _record(self, epoch: int, steps: int | None, ranks: Ranks) -> None:
+        measurement = measure(self.model, self.loader, self._settings, self._known, ranks)
         self._known = measurement.known
         latest = result_of(measurement, self._settings.estimator, "bits", epoch=epoch)
         latest = latest if steps is None else _with_step(latest, steps)
+        latest = latest.with_dataset(ranks.first("result", latest.dataset))
         if not self._has_warned:
             self._has_warned = warn_of_saturation(measurement.estimates)
         if self._result is not None:
             check_same(self._result, latest, str(self.path or "The result so far"))
-            earlier = self._up_to(epoch, self._result)
+            earlier = self._up_to(epoch, self._result, ranks)
             latest = latest if earlier is None else earlier.joined(latest)
         self._result = latest
         self._own.add(epoch)
-        if self.path is not None:
+        if self.path is not None and ranks.is_first:
             latest.save(self.path)
-        return True
 
-    def _up_to(self, epoch: int, result: FlowResult) -> FlowResult | None:
+    def _up_to(self, epoch: int, result: FlowResult, ranks: Ranks) -> FlowResult | None:
         """Return the result without later epochs of a training that has gone back to ``epoch``."""
         goes_back = not self._own or epoch in self._own
         later = [one for one in result.epochs if one > epoch] if goes_back else []
         if not later:
             return result
-        kept = self._kept_beside(result)
+        kept = self._kept_beside(result) if ranks.is_first else ""
         warn(
             f"The training goes back to epoch {epoch}, so later numbers, of epochs "
             f"{later[0]} to {later[-1]}, are those of an earlier one and are dropped.{kept}",

@@ -20,7 +20,8 @@ class InformationMonitor(Callback):
     The untrained net is measured at the start, where the schedules hold 0. The training goes on as
     if nothing had been measured: random states, modes and weights stay as they were. A checkpoint
     of the trainer holds what was measured, so ``trainer.fit(..., ckpt_path=...)`` goes on with the
-    same numbers. In a training on several devices, the first process measures and writes.
+    same numbers. In a training on several devices, each process measures a share of the
+    samples, and the first one writes.
 
     Parameters
     ----------

@@ -26,7 +26,8 @@ class InformationCallback(TrainerCallback, ExportableState):
     The untrained net is measured at the start, where the schedules hold 0. The training goes on as
     if nothing had been measured: random states, modes and weights stay as they were. The Trainer's
     checkpoints hold what was measured, so ``trainer.train(resume_from_checkpoint=...)`` goes on
-    with the same numbers. In a training on several devices, the first process measures and writes.
+    with the same numbers. In a training on several devices, each process measures a share of the
+    samples, and the first one writes.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from torch.utils.data import DataLoader
 
 from infoflow.flow import FlowResult, Tracker
+from infoflow.graph.running.ranks import together
 from infoflow.integrations.log import log
-from infoflow.integrations.ranks import Ranks
 from infoflow.integrations.writers import writer_of
 from infoflow.interface import ArgumentError, ArgumentTypeError, InfoflowError
 from infoflow.interface.argument_checks import is_flag, one_of, shown
@@ -25,7 +25,8 @@ _STATE = "infoflow_watch"
 class Watch:
     """One or several Trackers, told by a training when epochs and steps are finished.
 
-    All processes of a training call it; the first one measures, the others wait for it.
+    All processes of a training call it and measure a share of the samples each; the first one
+    writes and logs.
 
     Parameters
     ----------
@@ -126,14 +127,12 @@ class Watch:
         }
         if not due:
             return
-        ranks = Ranks()
-        with ranks.in_turn() as is_mine:
-            if not is_mine:
-                return
-            for name, tracker in due.items():
-                with _named(name):
-                    tracker.record(number, step=step)
-                self._log(name, tracker.result, step)
+        for name, tracker in due.items():
+            with _named(name):
+                tracker.record(number, step=step)
+            with together("log") as ranks:
+                if ranks.is_first:
+                    self._log(name, tracker.result, step)
 
     def _log(self, name: str, result: FlowResult, step: int) -> None:
         prefix = f"infoflow/{name}" if name else "infoflow"

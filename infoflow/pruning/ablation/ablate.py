@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.model_state import countable_attention
+from infoflow.graph.running.ranks import together
+from infoflow.graph.running.same_net import same_net
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, Skip
@@ -64,7 +67,9 @@ def ablate(
 
     Each stream is silenced as ``prune(mode="cut")`` leaves it out, and the rise of the loss is
     measured on the same samples: as it is, and after what is left was mended in closed form. Then
-    sets of streams are measured together, nested, up to the tolerance.
+    sets of streams are measured together, nested, up to the tolerance. Where ``torch.distributed``
+    has several processes, all of them make this call: each measures single streams of its own, and
+    all get the same result.
 
     Parameters
     ----------
@@ -161,18 +166,22 @@ def ablate(
         check_writable(file_path("path", path), "the measured numbers", ArgumentError)
     seed = ReadingOptions(unpack, seed, device, memory_budget, progress).seed
     allowed = Tolerance.of(tolerance)
-    choices = Choices(
-        *(calibrate, metric, loss, mend is not None, unpack, TracingOptions.of(tracing)),
-        *(parse_bytes(memory_budget), seed),
-    )
-    with undisturbed(model, held_out, device) as place, countable_attention():
+    with ExitStack() as stack:
+        ranks = stack.enter_context(together("ablate"))
+        choices = Choices(
+            *(calibrate, metric, loss, mend is not None, unpack, TracingOptions.of(tracing)),
+            *(parse_bytes(memory_budget), seed, ranks),
+        )
+        place = stack.enter_context(undisturbed(model, held_out, device))
+        stack.enter_context(same_net(model, ranks))
+        stack.enter_context(countable_attention())
         check_float64(place, "ablate")
         bench, mending = open_bench(model, held_out, choices, place)
         chosen, is_named = choose_streams(bench.graph, streams)
         refit = refit_of(bench, mending, seed) if mend is not None else None
-        session = _session(bench, chosen, refit, (is_named, mend, path, progress, seed))
-        found = measure(session, allowed, refit, sets)
-    return Ablation(dataset_of(found), bench.graph)
+        session = _session(bench, chosen, refit, (is_named, mend, path, progress, seed, ranks))
+        dataset = ranks.first("result", dataset_of(measure(session, allowed, refit, sets)))
+    return Ablation(dataset, bench.graph)
 
 
 def _check(mend: object, sets: object) -> None:
@@ -192,7 +201,7 @@ def _menders(mend: Mend) -> tuple[MenderName, ...]:
 def _session(
     bench: Bench, chosen: tuple[Skip, ...], refit: Refit | None, given: tuple[Any, ...]
 ) -> Session:
-    is_named, mend, path, progress, seed = given
+    is_named, mend, path, progress, seed, ranks = given
     setting = {
         **bench.setting(),
         "streams": [stream.name for stream in chosen],
@@ -200,5 +209,8 @@ def _session(
         "mending samples": "none" if refit is None else refit.fingerprint,
         "seed": seed,
     }
-    journal = Journal(path, setting)
-    return Session(bench, chosen, is_named, _menders(mend), refit, journal, progress, seed)
+    ranks.agree(setting)
+    journal = Journal(path if ranks.is_first else None, setting)
+    journal.add_all(ranks.first("journal", journal.entries))
+    shows = progress if ranks.is_first else False
+    return Session(bench, chosen, is_named, _menders(mend), refit, journal, shows, seed, ranks)

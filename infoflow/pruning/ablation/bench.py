@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from infoflow.capture.batches import Batch
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.checks import output_of
 from infoflow.graph.running.members import tensors_of
+from infoflow.graph.running.same_net import digest
 from infoflow.graph.running.stopwatch import Stopwatch
 from infoflow.interface import PruningError
 from infoflow.interface.argument_checks import noted
@@ -195,22 +195,15 @@ class Bench:
         """Return what the measured numbers depend on."""
         return {
             "model": self.graph.model,
-            "weights": digest_of(self.model),
+            "weights": digest(self._state()),
             "samples": self.held_out.fingerprint,
             "loss": self.loss.kind,
             "metric": "none" if self.metric is None else self.metric.name,
         }
 
-
-def digest_of(model: nn.Module) -> str:
-    """Return a short digest of all parameters and buffers."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        if isinstance(tensor, Tensor):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            flat = tensor.detach().cpu().contiguous().flatten()
-            digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+    def _state(self) -> list[tuple[str, Tensor]]:
+        state = self.model.state_dict().items()
+        return [(name, value) for name, value in state if isinstance(value, Tensor)]
 
 
 def key_of(names: Sequence[str]) -> str:

@@ -77,6 +77,17 @@ class Journal:
             return "Nothing measured before was kept; pass path= to go on from there."
         return f"{self._path} keeps what was measured before: the same call goes on from there."
 
+    @property
+    def entries(self) -> dict[str, Any]:
+        """All entries, by name."""
+        return dict(self._entries)
+
+    def add_all(self, entries: Mapping[str, Any]) -> None:
+        """Keep entries, but for those that are there already."""
+        for name, entry in entries.items():
+            if self._entries.get(name) != entry:
+                self.add(name, entry)
+
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 

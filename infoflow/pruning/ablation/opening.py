@@ -18,6 +18,7 @@ from infoflow.graph import LayerGraph
 from infoflow.graph.running.checks import output_of
 from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.pytree import tensors_in
+from infoflow.graph.running.ranks import ALONE, Ranks
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, PruningError, Skip, TargetError
 from infoflow.interface.argument_checks import did_you_mean
@@ -48,6 +49,7 @@ class Choices:
     tracing: TracingOptions
     budget: int
     seed: int
+    ranks: Ranks = ALONE
 
 
 def open_bench(
@@ -64,7 +66,7 @@ def open_bench(
         loss or the metric do not fit.
     """
     check_plain(model, "ablate")
-    samples = Samples(held_out, unpack=choices.unpack, model=model, device=place, seed=choices.seed)
+    samples = _samples(held_out, model, choices, place)
     mending, given = _calibration(model, choices, place)
     if mending is not None:
         check_alike(samples.example().call, mending.example().call)
@@ -134,10 +136,21 @@ def _calibration(
 ) -> tuple[Samples | None, NDArray[np.int64] | None]:
     if not choices.mends or choices.calibrate is None:
         return None, None
-    samples = Samples(
-        choices.calibrate, unpack=choices.unpack, model=model, device=place, seed=choices.seed
-    )
+    samples = _samples(choices.calibrate, model, choices, place)
     return samples, np.unique(scan(samples).checksums)
+
+
+def _samples(
+    loader: Iterable[Any], model: nn.Module, choices: Choices, place: torch.device
+) -> Samples:
+    return Samples(
+        loader,
+        unpack=choices.unpack,
+        model=model,
+        device=place,
+        seed=choices.seed,
+        ranks=choices.ranks,
+    )
 
 
 def check_names(loss: object, metric: object) -> None:

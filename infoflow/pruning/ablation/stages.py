@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from tqdm.auto import tqdm
 
+from infoflow.graph.running.ranks import ALONE, Ranks
 from infoflow.interface import PruningError, Skip
 from infoflow.interface.argument_checks import noted
 from infoflow.pruning.ablation.accounting import Accountant
@@ -57,6 +58,8 @@ class Session:
         Whether to show bars; None shows them on a terminal.
     seed
         Of labels that are drawn.
+    ranks
+        The processes that measure together: each measures single streams of its own.
     """
 
     bench: Bench
@@ -67,6 +70,7 @@ class Session:
     journal: Journal
     shows: bool | None = None
     seed: int = 0
+    ranks: Ranks = ALONE
     clock: Clock = field(default_factory=Clock)
     refused: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -189,10 +193,10 @@ class Session:
     def measure(self, variants: Mapping[str, Variant], what: str) -> dict[str, Scores]:
         """Return the scores of variants on all samples that choose or judge."""
         names = {name: f"plain {name}" for name in variants}
-        missing = {n: v for n, v in variants.items() if names[n] not in self.journal}
-        with self.bar(what, len(variants)) as advance:
-            advance(len(variants) - len(missing))
-            for group in self.bench.groups(missing):
+        missing = [name for name in variants if names[name] not in self.journal]
+        own = {name: variants[name] for name in self.ranks.share(missing)}
+        with self.bar(what, len(own)) as advance, self._shared(what):
+            for group in self.bench.groups(own):
                 with noted(self.journal.kept):
                     whole, found = self.bench.score_variants(group, self._rows, advance)
                 if _WHOLE not in self.journal:
@@ -210,8 +214,21 @@ class Session:
     def examine_each(self, enough: float) -> dict[str, Examined]:
         """Return the best net without each stream that is mended, or measured where none is."""
         names = self._to_mend()
-        with self.bar("mending" if self.menders else "accounting", len(names)) as advance:
-            return {name: self.examine([name], enough, advance) for name in names}
+        own, what = self.ranks.share(names), "mending" if self.menders else "accounting"
+        with self.bar(what, len(own)) as advance, self._shared(what):
+            for name in own:
+                self.examine([name], enough, advance)
+        return {name: self.examine([name], enough, lambda share: None) for name in names}
+
+    @contextmanager
+    def _shared(self, what: str) -> Iterator[None]:
+        """Give every process what each of them adds to its journal meanwhile."""
+        before = self.journal.entries
+        yield
+        new = {k: v for k, v in self.journal.entries.items() if before.get(k) is not v}
+        for rank, entries in enumerate(self.ranks.gather(what, new)):
+            if rank != self.ranks.mine:
+                self.journal.add_all(entries)
 
     def _to_mend(self) -> list[str]:
         names = list(self.plain)
