@@ -162,16 +162,8 @@ def make_scale(name: str) -> Scale:
         szt, mnist = _szt(10_000, 3), _mnist(128, 8, 60_000)
         return Scale(name, tuple(szt), tuple(mnist))
     if name == "cpu":
-        szt, mnist = _szt(10_000, 3), _mnist(8, 2, 4_000)
-        return Scale(
-            name,
-            tuple(szt),
-            tuple(mnist),
-            is_sparse=True,
-            dense_seeds=1,
-            many_draws=32,
-            standard_error=0.02,
-        )
+        szt, mnist = _szt(10_000, 3), _mnist(16, 3, 4_000)
+        return Scale(name, tuple(szt), tuple(mnist), many_draws=256, standard_error=0.02)
     if name == "smoke":
         szt, mnist = _szt(2, 1), _mnist(3, 1, 96, test_images=128)
         return Scale(
