@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import optimize
 
 from infoflow.pruning.ablation.pairs import Floats, Paired
+from infoflow.pruning.ablation.worst_sample import upper_root
 
 #: Shares of the largest bet that a capital is spread over, and how much of it each gets: half of
 #: it on nearly everything, which is best where the samples hardly differ.
@@ -43,21 +43,15 @@ def betting_upper(pairs: Paired, error: float, largest: float) -> float:
     Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting, J. R.
     Stat. Soc. B 86, section 4; the mixture over fixed bets is theirs, section 4.4.
     """
-    counted = pairs.weights > 0
-    rises, weights = pairs.rises[counted], pairs.weights[counted]
-    mean = float(rises.sum() / weights.sum())
-    top = max(largest, float((rises / weights).max()))
-    if top <= mean:
-        return top
+    counted = pairs.counted
+    rises, weights = counted.rises, counted.weights
+    top = largest if pairs.is_ratio else max(largest, float(pairs.rates.max()))
 
     def excess(supposed: float) -> float:
         found = log_capital(rises, weights, np.array(supposed), np.array(top))
         return float(found) + math.log(error)
 
-    end = top - 1e-9 * (top - mean)
-    if excess(end) < 0:
-        return top
-    return float(optimize.brentq(excess, mean, end, xtol=1e-12 * max(1.0, abs(top))))
+    return upper_root(excess, float(rises.sum() / weights.sum()), None if pairs.is_ratio else top)
 
 
 def log_capital(rises: Floats, weights: Floats, mean: Floats, largest: Floats) -> Floats:
@@ -70,8 +64,10 @@ def log_capital(rises: Floats, weights: Floats, mean: Floats, largest: Floats) -
     mean, largest
         (...) the supposed mean, and the largest rise, per unit of weight; the mean is below it.
     """
-    reach = ((largest - mean) * weights.max(axis=-1))[..., None]
-    outcomes = (rises - mean[..., None] * weights) / reach
+    given = rises - mean[..., None] * weights
+    reach = np.maximum((largest - mean) * weights.max(axis=-1), given.max(axis=-1))
+    reach = np.maximum(reach, 1e-9 * weights.max(axis=-1))  # no sample speaks for this mean
+    outcomes = given / reach[..., None]
     logs = [np.log1p(-bet * outcomes).sum(axis=-1) for bet in _BETS]
     stakes = np.log(_STAKES).reshape(-1, *[1] * mean.ndim)
     found: Floats = np.logaddexp.reduce(np.stack(logs) + stakes, axis=0)
@@ -83,4 +79,4 @@ def betting_lower(pairs: Paired, error: float, largest: float) -> float:
 
     As :func:`betting_upper`, for gains of at most ``largest`` per unit of weight.
     """
-    return -betting_upper(Paired(-pairs.rises, pairs.weights), error, largest)
+    return -betting_upper(pairs.reversed, error, largest)

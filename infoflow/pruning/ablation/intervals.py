@@ -10,7 +10,7 @@ from scipy import stats
 
 from infoflow.interface import ArgumentError
 from infoflow.pruning.ablation.betting import betting_lower, betting_upper
-from infoflow.pruning.ablation.pairs import Floats, Paired, weighted_mean
+from infoflow.pruning.ablation.pairs import Paired, weighted_mean
 from infoflow.pruning.ablation.worst_sample import worst_sample_lower, worst_sample_upper
 
 #: Fewer judging samples than this are refused: of 32, one plain cut in six was judged wrongly.
@@ -98,8 +98,7 @@ def student_interval(pairs: Paired, level: float = 0.95) -> tuple[float, float]:
 
 def _ratio(pairs: Paired) -> tuple[float, float, int]:
     """Return the weighted mean, its standard error, and the number of samples."""
-    counted = pairs.weights > 0
-    rises, weights = pairs.rises[counted], pairs.weights[counted]
+    rises, weights = pairs.counted.rises, pairs.counted.weights
     count = len(rises)
     if count < 2:
         raise ArgumentError(
@@ -143,12 +142,10 @@ def bits_interval(
     """
     _check(pairs, level, largest_rise)
     error = (1 - level) / 2
-    counted = pairs.weights > 0
-    rates = pairs.rises[counted] / pairs.weights[counted]
     student = student_interval(pairs, level)
-    worst = _worst_sample(pairs, rates, min(WORST_FACTOR * error, 0.5))
+    worst = _worst_sample(pairs, min(WORST_FACTOR * error, 0.5))
     ends = min(student[0], worst[0]), max(student[1], worst[1])
-    robust, largest = ends, float(np.abs(rates).max())
+    robust, largest = ends, float(np.abs(pairs.rates).max())
     if largest_rise is not None:
         largest = max(largest, pairs.to_mean(largest_rise))
         robust = (
@@ -169,9 +166,9 @@ def bits_interval(
     )
 
 
-def _worst_sample(pairs: Paired, rates: Floats, error: float) -> tuple[float, float]:
+def _worst_sample(pairs: Paired, error: float) -> tuple[float, float]:
     """Return the ends with a sample more that gains, or loses, as much as the best or worst one."""
-    gain, rise = max(float(-rates.min()), 0.0), max(float(rates.max()), 0.0)
+    gain, rise = (max(float(one.rates.max()), 0.0) for one in (pairs.reversed, pairs))
     return worst_sample_lower(pairs, error, gain), worst_sample_upper(pairs, error, rise)
 
 

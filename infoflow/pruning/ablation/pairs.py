@@ -23,7 +23,8 @@ class Paired:
     rises
         (N,) float64, the sum over a sample's labels of what is lost more.
     weights
-        (N,) float64, number of labels of each sample; in a regression, the whole net's loss.
+        (N,) float64, number of labels of each sample; in a regression, the whole net's loss, which
+        may be 0, and samples without labels are left out.
     is_ratio
         Whether the value is ½ log₂(1 + mean) and not the mean: in a regression.
     """
@@ -34,8 +35,31 @@ class Paired:
 
     @property
     def samples(self) -> int:
-        """Number of samples that weigh something."""
-        return int(np.count_nonzero(self.weights > 0))
+        """Number of samples that count."""
+        return len(self.counted.rises)
+
+    @property
+    def counted(self) -> Paired:
+        """Only the samples that have labels."""
+        if self.is_ratio or (self.weights > 0).all():
+            return self
+        has_labels = self.weights > 0
+        return Paired(self.rises[has_labels], self.weights[has_labels])
+
+    @property
+    def rates(self) -> Floats:
+        """(N,) rise of each counted sample for a weight of one; in a regression, the mean weight.
+
+        What a sample of a regression weighs is what the whole net loses there, which can be next to
+        nothing, so that a rise for each unit of it says little.
+        """
+        counted = self.counted
+        return counted.rises / (counted.weights.mean() if self.is_ratio else counted.weights)
+
+    @property
+    def reversed(self) -> Paired:
+        """The same with losses as gains."""
+        return Paired(-self.rises, self.weights, self.is_ratio)
 
     def to_bits(self, mean: float) -> float:
         """Turn a weighted mean of rises into bits; the order of means is kept."""
@@ -73,7 +97,9 @@ def paired(loss: SampleLoss, whole: SampleBits, other: SampleBits) -> Paired:
     rises = (_array(other.bits) - _array(whole.bits)) * labels
     if not loss.is_ratio:
         return Paired(rises, labels)
-    return Paired(rises, _array(whole.bits) * labels, is_ratio=True)
+    has_labels = labels > 0
+    weights = _array(whole.bits) * labels
+    return Paired(rises[has_labels], weights[has_labels], is_ratio=True)
 
 
 def _array(values: Tensor) -> Floats:

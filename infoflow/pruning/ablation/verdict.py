@@ -96,8 +96,15 @@ def verdict(interval: Interval, tolerance: float) -> Verdict:
     return "cannot tell"
 
 
+#: More than so many times the samples there are, no number of samples is named.
+FAR = 100
+
+
 def samples_needed(interval: Interval, tolerance: float) -> int | None:
-    """Return how many more samples would tell, if the rise stays what it is; None if none would.
+    """Return how many more samples would tell, if the rise stays what it is.
+
+    None if none would, or only more than 100 times as many as there are: the rise is then next to
+    the tolerance.
 
     The part of the half width that comes from spread shrinks with the square root of the number of
     samples, what the robust end adds to it with the number.
@@ -122,7 +129,8 @@ def samples_needed(interval: Interval, tolerance: float) -> int | None:
         return None
     fewest = FEWEST_TO_PRUNE if is_prune and not interval.is_guarded else 0
     needed = max(interval.samples / _shrinkage(gap, spread, extra) ** 2, fewest)
-    return max(math.ceil(needed) - interval.samples, 1) if needed < 1e9 else None
+    is_far = needed > FAR * interval.samples
+    return None if is_far else max(math.ceil(needed) - interval.samples, 1)
 
 
 def _shrinkage(gap: float, spread: float, extra: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import optimize, special, stats
 
@@ -52,7 +54,11 @@ def exceedance(rises: Floats, weights: Floats, mean: Floats, largest: Floats) ->
         rates = np.where(weights > 0, rises / weights, -np.inf)
     top = np.maximum(largest, rates.max(axis=-1))
     added = (top - mean) * weights.max(axis=-1)
-    outcomes = np.concatenate([rises - mean[..., None] * weights, added[..., None]], axis=-1)
+    return chance_of(np.concatenate([rises - mean[..., None] * weights, added[..., None]], axis=-1))
+
+
+def chance_of(outcomes: Floats) -> Floats:
+    """Return the probability that a sum of outcomes, (..., N), with random weights is above 0."""
     above, below = outcomes.max(axis=-1), outcomes.min(axis=-1)
     is_open = (above > 0) & (below < 0)
     scaled = outcomes / np.where(is_open, above, np.inf)[..., None]
@@ -101,23 +107,44 @@ def worst_sample_upper(pairs: Paired, error: float, largest: float) -> float:
     Parameters
     ----------
     pairs
-        Rises and weights.
+        Rises and weights. In a regression a sample weighs what the whole net loses there, which
+        can be next to nothing: the sample that is added has a mean weight, and is as far above the
+        mean as any sample is from it.
     error
         The one-sided error, 0.025 for an end of a 95 % interval.
     largest
-        The rise per unit of weight of the sample that is added.
+        The rise per unit of weight of the sample that is added; not used in a regression.
     """
-    counted = pairs.weights > 0
-    rises, weights = pairs.rises[counted], pairs.weights[counted]
-    top = max(largest, float((rises / weights).max()))
+    counted = pairs.counted
+    rises, weights = counted.rises, counted.weights
     start = float(rises.sum() / weights.sum())
-    if top <= start:
-        return top
+    top = None if pairs.is_ratio else max(largest, float(pairs.rates.max()))
+    if top is None:
+        farthest = float(np.abs(rises - start * weights).max())
+        rises = np.append(rises, start * weights.mean() + farthest)
+        weights = np.append(weights, weights.mean())
 
     def excess(mean: float) -> float:
-        chance = float(exceedance(rises, weights, np.array(mean), np.array(top)))
+        if top is None:
+            chance = float(chance_of(rises - mean * weights))
+        else:
+            chance = float(exceedance(rises, weights, np.array(mean), np.array(top)))
         return float(stats.norm.isf(max(chance, 1e-300)) - stats.norm.isf(error))
 
+    return upper_root(excess, start, top)
+
+
+def upper_root(excess: Callable[[float], float], start: float, top: float | None) -> float:
+    """Return where a rising function of the mean is 0, from ``start`` to ``top``, if it has one."""
+    if top is None:
+        if excess(start) >= 0:
+            return start  # no sample rises more than another
+        reach = 1.0
+        while excess(start + reach) < 0:
+            reach *= 2
+        return float(optimize.brentq(excess, start, start + reach, xtol=1e-9, rtol=1e-12))
+    if top <= start:
+        return top
     end = top - 1e-9 * (top - start)
     if excess(end) < 0:
         return top
@@ -126,4 +153,4 @@ def worst_sample_upper(pairs: Paired, error: float, largest: float) -> float:
 
 def worst_sample_lower(pairs: Paired, error: float, largest: float) -> float:
     """As :func:`worst_sample_upper`, for the lower end and the largest gain."""
-    return -worst_sample_upper(Paired(-pairs.rises, pairs.weights), error, largest)
+    return -worst_sample_upper(pairs.reversed, error, largest)

@@ -274,3 +274,65 @@ def test_verdicts_on_a_rise_above_the_tolerance_are_rarely_prune(kind, error):
         wrong["verdict"] += verdict(bits_interval(pairs), 0.05) == "prune"
     assert wrong["verdict"] < wrong["t"] or kind == "rare"
     assert wrong["verdict"] <= 60 * error + 3 * math.sqrt(60 * error)
+
+
+def test_no_number_of_samples_is_named_where_the_rise_is_next_to_the_tolerance():
+    interval = bits_interval(pairs_of(np.random.default_rng(0).normal(0.1, 0.3, 256)))
+    assert samples_needed(interval, interval.value + 1e-6) is None
+    assert 0 < samples_needed(interval, interval.value + 0.02) < 100 * 256
+
+
+# ------------------------------------------------------------------ regressions
+
+
+def regression(samples, values, seed, spread=0.5):
+    """Return pairs of a regression whose mean squared error rises by 4 %."""
+    rng = np.random.default_rng(seed)
+    scales = np.exp(spread * rng.normal(size=(samples, 1)))
+    whole = scales * rng.normal(size=(samples, values))
+    other = whole + 0.2 * scales * rng.normal(size=(samples, values))
+    losses = (whole**2).mean(1)
+    return Paired((other**2).mean(1) - losses, losses, is_ratio=True)
+
+
+@pytest.mark.parametrize("values", [1, 10])
+def test_the_interval_of_a_regression_covers_and_is_not_much_wider_than_students(values):
+    truth = 0.5 * math.log2(1.04)
+    held, widths, students = 0, [], []
+    for seed in range(60):
+        pairs = regression(256, values, seed)
+        found = bits_interval(pairs)
+        held += found.low <= truth <= found.high
+        widths.append(found.high - found.low)
+        students.append(np.subtract(*map(pairs.to_bits, student_interval(pairs)[::-1])))
+    assert held >= 52  # with a coverage of 95 %, fewer have a probability of 0.3 %
+    assert np.median(widths) < 1.2 * np.median(students)
+
+
+def test_a_sample_that_is_predicted_exactly_counts_in_a_regression():
+    pairs = regression(80, 1, 0)
+    exact = Paired(np.append(pairs.rises, 5.0), np.append(pairs.weights, 0.0), is_ratio=True)
+    assert exact.samples == 81
+    assert weighted_mean(exact) > weighted_mean(pairs)
+    found = bits_interval(exact)
+    assert found.low <= exact.to_bits(weighted_mean(exact)) <= found.high
+    assert found.high > bits_interval(pairs).high
+
+
+def test_values_without_labels_do_not_count_in_a_regression():
+    loss = resolve_loss("regression", output=torch.zeros(3, 1), target=torch.ones(3, 1))
+    whole = SampleBits(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([1.0, 1.0, 0.0]))
+    assert paired(loss, whole, whole).samples == 2
+
+
+def test_a_regression_in_which_nothing_changes_loses_nothing():
+    pairs = Paired(np.zeros(80), np.linspace(0, 1, 80), is_ratio=True)
+    found = bits_interval(pairs, largest_rise=1.0)
+    assert found.value == found.low == found.high == 0
+
+
+def test_what_a_sample_of_a_regression_can_lose_widens_the_robust_ends():
+    pairs = regression(256, 10, 0)
+    found = bits_interval(pairs, largest_rise=1.0)
+    assert found.robust_low < found.low
+    assert found.robust_high > found.high
