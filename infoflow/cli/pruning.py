@@ -21,9 +21,11 @@ from infoflow.cli.models import load_model
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, InfoflowError
-from infoflow.pruning import PrunedModel, PruningAdvice, prune
+from infoflow.pruning import Ablation, PrunedModel, PruningAdvice, prune
 from infoflow.pruning.advice_table import advice_parts, right_of
+from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.rewriting.remove import RemovalMode
+from infoflow.results import load
 from infoflow.results.writing import replace_file
 
 _COLOURS = {
@@ -70,6 +72,20 @@ def _coloured(cell: str) -> str:
     return cell if colour is None else f"[{colour}]{cell}[/]"
 
 
+def cuttable_of(path: Path) -> StreamNames:
+    """Return what can go together by a saved ablation, with what mended best."""
+    found = load(path)
+    if not isinstance(found, Ablation):
+        raise ArgumentError(
+            f"{path} holds a {type(found).__name__}, expected what infoflow ablate --out saved."
+        )
+    if not found.cuttable:
+        raise ArgumentError(
+            f"{path} says that nothing can go. Pass --streams to leave out others nevertheless."
+        )
+    return found.cuttable
+
+
 def check_program(path: Path, overwrite: bool, weights: Path | None) -> Path:
     """Return where the weights go beside ``path``; an ArgumentError where a file is there.
 
@@ -96,6 +112,7 @@ def prune_model(
     text: str,
     streams: Sequence[str],
     *,
+    ablation: Path | None,
     weights: Path | None,
     data: str | None,
     shapes: Sequence[str],
@@ -109,8 +126,13 @@ def prune_model(
 ) -> None:
     """Write a net without some of its streams as weights and as an exported program."""
     beside = check_program(out, overwrite, weights)
-    if not streams:
-        raise ArgumentError("Pass --streams, such as '1->20' in quotes, once for each stream.")
+    if bool(streams) == (ablation is not None):
+        raise ArgumentError(
+            "Pass either --streams, such as '1->20' in quotes, once for each stream, or --ablation "
+            "FILE.nc, which says what can go."
+        )
+    if ablation is not None:
+        streams = cuttable_of(ablation)
     mended = _mending(mending, shapes)
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)

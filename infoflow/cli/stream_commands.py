@@ -113,6 +113,9 @@ def prune(
         list[str] | None,
         typer.Option(help="A stream such as '1->20', in quotes, or 1-20; once for each."),
     ] = None,
+    ablation: Annotated[
+        Path | None, typer.Option(help="Or what infoflow ablate saved: leave out what can go.")
+    ] = None,
     weights: Weights = None,
     data: Data = None,
     input_shape: Shapes = None,
@@ -121,7 +124,7 @@ def prune(
     mode: Annotated[str, typer.Option(help="auto, cut, zero, or mean (over --data).")] = "auto",
     mend: Annotated[
         str,
-        typer.Option(help="none, reader, cascade, or auto (the best, on a part of --calibrate)."),
+        typer.Option(help="none, reader, cascade, or auto: what the ablation says, or the best."),
     ] = "none",
     calibrate: Calibrate = None,
     seed: Seed = 0,
@@ -134,6 +137,7 @@ def prune(
     prune_model(
         model,
         streams or [],
+        ablation=ablation,
         weights=weights,
         data=data,
         shapes=input_shape or [],

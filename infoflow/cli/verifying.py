@@ -15,9 +15,9 @@ from infoflow.cli.ablating import check_mend
 from infoflow.cli.data import load_loader
 from infoflow.cli.models import load_model
 from infoflow.cli.option_sets import Judging, Sources
+from infoflow.cli.pruning import cuttable_of
 from infoflow.interface import ArgumentError
-from infoflow.pruning import Ablation, NetComparison, compare_nets, prune
-from infoflow.results import load
+from infoflow.pruning import NetComparison, compare_nets, prune
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,8 @@ class Verifying:
         )
         return compare_nets(whole, other, loader, **self.judging.settings)
 
-    def _streams(self) -> tuple[str, ...]:
-        if self.ablation is None:
-            return tuple(self.streams)
-        found = load(self.ablation)
-        if not isinstance(found, Ablation):
-            raise ArgumentError(
-                f"{self.ablation} holds a {type(found).__name__}, expected what infoflow ablate "
-                "--out saved."
-            )
-        if not found.cuttable:
-            raise ArgumentError(
-                f"{self.ablation} says that nothing can go, so there is nothing to verify. Pass "
-                "--streams to verify others."
-            )
-        return tuple(found.cuttable)
+    def _streams(self) -> Sequence[str]:
+        return tuple(self.streams) if self.ablation is None else cuttable_of(self.ablation)
 
     def _without(
         self, whole: nn.Module, streams: Sequence[str], input_shape: str | None

@@ -134,9 +134,10 @@ class PruningAdvice(NetResult, Table[StreamAdvice]):
         """Names, ``source->merge``, of the streams that can be cut out together, mended.
 
         The largest such set of the ablation's frontier, or the one stream that can go alone where
-        no set can; empty without an ablation.
+        no set can; empty without an ablation. They know what mended best.
         """
-        return StreamNames.of([r.skip.name for r in self.rows if r.is_chosen], self.graph)
+        names = [row.skip.name for row in self.rows if row.is_chosen]
+        return StreamNames.of(names, self.graph, str(self.dataset.attrs.get("cuttable_mender", "")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers."""

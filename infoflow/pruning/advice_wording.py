@@ -15,8 +15,9 @@ INFORMATION = (
 )
 ABLATION_CAUTION = (
     'A verdict is about the mended net where "by" names a mender, and about one stream while all '
-    "others stay. infoflow.prune with that mender as mend= and the same calibrate= "
-    "makes that net, and infoflow.verify_pruning tries it with your own metric."
+    "others stay. infoflow.prune makes the net that was judged of advice.cuttable with "
+    'mend="auto", or of others with that mender as mend=, and the same calibrate=; '
+    "infoflow.verify_pruning tries it with your own metric."
 )
 #: Counted from the committed study (docs/reproduction/claims.csv), one whole and three half nets.
 RECORD = (

@@ -16,15 +16,26 @@ StreamName = str | Skip
 
 
 class StreamNames(tuple[str, ...]):
-    """Names of streams, ``source->merge``, that know the graph they are of."""
+    """Names of streams, ``source->merge``, that know the graph they are of, and what mended best.
+
+    Attributes
+    ----------
+    graph
+        The graph, where it is at hand.
+    mender
+        What mended the net without them that was judged: ``"plain"``, ``"reader"`` or
+        ``"cascade"``; empty where none was.
+    """
 
     graph: LayerGraph | None = None
+    mender: str = ""
 
     @classmethod
-    def of(cls, names: Iterable[str], graph: LayerGraph | None) -> StreamNames:
+    def of(cls, names: Iterable[str], graph: LayerGraph | None, mender: str = "") -> StreamNames:
         """Return names of streams of a graph."""
         made = cls(names)
         made.graph = graph
+        made.mender = mender
         return made
 
 

@@ -92,8 +92,10 @@ def prune(
         labels. ``"reader"``: the layers that read the merges that streams left; batch norms behind
         them get the statistics of what they read now. ``"cascade"``: every linear layer and
         convolution behind the cut, in the order of computation. Where a sum loses an operand, the
-        last layer of the branch that stays learns the whole sum. ``"auto"``: whichever loses least
-        on a quarter of ``calibrate`` that does not mend, the plain cut among them. None: nothing.
+        last layer of the branch that stays learns the whole sum. ``"auto"``: what mended best
+        where an ablation judged these very streams, as ``ablation.cuttable`` says; else whichever
+        loses least on a quarter of ``calibrate`` that does not mend, the plain cut among them.
+        None: nothing.
     calibrate
         A loader of samples that mend; training data will do. About 1,000 are enough for most nets.
     loss
@@ -182,7 +184,9 @@ def prune(
         slim = _without(graph, chosen, "zero", None, str(mismatch).partition(". ")[0])
     _warn(slim.pruning.streams)
     if mend is not None and calibrate is not None:
-        recipe = Recipe(mend, calibrate, loss, ridge, budget, seed)
+        judged: Any = streams.mender if isinstance(streams, StreamNames) else ""
+        mender = judged if judged and mend == "auto" else mend
+        recipe = Recipe(mender, calibrate, loss, ridge, budget, seed)
         mending = mend_pruned(slim, graph, recipe)
         slim.pruning = replace(slim.pruning, mending=mending)
         if mending.notes:

@@ -166,6 +166,7 @@ def _of_ablation(
         basis="ablation",
         lost_unit=judged.unit,
         tolerance=judged.tolerance,
+        cuttable_mender=judged.cuttable.mender,
         frontier=json.dumps(frontier_rows(judged.frontier(), judged.dataset.attrs["metric"])),
     )
 

@@ -334,7 +334,7 @@ def test_checkpoints_that_do_not_fit_or_hold_code(infoflow_command, model_file, 
         (["analyze", "{net}:make", "--data", "demo", "--device", "gpu"], "cannot be used here"),
         (["prune-suggest", "missing.nc"], "There is no file missing.nc"),
         (["prune", "{net}:make", "--out", "slim.pt"], "--out must end in .pt2"),
-        (["prune", "{net}:make", "--out", "slim.pt2"], "Pass --streams"),
+        (["prune", "{net}:make", "--out", "slim.pt2"], "Pass either --streams"),
         (
             [*("prune", "{net}:make", "--out", "s.pt2", "--streams", "1->21"), *SHAPE],
             "No merge of UNet has a stream '1->21'. The nearest are",

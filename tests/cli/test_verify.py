@@ -65,6 +65,30 @@ def test_a_pruned_program_is_put_beside_the_net_that_it_was(
     )
 
 
+def test_prune_leaves_out_what_an_ablation_says(infoflow_command, model_file, tmp_path):
+    torch.manual_seed(0)
+    net, (images, masks) = UNet(base_channels=2).eval(), blob_images(200, size=16, seed=3)
+    weights, file, slim = (tmp_path / name for name in ("net.pt", "found.nc", "slim.pt2"))
+    torch.save(net.state_dict(), weights)
+    ablation = infoflow.ablate(
+        *(net, [(images, masks)]),
+        loss=lambda output, target: torch.ones(len(output)),
+        streams=["7->11"],
+        mend=None,
+        sets=None,
+        tolerance=infoflow.Tolerance(0.1, largest_rise=0.01),
+        progress=False,
+    )
+    ablation.save(file)
+    given = (f"{model_file}:make", "--weights", weights, *SHAPE, "--ablation", file)
+    code, text, err = infoflow_command("prune", *given, "--out", slim)
+    assert code == 0, err
+    assert ablation.cuttable[0] in text
+    other = ("--streams", "7->11", "--out", tmp_path / "other.pt2")
+    code, _, err = infoflow_command("prune", *given, *other)
+    assert (code, "Pass either --streams" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

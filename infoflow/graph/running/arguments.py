@@ -190,10 +190,18 @@ def _as_plain(leaf: Any) -> Any:
     return leaf
 
 
+def signature_of(model: nn.Module) -> inspect.Signature:
+    """Return the signature of ``forward``; one that takes anything where Python knows none."""
+    try:
+        return inspect.signature(model.forward)
+    except ValueError:  # a method that torch.jit has compiled
+        return inspect.signature(lambda *args, **kwargs: None)
+
+
 def parameters_of(model: nn.Module, *, required: bool = False) -> frozenset[str]:
     """Return the names of the arguments that ``forward`` takes by name, or those it must have."""
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = inspect.signature(model.forward).parameters.values()
+    parameters = signature_of(model).parameters.values()
     return frozenset(
         p.name
         for p in parameters
@@ -204,7 +212,7 @@ def parameters_of(model: nn.Module, *, required: bool = False) -> frozenset[str]
 def takes(model: nn.Module, arguments: Sequence[Any]) -> bool:
     """Tell whether ``forward`` can be called with as many arguments by position."""
     try:
-        inspect.signature(model.forward).bind(*arguments)
+        signature_of(model).bind(*arguments)
     except TypeError:
         return False
     return True
@@ -229,7 +237,7 @@ def named_leaves(model: nn.Module, call: Arguments) -> Iterator[tuple[str, str, 
 
 
 def _bound(model: nn.Module, call: Arguments) -> Iterator[tuple[str, Any]]:
-    signature = inspect.signature(model.forward)
+    signature = signature_of(model)
     try:
         arguments = signature.bind(*call.args, **call.kwargs).arguments
     except TypeError as error:

@@ -160,12 +160,14 @@ class Ablation(NetResult):
         """Streams that can go together, mended: the largest set of the frontier that can.
 
         Where no set can, or none was measured, the one stream that can go alone and saves most.
+        They know what mended best, which ``mend="auto"`` of :func:`infoflow.prune` then takes.
         """
         if self.chosen is not None:
-            return StreamNames.of(self.chosen.streams, self.graph)
+            return StreamNames.of(self.chosen.streams, self.graph, self.chosen.mender)
         alone = [row for row in self.rows if row.verdict == "prune"]
         best = sorted(alone, key=_saved)[-1:]
-        return StreamNames.of([row.skip.name for row in best], self.graph)
+        mender = best[0].mender if best else ""
+        return StreamNames.of([row.skip.name for row in best], self.graph, mender)
 
     @property
     def ignorance(self) -> str:

@@ -10,6 +10,7 @@ import xarray as xr
 from infoflow.graph.net_result import NetResult
 from infoflow.graph.text_table import align, listed
 from infoflow.pruning.ablation.bounds import Interval
+from infoflow.pruning.ablation.judging import about
 from infoflow.pruning.ablation.metric_loss import MetricLoss
 from infoflow.pruning.ablation.stream_rows import FrontierPoint, StreamLoss, ignorance
 
@@ -53,7 +54,7 @@ def _more_samples(rows: Sequence[StreamLoss]) -> str:
     known = [row.more_samples for row in rows if row.more_samples is not None]
     if len(known) < len(rows):
         return ""
-    return f" (about {max(known):,} more judging samples would tell)"
+    return f" (about {about(max(known))} more judging samples would tell)"
 
 
 def _can_go(
@@ -64,7 +65,10 @@ def _can_go(
         return f"Nothing is shown to go within {tolerance:.2g} {_unit(result)}."
     if isinstance(best, FrontierPoint):
         start = f"Can go{' together' * (len(best.streams) > 1)}{_mended(best.mender)}"
-        return f"{start}: {listed(best.labels)} ({_price(result, best)})."
+        can_go = [row.skip for row in rows if row.verdict == "prune"]
+        others = [str(skip) for skip in can_go if skip.name not in best.streams]
+        alone = f" Alone, and not shown to go with these: {listed(others)}." if others else ""
+        return f"{start}: {listed(best.labels)} ({_price(result, best)}).{alone}"
     others = [str(row.skip) for row in rows if row.verdict == "prune" and row is not best]
     either = f" Each of these can go alone, too: {listed(others)}."
     first = f"Can go{_mended(best.mender)}: {best.skip} ({_price(result, best)})."
@@ -84,9 +88,16 @@ def _price(result: NetResult, row: StreamLoss | FrontierPoint) -> str:
     if row.metric is not None:
         name = str(result.dataset.attrs["metric"])
         facts.append(f"{_METRICS.get(name, name)} {_signed(-row.metric.value, '+')}")
-    share = _share(row.parameters, sum(layer.parameters for layer in result.graph))
+    share = _share(row.parameters, _whole_parameters(result))
     saved = f"; {share} of the parameters" if share else ""
     return ", ".join(facts) + saved
+
+
+def _whole_parameters(result: NetResult) -> float:
+    """Return how many parameters the whole net has; files of old versions count those of layers."""
+    if "whole_parameters" in result.dataset:
+        return float(result.dataset["whole_parameters"])
+    return sum(layer.parameters for layer in result.graph)
 
 
 def _unit(result: NetResult) -> str:
@@ -117,11 +128,24 @@ def ablation_table(
     ``said`` are the conclusion and the notes.
     """
     first, *notes = said
-    lines = [_title(dataset), first, "", *align(_cells(rows), right=(1, 2, 5))]
+    lines = [_title(dataset), first, "", *align(_cells(rows), right=(1, 2, 5, 6))]
     sets = frontier_rows(points, dataset.attrs["metric"], is_brief=False)
     if sets:
-        lines += ["", *align(sets, right=(0, 1, 4))]
-    return "\n".join([*lines, *(["", *notes] if notes else [])])
+        lines += ["", *align(sets, right=(0, 1, 4, 5))]
+    return "\n".join([*lines, "", *_costs(dataset), *notes])
+
+
+def _costs(dataset: xr.Dataset) -> list[str]:
+    """Say how long it took, beside a pass of the whole net over the samples."""
+    costs = {
+        name.removeprefix("cost_"): float(value)
+        for name, value in dataset.attrs.items()
+        if name.startswith("cost_")
+    }
+    if not costs:
+        return []
+    stages = ", ".join(f"{stage} {cost:.3g}" for stage, cost in costs.items())
+    return [f"It took as long as {sum(costs.values()):.3g} forward passes ({stages})."]
 
 
 def _title(dataset: xr.Dataset) -> str:
@@ -140,13 +164,14 @@ def _title(dataset: xr.Dataset) -> str:
 
 
 def _cells(rows: Sequence[StreamLoss]) -> list[tuple[str, ...]]:
-    header = ("stream", "as it is", "mended", "by", "verdict", "parameters", "why")
+    saved = ("parameters", "multiply-adds")
+    header = ("stream", "as it is", "mended", "by", "verdict", *saved, "why")
     return [
         header,
         *(
             (
                 *(str(row.skip), _interval(row.plain), _interval(row.mended)),
-                *(row.mender, row.verdict, _number(row.parameters), row.reason),
+                *(row.mender, row.verdict, *_savings(row), row.reason),
             )
             for row in rows
         ),
@@ -161,7 +186,8 @@ def frontier_rows(
     Brief rows fit into 80 columns: half the interval beside the bits, and two names at most.
     """
     lost = "lost" if is_brief else "bits lost"
-    header = ["together", lost, "by", "verdict", "parameters", metric, "added"]
+    saved = ["parameters"] if is_brief else ["parameters", "multiply-adds"]
+    header = ["together", lost, "by", "verdict", *saved, metric, "added"]
     rows, before = [], frozenset[str]()
     for point in points:
         added = [name for name in point.labels if name not in before]
@@ -171,11 +197,16 @@ def frontier_rows(
             [
                 str(len(point.streams)),
                 f"{point.bits:.4f} ± {half:.4f}" if is_brief else _interval(point.interval),
-                *(point.mender, point.verdict, _number(point.parameters)),
+                *(point.mender, point.verdict, *_savings(point)[: len(saved)]),
                 *(_metric(point.metric), _few(added) if is_brief else listed(added)),
             ]
         )
     return [header, *rows] if rows else []
+
+
+def _savings(row: StreamLoss | FrontierPoint) -> tuple[str, ...]:
+    """Return the parameters and multiply-adds that go."""
+    return _number(row.parameters), _number(row.multiply_adds)
 
 
 def _interval(interval: Interval | None) -> str:

@@ -21,6 +21,7 @@ from infoflow.pruning.ablation.stream_arrays import (
     savings_variables,
     worst_name,
 )
+from infoflow.pruning.rewriting.limits import used_parameters
 
 #: The two nets that are measured of each stream.
 NETS = ("plain", "mended")
@@ -91,6 +92,11 @@ def _whole(found: Findings, unit: str) -> dict[str, Any]:
         **_known(found, unit),
         "whole_bits": ((), whole, described("loss of the whole net", unit)),
         "whole_metric": ((), found.whole_metric, described("metric of the whole net")),
+        "whole_parameters": (
+            (),
+            sum(one.numel() for one in used_parameters(found.bench.graph).values()),
+            described("learned numbers of the whole net", "1"),
+        ),
         "tolerance": ((), found.tolerance, described("what may be lost", unit)),
         "metric_tolerance": ((), found.metric_tolerance, described("what the metric may lose")),
         "largest_rise": (
@@ -138,8 +144,8 @@ def _metrics(found: Findings) -> dict[str, Any]:
     metric = found.bench.metric.name
     made: dict[str, Any] = {}
     for dims, values, prefix in (
-        (("stream", "net"), np.array(rows, float).reshape(-1, 2, 4), ""),
-        (("point",), np.array(points, float).reshape(-1, 4), "point_"),
+        (("stream", "net"), np.array(rows, float).reshape(-1, 2, len(METRIC)), ""),
+        (("point",), np.array(points, float).reshape(-1, len(METRIC)), "point_"),
     ):
         for place, (name, label) in enumerate(METRIC.items()):
             made[prefix + name] = (dims, values[..., place], described(label, metric))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from infoflow.capture.batches import Batch, Samples
-from infoflow.interface import ArgumentError, TargetError
+from infoflow.interface import ArgumentError, PruningWarning, TargetError, warn
 from infoflow.pruning.ablation.batch_parts import singles, take, without_singles
 from infoflow.pruning.ablation.bounds import FEWEST_SAMPLES
 from infoflow.pruning.ablation.checksums import checksums_of
@@ -193,6 +193,8 @@ def divide(samples: Samples, *, mends: bool, calibrate: Iterable[int] | None, se
     left_out = np.flatnonzero(is_known).astype(np.int64)
     mending = len(given) if given is not None else len(found.mend)
     notes = _notes(mending if mends else None, len(left_out), len(checksums) - len(unique))
+    if mends and mending < FEWEST_SAMPLES:
+        warn(f"{notes[0]}.", PruningWarning)
     return HeldOut(samples, checksums, found, left_out, classes, notes, facts=seen.facts)
 
 

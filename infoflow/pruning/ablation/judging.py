@@ -158,11 +158,25 @@ def _by_bits(interval: Interval, tolerance: float) -> Judgement:
 
 def _doubt(interval: Interval, tolerance: float, more: int | None) -> str:
     """Say why bits do not tell, and what would."""
-    would = "" if more is None else f"; about {more:,} more judging samples would tell"
+    would = ", next to the estimate, so that more samples would hardly tell"
+    if more is not None:
+        would = f"; about {about(more)} more judging samples would tell"
     if max(interval.high, interval.robust_high) < tolerance:
         least = f"{FEWEST_TO_PRUNE} judging samples, got {interval.samples}"
         return f"loses little, but that needs at least {least}{would}"
     return f"the tolerance of {tolerance:.2g} lies within the interval{would}"
+
+
+def about(count: int) -> str:
+    """Return a number of samples, rounded up to two digits.
+
+    Examples
+    --------
+    >>> about(7), about(136), about(23_456)
+    ('7', '140', '24,000')
+    """
+    step = 10 ** max(len(str(count)) - 2, 0)
+    return f"{-(-count // step) * step:,}"
 
 
 def worst_group(lost: MetricLoss) -> GroupLoss | None:

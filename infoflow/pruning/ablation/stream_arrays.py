@@ -10,6 +10,7 @@ import numpy as np
 
 from infoflow.pruning.ablation.accounting import Savings
 from infoflow.pruning.ablation.judging import Judged, worst_group
+from infoflow.pruning.ablation.metric_loss import GroupLoss
 
 _INTERVAL = {
     "": "rise of the loss",
@@ -25,6 +26,10 @@ METRIC = {
     "metric_loss_low": "lower end of the 95 % interval of the loss of the metric",
     "metric_loss_high": "upper end of the 95 % interval of the loss of the metric",
     "metric_worst_low": "lower end of what the worst class loses of the metric, corrected for all",
+    "metric_worst_high": "upper end of what the worst class loses of the metric, corrected for all",
+    "metric_worst_loss": "what the worst class loses of the metric",
+    "metric_worst_samples": "judging samples of the worst class",
+    "metric_other": "metric of the net without",
 }
 _SAVINGS = {
     "parameters": ("learned numbers saved", "1"),
@@ -56,13 +61,14 @@ def interval_variables(dims: Any, rows: Any, unit: str, prefix: str = "bits") ->
     }
 
 
-def metric_numbers(judged: Judged | None) -> tuple[float, float, float, float]:
-    """Return the loss of the metric, its interval, and what the worst class surely loses."""
+def metric_numbers(judged: Judged | None) -> tuple[float, ...]:
+    """Return the numbers of :data:`METRIC`, in its order."""
     lost = None if judged is None else judged.metric
     if lost is None:
-        return math.nan, math.nan, math.nan, math.nan
-    worst = worst_group(lost)
-    return lost.value, lost.low, lost.high, math.nan if worst is None else worst.low
+        return (math.nan,) * len(METRIC)
+    worst = worst_group(lost) or GroupLoss("", 0, math.nan, math.nan, math.nan)
+    of_worst = (worst.low, worst.high, worst.value, float(worst.samples))
+    return (lost.value, lost.low, lost.high, *of_worst, lost.other)
 
 
 def worst_name(judged: Judged | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from infoflow.interface import Skip
@@ -160,14 +161,18 @@ def metric_of(row: xr.Dataset, prefix: str = "") -> MetricLoss | None:
     name = f"{prefix}metric_loss"
     if name not in row or math.isnan(float(row[name])):
         return None
-    value, low, high, worst = (
-        float(row[f"{prefix}{field}"])
-        for field in ("metric_loss", "metric_loss_low", "metric_loss_high", "metric_worst_low")
-    )
-    whole = float(row["whole_metric"])
-    group = str(row[f"{prefix}metric_worst"].item())
-    groups = () if math.isnan(worst) else (GroupLoss(group, 0, worst, worst, math.nan),)
-    return MetricLoss(whole, math.nan, value, low, high, groups)
+
+    def number(field: str) -> float:
+        return float(row[prefix + field]) if prefix + field in row else math.nan
+
+    ends = [number(f"metric_worst_{end}") for end in ("loss", "low", "high")]
+    groups: tuple[GroupLoss, ...] = ()
+    if not math.isnan(ends[1]):
+        samples = int(np.nan_to_num(number("metric_worst_samples")))
+        groups = (GroupLoss(str(row[f"{prefix}metric_worst"].item()), samples, *ends),)
+    whole, other = float(row["whole_metric"]), number("metric_other")
+    lost = [number(f"metric_loss{end}") for end in ("", "_low", "_high")]
+    return MetricLoss(whole, other, *lost, groups)
 
 
 def stream_loss(row: xr.Dataset, skip: Skip, rules: Rules) -> StreamLoss:

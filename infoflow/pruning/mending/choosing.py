@@ -34,7 +34,7 @@ FEWEST_TO_CHOOSE = 16
 class Recipe:
     """How a pruned net is mended; see :func:`infoflow.prune`."""
 
-    mend: Literal["auto", "reader", "cascade"]
+    mend: Literal["auto", "plain", "reader", "cascade"]
     calibrate: Iterable[Any]
     loss: LossChoice
     ridge: float
@@ -85,6 +85,9 @@ def mend_pruned(slim: PrunedModel, graph: LayerGraph, recipe: Recipe) -> Mending
         def mender(calibration: Calibration) -> Mender:
             return Mender(graph, footprint, calibration, recipe.ridge, recipe.budget, recipe.seed)
 
+        if recipe.mend == "plain":
+            used = Calibration.of(samples)
+            return Mending("plain", recipe.ridge, used.count, used.fingerprint, recipe.seed)
         if recipe.mend != "auto":
             return mender(Calibration.of(samples))(slim, recipe.mend)
         return _best(slim, graph, recipe, samples, mender)

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,8 +83,48 @@ def test_the_conclusion_has_the_bits_the_metric_the_parameters_and_what_must_sta
         progress=False,
     )
     free, needed = found["blocks.2->add:3"], found["add->add:2"]
-    share = free.parameters / sum(layer.parameters for layer in found.graph)
+    share = free.parameters / sum(one.numel() for one in trained().parameters())
     assert found.conclusion == (
         f"Can go: {free.skip} (0.0000 ± 0.0000 bits a label, accuracy +0.0000; "
         f"{100 * share:.0f} % of the parameters). Must stay: {needed.skip}."
     )
+
+
+def test_what_can_go_alone_and_not_with_the_others_is_named():
+    net = trained()
+    found = infoflow.ablate(
+        *(net, loader(*clusters(420, seed=3))), mend=None, metric="accuracy", progress=False
+    )
+    for tolerance in (0.01, 0.5, 3.0):
+        judged = found.with_tolerance(tolerance)
+        chosen = set(judged.cuttable)
+        others = [r for r in judged.rows if r.verdict == "prune" and r.skip.name not in chosen]
+        said = judged.conclusion
+        assert all(str(row.skip) in said for row in others)
+        assert ("Alone, and not shown to go with these" in said) == bool(others and judged.chosen)
+
+
+def test_a_point_has_the_metric_of_its_net_and_its_worst_class():
+    net, (points, labels) = trained(), clusters(420, seed=3)
+    found = infoflow.ablate(
+        net, loader(points, labels), mend=None, metric="accuracy", tolerance=5.0, progress=False
+    )
+    judge = torch.as_tensor(found.dataset["role"].values == "judge")
+    for point in found.frontier():
+        lost = point.metric
+        slim = infoflow.prune(net, point.streams, points[:2]).eval()
+        with torch.no_grad():
+            is_right = (slim(points[judge]).argmax(1) == labels[judge]).double()
+        assert lost.other == pytest.approx(float(is_right.mean()))
+        assert lost.whole - lost.other == pytest.approx(lost.value)
+        (worst,) = lost.groups
+        assert worst.samples == int((labels[judge] == int(worst.name)).sum())
+        assert worst.low <= worst.value <= worst.high
+
+
+def test_the_screen_says_what_it_took():
+    found = infoflow.ablate(
+        *(trained(), loader(*clusters(420, seed=3))), mend=None, sets=None, progress=False
+    )
+    assert "It took as long as" in str(found)
+    assert "multiply-adds" in str(found)

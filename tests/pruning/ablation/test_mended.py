@@ -8,6 +8,7 @@ import torch
 
 import infoflow
 from infoflow.pruning.ablation.frontier import greedy_order, walk
+from infoflow.pruning.choice import StreamNames
 from tests.pruning.ablation.nets import Residual, clusters, loader, trained
 
 
@@ -64,6 +65,50 @@ def test_the_mended_net_is_the_one_that_prune_makes(net, ablation, calibration):
         assert lost == pytest.approx(row.mended.value, rel=1e-3, abs=1e-5)
         checked += 1
     assert checked >= 2
+
+
+@pytest.mark.parametrize("mender", ["plain", "reader", "cascade"])
+def test_auto_makes_the_net_that_was_judged(net, ablation, calibration, mender):
+    names = ["blocks.2->add:3"]
+    batches = torch.utils.data.DataLoader(calibration, batch_size=100)
+    made = infoflow.prune(
+        *(net, StreamNames.of(names, ablation.graph, mender)), mend="auto", calibrate=batches
+    )
+    mending = {} if mender == "plain" else {"mend": mender, "calibrate": batches}
+    wanted = infoflow.prune(net, names, calibration[:2], **mending)
+    assert made.pruning.mending.mender == mender
+    for one, other in zip(made.parameters(), wanted.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_can_go_knows_what_mended_it(net, calibration, tmp_path):
+    ablation = infoflow.ablate(
+        *(net, loader(*clusters(300, seed=3))),
+        calibrate=[calibration],
+        streams="blocks.2->add:3",
+        mend="reader",
+        sets=None,
+        tolerance=infoflow.Tolerance(5.0, largest_rise=1.0),
+        progress=False,
+    )
+    ablation.save(tmp_path / "found.nc")
+    mender = ablation["blocks.2->add:3"].mender
+    assert mender
+    assert ablation.cuttable.mender == mender
+    assert infoflow.load(tmp_path / "found.nc").cuttable.mender == mender
+    assert infoflow.suggest_pruning(ablation).cuttable.mender == mender
+
+
+def test_few_samples_that_mend_are_warned_of(net):
+    with pytest.warns(infoflow.PruningWarning, match="3 samples mend; 1024 mend better"):
+        infoflow.ablate(
+            *(net, loader(*clusters(120, seed=3))),
+            calibrate=[clusters(3, seed=11)[0]],
+            streams="blocks.2->add:3",
+            sets=None,
+            mend="reader",
+            progress=False,
+        )
 
 
 def test_mending_helps_where_streams_matter(ablation):
