@@ -171,8 +171,8 @@ def metric_of(row: xr.Dataset, prefix: str = "") -> MetricLoss | None:
         samples = int(np.nan_to_num(number("metric_worst_samples")))
         groups = (GroupLoss(str(row[f"{prefix}metric_worst"].item()), samples, *ends),)
     whole, other = float(row["whole_metric"]), number("metric_other")
-    lost = [number(f"metric_loss{end}") for end in ("", "_low", "_high")]
-    return MetricLoss(whole, other, *lost, groups)
+    value, low, high = (number(f"metric_loss{end}") for end in ("", "_low", "_high"))
+    return MetricLoss(whole, other, value, low, high, groups)
 
 
 def stream_loss(row: xr.Dataset, skip: Skip, rules: Rules) -> StreamLoss:
