@@ -29,17 +29,9 @@ def attach(
     ----------
     engine
         The engine that trains.
-    trackers
-        An :class:`infoflow.Tracker` of the net, or several by name, such as
-        ``{"train": ..., "held_out": ...}``. Their schedules count what is finished, from 0.
-    count
-        What the schedules count: ``"epochs"``, or ``"steps"``, the iterations of the engine. The
-        result has them along its dimension ``epoch``; its coordinate ``step`` has steps in both
-        cases.
-    writer
-        Where each measurement is logged, as by :func:`infoflow.log`; a list of several, or None.
-    figures
-        Whether to log U-Plots, too.
+    trackers, count, writer, figures
+        As for :class:`infoflow.integrations.watch.Watch`, which says what is refused, too;
+        steps are the iterations of the engine.
 
     Returns
     -------
@@ -47,12 +39,6 @@ def attach(
         Its ``results`` have what each Tracker measured. Give it to Ignite's ``Checkpoint`` beside
         the engine, as in ``Checkpoint({"engine": engine, "information": watch, ...}, folder)``, and
         to ``Checkpoint.load_objects``: the training then goes on with the same numbers.
-
-    Raises
-    ------
-    ArgumentError, ArgumentTypeError
-        For what are no Trackers or writers, for Trackers that share a path, and where steps are
-        counted for loaders with persistent workers.
 
     Examples
     --------

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from infoflow.flow import FlowResult
 from infoflow.integrations.extras import needed
-from infoflow.integrations.watch import Count, Trackers, Watch
+from infoflow.integrations.watch import Count, Trackers, Watch, Watching
 
 needed("lightning.pytorch", "lightning", "Lightning")
 
 from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402
 
 
-class InformationMonitor(Callback):
+class InformationMonitor(Watching, Callback):
     """Measures a net while Lightning trains it.
 
     The untrained net is measured at the start, where the schedules hold 0. The training goes on as
@@ -25,23 +24,11 @@ class InformationMonitor(Callback):
 
     Parameters
     ----------
-    trackers
-        An :class:`infoflow.Tracker` of the module, or of a net in it; or several by name, such as
-        ``{"train": ..., "held_out": ...}``. Their schedules count what is finished, from 0.
-    count
-        What the schedules count: ``"epochs"``, or ``"steps"`` of the optimizer. The result has them
-        along its dimension ``epoch``; its coordinate ``step`` has steps in both cases.
+    trackers, count, figures
+        As for :class:`infoflow.integrations.watch.Watch`, which says what is refused, too; the
+        Trackers are of the module, or of a net in it.
     writer
-        Where each measurement is logged, as by :func:`infoflow.log`: ``"trainer"`` for all
-        loggers of the trainer, a list of several, or None.
-    figures
-        Whether to log U-Plots, too.
-
-    Raises
-    ------
-    ArgumentError, ArgumentTypeError
-        For what are no Trackers or writers, for Trackers that share a path, and where steps are
-        counted for loaders with persistent workers.
+        Likewise, or ``"trainer"`` for all loggers of the trainer.
 
     Examples
     --------
@@ -64,16 +51,6 @@ class InformationMonitor(Callback):
         own = None if self._is_trainers else writer
         self._watch = Watch(trackers, count=count, writer=own, figures=figures)
         self._last_step = 0
-
-    @property
-    def results(self) -> dict[str, FlowResult]:
-        """What each Tracker measured, by its name."""
-        return self._watch.results
-
-    @property
-    def result(self) -> FlowResult:
-        """What the only Tracker measured; an InfoflowError where there are several."""
-        return self._watch.result
 
     @property
     def state_key(self) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from infoflow.flow import FlowResult
 from infoflow.integrations.extras import needed
-from infoflow.integrations.watch import Count, Trackers, Watch
+from infoflow.integrations.watch import Count, Trackers, Watch, Watching
 from infoflow.interface import ArgumentError
 
 needed("transformers", "hf", "Transformers")
@@ -20,7 +19,7 @@ from transformers import (  # noqa: E402
 from transformers.trainer_callback import ExportableState  # noqa: E402
 
 
-class InformationCallback(TrainerCallback, ExportableState):
+class InformationCallback(Watching, TrainerCallback, ExportableState):
     """Measures a net while the Hugging Face Trainer trains it.
 
     The untrained net is measured at the start, where the schedules hold 0. The training goes on as
@@ -31,22 +30,9 @@ class InformationCallback(TrainerCallback, ExportableState):
 
     Parameters
     ----------
-    trackers
-        An :class:`infoflow.Tracker` of the model, or of a net in it; or several by name, such as
-        ``{"train": ..., "held_out": ...}``. Their schedules count what is finished, from 0.
-    count
-        What the schedules count: ``"epochs"``, or ``"steps"`` of the optimizer. The result has them
-        along its dimension ``epoch``; its coordinate ``step`` has steps in both cases.
-    writer
-        Where each measurement is logged, as by :func:`infoflow.log`; a list of several, or None.
-    figures
-        Whether to log U-Plots, too.
-
-    Raises
-    ------
-    ArgumentError, ArgumentTypeError
-        For what are no Trackers or writers, for Trackers that share a path, and where steps are
-        counted for loaders with persistent workers.
+    trackers, count, writer, figures
+        As for :class:`infoflow.integrations.watch.Watch`, which says what is refused, too; the
+        Trackers are of the model, or of a net in it.
 
     Notes
     -----
@@ -77,16 +63,6 @@ class InformationCallback(TrainerCallback, ExportableState):
                 "itself."
             )
         self._watch = Watch(trackers, count=count, writer=writer, figures=figures)
-
-    @property
-    def results(self) -> dict[str, FlowResult]:
-        """What each Tracker measured, by its name."""
-        return self._watch.results
-
-    @property
-    def result(self) -> FlowResult:
-        """What the only Tracker measured; an InfoflowError where there are several."""
-        return self._watch.result
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -42,6 +42,12 @@ class Watch:
     figures
         Whether to log U-Plots, too.
 
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For what are no Trackers or writers, for Trackers that share a path, and where steps are
+        counted for loaders with persistent workers.
+
     Examples
     --------
     >>> import infoflow, torch
@@ -179,6 +185,22 @@ class Watch:
         for name, tracker in self.trackers.items():
             tracker.load_state_dict(states[name])
         self._is_resumed = True
+
+
+class Watching:
+    """What a callback has measured with the Trackers that it is given."""
+
+    _watch: Watch
+
+    @property
+    def results(self) -> dict[str, FlowResult]:
+        """What each Tracker measured, by its name; an InfoflowError before the first."""
+        return self._watch.results
+
+    @property
+    def result(self) -> FlowResult:
+        """What the only Tracker measured; an InfoflowError where there are several."""
+        return self._watch.result
 
 
 def _by_name(trackers: Trackers) -> dict[str, Tracker]:
