@@ -7,7 +7,6 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 import torch
-from hypothesis import settings
 from torch.utils.data import DataLoader, TensorDataset
 
 import infoflow
@@ -15,35 +14,6 @@ from infoflow.testing import UNet, blob_images
 from tests import tiers
 
 mpl.use("Agg")
-
-#: Folders whose tests are thorough, all of them: the quick tier does not even import them.
-THOROUGH = ("tests/zoo", "tests/examples", "tests/integrations/libraries")
-#: Measured with ``--benchmark-only``.
-BENCHMARKS = "tests/benchmarks"
-
-
-def pytest_configure(config):
-    tiers.choose(config.option.markexpr)
-    # no test asserts seconds: other work on the machine would fail it
-    settings.register_profile("infoflow", tiers.examples())
-    settings.load_profile("infoflow")
-
-
-def pytest_ignore_collect(collection_path, config):
-    place = collection_path.relative_to(config.rootpath).as_posix()
-    is_left_out = place in THOROUGH or (place == BENCHMARKS and not config.option.benchmark_only)
-    return True if is_left_out and not tiers.is_thorough() else None
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    for item in items:
-        place = item.path.relative_to(config.rootpath).as_posix()
-        has_examples = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        is_property = tiers.is_thorough() and has_examples
-        if is_property or place.startswith(THOROUGH):
-            item.add_marker("thorough")
-
 
 # Tests that run side by side, and the programs that they start, share the cores.
 if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:

@@ -36,7 +36,7 @@ from infoflow.pruning.rewriting.model import PrunedModel
 from infoflow.pruning.rewriting.proof import MismatchError, compare, constants_gone
 from infoflow.pruning.rewriting.remove import RemovalMode, remove
 from infoflow.pruning.rewriting.reset import Reset, check_reset, reset_weights
-from infoflow.pruning.rewriting.surgery import Shapes, Surgery
+from infoflow.pruning.rewriting.surgery import Shapes, Surgery, value_shapes
 
 
 def prune(
@@ -139,13 +139,12 @@ def prune(
     --------
     >>> import torch
     >>> from infoflow.testing import UNet
-    >>> slim = prune(UNet(base_channels=4), ["1->20", "3->17"], torch.zeros(1, 3, 32, 32))
-    >>> slim.pruning.parameters == 8 * 8 * 9 + 4 * 4 * 9
+    >>> model, images = UNet(base_channels=2), torch.rand(32, 3, 16, 16)
+    >>> slim = prune(model, ["1->20", "3->17"], images[:2])
+    >>> slim.pruning.parameters == 4 * 4 * 9 + 2 * 2 * 9
     True
-    >>> slim(torch.zeros(2, 3, 32, 32)).shape
-    torch.Size([2, 1, 32, 32])
-
-    >>> model, images = UNet(base_channels=2), torch.rand(32, 3, 32, 32)
+    >>> slim(images).shape
+    torch.Size([32, 1, 16, 16])
     >>> slim = prune(model, "3->17", images[:2], mend="cascade", calibrate=[images])
     >>> slim.pruning.mending.refitted[:2]
     ('decoder.2.0', 'decoder.2.2')
@@ -206,15 +205,16 @@ def _without(
     """Return the net without streams, compared with the original and accounted for."""
     call = graph.source.example
     assert call is not None
-    work = Surgery(graph, call)
+    shapes = value_shapes(graph, call)
+    work = Surgery(graph, call, shapes)
     removed = remove(work, chosen, mode, means)
     if reason:
         removed = [replace(stream, reason=reason) for stream in removed]
     notes = [*unused_parameters(graph), *limits(graph), *in_training(work)]
     slim = build(work, Pruning(graph.model, tuple(removed)))
-    checks = compare(slim, graph, chosen, removed, means)
+    checks = compare(slim, graph, shapes, chosen, removed, means)
     if any(stream.how == "cut" for stream in removed):
-        constants = constants_gone(slim, graph, chosen)
+        constants = constants_gone(slim, graph, shapes, chosen)
         notes += [constants] if constants else []
     pruning = replace(slim.pruning, checks=checks, notes=tuple(notes))
     slim.pruning = _account(slim, graph, pruning)

@@ -20,7 +20,7 @@ from infoflow.pruning.choice import Removal
 from infoflow.pruning.report import Removed
 from infoflow.pruning.rewriting.build import share
 from infoflow.pruning.rewriting.remove import reference, silence_all
-from infoflow.pruning.rewriting.surgery import Surgery
+from infoflow.pruning.rewriting.surgery import Shapes, Surgery
 
 
 class MismatchError(PruningError):
@@ -30,6 +30,7 @@ class MismatchError(PruningError):
 def compare(
     slim: nn.Module,
     graph: LayerGraph,
+    shapes: Shapes,
     removals: Sequence[Removal],
     removed: Sequence[Removed],
     means: Mapping[fx.Node, Tensor] | None = None,
@@ -43,7 +44,7 @@ def compare(
     """
     call = graph.source.example
     assert call is not None
-    work = Surgery(graph, call)
+    work = Surgery(graph, call, shapes)
     reference(work, removals, removed, means)
     whole = share(work)
     trials = {"the example": call}
@@ -70,7 +71,9 @@ def compare(
     return tuple(trials)
 
 
-def constants_gone(slim: nn.Module, graph: LayerGraph, removals: Sequence[Removal]) -> str:
+def constants_gone(
+    slim: nn.Module, graph: LayerGraph, shapes: Shapes, removals: Sequence[Removal]
+) -> str:
     """Say whether zeros in the merges themselves would have given something else.
 
     Between a concatenation and the layers that read it, a norm or a bias makes constants of zeros,
@@ -78,7 +81,7 @@ def constants_gone(slim: nn.Module, graph: LayerGraph, removals: Sequence[Remova
     """
     call = graph.source.example
     assert call is not None
-    work = Surgery(graph, call)
+    work = Surgery(graph, call, shapes)
     silence_all(work, removals)
     zeroed = _run(share(work), call)
     if are_close(_run(slim, call), zeroed):

@@ -120,7 +120,7 @@ class Surgery:
         self._new: dict[fx.Node, fx.Node] = {}
         for node in self.program.nodes:
             self._new[node] = self.nodes.node_copy(node, self._new.__getitem__)
-        known = _shapes(graph, call) if shapes is None else shapes
+        known = value_shapes(graph, call) if shapes is None else shapes
         self.shapes = {self._new[n]: shape for n, shape in known.items()}
         self.flows: dict[fx.Node, Flow] = {
             self._new[node]: flow for node, flow in graph.anatomy.streams.flows.items()
@@ -229,7 +229,8 @@ def _all_tensors(module: nn.Module) -> list[Tensor]:
     return [tensor for _, tensor in found]
 
 
-def _shapes(graph: LayerGraph, call: Arguments) -> Shapes:
+def value_shapes(graph: LayerGraph, call: Arguments) -> Shapes:
+    """Return the shape of each node's (first) tensor; None where it has none."""
     shapes: dict[fx.Node, tuple[int, ...] | None] = {}
     model = graph.program.model
     with evaluation_mode(model), torch.no_grad(), countable_attention(), seeded():

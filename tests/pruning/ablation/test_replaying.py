@@ -38,7 +38,7 @@ def plain():
 def ablated(net, **options):
     return infoflow.ablate(
         net,
-        loader(*clusters(200, seed=3)),
+        loader(*clusters(100, seed=3)),
         **{"streams": ["blocks.0->add"], "sets": None, "mend": None, "progress": False, **options},
     )
 
@@ -69,7 +69,7 @@ def test_a_replay_of_one_number_of_samples_runs_them_one_by_one(plain):
 
 
 def test_samples_that_run_one_by_one_are_mended_one_by_one():
-    calibrate = DataLoader(clusters(60, seed=9)[0], batch_size=20)
+    calibrate = DataLoader(clusters(40, seed=9)[0], batch_size=20)
     options = {"mend": "reader", "calibrate": calibrate}
     found, wanted = ablated(copied(Listed), **options), ablated(trained(), **options)
     np.testing.assert_allclose(found.dataset["bits"], wanted.dataset["bits"], rtol=1e-3, atol=1e-4)

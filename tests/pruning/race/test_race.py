@@ -65,6 +65,15 @@ def known_race(**options):
     return infoflow.race(Branches, count_epochs, **{**settings, **options})
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """Return a race as :func:`known_race` runs it at the start of a test."""
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RaceWarning)
+        return known_race()
+
+
 @pytest.fixture(autouse=True)
 def _late_starts_are_expected():
     with warnings.catch_warnings():
@@ -138,8 +147,8 @@ def test_the_curve_of_a_variant_is_what_was_measured():
     assert found.rows[0].verdict == "cannot tell"
 
 
-def test_the_tolerance_is_at_least_the_noise_floor():
-    found = known_race()
+def test_the_tolerance_is_at_least_the_noise_floor(plain):
+    found = plain
     ends = found.dataset["bits"].sel(variant="whole").values[:, -1]
     assert found.noise_floor == pytest.approx(np.std(ends, ddof=1))
     assert found.tolerance == pytest.approx(max(0.05 * ends.mean(), found.noise_floor))
@@ -156,8 +165,8 @@ def test_laggards_are_dropped_and_the_whole_net_never_is():
     assert found.cost < len(found.dataset["variant"]) * 3
 
 
-def test_the_cost_is_counted_in_full_trainings():
-    assert known_race().cost == 4 * 3
+def test_the_cost_is_counted_in_full_trainings(plain):
+    assert plain.cost == 4 * 3
 
 
 def test_sets_are_left_out_together():
@@ -222,8 +231,8 @@ def test_a_race_that_was_stopped_goes_on_where_it_was(tmp_path):
 
 
 @pytest.mark.thorough
-def test_a_lost_net_is_trained_again(tmp_path):
-    path, wanted = tmp_path / "race.json", known_race()
+def test_a_lost_net_is_trained_again(plain, tmp_path):
+    path = tmp_path / "race.json"
 
     def stopping(net, epochs, seed):
         if float(net.epochs) == 2:
@@ -241,7 +250,7 @@ def test_a_lost_net_is_trained_again(tmp_path):
             file.write_bytes(b"damaged")
         else:
             file.unlink()
-    assert known_race(checkpoint=path).dataset.equals(wanted.dataset)
+    assert known_race(checkpoint=path).dataset.equals(plain.dataset)
 
 
 def test_a_checkpoint_of_another_race_is_refused(tmp_path):
