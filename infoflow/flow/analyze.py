@@ -131,6 +131,6 @@ def analyze(
     )
     with together("analyze") as ranks:
         measurement = measure(model, loader, settings, ranks=ranks)
-        warn_of_saturation(measurement.estimates)
+        warn_of_saturation(measurement.estimates, chosen)
         result = result_of(measurement, settings.estimator, unit, epoch=0)
         return result.with_dataset(ranks.first("result", result.dataset))

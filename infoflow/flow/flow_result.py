@@ -82,6 +82,14 @@ class FlowResult(NetResult):
         return [int(epoch) for epoch in self.dataset["epoch"].values]
 
     @property
+    def counts(self) -> Literal["epoch", "step"]:
+        """What the dimension ``epoch`` counts: steps, where the coordinate ``step`` is the same."""
+        steps = self.dataset.coords.get("step")
+        if steps is None or steps.dims != ("epoch",) or not self.epochs[-1]:
+            return "epoch"
+        return "step" if steps.values.tolist() == self.epochs else "epoch"
+
+    @property
     def layers(self) -> list[str]:
         """Names of the layers measured, in the order of computation."""
         return [str(name) for name in self.dataset["layer"].values]
@@ -254,7 +262,7 @@ class FlowResult(NetResult):
 
     def table(self) -> str:
         """Return the table of the last epoch."""
-        return result_table(self.to_dict(), self.epochs)
+        return result_table(self.to_dict(), self.epochs, self.counts)
 
 
 def result_of(

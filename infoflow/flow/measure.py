@@ -16,6 +16,7 @@ from infoflow.capture.session import Session, open_session
 from infoflow.capture.strategy import Strategy, strategy_beside
 from infoflow.estimators import KDE
 from infoflow.estimators.classes import numbered
+from infoflow.estimators.noise import Relative
 from infoflow.flow.anchored import measure_by_anchors
 from infoflow.flow.measurement import Measurement, Settings
 from infoflow.flow.stream_information import StreamMeter
@@ -150,8 +151,10 @@ def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
     )
 
 
-def warn_of_saturation(estimates: Sequence[Estimate]) -> bool:
+def warn_of_saturation(estimates: Sequence[Estimate], estimator: Estimator) -> bool:
     """Warn where more than half of the layers sit at their ceiling; tell whether they do."""
+    is_fixed = isinstance(estimator, KDE) and not isinstance(estimator.noise, Relative)
+    hint = "; noise='relative' scales it to each layer" if is_fixed else ""
     has_warned = False
     for symbol, shuffles, saturated in (
         ("I(X;M)", "", sum(e.ixm_saturated for e in estimates)),
@@ -162,7 +165,7 @@ def warn_of_saturation(estimates: Sequence[Estimate]) -> bool:
                 f"{symbol} is above 95 % of its ceiling{shuffles} in {saturated} of "
                 f"{len(estimates)} layers: the samples are too far apart for this noise or bin "
                 "size, and any net would show the same there. Use more samples, or a larger noise "
-                "or bin size.",
+                f"or bin size{hint}.",
                 SaturationWarning,
             )
             has_warned = True

@@ -8,14 +8,14 @@ from typing import Any
 from infoflow.graph.text_table import align
 
 
-def result_table(result: Mapping[str, Any], epochs: Sequence[int]) -> str:
+def result_table(result: Mapping[str, Any], epochs: Sequence[int], counts: str) -> str:
     """Return what one epoch of :meth:`FlowResult.to_dict` says, one line per layer."""
     has_target = result["iym_ceiling"] is not None
     doubt = "bounds" if _is_drawn(result) else "95 %"
     header = ["", "layer", "I(X;M)", doubt, ""]
     header += ["I(Y;M)", doubt, "null", ""] if has_target else []
     rows = [header, *(_row(row, has_target) for row in result["layers"])]
-    lines = [*_title(result, epochs, has_target), "", *align(rows, right=(0, 2, 5, 7))]
+    lines = [*_title(result, epochs, counts, has_target), "", *align(rows, right=(0, 2, 5, 7))]
     return "\n".join([*lines, *_foot(result, has_target)])
 
 
@@ -49,9 +49,11 @@ def _flag(saturated: int) -> str:
     return "=" if saturated else ""
 
 
-def _title(result: Mapping[str, Any], epochs: Sequence[int], has_target: bool) -> list[str]:
+def _title(
+    result: Mapping[str, Any], epochs: Sequence[int], counts: str, has_target: bool
+) -> list[str]:
     unit = result["unit"]
-    epoch = f", epoch {result['epoch']} ({len(epochs)} measured)" if len(epochs) > 1 else ""
+    epoch = f", {counts} {result['epoch']} ({len(epochs)} measured)" if len(epochs) > 1 else ""
     lines = [
         f"{result['model']}, {result['samples']} samples{epoch}, in {unit}",
         f"Estimate: {result['kind']}",

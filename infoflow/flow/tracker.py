@@ -164,7 +164,8 @@ class Tracker:
         latest = latest if steps is None else _with_step(latest, steps)
         latest = latest.with_dataset(ranks.first("result", latest.dataset))
         if not self._has_warned:
-            self._has_warned = warn_of_saturation(measurement.estimates)
+            estimator = self._settings.estimator
+            self._has_warned = warn_of_saturation(measurement.estimates, estimator)
         if self._result is not None:
             check_same(self._result, latest, str(self.path or "The result so far"))
             earlier = self._up_to(epoch, self._result, ranks)

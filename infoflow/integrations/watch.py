@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -12,7 +13,13 @@ from infoflow.flow import FlowResult, Tracker
 from infoflow.graph.running.ranks import together
 from infoflow.integrations.log import log
 from infoflow.integrations.writers import writer_of
-from infoflow.interface import ArgumentError, ArgumentTypeError, InfoflowError
+from infoflow.interface import (
+    ArgumentError,
+    ArgumentTypeError,
+    InfoflowError,
+    InfoflowWarning,
+    warn,
+)
 from infoflow.interface.argument_checks import is_flag, one_of, shown
 
 #: What the schedules of the Trackers count.
@@ -233,10 +240,22 @@ def _check_own_loaders(trackers: Mapping[str, Tracker]) -> None:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Say in errors of ours which Tracker failed, where there are several."""
-    try:
+    """Say in our errors and warnings which Tracker they are of, where there are several."""
+    if not name:
         yield
+        return
+    seen: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always", InfoflowWarning)
+            yield
     except InfoflowError as error:
-        if name and error.args:
+        if error.args:
             error.args = (f"Tracker {name!r}: {error.args[0]}", *error.args[1:])
         raise
+    finally:
+        for one in seen:
+            if issubclass(one.category, InfoflowWarning):
+                warn(f"Tracker {name!r}: {one.message}", one.category)
+            else:
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

@@ -73,7 +73,7 @@ def information_plane(
     ax.set_ylabel(f"{LABELS['iym']} ({result.unit})")
     if layer is not None:
         ax.set_title(_title(result.graph, names[0]))
-    add_epoch_bar(ax, colours, result.epochs)
+    add_epoch_bar(ax, colours, result.epochs, result.counts)
     return ax
 
 
@@ -119,7 +119,7 @@ def information_planes(result: FlowResult, figure: Figure | None = None) -> Figu
     figure.supxlabel(f"{LABELS['ixm']} ({result.unit})", fontsize=10)
     figure.supylabel(f"{LABELS['iym']} ({result.unit})", fontsize=10)
     if len(result.epochs) > 1:
-        bar = figure.colorbar(colours, ax=panels, label="epoch", pad=0.01, aspect=40)
+        bar = figure.colorbar(colours, ax=panels, label=result.counts, pad=0.01, aspect=40)
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     return figure
 

@@ -72,11 +72,11 @@ def epoch_colours(epochs: list[int]) -> ScalarMappable:
     return ScalarMappable(norm, ListedColormap(colours))
 
 
-def add_epoch_bar(ax: Axes, colours: ScalarMappable, epochs: list[int]) -> None:
-    """Draw the colours of epochs beside ``ax``; nothing where there is one epoch."""
+def add_epoch_bar(ax: Axes, colours: ScalarMappable, epochs: list[int], counts: str) -> None:
+    """Draw the colours of epochs, or steps, beside ``ax``; nothing where there is one."""
     if len(epochs) < 2 or ax.figure is None:
         return
-    bar = ax.figure.colorbar(colours, ax=ax, label="epoch", pad=0.02)
+    bar = ax.figure.colorbar(colours, ax=ax, label=counts, pad=0.02)
     decades = [10**power for power in range(len(str(max(epochs))))]
     ticks = sorted({min(epochs), max(epochs), *(d for d in decades if d < max(epochs) / 1.5)})
     bar.ax.yaxis.set_major_locator(FixedLocator([t for t in ticks if t >= min(epochs)]))

@@ -84,7 +84,7 @@ def uplot(
         values = moment[quantity].values
         saturated = moment[f"{quantity}_saturated"].values.astype(bool)
         colour = to_hex(colours.to_rgba(np.array([epoch]))[0])
-        ax.plot(index, values, color=colour, linewidth=1.2, label=f"epoch {epoch}")
+        ax.plot(index, values, color=colour, linewidth=1.2, label=f"{result.counts} {epoch}")
         for hollow, mask in ((False, ~saturated), (True, saturated)):
             face = "white" if hollow else colour
             ax.scatter(
@@ -104,7 +104,7 @@ def uplot(
     _draw_skips(result.graph.skips, set(index.tolist()), ax)
     ax.set_ylabel(f"{LABELS[quantity]} ({result.unit})")
     label_layers(ax, index, met)
-    add_epoch_bar(ax, colours, chosen)
+    add_epoch_bar(ax, colours, chosen, result.counts)
     return ax
 
 
@@ -148,7 +148,8 @@ def _draw_null(result: FlowResult, ax: Axes, epoch: int) -> None:
     high = result.dataset["iym_null_high"].sel(epoch=epoch).values
     if np.isnan(high).all():
         return
-    words = f"null{f' at epoch {epoch:,}' if len(result.epochs) > 1 else ''}: classes shuffled"
+    when = f" at {result.counts} {epoch:,}" if len(result.epochs) > 1 else ""
+    words = f"null{when}: classes shuffled"
     index = result.dataset["index"].values
     if len(index) == 1:  # an area needs a width
         index, high = np.array([index[0] - 0.4, index[0] + 0.4]), np.repeat(high, 2)

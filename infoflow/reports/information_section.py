@@ -45,7 +45,7 @@ def information(result: FlowResult, name: str, gallery: Gallery) -> Section:
 
 
 def _lead(result: FlowResult, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    over = f"{counted(len(result.epochs), 'epoch')}, the last {facts['epoch']:,}"
+    over = f"{counted(len(result.epochs), result.counts)}, the last {facts['epoch']:,}"
     when = f" Measured at {over}." if len(result.epochs) > 1 else ""
     target = f" Y: {facts['target']}." if result.has_target else " Measured without a target."
     return (
@@ -56,7 +56,7 @@ def _lead(result: FlowResult, facts: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _summary(result: FlowResult, facts: Mapping[str, Any]) -> str:
     last = facts["layers"][-1]
-    epoch = f" at epoch {facts['epoch']:,}" if len(result.epochs) > 1 else ""
+    epoch = f" at {result.counts} {facts['epoch']:,}" if len(result.epochs) > 1 else ""
     quantity = "iym" if result.has_target else "ixm"
     of, ceiling = ("the target", "H(Y)") if result.has_target else ("the input", "log N")
     if quantity == "iym" and facts["iym_ceiling"] == facts["ixm_ceiling"]:
@@ -97,7 +97,7 @@ def _doubts(result: FlowResult, facts: Mapping[str, Any]) -> Iterator[str]:
             "which adds to I(Y;M) whatever the net is."
         )
     if len(result.epochs) > 1 and 0 not in result.epochs:
-        yield "There is no untrained control: epoch 0 was not measured."
+        yield f"There is no untrained control: {result.counts} 0 was not measured."
     if facts["capture"] != "exact":
         names = ("ixm_sketch_error", "iym_sketch_error")
         most = max(row[name] or 0.0 for row in rows for name in names)
@@ -160,7 +160,7 @@ def _layers(result: FlowResult, facts: Mapping[str, Any]) -> Table:
     has_target, has_input = result.has_target, result.has_input_information
     header = ["", "layer", *(["I(X;M)", "95 %", "note"] if has_input else [])]
     header += ["I(Y;M)", "95 % ", "shuffled", "note "] if has_target else []
-    epoch = f" at epoch {facts['epoch']:,}" if len(result.epochs) > 1 else ""
+    epoch = f" at {result.counts} {facts['epoch']:,}" if len(result.epochs) > 1 else ""
     return table(
         f"What each layer knows{epoch}, in {facts['unit']}. Ends of 95 % intervals; shuffled: 95 % "
         "quantile of I(Y;M) with shuffled classes.",

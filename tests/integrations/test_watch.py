@@ -43,6 +43,15 @@ def test_where_steps_are_counted_epochs_are_not():
     watch.finish_epoch(3, 2)
     watch.finish_step(3)
     assert watch.result.epochs == watch.result.dataset["step"].values.tolist() == [0, 3]
+    assert watch.result.counts == "step"
+    assert ", step 3 (2 measured)" in str(watch.result)
+
+
+def test_warnings_say_which_tracker_they_are_of():
+    trackers = {name: tracker_of([0], noise=noise) for name, noise in (("a", 1e-9), ("b", 1e9))}
+    watch = Watch(trackers)
+    with pytest.warns(infoflow.SaturationWarning, match="^Tracker 'a': .*noise='relative' scales"):
+        watch.start(0, 0)
 
 
 def test_after_a_resume_only_what_the_state_lacks_is_measured():

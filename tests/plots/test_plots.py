@@ -143,6 +143,15 @@ def test_layer_graphs_and_uplots_of_large_nets(name):
         assert isinstance(plots.uplot(result, quantity="ixm"), Axes)
 
 
+def test_where_a_tracker_counts_steps_the_figures_say_step(unet, loader):
+    tracker = infoflow.Tracker(unet, loader, target="none", noise=100.0, progress=False)
+    for step in (0, 20):
+        tracker.record(step, step=step)
+    ax = plots.uplot(tracker.result, quantity="ixm")
+    assert "step 20" in [line.get_label() for line in ax.lines]
+    assert [one.get_ylabel() for one in ax.figure.axes[1:]] == ["step"]
+
+
 def test_one_epoch_has_no_colour_bar(unet, loader):
     result = infoflow.analyze(unet, loader, target="none", noise=100.0, progress=False)
     ax = plots.uplot(result, quantity="ixm")
