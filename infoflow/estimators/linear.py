@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from infoflow.estimators.probes import Split, class_shares, gains_surely, losses_of, mean_and_spread
-
-if TYPE_CHECKING:
-    from sklearn.linear_model import LogisticRegression
+from infoflow.estimators.logistic import Logistic, Weights, gram_of
+from infoflow.estimators.probes import (
+    Question,
+    Split,
+    gains_surely,
+    losses_of,
+    mean_and_spread,
+    moments_of,
+    standardised,
+)
 
 #: Inverse strengths of the penalty, from strong to weak, for features whose squares add up to 1 on
 #: average.
 STRENGTHS = tuple(10.0**power for power in range(-2, 5))
+#: Where fits end that are only compared.
+_ROUGH = 3e-4
+#: Training rows up to which rows are rotated into their span.
+_MOST_ROTATED = 2048
 
 #: Which class a read-out names: the most likely one, or the one that the features speak for most,
 #: whose probability has grown by the largest factor over its share in training.
@@ -68,11 +77,22 @@ class LinearReadout:
         return rows.to(torch.float64) @ weight.T + bias
 
 
-def linear_probe(features: Tensor, classes: Tensor, count: int, split: Split, seed: int) -> Tensor:
-    """Fit multinomial logistic regression, with the penalty that does best on the check rows."""
-    del seed  # the fit is convex
-    readout = fit_linear(features, classes, count, split)
-    return readout.log_probabilities(features[split.held_out])
+def linear_probes(
+    streams: Sequence[Tensor], sets: Sequence[Sequence[int]], question: Question
+) -> list[Tensor]:
+    """Fit multinomial logistic regression, with the penalty that does best on the check rows.
+
+    Parameters and result are those of :func:`infoflow.estimators.hidden.hidden_probes`, for
+    vectors.
+    """
+    spans = _Spans(streams, len(question.split.training))
+    found = []
+    for members in sets:
+        rows, width, _ = spans.of(members)
+        best = _best_fit(rows, width, question)
+        readout = _readout(best, rows.shape[1], question)
+        found.append(readout.log_probabilities(rows[question.split.held_out]))
+    return found
 
 
 def fit_linear(features: Tensor, classes: Tensor, count: int, split: Split) -> LinearReadout:
@@ -81,36 +101,57 @@ def fit_linear(features: Tensor, classes: Tensor, count: int, split: Split) -> L
     Features are standardised and divided by √d, so that a penalty means the same for all layers.
     The final fit has the check rows too.
     """
-    mean, spread = mean_and_spread(features, split.training)
-    spread = spread * features.shape[1] ** 0.5
-    scaled = ((features.to(torch.float64) - mean) / spread).to(torch.float32)
-    seen = scaled[split.training].to(torch.float64)
-    basis = _basis(seen)
-    rows = scaled if basis is None else scaled.to(torch.float64) @ seen.T @ basis
-    prior = class_shares(classes[split.training], count)
-    strength, model = _best_fit(rows.cpu().numpy(), classes.cpu(), prior.cpu(), split)
-    if model is None:
-        weight = torch.zeros(0, features.shape[1], dtype=torch.float64, device="cpu")
-        return LinearReadout(
-            weight, weight[:, 0], torch.arange(0, dtype=torch.int64, device="cpu"), prior, None
-        )
-    weight, bias = _weights(model)
-    weight = weight.to(seen.device)
-    if basis is not None:
-        weight = weight @ basis.T @ seen
+    mean, spread = mean_and_spread(moments_of(features, [split.training]), features.dtype)
+    scaled = standardised(features, split.order, mean, spread)
+    order = split.order.to(classes.device)
+    question = Question(classes[order], count, split.sorted(classes.device), 0)
+    rows, width, turned = _Spans([scaled], len(split.training)).of([0])
+    best = _best_fit(rows, width, question)
+    readout = _readout(best, features.shape[1], question)
+    if best is None:
+        return readout
+    weight = readout.weight if turned is None else readout.weight @ turned.T @ _seen(scaled, split)
     weight = weight / spread
-    bias = bias.to(seen.device) - (weight * mean).sum(dim=1)
-    return LinearReadout(weight, bias, torch.from_numpy(model.classes_), prior, strength)
+    return replace(readout, weight=weight, bias=readout.bias - (weight * mean).sum(dim=1))
 
 
-def _basis(seen: Tensor) -> Tensor | None:
-    """Return what rotates rows with more units than training rows have into the span of these.
+def _seen(scaled: Tensor, split: Split) -> Tensor:
+    return scaled[: len(split.training)].to(torch.float64)
 
-    The penalised fit is the same there. None where rows have fewer units.
+
+class _Spans:
+    """Streams side by side, in no more coordinates than there are training rows.
+
+    Where rows have more units than that, they are rotated into the span of the training rows: the
+    penalised fit is the same there. Each stream is multiplied with itself once for all sets.
     """
-    if seen.shape[1] <= len(seen):
-        return None
-    values, vectors = torch.linalg.eigh(seen @ seen.T)
+
+    def __init__(self, streams: Sequence[Tensor], training: int) -> None:
+        self._streams, self._training = streams, training
+        self._products: dict[int, Tensor] = {}
+
+    def of(self, members: Sequence[int]) -> tuple[Tensor, int, Tensor | None]:
+        """Return rows, the square of what the penalty divides them by, and the rotation."""
+        width = sum(self._streams[stream].shape[1] for stream in members)
+        if width <= self._training or self._training > _MOST_ROTATED:
+            parts = [self._streams[stream] for stream in members]
+            return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)), width, None
+        products = self._product(members[0])
+        for stream in members[1:]:
+            products = products + self._product(stream)
+        turned = _rotation(products[: self._training])
+        return products @ turned, width, turned
+
+    def _product(self, stream: int) -> Tensor:
+        """Return the products of all rows with the training rows, in float64."""
+        if stream not in self._products:
+            rows = self._streams[stream].to(torch.float64)
+            self._products[stream] = rows @ rows[: self._training].T
+        return self._products[stream]
+
+
+def _rotation(products: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(products)
     kept = values > 1e-10 * values[-1]
     if not bool(kept.any()):
         return torch.zeros_like(vectors[:, :1])
@@ -118,50 +159,51 @@ def _basis(seen: Tensor) -> Tensor | None:
     return turned
 
 
-def _best_fit(
-    rows: np.ndarray, classes: Tensor, prior: Tensor, split: Split
-) -> tuple[float, LogisticRegression | None]:
-    """Return the strength that does best on the check rows, and the fit of all training rows."""
-    from sklearn.linear_model import LogisticRegression
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """The strength that does best on the check rows, and the fit of all training rows with it."""
 
-    labels = classes.numpy()
-    fit, check = split.fit.cpu().numpy(), split.check.cpu().numpy()
-    truth = classes[split.check.cpu()]
+    strength: float
+    weights: Weights
+    seen: Tensor
+
+
+def _best_fit(rows: Tensor, width: int, question: Question) -> _Best | None:
+    """Return the best fit; None where none gains anything surely."""
+    split, prior = question.split, question.prior
+    fit, training = len(split.fit), len(split.training)
+    seen, labels = question.classes[:fit].unique(return_inverse=True)
+    if len(seen) < 2:
+        return None
+    truth = question.classes[split.check]
     null = best = -prior.log()[truth]
-    chosen, failures = 0.0, 0
-    model = LogisticRegression(warm_start=True, max_iter=200)
-    for strength in STRENGTHS if len(np.unique(labels[fit])) > 1 else ():
-        _fit(model.set_params(C=strength), rows[fit], labels[fit])
-        weight, bias = _weights(model)
-        readout = LinearReadout(weight, bias, torch.from_numpy(model.classes_), prior, strength)
-        losses = losses_of(readout.log_probabilities(torch.from_numpy(rows[check])), truth)
-        is_better = bool(losses.mean() < best.mean())
-        best, chosen = (losses, strength) if is_better else (best, chosen)
-        failures = 0 if is_better else failures + 1
+    gram = gram_of(rows[:training])
+    model = Logistic(rows[:fit], labels, len(seen), gram, width)
+    found = chosen = None
+    failures = 0
+    for strength in STRENGTHS:
+        found = model.fit(strength, found, _ROUGH)
+        readout = LinearReadout(found.weight, found.bias, seen, prior, strength)
+        losses = losses_of(readout.log_probabilities(rows[split.check]), truth)
+        if losses.mean() < best.mean():
+            best, chosen, failures = losses, (strength, found), 0
+        else:
+            failures += 1
         if failures == 2:
             break
-    if not gains_surely(null, best):
-        return 0.0, None
-    training = np.concatenate([fit, check])
-    final = LogisticRegression(C=chosen, max_iter=200)
-    _fit(final, rows[training], labels[training])
-    return chosen, final
+    if chosen is None or not gains_surely(null, best):
+        return None
+    strength, start = chosen
+    every, labels = question.classes[:training].unique(return_inverse=True)
+    final = Logistic(rows[:training], labels, len(every), gram, width)
+    weights = final.fit(strength, start if len(every) == len(seen) else None)
+    return _Best(strength, weights, every)
 
 
-def _fit(model: LogisticRegression, rows: np.ndarray, labels: np.ndarray) -> None:
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        # a fit that has not converged is judged on other rows as any other
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(rows, labels)
-
-
-def _weights(model: LogisticRegression) -> tuple[Tensor, Tensor]:
-    """Return a weight and a bias for each class; of two classes scikit-learn keeps one."""
-    weight = torch.from_numpy(model.coef_.astype(np.float64))
-    bias = torch.from_numpy(np.atleast_1d(model.intercept_).astype(np.float64))
-    if len(model.classes_) == 2:
-        weight = torch.cat([torch.zeros_like(weight), weight])
-        bias = torch.cat([torch.zeros_like(bias), bias])
-    return weight, bias
+def _readout(best: _Best | None, width: int, question: Question) -> LinearReadout:
+    if best is None:
+        weight = torch.zeros(0, width, dtype=torch.float64, device="cpu")
+        seen = torch.arange(0, dtype=torch.int64, device="cpu")
+        return LinearReadout(weight, weight[:, 0], seen, question.prior, None)
+    weights = best.weights
+    return LinearReadout(weights.weight, weights.bias, best.seen, question.prior, best.strength)

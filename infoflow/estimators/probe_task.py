@@ -10,18 +10,11 @@ from typing import Literal, get_args
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
-from torch.nn import functional as F
 
-from infoflow.estimators.linear import linear_probe
-from infoflow.estimators.probe_features import _as_maps, as_features, class_numbers, pixel_rows
-from infoflow.estimators.probes import (
-    HIDDEN,
-    Probe,
-    Split,
-    held_out_losses,
-    hidden_probe,
-    null_losses,
-)
+from infoflow.estimators.hidden import HIDDEN
+from infoflow.estimators.probe_features import _as_maps, class_numbers, pixel_rows
+from infoflow.estimators.probe_fits import Fits
+from infoflow.estimators.probes import Question, Split
 from infoflow.estimators.void import IgnoreIndex
 from infoflow.interface import ArgumentError
 from infoflow.interface.argument_checks import did_you_mean, shown
@@ -84,22 +77,40 @@ class ProbeTask:
         """Number of folds."""
         return int(self.fold.max()) + 1
 
-    def losses(self, rows: Sequence[Tensor], family: Family) -> Tensor:
-        """Return the mean held-out loss of every sample, in bits; without rows, the null's."""
-        features = _joined(rows)
+    def losses(
+        self, streams: Sequence[Tensor], sets: Sequence[Sequence[int]], family: Family
+    ) -> list[Tensor]:
+        """Return the mean held-out loss of every sample, in bits, for each set of streams.
+
+        Parameters
+        ----------
+        streams
+            What probes read of each stream, as :meth:`rows` returns it.
+        sets
+            Numbers of the streams that a probe reads side by side. Without any, its loss is the
+            null's.
+        family
+            Family of the probes.
+        """
+        used = [[stream for stream in members if streams[stream].shape[1]] for members in sets]
+        found = [torch.empty(self.classes.numel(), dtype=torch.float64) for _ in sets]
         classes = self.classes.flatten()
-        if features is not None:
-            classes = classes.to(features.device)
-        losses = torch.empty(len(classes), dtype=torch.float64, device="cpu")
-        for number in range(self.folds):
-            split = self.split(number)
-            if features is None:
-                found = null_losses(classes, self.count, split)
-            else:
-                probe, seed = self._probe(family), self.seed + number
-                found = held_out_losses(probe, features, classes, self.count, split, seed)
-            losses[split.held_out] = found.cpu()
-        return losses.view(self.classes.shape).mean(dim=1) / math.log(2.0)
+        splits = [self.split(number) for number in range(self.folds)]
+        fits = Fits(streams, [split.held_out for split in splits], family)
+        for number, split in enumerate(splits):
+            order = split.order
+            question = Question(
+                classes[order].to(fits.device),
+                self.count,
+                split.sorted(fits.device),
+                self.seed + number,
+            )
+            for losses, held_out in zip(
+                found, fits.losses(used, question, order, number), strict=True
+            ):
+                losses[split.held_out] = held_out.cpu()
+        shape = self.classes.shape
+        return [losses.view(shape).mean(dim=1) / math.log(2.0) for losses in found]
 
     def kind(self, family: Family) -> str:
         """Say what a number of bits about this question is of."""
@@ -115,9 +126,6 @@ class ProbeTask:
             f"usable information (V-information) for {names[family]}{where}, cross-fitted in "
             f"{self.folds} folds"
         )
-
-    def _probe(self, family: Family) -> Probe:
-        return linear_probe if family == "linear" else hidden_probe
 
     def split(self, number: int) -> Split:
         """Hold out one fold, and a fifth of the other samples to check with.
@@ -190,22 +198,3 @@ def check_family(family: str) -> None:
             f"family must be one of {', '.join(names)}, got {shown(family)}."
             f"{did_you_mean(family, names)}"
         )
-
-
-# ------------------------------------------------------------------------------- rows
-
-
-def _joined(rows: Sequence[Tensor]) -> Tensor | None:
-    """Put features side by side; of maps, the smaller are brought to the largest one's size.
-
-    None where there is not a single feature.
-    """
-    rows = [part for part in rows if part.shape[1]]
-    if not rows:
-        return None
-    if rows[0].ndim == 4:
-        size = [max(part.shape[axis] for part in rows) for axis in (2, 3)]
-        rows = [
-            part if list(part.shape[2:]) == size else F.interpolate(part, size) for part in rows
-        ]
-    return torch.cat([as_features(part) for part in rows], dim=1)

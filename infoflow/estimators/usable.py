@@ -142,18 +142,21 @@ def usable_information(
     1.0
     """
     question = ask(target, folds=folds, pixels=pixels, seed=seed, ignore_index=ignore_index)
-    wanted = question.rows(_checked(features, "features", question), family)
-    known = []
+    streams = [question.rows(_checked(features, "features", question), family)]
     if given is not None:
-        known = [question.rows(_checked(given, "given", question), family)]
-    without = question.losses(known, family)
-    return gain(question, without, question.losses([*known, wanted], family), family)
+        streams.insert(0, question.rows(_checked(given, "given", question), family))
+    known = list(range(len(streams) - 1))
+    null, without, together = question.losses(streams, [(), known, [*known, len(known)]], family)
+    return gain(question, null, without, together, family)
 
 
 def gain(
-    question: ProbeTask, without: Tensor, with_them: Tensor, family: Family
+    question: ProbeTask, null: Tensor, without: Tensor, with_them: Tensor, family: Family
 ) -> UsableInformation:
-    """Return what is gained from one set of losses, in bits, to another of the same samples."""
+    """Return what is gained from one set of losses, in bits, to another of the same samples.
+
+    ``null`` are the losses without any features.
+    """
     gains = without - with_them
     value = float(gains.mean())
     margin = _margin(gains, question.folds)
@@ -161,7 +164,7 @@ def gain(
         value=value,
         ci_low=value - margin,
         ci_high=value + margin,
-        entropy=float(question.losses([], family).mean()),
+        entropy=float(null.mean()),
         remaining=float(with_them.mean()),
         unit=question.unit,
         family=family,

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from infoflow.capture.batches import Batch, Samples
-from infoflow.capture.budget import enough_bytes, format_bytes
 from infoflow.capture.labels import TargetLike, raw_classes
 from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.session import open_session
 from infoflow.capture.unpack import Unpack
-from infoflow.estimators.probe_features import as_features
 from infoflow.estimators.probe_task import Family, ProbeTask, ask, check_family
 from infoflow.estimators.usable import UsableInformation, gain
+from infoflow.flow.stream_features import fitting, groups_of, read_streams, sizes_of
 from infoflow.flow.usable_result import StreamBits, UsableStreams, streams_of
 from infoflow.graph import LayerGraph
-from infoflow.graph.reduce import Reduce, channels_first
-from infoflow.graph.running.arguments import Arguments, named_leaves
+from infoflow.graph.reduce import Reduce
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import (
-    ActivationError,
-    ArgumentError,
-    Layer,
-    MemoryBudgetError,
-    Merge,
-    UnmeasurableWarning,
-    warn,
-)
-
-#: A fit holds its features as they were kept, put side by side, and in parts.
-_COPIES = 4
+from infoflow.interface import ActivationError, ArgumentError, Merge, UnmeasurableWarning, warn
 
 
 def usable_streams(
@@ -57,7 +41,8 @@ def usable_streams(
     """Measure, at every merge, what each stream lets small probes know about Y.
 
     A stream's value is that of the layer that it comes from. A merge of k streams takes 2k + 1 sets
-    of cross-fitted probes, 3 where there are two streams, and one pass over the loader.
+    of cross-fitted probes, 3 where there are two streams, which are fitted together. One pass over
+    the loader reads as many merges as the memory budget holds.
 
     Parameters
     ----------
@@ -75,9 +60,10 @@ def usable_streams(
     folds, pixels, seed
         As for :func:`infoflow.usable_information`.
     memory_budget
-        For the features of one merge and the fit of a probe, in bytes or as ``"2GB"``: 16 bytes ×
-        samples × units of all streams, or, where Y is a map, × pixels × channels, and × 9 for the
-        convolution.
+        For features and fits, in bytes or as ``"2GB"``: 16 bytes × samples × units of all streams
+        of a merge, or, where Y is a map, × pixels × channels, and × 9 for the convolution. What is
+        larger is cut, with a warning: fewer pixels of each sample are read, at least 4, or, where Y
+        is a label, random signed sums of the units, at least 256 a stream, and then fewer samples.
     reduce, tracing, unpack, device, progress
         As for :func:`infoflow.analyze`.
 
@@ -93,7 +79,7 @@ def usable_streams(
     TargetError
         If there is no target, or one that holds no classes.
     MemoryBudgetError
-        If the budget does not hold a merge.
+        If the budget does not hold the streams into a merge for a few samples.
 
     Examples
     --------
@@ -125,56 +111,16 @@ def usable_streams(
             ignore_index=classes.ignore_index,
         )
         known = family or ("linear" if question.places is None else "conv3x3")
-        sizes = _sizes(graph, example.call)
-        for merge in chosen:
-            _check_room(merge, sizes, question, known, reading.budget)
+        sizes = sizes_of(graph, example.call)
+        read = fitting(chosen, sizes, question, known, reading.budget)
         rows: list[StreamBits] = []
-        with reading.bar(sum(_fits(merge) for merge in chosen), "fitting probes", "fit") as bar:
-            for merge in chosen:
-                features = _features(graph, samples, merge, question, known)
-                rows += _Bits(features, question, known, bar).of(merge)
+        with reading.bar(len(chosen), "fitting probes", "merge") as bar:
+            for group in groups_of(chosen, sizes, read, reading.budget):
+                features = read_streams(graph, samples, group, sizes, read)
+                for merge in group:
+                    rows += _bits(merge, features, read.question, known)
+                    bar.update()
     return streams_of(rows, graph.model)
-
-
-def _sizes(graph: LayerGraph, call: Arguments) -> dict[str, tuple[int, int]]:
-    """Return, for layers and tensor inputs, how many units and how many channels a sample has."""
-    shapes = {layer.name: (layer.shape, layer.positions) for layer in graph}
-    for argument, own, leaf in named_leaves(graph.source.model, call):
-        if isinstance(leaf, Tensor) and leaf.ndim:
-            shape = tuple(leaf.shape[1:])
-            for name in {argument, own} - shapes.keys():
-                shapes[name] = shape, tuple(range(1, len(shape)))
-    return {
-        name: (math.prod(shape), math.prod(n for at, n in enumerate(shape) if at not in positions))
-        for name, (shape, positions) in shapes.items()
-    }
-
-
-def _check_room(
-    merge: Merge,
-    sizes: Mapping[str, tuple[int, int]],
-    question: ProbeTask,
-    family: Family,
-    budget: int,
-) -> None:
-    """Raise a MemoryBudgetError where the budget does not hold what probes read at a merge."""
-    units, channels = (sum(sizes[s][kind] for s in merge.streams if s in sizes) for kind in (0, 1))
-    is_dense = question.places is not None
-    features = channels * (9 if family == "conv3x3" else 1) if is_dense else units
-    rows = question.classes.numel()
-    need = 4 * _COPIES * rows * features
-    if need > budget:
-        fewer = "fewer pixels=" if is_dense else "fewer samples, or reduce='mean'"
-        raise MemoryBudgetError(
-            f"memory_budget={format_bytes(budget)} does not hold the streams into {merge.name}: "
-            f"{rows:,} rows of {features:,} features need {enough_bytes(need)}. Raise it, choose "
-            f"other merges=, or take {fewer}."
-        )
-
-
-def _fits(merge: Merge) -> int:
-    streams = len(merge.streams)
-    return 3 if streams == 2 else 2 * streams + 1
 
 
 def _with_rows(graph: LayerGraph, merges: Sequence[Merge]) -> list[Merge]:
@@ -212,72 +158,28 @@ def _chosen(graph: LayerGraph, names: Sequence[str] | None) -> list[Merge]:
     return [known[name] for name in names]
 
 
-def _features(
-    graph: LayerGraph, samples: Samples, merge: Merge, question: ProbeTask, family: Family
-) -> dict[str, Tensor]:
-    """Return for each stream what a probe reads of it, over all samples."""
-    parts: dict[str, list[Tensor]] = {stream: [] for stream in merge.streams}
-    sources = [graph[stream] for stream in merge.streams if stream in graph.names]
-    for batch in samples.batches():
+def _bits(
+    merge: Merge, features: Mapping[str, Tensor], question: ProbeTask, family: Family
+) -> list[StreamBits]:
+    """Return what probes of the streams into a merge gain; all sets are fitted together."""
+    every = tuple(range(len(merge.streams)))
+    rest = [tuple(other for other in every if other != stream) for stream in every]
+    sets = list(dict.fromkeys([(), every, *((stream,) for stream in every), *rest]))
+    streams = [features[stream] for stream in merge.streams]
+    losses = dict(zip(sets, question.losses(streams, sets, family), strict=True))
 
-        def keep(name: str, value: Tensor, batch: Batch = batch) -> None:
-            if not bool(torch.isfinite(value).all()):
-                raise ActivationError(
-                    f"Stream {name} of merge {merge.name} has NaN or infinite values. Check the "
-                    "weights and the inputs."
-                )
-            features = as_features(value).to(samples.home)
-            rows = question.rows(features, family, batch.start)
-            parts[name].append(rows.clone())
+    def gained(without: tuple[int, ...], with_them: tuple[int, ...]) -> UsableInformation:
+        return gain(question, losses[()], losses[without], losses[with_them], family)
 
-        def keep_layer(layer: Layer, value: Tensor, keep: Any = keep) -> None:
-            keep(layer.name, channels_first(value, layer.positions) if layer.positions else value)
-
-        graph.visit(batch.call, sources, keep_layer)
-        for argument, own, leaf in named_leaves(graph.source.model, batch.call):
-            name = own if own in parts else argument
-            if name in parts and name not in graph.names and isinstance(leaf, Tensor):
-                keep(name, leaf)
-    return {stream: torch.cat(found) for stream, found in parts.items()}
-
-
-class _Bits:
-    """The losses of sets of streams, each fitted once."""
-
-    def __init__(
-        self, features: dict[str, Tensor], question: ProbeTask, family: Family, bar: Any
-    ) -> None:
-        self._features = features
-        self._question = question
-        self._family: Family = family
-        self._bar = bar
-        self._known: dict[tuple[str, ...], Tensor] = {}
-
-    def of(self, merge: Merge) -> list[StreamBits]:
-        joint = self._losses(merge.streams)
-        rows = []
-        for stream in merge.streams:
-            rest = self._losses(tuple(other for other in merge.streams if other != stream))
-            rows.append(
-                StreamBits(
-                    merge=merge.name,
-                    source=stream,
-                    is_main=stream == merge.main,
-                    alone=self._gain(self._losses(()), self._losses((stream,))),
-                    rest=self._gain(self._losses(()), rest),
-                    joint=self._gain(self._losses(()), joint),
-                    added=self._gain(rest, joint),
-                )
-            )
-        return rows
-
-    def _losses(self, streams: tuple[str, ...]) -> Tensor:
-        if streams not in self._known:
-            rows = [self._features[stream] for stream in streams]
-            self._known[streams] = self._question.losses(rows, self._family)
-            if streams:
-                self._bar.update()
-        return self._known[streams]
-
-    def _gain(self, without: Tensor, with_them: Tensor) -> UsableInformation:
-        return gain(self._question, without, with_them, self._family)
+    return [
+        StreamBits(
+            merge=merge.name,
+            source=source,
+            is_main=source == merge.main,
+            alone=gained((), (stream,)),
+            rest=gained((), rest[stream]),
+            joint=gained((), every),
+            added=gained(rest[stream], every),
+        )
+        for stream, source in enumerate(merge.streams)
+    ]

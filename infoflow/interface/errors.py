@@ -98,6 +98,10 @@ class HighDimensionWarning(InfoflowWarning):
     """The samples fill more dimensions than an estimator from nearest neighbours can follow."""
 
 
+class BudgetWarning(InfoflowWarning):
+    """A memory budget holds fewer pixels, samples or features than were asked for."""
+
+
 class SingletonWarning(InfoflowWarning):
     """Most classes of Y hold a single sample, so I(Y;M) counts samples, not knowledge."""
 

@@ -8,8 +8,10 @@ import torch
 
 import infoflow
 from infoflow import usable_information
+from infoflow.estimators import hidden
 from infoflow.estimators.probe_features import pixel_rows
 from infoflow.estimators.probe_task import ask
+from infoflow.estimators.probes import Question, Split, mean_and_spread, moments_of
 from tests import tiers
 from tests.estimators import twins
 
@@ -263,3 +265,62 @@ def test_no_features_and_rounding_alone_give_nothing():
     rounding = 1.0 + 6e-8 * np.random.default_rng(0).integers(-1, 2, size=(60, 3))
     found = usable_information(rounding.astype(np.float32), labels)
     assert found.value == pytest.approx(0.0)
+
+
+def asked(rows=60, count=3):
+    classes = torch.randint(0, count, (rows,))
+    parts = torch.arange(rows).split([rows // 2, rows // 4, rows - rows // 2 - rows // 4])
+    return Question(classes, count, Split(*parts), 0)
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 4, 4)])
+def test_derivatives_of_all_sets_at_once_are_those_of_autograd(shape):
+    question = asked()
+    streams = [torch.randn(60, *shape) for _ in range(3)]
+    sets = [(0,), (0, 2), (0, 1, 2)]
+    fits = hidden._Together(streams, sets, question)
+    for weight in fits.outer:
+        weight.add_(torch.randn_like(weight))
+    fits._slopes(question.split.fit)
+    rows = [x[question.split.fit] for x in streams]
+    if len(shape) == 3:
+        rows = [torch.nn.functional.unfold(x, 3, padding=1).mT for x in rows]
+    weights = {s: w.clone().requires_grad_() for s, w in fits.inner.items()}
+    outer = [w.clone().requires_grad_() for w in fits.outer]
+    for number, members in enumerate(sets):
+        units = outer[0][number]
+        for s in members:
+            place = [n for n, others in enumerate(sets) if s in others].index(number) * 32
+            units = units + rows[s] @ weights[s][place : place + 32].T
+        units = units.relu()
+        units = units.mean(1) if len(shape) == 3 else units
+        logits = units @ outer[1][number] + outer[2][number]
+        torch.nn.functional.cross_entropy(logits, question.classes[question.split.fit]).backward()
+    for s, weight in weights.items():
+        torch.testing.assert_close(fits.inner[s].grad, weight.grad)
+    for mine, theirs in zip(fits.outer, outer, strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+def test_a_fit_does_not_depend_on_the_sets_beside_it():
+    """Sets end at epochs of their own, and what they leave behind goes on as it was."""
+    question = asked(count=2)
+    noise, known = torch.randn(60, 4), torch.randn(60, 4)
+    known[:, 0] += 3.0 * question.classes
+    sets = [(0,), (1,), (0, 1)]
+    together = hidden.hidden_probes([noise, known], sets, question)
+    for members, found in zip(sets, together, strict=True):
+        alone = hidden.hidden_probes([noise, known], [members], question)[0]
+        torch.testing.assert_close(found, alone, atol=1e-4, rtol=1e-4)
+    assert together[1].argmax(1).eq(question.classes[question.split.held_out]).double().mean() > 0.8
+
+
+def test_moments_of_parts_are_those_of_the_whole():
+    values = torch.randn(30, 4) * torch.tensor([1e-30, 1.0, 1e20, 0.0])
+    values[:, 1:] += 5.0
+    parts = torch.arange(30).split([7, 1, 22, 0])
+    mean, spread = mean_and_spread(moments_of(values, parts), torch.float32)
+    exact = values.double()
+    torch.testing.assert_close(mean[0], exact.mean(0))
+    torch.testing.assert_close(spread[0, :3], exact.std(0, correction=0)[:3])
+    assert spread[0, 3] == math.inf

@@ -109,7 +109,8 @@ def test_the_fit_of_labels_is_that_of_scikit_learn():
     seen, held_out = split.training.numpy(), split.held_out.numpy()
     x = features.numpy()
     scaled = (x - x[seen].mean(0)) / x[seen].std(0) / 6**0.5
-    model = LogisticRegression(C=found.strength, max_iter=200).fit(scaled[seen], labels[seen])
+    model = LogisticRegression(C=found.strength, tol=1e-8, max_iter=1000)
+    model.fit(scaled[seen], labels[seen])
     np.testing.assert_allclose(
         found.log_probabilities(features[held_out]).exp(),
         model.predict_proba(scaled[held_out]),
