@@ -1,5 +1,7 @@
 """Small nets and made-up data for ablations."""
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -22,6 +24,35 @@ class Residual(nn.Module):
             branch = block(value).relu()
             value = value + (torch.zeros_like(branch) if number in without else branch)
         return self.head(value)
+
+
+class SameBranches(nn.Module):
+    """A stem and three branches that add the same value, at scales of their own."""
+
+    SCALES = (0.02, 0.3, 4.0)
+    #: What the streams carry, in multiples of the stem's value.
+    CARRIED: ClassVar = {
+        "stem": 1.0,
+        "branches.0": 0.02,
+        "add": 1.02,
+        "branches.1": 0.3,
+        "add:2": 1.32,
+        "branches.2": 4.0,
+    }
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Linear(4, 3, bias=False)
+        self.branches = nn.ModuleList(nn.Linear(4, 3, bias=False) for _ in self.SCALES)
+        with torch.no_grad():
+            for branch, scale in zip(self.branches, self.SCALES, strict=True):
+                branch.weight.copy_(scale * self.stem.weight)
+
+    def forward(self, x):
+        value = self.stem(x)
+        for branch in self.branches:
+            value = value + branch(x)
+        return value
 
 
 def clusters(count, seed=0):

@@ -14,7 +14,7 @@ from infoflow.pruning.ablation import nets
 from infoflow.pruning.ablation.losses import LossWarning
 from infoflow.pruning.ablation.shapley import all_sets, shapley_shares
 from infoflow.testing import UNet, blob_images
-from tests.pruning.ablation.nets import Residual, clusters, loader, trained
+from tests.pruning.ablation.nets import Residual, SameBranches, clusters, loader, trained
 from tests.results.test_joining import checked
 
 
@@ -206,13 +206,31 @@ def test_more_than_a_few_streams_are_ranked_and_only_candidates_measured(
     assert any("only ranked" in note for note in found.notes)
 
 
-def test_screening_tells_streams_that_cost_ten_times_as_much_apart(ablation):
-    measured = ablation.dataset["bits"].sel(net="plain").values
-    pairs = itertools.permutations(range(6), 2)
-    clear = [(i, j) for i, j in pairs if measured[i] > 0.05 and measured[i] > 10 * measured[j]]
-    assert len(clear) > 5
+def test_screening_puts_a_branch_of_zeros_last(ablation):
     for name in ("screen_fisher", "screen_absolute"):
         ranked = ablation.dataset[name].values
+        place = [row.skip.name for row in ablation.rows].index("blocks.2->add:3")
+        assert ranked[place] == 0
+        assert (np.delete(ranked, place) > 0).all()
+
+
+def test_screening_tells_streams_that_cost_ten_times_as_much_apart():
+    """All streams carry one value at several scales, so that scores are known up to a factor."""
+    torch.manual_seed(0)
+    net = SameBranches().eval()
+    points = torch.randn(420, 4)
+    with torch.no_grad():
+        labels = net(points).argmax(1)
+    found = infoflow.ablate(net, loader(points, labels), sets=None, mend=None, progress=False)
+    scales = np.array([SameBranches.CARRIED[row.skip.source] for row in found.rows])
+    assert len(scales) == 6
+    measured = found.dataset["bits"].sel(net="plain").values
+    pairs = itertools.permutations(range(len(scales)), 2)
+    clear = [(i, j) for i, j in pairs if measured[i] > 10 * measured[j] > 0]
+    assert len(clear) > 5
+    for name, wanted in (("screen_fisher", scales**2), ("screen_absolute", scales)):
+        ranked = found.dataset[name].values
+        np.testing.assert_allclose(ranked / ranked[0], wanted / wanted[0], rtol=1e-3)
         assert all(ranked[i] > ranked[j] for i, j in clear)
 
 
