@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import (
-    BatchSampler,
-    DataLoader,
-    IterableDataset,
-    default_collate,
-)
+from torch.utils.data import default_collate
 
-from infoflow.capture.loaders import check_loader, undivided
+from infoflow.capture.loaders import batches_of, check_loader, sized_samples, undivided
 from infoflow.capture.order import Order, order_of
 from infoflow.capture.raw_targets import TargetReader
-from infoflow.capture.unpack import Unpack, are_columns, have_rows, unpack_batch
+from infoflow.capture.unpack import Unpack
+from infoflow.capture.unpacking import SampleShapes, Unpacker
 from infoflow.graph.reduce import Reduce
-from infoflow.graph.running.arguments import (
-    Arguments,
-    as_arguments,
-    holds_samples,
-    parameters_of,
-    takes,
-)
-from infoflow.graph.running.pytree import Columns, first_tensor, tensors_in
+from infoflow.graph.running.arguments import Arguments, holds_samples
+from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.ragged import blocks_of, is_ragged
 from infoflow.graph.running.ranks import ALONE, Ranks
 from infoflow.graph.running.undisturbed import seed_everything
-from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
+from infoflow.interface import LoaderError
 from infoflow.interface.devices import home_of_float64
-from infoflow.interface.errors import is_out_of_memory
 
 
 @dataclass(frozen=True)
@@ -92,22 +81,14 @@ class Samples:
         self.loader = loader if ranks.number == 1 else undivided(loader)
         self.ranks = ranks
         self.device = device or torch.device("cpu")
-        self._model = nn.Identity() if model is None else model
-        self._arguments = parameters_of(self._model)
-        required = parameters_of(self._model, required=True)
         # what torch collates is a column per argument, whatever it looks like
-        self._is_collated = getattr(loader, "collate_fn", None) is default_collate
-        self._unpack = unpack or (
-            lambda batch: unpack_batch(
-                batch, self._arguments, required, is_collated=self._is_collated
-            )
-        )
+        is_collated = getattr(loader, "collate_fn", None) is default_collate
+        self._unpacker = Unpacker(nn.Identity() if model is None else model, unpack, is_collated)
         self._reader = TargetReader()
+        self._shapes = SampleShapes(reduce)
         self._seed = seed
-        self._reduce = reduce
         self._checksums: list[int] = []
         self._count: int | None = None
-        self._shapes: list[tuple[int, ...]] = []
         self._targets: list[Tensor | None] = []
         self._passes = 0
 
@@ -243,8 +224,8 @@ class Samples:
     def _raw_batches(self, seed: int | None = None) -> Iterator[Batch]:
         seed_everything(self._seed if seed is None else seed, self.loader)
         start = 0
-        for number, raw in enumerate(self._checked_iteration()):
-            call, target = self._unpacked(number, raw)
+        for number, raw in enumerate(batches_of(self.loader)):
+            call, target = self._unpacker.read(number, raw)
             first, size = first_tensor(call.first), call.samples
             if first is None or size == 0:
                 raise LoaderError(
@@ -253,7 +234,7 @@ class Samples:
                     "(inputs, target)."
                 )
             if not is_ragged(call.first):
-                self._check_shape(number, tuple(first.shape[not holds_samples(call.first) :]))
+                self._shapes.check(number, tuple(first.shape[not holds_samples(call.first) :]))
             checksum = _checksum(call)
             call = call.map(lambda tensor: tensor.to(self.device))
             target = self._reader.read(target, size, start)
@@ -264,67 +245,6 @@ class Samples:
                 "The loader gives no batches; expected at least 2 samples. Check the dataset, its "
                 "filters and drop_last."
             )
-
-    def _unpacked(self, number: int, raw: Any) -> tuple[Arguments, Any]:
-        try:
-            inputs, target = self._unpack(raw)
-        except InfoflowError:
-            raise
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            raise LoaderError(
-                f"unpack failed on batch {number}, a {type(raw).__name__}, with "
-                f"{type(error).__name__}: {error}. Expected a function that returns (inputs, "
-                "target)."
-            ) from error
-        if isinstance(inputs, list) and self._has_columns(inputs, target):
-            # what a DataLoader makes of a tuple, unless it is one argument
-            is_one = len(inputs) > 1 and not takes(self._model, inputs)
-            inputs = (Columns(inputs),) if is_one else tuple(inputs)
-        return as_arguments(self._model, inputs), target
-
-    def _has_columns(self, inputs: list[Any], target: Any) -> bool:
-        """Tell whether a list holds columns; where one batch tells, so do the later ones."""
-        if self._is_collated or have_rows(inputs, target):
-            self._is_collated = True
-        return self._is_collated or are_columns(inputs)
-
-    def _checked_iteration(self) -> Iterator[Any]:
-        number = 0
-        try:
-            for raw in self.loader:
-                yield raw
-                number += 1
-        except (LoaderError, GeneratorExit):
-            raise
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            raise LoaderError(
-                f"The loader failed after {number} batches with {type(error).__name__}: {error}. "
-                "Expected batches of samples that have the same shape."
-            ) from error
-
-    def _check_shape(self, number: int, shape: tuple[int, ...]) -> None:
-        if not self._shapes:
-            self._shapes.append(shape)
-        if shape in self._shapes:
-            return
-        if self._reduce == "flatten" or len(self._shapes[0]) != len(shape):
-            raise LoaderError(
-                f"Samples must all have one shape, got {self._shapes[0]} in batch 0 and {shape} in "
-                f"batch {number}. Resize or crop them in the dataset, pad sequences to one length, "
-                "or measure one position with reduce='first'."
-            )
-        if len(self._shapes) == 1 and self._reduce not in ("first", 0):
-            warn(
-                f"Samples have several shapes, such as {self._shapes[0]} and {shape}. Where they "
-                f"are padded, reduce={self._reduce!r} takes the padding for a part of them, and "
-                "numbers depend on how the loader puts batches together. reduce='first' does not.",
-                PaddingWarning,
-            )
-        self._shapes.append(shape)
 
     def _check_count(self, total: int) -> None:
         if self._count is not None and total != self._count:
@@ -344,17 +264,6 @@ class Samples:
             f"the first (seen in batch {number}). Expected the same each time. Switch off "
             "shuffling and random augmentation, or raise memory_budget so that one pass is enough."
         )
-
-
-def sized_samples(loader: Iterable[Any]) -> int | None:
-    """Return how many samples a DataLoader will give, None where only a pass can tell."""
-    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
-        return None
-    batches = loader.batch_sampler
-    if type(batches) is not BatchSampler or not isinstance(batches.sampler, Sized):
-        return None
-    samples, size = len(batches.sampler), batches.batch_size
-    return samples // size * size if batches.drop_last else samples
 
 
 def _checksum(call: Arguments) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, cast
 
 import numpy as np
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 from torch.utils.data.distributed import DistributedSampler
 
 from infoflow.interface import LoaderError
 from infoflow.interface.argument_checks import shown
+from infoflow.interface.errors import is_out_of_memory
 
 
 def check_loader(loader: Any) -> None:
@@ -80,3 +81,32 @@ def undivided(loader: Any) -> Any:
         multiprocessing_context=loader.multiprocessing_context,
         generator=loader.generator,
     )
+
+
+def sized_samples(loader: Iterable[Any]) -> int | None:
+    """Return how many samples a DataLoader will give, None where only a pass can tell."""
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        return None
+    batches = loader.batch_sampler
+    if type(batches) is not BatchSampler or not isinstance(batches.sampler, Sized):
+        return None
+    samples, size = len(batches.sampler), batches.batch_size
+    return samples // size * size if batches.drop_last else samples
+
+
+def batches_of(loader: Iterable[Any]) -> Iterator[Any]:
+    """Yield a loader's batches; a LoaderError where it fails."""
+    number = 0
+    try:
+        for raw in loader:
+            yield raw
+            number += 1
+    except (LoaderError, GeneratorExit):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise LoaderError(
+            f"The loader failed after {number} batches with {type(error).__name__}: {error}. "
+            "Expected batches of samples that have the same shape."
+        ) from error

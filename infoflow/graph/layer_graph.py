@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,20 +15,18 @@ from torch import Tensor
 
 from infoflow.graph.builders import Anatomy
 from infoflow.graph.forms import as_dataset, as_dict, as_networkx, fields_of
-from infoflow.graph.reduce import Reduce, reduce_positions
+from infoflow.graph.layer_values import LayerValues, Receive
+from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.lists import marked_as
 from infoflow.graph.running.model_state import evaluation_mode
-from infoflow.graph.running.pytree import first_tensor
 from infoflow.graph.running.random_state import seeded
-from infoflow.graph.selection import not_found, select_layers
+from infoflow.graph.selection import find_layer, select_layers
 from infoflow.graph.text_table import counted, graph_table
-from infoflow.graph.tracing.program import Program, per_sample
+from infoflow.graph.tracing.program import Program
 from infoflow.graph.tracing.source import Source
 from infoflow.interface import (
-    ActivationError,
     ArgumentError,
-    ArgumentTypeError,
     InfoflowError,
     Layer,
     Merge,
@@ -37,7 +34,6 @@ from infoflow.interface import (
     Skip,
     Verification,
 )
-from infoflow.interface.argument_checks import shown
 from infoflow.results import Result
 from infoflow.results.columns import readable
 from infoflow.results.frame import tidy_frame
@@ -140,13 +136,8 @@ class LayerGraph(Result):
 
     def __getitem__(self, key: str | int) -> Layer:
         """Return a layer by name or index; a LayerNotFoundError shows the nearest names."""
-        if not isinstance(key, str):
-            key = _index(key)
-            if -len(self.layers) <= key < len(self.layers):
-                return self.layers[key]
-        elif key in self._by_name:
-            return self._by_name[key]
-        raise not_found(self, key)
+        found = self._by_name.get(key) if isinstance(key, str) else None
+        return find_layer(self, key) if found is None else found
 
     def select(self, layers: str | int | Sequence[str | int] = "all") -> tuple[Layer, ...]:
         """Return layers by ``"all"``, ``"merges"``, names, globs or indices.
@@ -199,9 +190,7 @@ class LayerGraph(Result):
             )
         return found
 
-    def visit(
-        self, call: Arguments, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], object]
-    ) -> None:
+    def visit(self, call: Arguments, layers: Sequence[Layer], receive: Receive) -> None:
         """Compute one batch and hand over the value of each of ``layers`` when it is there.
 
         The computation stops after the last of them. A later operation may overwrite a value in
@@ -226,53 +215,7 @@ class LayerGraph(Result):
         PathWarning
             If the batch takes another path through the model than the example.
         """
-        for chosen in layers:
-            if chosen.name in self.unmeasurable:
-                raise _not_per_sample(chosen, self.unmeasurable[chosen.name])
-        names = [layer.name for layer in layers]
-        if not self._is_alone(call):
-            self._visit(call, names, receive)
-            return
-        left = dict.fromkeys(names)
-
-        def receive_alone(layer: Layer, value: Tensor) -> None:
-            receive(layer, value)
-            del left[layer.name]
-
-        try:
-            self._visit(call, names, receive_alone, is_alone=True)
-        except (_SqueezedError, InfoflowError) as error:
-            try:
-                self._visit(call.twice(), list(left), lambda layer, two: receive(layer, two[:1]))
-            except InfoflowError:
-                raise (error if isinstance(error, InfoflowError) else error.reason) from error
-
-    def _is_alone(self, call: Arguments) -> bool:
-        """Tell whether a call has one sample, where the example had more.
-
-        A model may squeeze the dimension of a single sample away. What it computes for the sample
-        beside others is then taken from a batch that holds it twice.
-        """
-        example = self.source.example
-        return call.samples == 1 and example is not None and example.samples > 1
-
-    def _visit(
-        self,
-        call: Arguments,
-        names: list[str],
-        receive: Callable[[Layer, Tensor], object],
-        *,
-        is_alone: bool = False,
-    ) -> None:
-        samples, ranks = call.samples, self.source.ranks
-
-        def hand_over(name: str, value: Any) -> None:
-            tensor = first_tensor(value)
-            if is_alone and tensor is not None and tensor.dim() != ranks.get(name, tensor.dim()):
-                raise _SqueezedError(self._by_name[name], tuple(tensor.shape))
-            receive(self._by_name[name], self.rows(name, value, samples))
-
-        self.source.visit(call, names, hand_over)
+        self._computed.visit(call, layers, receive)
 
     def rows(self, name: str, value: Any, samples: int) -> Tensor:
         """Return a layer's raw value for ``samples`` samples, of shape (samples, …).
@@ -284,28 +227,18 @@ class LayerGraph(Result):
         ActivationError
             If it has no row per sample.
         """
-        tensor = first_tensor(value)
-        try:
-            if tensor is None:
-                raise ValueError("its value holds no tensor")
-            if not torch.is_grad_enabled():
-                tensor = tensor.detach()  # of a model that differentiates
-            rows = per_sample(tensor, samples, self._axes.get(name, 0))
-        except ValueError as error:
-            raise _not_per_sample(self._by_name[name], str(error)) from error
-        reduced = reduce_positions(rows, self.reduce, self._positions.get(name, ()))
-        return torch.view_as_real(reduced.resolve_conj()) if reduced.is_complex() else reduced
+        return self._computed.rows(name, value, samples)
 
     def output(self, call: Arguments) -> Tensor:
         """Compute the model's own output for one batch; of several tensors, the first."""
-        with torch.set_grad_enabled(self.source.gradients or torch.is_grad_enabled()):
-            tensor = first_tensor(call.of(self.source.model))
-            is_squeezed = tensor is not None and tensor.dim() != self.source.ranks.get("", -1)
-            if is_squeezed and self._is_alone(call):
-                tensor = first_tensor(call.twice().of(self.source.model))
-                tensor = None if tensor is None else tensor[:1]
-        assert tensor is not None, "a traced model returns a tensor"
-        return tensor if torch.is_grad_enabled() else tensor.detach()
+        return self._computed.output(call)
+
+    @property
+    def _computed(self) -> LayerValues:
+        return LayerValues(
+            *(self.source, self._by_name, self.unmeasurable),
+            *(self.reduce, self._positions, self._axes),
+        )
 
     @property
     def has_program(self) -> bool:
@@ -420,29 +353,3 @@ class LayerGraph(Result):
 
     def __hash__(self) -> int:
         return id(self)
-
-
-class _SqueezedError(Exception):
-    """A layer's value for a single sample has lost the dimension that counts samples."""
-
-    def __init__(self, layer: Layer, shape: tuple[int, ...]) -> None:
-        super().__init__(layer.name)
-        self.reason = _not_per_sample(layer, f"its value for a batch of one has shape {shape}")
-
-
-def _not_per_sample(layer: Layer, reason: str) -> ActivationError:
-    return ActivationError(
-        f"Layer {layer.name} ({layer.index}) cannot be measured: {reason}. Expected one row per "
-        "sample along the first dimension: use batch_first=True, or choose other layers=."
-    )
-
-
-def _index(key: object) -> int:
-    try:
-        if isinstance(key, bool):
-            raise TypeError(key)
-        return operator.index(key)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ArgumentTypeError(
-            f"A layer is found by its name or index, got {shown(key)}."
-        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -86,6 +87,25 @@ def _match(graph: NamedLayers, key: str | int) -> set[str]:
     if not matched:
         raise not_found(graph, key)
     return matched
+
+
+def find_layer(graph: NamedLayers, key: object) -> Layer:
+    """Return a layer by index; raise the error for a name that none has, or another key."""
+    place = key if isinstance(key, str) else _index(key)
+    if isinstance(place, str) or not -len(graph) <= place < len(graph):
+        raise not_found(graph, place)
+    return graph.layers[place]
+
+
+def _index(key: object) -> int:
+    try:
+        if isinstance(key, bool):
+            raise TypeError(key)
+        return operator.index(key)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"A layer is found by its name or index, got {shown(key)}."
+        ) from error
 
 
 def not_found(graph: NamedLayers, key: str | int) -> LayerNotFoundError:

@@ -15,6 +15,7 @@ from infoflow.results.facts import Fact
 from infoflow.results.frame import about_variables, tidy_frame
 from infoflow.results.html import notebook_html
 from infoflow.results.kinds import register
+from infoflow.results.labels import chosen_labels, labels_in
 from infoflow.results.plain import plain
 from infoflow.results.units import in_unit, information_unit
 from infoflow.results.versions import versions_now
@@ -161,30 +162,19 @@ class Result:
         ArgumentError
             If there is no such dimension or label.
         """
-        dataset = self.dataset
+        found = self
         for name, wanted in labels.items():
-            if name not in (*self.joined_along, *self.dims) or name not in dataset.variables:
-                expected = [d for d in (*self.joined_along, *self.dims) if d in dataset.variables]
-                raise ArgumentError(
-                    f"{type(self).__name__} cannot be chosen from by {name!r}; expected one of "
-                    f"{', '.join(expected)}."
-                )
-            plain_wanted = wanted.tolist() if hasattr(wanted, "tolist") else wanted
-            is_several = isinstance(plain_wanted, (list, tuple, range))
-            several = list(plain_wanted) if is_several else [plain_wanted]
-            if not several:
-                raise ArgumentError(f"{name} must be one label or several, got none.")
-            there = self._labels(name)
-            strange = [label for label in several if label not in there]
-            if strange:
-                raise ArgumentError(f"{name} must be among {there}, got {strange[0]!r}.")
-            drops = name in self.joined_along and not is_several
-            dataset = self._part(dataset, name, several, drops=drops)
+            along = found.joined_along
+            names, kind = (*along, *found.dims), type(self).__name__
+            several, is_one = chosen_labels(found.dataset, names, name, wanted, kind=kind)
+            drops = is_one and name in along
+            dataset = found._part(found.dataset, name, several, drops=drops)
             if drops:
-                left = [along for along in self.joined_along if along in dataset.variables]
+                left = [other for other in along if other in dataset.variables]
                 dataset = without_attribute(dataset, JOINED)
                 dataset = dataset.assign_attrs({JOINED: " ".join(left)} if left else {})
-        return self.with_dataset(dataset)
+            found = found.with_dataset(dataset)
+        return found
 
     def joined_with(
         self, others: Sequence[Result], along: str, labels: Sequence[Any]
@@ -216,7 +206,9 @@ class Result:
         import pandas as pd
 
         along = self.joined_along[0]
-        parts = {label: self.sel(**{along: label}).to_frame() for label in self._labels(along)}
+        parts = {
+            label: self.sel(**{along: label}).to_frame() for label in labels_in(self.dataset, along)
+        }
         for label, frame in parts.items():
             frame.insert(0, along, label)
         return pd.concat(list(parts.values()), ignore_index=True)
@@ -259,9 +251,6 @@ class Result:
         """Return the table that ``print`` shows."""
         return f"{self.title()}\n\n{self.to_frame().to_string(index=False)}"
 
-    def _labels(self, name: str) -> list[Any]:
-        return list(dict.fromkeys(self.dataset[name].values.tolist()))
-
     def _title_dims(self) -> tuple[str, ...]:
         return (*reversed(self.dims), *self.joined_along)
 
@@ -269,7 +258,7 @@ class Result:
         if not self.joined_along:
             return self.table()
         along = self.joined_along[0]
-        labels = self._labels(along)
+        labels = labels_in(self.dataset, along)
         parts = [f"{along} {label}\n\n{self.sel(**{along: label})}" for label in labels]
         return "\n\n".join([repr(self), *parts])
 
@@ -303,7 +292,7 @@ class Result:
         """Return the result itself; an ArgumentError where several were joined."""
         if self.joined_along:
             along = self.joined_along[0]
-            labels = self._labels(along)
+            labels = labels_in(self.dataset, along)
             raise ArgumentError(
                 f"This {type(self).__name__} joins several results along {along!r} ({labels}), "
                 f"expected one. Take one with .sel({along}={labels[0]!r})."

@@ -17,7 +17,8 @@ from torch.utils.data import (
 )
 
 import infoflow
-from infoflow.capture.batches import Samples, sized_samples
+from infoflow.capture.batches import Samples
+from infoflow.capture.loaders import sized_samples
 from infoflow.capture.unpack import unpack_batch
 from infoflow.graph.running.arguments import parameters_of
 from infoflow.interface import LoaderError, TargetError, UnmeasurableWarning

@@ -12,12 +12,8 @@ import torch
 from torch import nn
 
 from infoflow.graph.running.members import is_training, set_training, store, tensors_of
-from infoflow.graph.running.reachable import (
-    MUTABLE,
-    Reachable,
-    attributes_of,
-    reachable_from,
-)
+from infoflow.graph.running.reachable import Reachable, reachable_from
+from infoflow.graph.running.references import MUTABLE, attributes_of
 from infoflow.graph.running.tensor_bits import TensorBits
 
 #: Undoes one thing.
