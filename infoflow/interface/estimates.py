@@ -22,8 +22,8 @@ class Estimate:
     Parameters
     ----------
     ixm, iym
-        I(X;M) and I(Y;M). NaN for what is not known: ``iym`` without labels, ``ixm`` of an
-        estimator that cannot say it.
+        I(X;M) and I(Y;M). NaN, as by default, for what is not known: ``iym`` without labels,
+        ``ixm`` of an estimator that cannot say it.
     ixm_lower, ixm_upper, iym_lower, iym_upper
         Bounds on the same quantities *of the surrogate that* ``kind`` *names*; equal to the value
         where it is exact for the sample.
@@ -56,17 +56,17 @@ class Estimate:
         where there is nothing.
     """
 
-    ixm: float
-    iym: float
-    ixm_lower: float
-    ixm_upper: float
-    iym_lower: float
-    iym_upper: float
-    ixm_ceiling: float
-    iym_ceiling: float
-    samples: int
-    singleton_classes: int
-    kind: str
+    ixm: float = math.nan
+    iym: float = math.nan
+    ixm_lower: float = math.nan
+    ixm_upper: float = math.nan
+    iym_lower: float = math.nan
+    iym_upper: float = math.nan
+    ixm_ceiling: float = math.nan
+    iym_ceiling: float = math.nan
+    samples: int = field(kw_only=True)
+    singleton_classes: int = 0
+    kind: str = field(kw_only=True)
     unit: Unit = "nats"
     ixm_ci_low: float = math.nan
     ixm_ci_high: float = math.nan
