@@ -80,12 +80,6 @@ def mixed_losses(log_probabilities: Tensor, question: Question) -> Tensor:
     return losses_of(mixed.log(), question.classes[question.split.held_out])
 
 
-def null_losses(classes: Tensor, count: int, split: Split) -> Tensor:
-    """Return −log p(class) of every held-out row where p is the class's share in training."""
-    shares = class_shares(classes[split.training], count)
-    return -shares.log()[classes[split.held_out]]
-
-
 def class_shares(classes: Tensor, count: int) -> Tensor:
     """Return the share of each of ``count`` classes, half a sample added to each."""
     counts = torch.bincount(classes, minlength=count).to(torch.float64) + 0.5

@@ -29,7 +29,6 @@ from infoflow.interface.errors import (
     warn,
 )
 from infoflow.interface.estimates import (
-    SATURATION,
     Estimate,
     Unit,
     is_arithmetic,
@@ -63,7 +62,6 @@ from infoflow.interface.target import (
 )
 
 __all__ = [
-    "SATURATION",
     "ActivationError",
     "ArgumentError",
     "ArgumentTypeError",

@@ -25,7 +25,7 @@ from infoflow.graph.tracing.program_functions import (
     packed,
 )
 from infoflow.graph.tracing.recording import Recording
-from infoflow.graph.tracing.sizes import TracedFloat, TracedInt, as_argument
+from infoflow.graph.tracing.sizes import TracedNumber, as_argument
 from infoflow.graph.tracing.writes import Writes
 
 
@@ -120,7 +120,7 @@ class Nodes:
         """Return ``value`` as a node's argument: with nodes for tensors and for traced numbers."""
         if isinstance(value, Tensor):
             return self.node_of(value)
-        if isinstance(value, (TracedInt, TracedFloat)):
+        if isinstance(value, TracedNumber):
             return as_argument(value)
         if isinstance(value, np.generic):
             return value.item()  # such as np.sqrt(d)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from torch import fx
 
@@ -73,7 +73,7 @@ class Origin:
 
 def as_argument(value: Any) -> Any:
     """Return the node of a number that has one, else the value itself."""
-    if not isinstance(value, (TracedInt, TracedFloat)):
+    if not isinstance(value, TracedNumber):
         return value
     node = value.origin.node()
     return _plain(value) if node is None else node
@@ -88,33 +88,28 @@ def traced(value: Any, origin: Origin) -> Any:
     return value
 
 
-class TracedInt(int):
-    """An int that remembers its origin."""
+class TracedNumber:
+    """A number that remembers its origin."""
 
     origin: Origin
 
     @classmethod
-    def of(cls, value: int, origin: Origin) -> TracedInt:
+    def of(cls, value: float, origin: Origin) -> Self:
         """Return ``value`` with its origin."""
-        number = cls(value)
+        number = cls(value)  # type: ignore[call-arg]
         number.origin = origin
         return number
+
+
+class TracedInt(TracedNumber, int):
+    """An int that remembers its origin."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return int, (int(self),)
 
 
-class TracedFloat(float):
+class TracedFloat(TracedNumber, float):
     """A float that remembers its origin."""
-
-    origin: Origin
-
-    @classmethod
-    def of(cls, value: float, origin: Origin) -> TracedFloat:
-        """Return ``value`` with its origin."""
-        number = cls(value)
-        number.origin = origin
-        return number
 
     def __reduce__(self) -> tuple[Any, ...]:
         return float, (float(self),)

@@ -1,5 +1,5 @@
 """From a layer graph to boxes and lines on a page: what is folded, and what lies where."""
 
-from infoflow.plots.graphs.folding import FoldedGraph, Place, PlaceStream, fold
+from infoflow.plots.graphs.folding import FoldedGraph, fold
 
-__all__ = ["FoldedGraph", "Place", "PlaceStream", "fold"]
+__all__ = ["FoldedGraph", "fold"]

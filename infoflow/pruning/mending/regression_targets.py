@@ -36,8 +36,6 @@ class Target:
         What lies between the layer and that value, undone from the last to the first.
     others
         Nodes of the net without streams that are added on the way.
-    is_sum
-        Whether the layer learns a sum, and not just its own value.
     norms
         Batch norms on the way.
     """
@@ -45,7 +43,6 @@ class Target:
     node: fx.Node
     undo: tuple[Undo, ...] = ()
     others: tuple[fx.Node, ...] = ()
-    is_sum: bool = False
     norms: tuple[nn.Module, ...] = ()
 
     def silent(self) -> Tensor | None:
@@ -93,7 +90,7 @@ class Targets:
             is_end = bool(others) or role is not own
             if is_end:
                 is_new = role is not own or not changed.isdisjoint(others)
-                found = Target(role, tuple(reversed(undo)), tuple(others), True, tuple(norms))
+                found = Target(role, tuple(reversed(undo)), tuple(others), tuple(norms))
                 return found if is_new and self._is_alike(value, role) else None
             step = self._step(value, node)
             if step is None:
