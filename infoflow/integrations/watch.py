@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from torch.utils.data import DataLoader
@@ -12,14 +10,9 @@ from torch.utils.data import DataLoader
 from infoflow.flow import FlowResult, Tracker
 from infoflow.graph.running.ranks import together
 from infoflow.integrations.log import log
+from infoflow.integrations.of_tracker import of_tracker
 from infoflow.integrations.writers import writer_of
-from infoflow.interface import (
-    ArgumentError,
-    ArgumentTypeError,
-    InfoflowError,
-    InfoflowWarning,
-    warn,
-)
+from infoflow.interface import ArgumentError, ArgumentTypeError, InfoflowError
 from infoflow.interface.argument_checks import is_flag, one_of, shown
 
 #: What the schedules of the Trackers count.
@@ -141,7 +134,7 @@ class Watch:
         if not due:
             return
         for name, tracker in due.items():
-            with _named(name):
+            with of_tracker(name):
                 tracker.record(number, step=step)
             with together("log") as ranks:
                 if ranks.is_first:
@@ -236,26 +229,3 @@ def _check_own_loaders(trackers: Mapping[str, Tracker]) -> None:
                 "DataLoader with persistent_workers=True cannot do beside the training. Give the "
                 "Tracker a DataLoader without them."
             )
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Say in our errors and warnings which Tracker they are of, where there are several."""
-    if not name:
-        yield
-        return
-    seen: list[warnings.WarningMessage] = []
-    try:
-        with warnings.catch_warnings(record=True) as seen:
-            warnings.simplefilter("always", InfoflowWarning)
-            yield
-    except InfoflowError as error:
-        if error.args:
-            error.args = (f"Tracker {name!r}: {error.args[0]}", *error.args[1:])
-        raise
-    finally:
-        for one in seen:
-            if issubclass(one.category, InfoflowWarning):
-                warn(f"Tracker {name!r}: {one.message}", one.category)
-            else:
-                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

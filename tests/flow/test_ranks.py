@@ -283,3 +283,13 @@ def test_buffers_of_the_first_process_are_taken_meanwhile():
     with same_net(net, Second(2, 1, [{}, {}])):
         assert float(net.norm.running_mean.mean()) == 0
     assert float(net.norm.running_mean.mean()) == 1
+
+
+def test_reasons_are_without_places_in_the_source_of_gloo():
+    said = (
+        "[Rank 0]: Rank 1 failed\n Original exception: \n[/gloo/pair.cc:561] Connection closed by "
+    )
+    assert module._reason(RuntimeError(f"{said}peer [127.0.0.1]:20621. This is typically")) == (
+        "Connection closed by peer [127.0.0.1]:20621"
+    )
+    assert module._reason(RuntimeError()) == "RuntimeError"

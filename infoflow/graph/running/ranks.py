@@ -6,6 +6,7 @@ over sums: what a process does not have is zero there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -129,7 +130,7 @@ class Ranks:
         except RuntimeError as error:
             raise self._over(
                 f"Another of the {self.number} processes is gone, or did not answer within "
-                f"{WORK.days} day: {_first_line(error)}. What it printed says why. Start all of "
+                f"{WORK.days} day: {_reason(error)}. What it printed says why. Start all of "
                 "them again."
             ) from error
 
@@ -192,12 +193,14 @@ def _meet(call: str) -> Any:
     except RuntimeError as error:
         raise InfoflowError(
             f"Process {dist.get_rank()} of {dist.get_world_size()} called infoflow.{call}, and "
-            f"others did not within {MEETING.total_seconds():.0f} seconds ({_first_line(error)}). "
+            f"others did not within {MEETING.total_seconds():.0f} seconds ({_reason(error)}). "
             "Call it in every process, not in process 0 alone: all of them measure, and process 0 "
             "writes the files."
         ) from error
     return _GROUPS[2]
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}".rstrip(" .:")
+def _reason(error: Exception) -> str:
+    """Return what gloo says last, without places in its source and advice."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return re.sub(r"^\[[^]]*\.cc:\d+\] ", "", lines[-1]).partition(". ")[0].rstrip(" .:")
