@@ -32,10 +32,10 @@ FITTED_FROM = {"exact": 1000, "anchors": 2000}
 BATCH = 250
 
 
-def convnet() -> nn.Module:
-    """Return the net with random weights, always the same."""
+def convnet(seed: int = 0) -> nn.Module:
+    """Return the net with random weights, the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         return nn.Sequential(
             nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU()),
             nn.MaxPool2d(2),

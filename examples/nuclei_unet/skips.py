@@ -86,7 +86,7 @@ def damage(model: UNet, skip: str, data: Nuclei, learning_rate: float) -> dict[s
 def readings(model: UNet, data: Nuclei, clusters: int, pixels: int) -> dict[str, dict[str, float]]:
     """Return, for each skip, the paper's reading, what it adds, and its usable information."""
     loader = batches(data.images, data.masks, BATCH)
-    result = infoflow.analyze(model, loader, target=infoflow.KMeans(clusters))
+    result = infoflow.analyze(model, loader, target=infoflow.KMeans(clusters), noise=1.0)
     usable = infoflow.usable_streams(model, loader, pixels=pixels)
     found: dict[str, dict[str, float]] = {}
     for merge in result.graph.merges:

@@ -153,8 +153,6 @@ def _warn_of_streams(streams: StreamMeter, kept: int, budget: int) -> None:
 
 def warn_of_saturation(estimates: Sequence[Estimate], estimator: Estimator) -> bool:
     """Warn where more than half of the layers sit at their ceiling; tell whether they do."""
-    is_fixed = isinstance(estimator, KDE) and not isinstance(estimator.noise, Relative)
-    hint = "; noise='relative' scales it to each layer" if is_fixed else ""
     has_warned = False
     for symbol, shuffles, saturated in (
         ("I(X;M)", "", sum(e.ixm_saturated for e in estimates)),
@@ -163,10 +161,26 @@ def warn_of_saturation(estimates: Sequence[Estimate], estimator: Estimator) -> b
         if saturated > len(estimates) / 2:
             warn(
                 f"{symbol} is above 95 % of its ceiling{shuffles} in {saturated} of "
-                f"{len(estimates)} layers: the samples are too far apart for this noise or bin "
-                "size, and any net would show the same there. Use more samples, or a larger noise "
-                f"or bin size{hint}.",
+                f"{len(estimates)} layers: the samples are too far apart for this measurement, and "
+                f"any net would show the same there. {_remedy(estimator)}",
                 SaturationWarning,
             )
             has_warned = True
     return has_warned
+
+
+def _remedy(estimator: Estimator) -> str:
+    """Say what would bring the numbers below their ceiling."""
+    if not isinstance(estimator, KDE):
+        return (
+            "Use more samples, coarser settings of the estimator, or estimator='kde', whose noise "
+            "follows each layer's scale."
+        )
+    noise = estimator.noise
+    if isinstance(noise, Relative):
+        return (
+            "Use more samples, more noise such as "
+            f"noise=infoflow.Relative({3 * noise.share:.2g}), or infoflow.usable_information, "
+            "which does not saturate."
+        )
+    return "Use noise='relative', which follows each layer's scale, or more samples."

@@ -41,7 +41,9 @@ class Tracker:
         As for :func:`infoflow.analyze`; the loader is the one to measure on, and may shuffle.
     target, estimator, noise, layers, reduce, tracing, distances, unpack, seed, device,
     memory_budget, progress
-        As for :func:`infoflow.analyze`. The result is in bits.
+        As for :func:`infoflow.analyze`. The result is in bits. Relative noise follows the scale of
+        each layer at each epoch, so that weights which only grow show nothing; ``noise=1.0`` keeps
+        one variance for all epochs, as the paper does.
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
     path

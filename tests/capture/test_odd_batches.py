@@ -11,6 +11,8 @@ from torch.nn.utils.rnn import pack_sequence
 import infoflow
 from infoflow.interface import LoaderError, PaddingWarning
 
+FIXED = {"noise": 1.0, "target": "none", "progress": False}
+
 
 def kde(values):
     """Return I(X;M) in bits for noise of variance 1, by the formula."""
@@ -50,7 +52,7 @@ def test_a_last_batch_of_one_counts_like_the_others(name, size):
     wanted = kde(net(x))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = infoflow.analyze(net, list(x.split(size)), target="none", progress=False)
+        result = infoflow.analyze(net, list(x.split(size)), **FIXED)
     assert result.ixm.values.ravel()[-1] == pytest.approx(wanted, abs=1e-4)
 
 
@@ -60,7 +62,7 @@ def test_a_head_of_one_number(size):
     net.c = nn.Linear(6, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = infoflow.analyze(net, list(x.split(size)), target="none", progress=False)
+        result = infoflow.analyze(net, list(x.split(size)), **FIXED)
     assert result.ixm.sel(layer="c").item() == pytest.approx(kde(net(x)), abs=1e-4)
 
 
@@ -71,7 +73,7 @@ def test_a_model_that_takes_one_sample_at_a_time():
             return super().forward(x)
 
     net, x = One(lambda z: z).eval(), torch.randn(12, 5)
-    result = infoflow.analyze(net, list(x.split(1)), target="none", progress=False)
+    result = infoflow.analyze(net, list(x.split(1)), **FIXED)
     wanted = kde(torch.cat([net(row) for row in x.split(1)]))
     assert result.ixm.sel(layer="c").item() == pytest.approx(wanted, abs=1e-4)
 
@@ -95,7 +97,7 @@ def padded(*lengths):
 @pytest.mark.parametrize("lengths", [(7, 5, 9, 6), (3, 3, 4), (2, 9)])
 def test_batches_of_several_lengths_by_their_first_position(lengths):
     net, batches = Tokens().eval(), padded(*lengths)
-    result = infoflow.analyze(net, batches, target="none", reduce="first", progress=False)
+    result = infoflow.analyze(net, batches, reduce="first", **FIXED)
     for name, wanted in (("h", lambda ids: net(ids)[:, 0]), ("e", lambda ids: net.e(ids)[:, 0])):
         right = kde(torch.cat([wanted(ids) for ids in batches]))
         assert result.ixm.sel(layer=name).item() == pytest.approx(right, abs=1e-4)
@@ -105,7 +107,7 @@ def test_batches_of_several_lengths_by_their_first_position(lengths):
 def test_padding_that_counts_is_warned_of(reduce):
     net, batches = Tokens().eval(), padded(5, 7)
     with pytest.warns(PaddingWarning, match=r"several shapes, such as \(5,\) and \(7,\)"):
-        result = infoflow.analyze(net, batches, target="none", reduce=reduce, progress=False)
+        result = infoflow.analyze(net, batches, reduce=reduce, **FIXED)
     take = {"mean": lambda v: v.mean(1), "last": lambda v: v[:, -1], -2: lambda v: v[:, -2]}[reduce]
     right = kde(torch.cat([take(net(ids)) for ids in batches]))
     assert result.ixm.sel(layer="h").item() == pytest.approx(right, abs=1e-4)
@@ -139,8 +141,6 @@ def test_packed_sequences(kind, is_sorted):
         lengths = sorted(lengths, reverse=True) if is_sorted else lengths
         rows = [torch.randn(length, 5) for length in lengths]
         batches.append(pack_sequence(rows, enforce_sorted=is_sorted))
-    result = infoflow.analyze(
-        net, batches, target="none", unpack=lambda packed: (packed, None), progress=False
-    )
+    result = infoflow.analyze(net, batches, unpack=lambda packed: (packed, None), **FIXED)
     wanted = kde(torch.cat([net(packed) for packed in batches]))
     assert result.ixm.sel(layer="h").item() == pytest.approx(wanted, abs=1e-4)

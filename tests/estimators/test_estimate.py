@@ -20,7 +20,7 @@ def test_bits_are_nats_divided_by_log_2():
 
 
 def test_says_ceilings_singletons_saturation_and_kind():
-    numbers = infoflow.estimate(100 * np.eye(6), [0, 0, 0, 1, 1, 2])
+    numbers = infoflow.estimate(100 * np.eye(6), [0, 0, 0, 1, 1, 2], noise=1.0)
     assert numbers.ixm_ceiling == pytest.approx(math.log2(6))
     entropy = -(3 / 6 * math.log2(3 / 6) + 2 / 6 * math.log2(2 / 6) + 1 / 6 * math.log2(1 / 6))
     assert numbers.iym_ceiling == pytest.approx(entropy)
@@ -125,7 +125,7 @@ def test_classes_of_samples_far_apart_are_saturated_whatever_they_are():
     random = np.random.default_rng(0)
     values = 100 * random.normal(size=(64, 20))
     for classes in (random.integers(0, 4, 64), values[:, 0] > 0):
-        numbers = infoflow.estimate(values, classes)
+        numbers = infoflow.estimate(values, classes, noise=1.0)
         assert numbers.iym_null_high == pytest.approx(numbers.iym_ceiling)
         assert (numbers.iym_saturated, numbers.iym_separated) == (True, False)
 

@@ -88,7 +88,7 @@ def test_32_near_identical_samples_of_a_wide_layer_are_5_bits_at_every_scale(sca
     common = scale * torch.randn(wide)
     values = common + scale * 1e-2 * torch.randn(32, wide)
     assert values.dtype == torch.float32
-    assert infoflow.estimate(values).ixm == pytest.approx(5.0, abs=1e-9)
+    assert infoflow.estimate(values, noise=1.0).ixm == pytest.approx(5.0, abs=1e-9)
 
 
 def test_two_points_have_the_closed_form():
@@ -152,3 +152,13 @@ def test_relative_noise_of_tiny_values_is_relative():
     tiny, own = (infoflow.estimate(s * values, noise="relative").ixm for s in (1e-160, 1.0))
     assert 0 < tiny <= np.log2(50)
     assert own > 0
+
+
+def test_the_default_noise_follows_the_scale_of_the_layer():
+    values, labels = torch.randn(40, 3), np.arange(40) % 2
+    small, large = (infoflow.estimate(scale * values, labels) for scale in (1e-3, 1e3))
+    assert (small.ixm, small.iym) == pytest.approx((large.ixm, large.iym), abs=1e-6)
+    by_hand = infoflow.estimate(values, labels, noise=0.1 * float(values.var(0, False).sum()))
+    by_default = infoflow.estimate(values, labels)
+    assert (by_default.ixm, by_default.iym) == pytest.approx((by_hand.ixm, by_hand.iym), abs=1e-6)
+    assert "0.1 of the layer's total variance" in by_default.kind

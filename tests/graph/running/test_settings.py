@@ -38,7 +38,7 @@ def data():
 
 
 def numbers(net, batches):
-    result = infoflow.analyze(net, batches, progress=False)
+    result = infoflow.analyze(net, batches, noise=1.0, progress=False)
     return result.ixm.values.tolist(), result.iym.values.tolist()
 
 
