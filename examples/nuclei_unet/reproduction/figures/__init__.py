@@ -99,8 +99,8 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
         advice,
         "Advice",
         "What infoflow advises for each skip beside what leaving it out did: look for rows in "
-        "which the advice and the Dice disagree. Model 3 lacks 1→20 as well as 3→17, and Model 4 "
-        "these two as well as 5→14.",
+        "which the advice and the Dice disagree. Cuts are advised by measurement, on a net of half "
+        "the width (*). Model 3 lacks 1→20 as well as 3→17, and Model 4 these two as well as 5→14.",
     ),
     "clock": (
         clock,
