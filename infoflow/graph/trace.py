@@ -123,15 +123,7 @@ def _trace(
             notes.append("lazy modules were given the sizes of the example, and stay so")
         recording, gradients = _record_as_it_runs(model, call, chosen)
         stack.enter_context(counted_writes(gradients=gradients))
-        program = Program(
-            model,
-            recording.graph,
-            recording.sources,
-            fixed=fixed_arguments(model, call),
-            constants=recording.constants,
-            hidden=chosen.hidden,
-            outcomes=recording.outcomes,
-        )
+        program = _program(model, recording, chosen, call)
         streams = find_streams(program, recording.facts)
         values = {draft.value: draft.name for draft in streams.layers}
         source = _source_of(program, recording, values, chosen, call, gradients=gradients)
@@ -150,6 +142,18 @@ def _trace(
     positions = layer_positions(trial, streams, axes)
     known = NodeFacts(recording.facts, axes, max(call.samples, 1), positions)
     return build_graph(model, streams, known, source, verification, reduce)
+
+
+def _program(model: nn.Module, recording: Recording, chosen: Leaves, call: Arguments) -> Program:
+    return Program(
+        model,
+        recording.graph,
+        recording.sources,
+        fixed=fixed_arguments(model, call),
+        constants=recording.constants,
+        hidden=chosen.hidden,
+        outcomes=recording.outcomes,
+    )
 
 
 def _run(model: nn.Module, call: Arguments) -> None:

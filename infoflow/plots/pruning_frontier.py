@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -60,30 +59,11 @@ def frontier(ablation: Ablation, *, saving: Saving = "streams", ax: Axes | None 
         float(len(point.streams) if saving == "streams" else getattr(point, saving))
         for point in points
     ]
-    bits = np.array([point.bits for point in points])
-    low = np.array([min(point.low, point.bits) for point in points])
-    high = np.array([max(point.high, point.bits) for point in points])
+    bits = [point.bits for point in points]
     ax.plot(across, bits, color=QUIET, linewidth=1, zorder=1)
     before: tuple[str, ...] = ()
-    for x, point, below, above in zip(across, points, bits - low, high - bits, strict=True):
-        colour = SKIP_COLOUR if point.verdict == "prune" else MERGE_COLOUR
-        filled = colour if point.verdict == "prune" else "none"
-        ax.errorbar(
-            *([x], [point.bits], [[below], [above]]),
-            fmt="o",
-            color=colour,
-            markerfacecolor=filled,
-            capsize=3,
-        )
-        ax.annotate(
-            _added(point, before),
-            (x, point.high),
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize="small",
-            color=colour,
-        )
+    for x, point in zip(across, points, strict=True):
+        _draw_point(ax, x, point, _added(point, before))
         before = point.labels
     if saving == "streams":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -92,6 +72,29 @@ def frontier(ablation: Ablation, *, saving: Saving = "streams", ax: Axes | None 
     ax.set(xlabel=_LABELS[saving], ylabel=f"{ablation.unit} lost")
     ax.legend(frameon=False)
     return ax
+
+
+def _draw_point(ax: Axes, x: float, point: FrontierPoint, label: str) -> None:
+    """Draw a point with its interval, filled where its verdict is to prune."""
+    is_prune = point.verdict == "prune"
+    colour = SKIP_COLOUR if is_prune else MERGE_COLOUR
+    below, above = max(point.bits - point.low, 0.0), max(point.high - point.bits, 0.0)
+    ax.errorbar(
+        *([x], [point.bits], [[below], [above]]),
+        fmt="o",
+        color=colour,
+        markerfacecolor=colour if is_prune else "none",
+        capsize=3,
+    )
+    ax.annotate(
+        label,
+        (x, point.high),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="center",
+        fontsize="small",
+        color=colour,
+    )
 
 
 def _added(point: FrontierPoint, before: tuple[str, ...]) -> str:

@@ -121,20 +121,6 @@ def race(result: Race, name: str, gallery: Gallery) -> Section:
         doubts.append("Every variant was trained once, so nothing says how seeds differ.")
     if open_rows:
         doubts.append(f"Cannot tell of {listed(open_rows)} at this number of seeds ({seeds}).")
-    rows = [
-        (
-            Cell(row.name),
-            verdict_cell(row.verdict),
-            number(row.end.value, "+.4f"),
-            between(row.end.low, row.end.high, "+.4f"),
-            number(row.area.value, "+.4f"),
-            between(row.area.low, row.area.high, "+.4f"),
-            number(row.time_to_threshold, "g"),
-            number(row.outlook.parameters, ",.0f"),
-        )
-        for row in result.rows
-    ]
-    header = ("variant", "verdict", "end", "95 %", "whole curve", "95 % ", "epochs", "parameters")
     return Section(
         "race",
         "Trained from scratch without streams",
@@ -151,15 +137,33 @@ def race(result: Race, name: str, gallery: Gallery) -> Section:
                 "black.",
                 alt="Learning curves of all variants; the table below compares them.",
             ),
-            table(
-                "How much worse each variant is than the whole net, in bits: at the end, and over "
-                "the whole curve. Epochs: until it comes down to the threshold.",
-                header,
-                rows,
-                numbers=("end", "whole curve", "epochs", "parameters"),
-            ),
+            _race_table(result),
         ),
         numbers=(numbers_of(result, name, result.curves()),),
+    )
+
+
+def _race_table(result: Race) -> Table:
+    rows = [
+        (
+            Cell(row.name),
+            verdict_cell(row.verdict),
+            number(row.end.value, "+.4f"),
+            between(row.end.low, row.end.high, "+.4f"),
+            number(row.area.value, "+.4f"),
+            between(row.area.low, row.area.high, "+.4f"),
+            number(row.time_to_threshold, "g"),
+            number(row.outlook.parameters, ",.0f"),
+        )
+        for row in result.rows
+    ]
+    header = ("variant", "verdict", "end", "95 %", "whole curve", "95 % ", "epochs", "parameters")
+    return table(
+        "How much worse each variant is than the whole net, in bits: at the end, and over "
+        "the whole curve. Epochs: until it comes down to the threshold.",
+        header,
+        rows,
+        numbers=("end", "whole curve", "epochs", "parameters"),
     )
 
 
