@@ -7,6 +7,7 @@ Divisible Kernels", IEEE Transactions on Information Theory 61(1), 535-548 (2015
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,6 +18,7 @@ from infoflow.estimators.classes import NOT_KNOWN, class_counts, with_ceilings
 from infoflow.estimators.distances import without_rounding
 from infoflow.estimators.noise import check_positive, is_positive
 from infoflow.estimators.statistics import Distances
+from infoflow.estimators.uncertainty import FEW_SHUFFLES, null_of, shuffled
 from infoflow.interface import ArgumentError, Estimate
 from infoflow.interface.argument_checks import shown
 
@@ -37,16 +39,18 @@ def gaussian_kernel(distances: Tensor, width: float | Literal["median"] = "media
     """
     if width != "median":
         return torch.exp(-0.5 * (distances.sqrt() / width).square())  # width² may be 0 in float64
-    apart = distances[distances > 0]
+    above = distances.triu(1)  # each pair once, which has the same median
+    apart = above[above > 0]
     scale = float(apart.median()) if len(apart) else 1.0
-    return torch.exp(distances / (-2.0 * scale))
+    return (distances / (-2.0 * scale)).exp_()
 
 
 def matrix_entropy(kernel: Tensor, alpha: float = 1.01) -> Tensor:
     """Return S_α of a kernel matrix, in nats.
 
     log(Σ λ^α) / (1 − α) over the eigenvalues λ of the matrix divided by its trace; for α = 1 the
-    limit, −Σ λ log λ (von Neumann).
+    limit, −Σ λ log λ (von Neumann). For α = 2 the power sum is that of the matrix's squares, and
+    takes no eigenvalues.
 
     Parameters
     ----------
@@ -61,8 +65,18 @@ def matrix_entropy(kernel: Tensor, alpha: float = 1.01) -> Tensor:
     >>> round(float(matrix_entropy(torch.eye(8, dtype=torch.float64))), 4)  # log 8
     2.0794
     """
-    eigenvalues = torch.linalg.eigvalsh(kernel.to(torch.float64)).clamp(min=0.0)
-    return spectrum_entropy(eigenvalues, alpha)
+    return _blocks_entropy([kernel.to(torch.float64)], alpha)
+
+
+def _blocks_entropy(blocks: Sequence[Tensor], alpha: float) -> Tensor:
+    """Return S_α, in nats, of the matrix that has these blocks on its diagonal."""
+    if alpha == 2.0:
+        trace = sum(float(block.diagonal().sum()) for block in blocks)
+        squares = torch.stack([torch.linalg.vector_norm(block) for block in blocks]).square()
+        clipped: Tensor = -(squares.sum() / trace**2).log()
+        return clipped.clamp(min=0.0)
+    spectra = [torch.linalg.eigvalsh(block).clamp(min=0.0) for block in blocks]
+    return spectrum_entropy(torch.cat(spectra), alpha)
 
 
 def spectrum_entropy(eigenvalues: Tensor, alpha: float) -> Tensor:
@@ -85,12 +99,9 @@ def joint_entropy_with_classes(kernel: Tensor, labels: Tensor, alpha: float = 1.
     The kernel of classes is 1 within a class and 0 between classes, so the product falls into one
     block per class, and so do its eigenvalues.
     """
-    spectra = []
-    for label in torch.unique(labels):
-        members = (labels == label).nonzero().squeeze(1)
-        block = kernel[members][:, members].to(torch.float64)
-        spectra.append(torch.linalg.eigvalsh(block).clamp(min=0.0))
-    return spectrum_entropy(torch.cat(spectra), alpha)
+    members = [(labels == label).nonzero().squeeze(1) for label in torch.unique(labels)]
+    blocks = [kernel[some].index_select(1, some).to(torch.float64) for some in members]
+    return _blocks_entropy(blocks, alpha)
 
 
 @dataclass(frozen=True)
@@ -169,14 +180,29 @@ class Renyi:
             return with_ceilings(ixm, NOT_KNOWN, len(kernel), None, self.kind)
         iym = (self._about(kernel, entropy, labels),) * 3
         estimate = with_ceilings(ixm, iym, len(kernel), labels, self.kind)
-        return replace(estimate, iym_ceiling=self._ceiling(labels))
+        shuffles = shuffled(labels, FEW_SHUFFLES)
+        null = null_of(self._about_orders(kernel, entropy, shuffles))
+        return replace(
+            estimate,
+            iym_ceiling=self._ceiling(labels),
+            iym_null=null.mean,
+            iym_null_high=null.high,
+        )
+
+    def values(self, statistic: Tensor, labels: Tensor | None) -> tuple[float, float]:
+        """Return I(X;M) and I(Y;M) in nats, as :meth:`estimate` does, without the null."""
+        kernel, entropy = self._solved(statistic)
+        iym = math.nan if labels is None else self._about(kernel, entropy, labels)
+        return min(entropy, math.log(len(kernel))) + 0.0, iym
 
     def about_shuffled(self, statistic: Tensor, orders: Tensor) -> Tensor:
         """Return I(Y;M) in nats for (permutations, N) orders of the classes.
 
         The kernel, and its entropy, are the same for all of them.
         """
-        kernel, entropy = self._solved(statistic)
+        return self._about_orders(*self._solved(statistic), orders)
+
+    def _about_orders(self, kernel: Tensor, entropy: float, orders: Tensor) -> Tensor:
         values = [self._about(kernel, entropy, order) for order in orders]
         return torch.tensor(values, dtype=torch.float64, device="cpu")
 

@@ -32,7 +32,7 @@ class Distances:
 
     def select(self, statistic: Tensor, keep: Tensor) -> Tensor:
         """Return the distances between some of the samples."""
-        return statistic[keep][:, keep]
+        return statistic.index_select(0, keep).index_select(1, keep)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from infoflow.interface import (
     Estimate,
     Estimator,
     InfoflowWarning,
+    QuickValues,
     Subsampled,
 )
 
@@ -131,24 +131,26 @@ def _with_intervals(
         keep = (groups != group).nonzero().squeeze(1)
         part = kind.select(statistic, keep)
         try:
-            parts.append(estimator.estimate(part, None if labels is None else labels[keep]))
+            parts.append(values_of(estimator, part, None if labels is None else labels[keep]))
         except ArgumentError:
             return estimate  # settings that want more samples than are left
-    ixm = _interval(lambda part: part.ixm, estimate, estimate.ixm_ceiling, parts)
+    about_x, about_y = torch.tensor(parts, dtype=torch.float64, device="cpu").T
+    ixm = _interval(estimate.ixm, about_x, estimate.ixm_ceiling)
     most = math.nan if labels is None else most_about(labels)
-    iym = _interval(lambda part: part.iym, estimate, most, parts)
+    iym = _interval(estimate.iym, about_y, most)
     known = Null(estimate.iym_null, estimate.iym_null_high)
     return with_uncertainty(estimate, ixm, iym, known)
 
 
-def _interval(
-    quantity: Callable[[Estimate], float],
-    estimate: Estimate,
-    most: float,
-    parts: list[Estimate],
-) -> Interval:
-    replicates = torch.tensor([quantity(part) for part in parts], dtype=torch.float64, device="cpu")
-    value = quantity(estimate)
+def values_of(estimator: Estimator, statistic: Any, labels: Tensor | None) -> tuple[float, float]:
+    """Return I(X;M) and I(Y;M) in nats, without interval and null where they can be left out."""
+    if isinstance(estimator, QuickValues):
+        return estimator.values(statistic, labels)
+    estimate = estimator.estimate(statistic, labels)
+    return estimate.ixm, estimate.iym
+
+
+def _interval(value: float, replicates: Tensor, most: float) -> Interval:
     if math.isnan(value) or not bool(replicates.isfinite().all()):
         return Interval()
     return jackknife_interval(value, replicates, 0.0, most)

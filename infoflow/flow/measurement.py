@@ -14,13 +14,13 @@ from infoflow.capture.reading_options import DistanceOptions, ReadingOptions
 from infoflow.capture.sketch import Gathered
 from infoflow.capture.strategy import Strategy
 from infoflow.estimators import KDE
-from infoflow.estimators.uncertainty import complete_estimate
+from infoflow.estimators.uncertainty import complete_estimate, values_of
 from infoflow.flow.stream_information import StreamMeter
 from infoflow.graph import LayerGraph
 from infoflow.graph.reduce import Reduce
 from infoflow.graph.selection import LayerChoice
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import Estimate, Estimator, Layer, QuickValues
+from infoflow.interface import Estimate, Estimator, Layer
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Measurement:
         statistic = cast(Tensor, gathered.statistic)
         estimate = complete_estimate(settings.estimator, statistic, classes)
         halves = [
-            _values(settings.estimator, cast(Tensor, half), classes) for half in gathered.halves
+            values_of(settings.estimator, cast(Tensor, half), classes) for half in gathered.halves
         ]
         points = {str(point.noise): point.values(statistic, classes) for point in settings.sweep}
         self.put(estimate, halves, points)
@@ -106,11 +106,3 @@ class Measurement:
         sketched = [error for error in own if error > 0]
         least = math.sqrt(sum(e**2 for e in sketched) / len(sketched)) if sketched else 0.0
         return [2 * max(error, least) if error > 0 else 0.0 for error in own]
-
-
-def _values(estimator: Estimator, statistic: Tensor, classes: Tensor | None) -> tuple[float, float]:
-    """Return I(X;M) and I(Y;M) in nats, without intervals and null where they can be left out."""
-    if isinstance(estimator, QuickValues):
-        return estimator.values(statistic, classes)
-    estimate = estimator.estimate(statistic, classes)
-    return estimate.ixm, estimate.iym
