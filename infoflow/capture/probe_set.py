@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -18,12 +18,15 @@ from infoflow.capture.unpack import Unpack
 from infoflow.estimators.classes import label_entropy, numbered, singleton_classes
 from infoflow.estimators.rows import choose_rows
 from infoflow.graph.running.arguments import Arguments
+from infoflow.graph.running.pytree import leaves_of
+from infoflow.graph.running.ragged import is_ragged
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.interface import ArgumentError, Labels, Target, TargetError, nats_per
 from infoflow.interface.argument_checks import seed_number, whole_number
 
 #: Samples of a probe set.
 PROBES = 64
+#: Samples that are run at a time.
 _BATCH = 64
 
 
@@ -96,7 +99,7 @@ class ProbeSet:
             self.numbers = choose_rows(classes, wanted, seed=seed).numbers
             self._batches = [
                 (call, classes[self.numbers[start : start + call.samples]])
-                for start, call in _chosen(read, self.numbers)
+                for start, call in _together(_chosen(read, self.numbers))
             ]
         self._labels = None if labels is None else _of_chosen(labels, self.numbers)
 
@@ -183,6 +186,39 @@ def _chosen(samples: Samples, numbers: Tensor) -> list[tuple[int, Arguments]]:
             rows = (numbers[is_here] - batch.start).tolist()
             found.append((places[0], batch.call.combine(partial(_take, rows))))
     return found
+
+
+def _together(calls: Sequence[tuple[int, Arguments]]) -> list[tuple[int, Arguments]]:
+    """Put the calls of neighbours together where they are alike: few runs cost less."""
+    found: list[tuple[int, Arguments]] = []
+    for start, call in calls:
+        first, last = found[-1] if found else (start, None)
+        if last is not None and last.samples + call.samples <= _BATCH and _are_alike(last, call):
+            found[-1] = (first, _joined(last, call))
+        else:
+            found.append((start, call))
+    return found
+
+
+def _are_alike(one: Arguments, other: Arguments) -> bool:
+    """Tell whether calls hold only tensors with a row per sample, of the same sizes and types."""
+    rows = one.per_sample()
+    leaves = [list(leaves_of((call.args, dict(call.kwargs)))) for call in (one, other)]
+    are_rows = all(isinstance(leaf, Tensor) and not is_ragged(leaf) for leaf in rows)
+    return (
+        are_rows
+        and len(rows) == len(leaves[0]) == len(leaves[1])
+        and [path for path, _ in leaves[0]] == [path for path, _ in leaves[1]]
+        and all(
+            isinstance(b, Tensor) and a.shape[1:] == b.shape[1:] and a.dtype == b.dtype
+            for (_, a), (_, b) in zip(*leaves, strict=True)
+        )
+    )
+
+
+def _joined(one: Arguments, other: Arguments) -> Arguments:
+    more = iter(other.per_sample())
+    return one.combine(lambda leaf: torch.cat([leaf, next(more)]))
 
 
 def _take(rows: list[int], leaf: Any) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import xarray as xr
 
@@ -18,6 +19,7 @@ from infoflow.flow.dataset import (
     WHERE_KNOWN,
     dataset_of,
 )
+from infoflow.flow.journal import waiting
 from infoflow.flow.measurement import Measurement
 from infoflow.flow.missing_fields import NEEDED, with_missing
 from infoflow.flow.result_table import result_table
@@ -176,6 +178,15 @@ class FlowResult(NetResult):
             )
         keep = [epoch for epoch in self.epochs if epoch not in later.epochs]
         return concat([self.sel(epoch=keep), later], "epoch") if keep else later
+
+    @classmethod
+    def from_stored(cls, dataset: xr.Dataset, path: Path) -> Self:
+        """Return the result that :meth:`stored` gave, with the epochs in the file's journal."""
+        found = super().from_stored(dataset, path)
+        later = {int(one["epoch"][0]): found.with_dataset(one) for one in waiting(path)}
+        keep = [epoch for epoch in found.epochs if epoch not in later]
+        whole = [found.sel(epoch=keep)] if keep else []
+        return concat([*whole, *later.values()], "epoch") if later else found
 
     def net(self) -> object:
         """Return the kinds and shapes of the measured layers."""

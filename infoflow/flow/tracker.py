@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable, Mapping
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -13,6 +16,7 @@ from infoflow.capture.reading_options import DistanceMode, DistanceOptions, Read
 from infoflow.capture.unpack import Unpack
 from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
+from infoflow.flow import journal
 from infoflow.flow.flow_result import FlowResult, result_of
 from infoflow.flow.measure import measure, warn_of_saturation
 from infoflow.flow.measurement import Settings
@@ -27,6 +31,9 @@ from infoflow.interface import Estimator, InfoflowError, InfoflowWarning, warn
 from infoflow.interface.argument_checks import file_path, whole_number
 from infoflow.results import load
 from infoflow.results.writing import check_writable
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Tracker:
@@ -47,8 +54,11 @@ class Tracker:
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
     path
-        File to which the result is saved after every measurement. Where it exists, the tracker goes
-        on from it; a file of another net, target, estimator or number of samples is refused.
+        File to which the result is saved after every measurement. Up to 20 epochs wait in a journal
+        beside it, ``NAME.nc.journal``, which :func:`infoflow.load` reads too; they are put into the
+        file by the next epoch, or when the Tracker goes or Python ends. Where the file exists, the
+        tracker goes on from it; one of another net, target, estimator or number of samples is
+        refused.
 
     Examples
     --------
@@ -109,6 +119,10 @@ class Tracker:
         self._result = (
             load(self.path, FlowResult) if self.path is not None and self.path.exists() else None
         )
+        self._waiting = 0  # epochs in the journal
+        if self.path is not None:
+            self._waiting = len(journal.waiting(self.path))
+            weakref.finalize(self, _settle, self.path)
 
     @property
     def result(self) -> FlowResult:
@@ -165,6 +179,7 @@ class Tracker:
         latest = result_of(measurement, self._settings.estimator, "bits", epoch=epoch)
         latest = latest if steps is None else _with_step(latest, steps)
         latest = latest.with_dataset(ranks.first("result", latest.dataset))
+        alone, before = latest, self._result
         if not self._has_warned:
             estimator = self._settings.estimator
             self._has_warned = warn_of_saturation(measurement.estimates, estimator)
@@ -175,7 +190,18 @@ class Tracker:
         self._result = latest
         self._own.add(epoch)
         if self.path is not None and ranks.is_first:
-            latest.save(self.path)
+            is_next = before is not None and latest.epochs[:-1] == before.epochs
+            self._save(self.path, alone.dataset if is_next else None)
+
+    def _save(self, path: Path, latest: xr.Dataset | None) -> None:
+        """Save all, or where only the ``latest`` epoch is new, let that wait in the journal."""
+        if latest is not None and path.is_file() and self._waiting < journal.MOST_WAITING:
+            journal.append(path, latest)
+            self._waiting += 1
+        else:
+            self.result.save(path)
+            journal.clear(path)
+            self._waiting = 0
 
     def _up_to(self, epoch: int, result: FlowResult, ranks: Ranks) -> FlowResult | None:
         """Return the result without later epochs of a training that has gone back to ``epoch``."""
@@ -243,6 +269,15 @@ class Tracker:
             )
         self._result, self._known = found.result, found.known
         self._own, self._has_warned = set(found.own), found.has_warned
+        self._waiting = journal.MOST_WAITING  # the file holds something else
+
+
+def _settle(path: Path) -> None:
+    """Put what waits in a file's journal into the file."""
+    with suppress(InfoflowError):
+        if journal.waiting(path):
+            load(path, FlowResult).save(path)
+            journal.clear(path)
 
 
 def _with_step(result: FlowResult, step: int) -> FlowResult:

@@ -53,6 +53,24 @@ def test_a_tracker_measures_what_it_would_on_a_loader_of_the_chosen_samples():
     assert tracker.result.dataset["ixm_ceiling"][0].item() == pytest.approx(math.log2(30))
 
 
+def test_samples_of_many_batches_are_run_together_where_these_are_alike():
+    probes = infoflow.ProbeSet(net(), shuffled_loader(), samples=70)
+    assert [len(y) for _, y in probes] == [60, 10]
+    found = torch.cat([call.args[0] for call, _ in probes])
+    order = torch.cat([batch for batch, _ in shuffled_loader()])
+    is_there = (found[:, None] == order).all(2)
+    assert is_there.sum(1).tolist() == [1] * 70
+
+
+def test_batches_with_more_than_rows_stay_apart():
+    class Scaled(nn.Module):
+        def forward(self, x, scale):
+            return x * scale
+
+    scaled = [{"x": part, "scale": torch.tensor(2.0)} for part in torch.randn(12, 3).split(6)]
+    assert [len(y) for _, y in infoflow.ProbeSet(Scaled(), scaled, samples=12)] == [6, 6]
+
+
 def test_the_result_says_what_was_chosen_and_h_of_y_of_all():
     probes = infoflow.ProbeSet(net(), shuffled_loader(), samples=30)
     result = infoflow.analyze(net(), probes, noise=0.5, progress=False)
