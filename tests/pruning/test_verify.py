@@ -357,3 +357,23 @@ def test_streams_that_share_their_numbers_are_all_tried():
     sets = sets_to_try(graph, None, names, {}, random.Random(0), 0)
     assert [one.streams for one in sets] == [(), *((name,) for name in names)]
     assert len({one.name for one in sets}) == len(sets)
+
+
+def test_a_set_is_pruned_once_for_its_stages_and_once_for_the_readings(net, monkeypatch):
+    pruned = []
+
+    def counted(model, streams, **given):
+        pruned.append((tuple(streams), given["reset"]))
+        return infoflow.prune(model, streams, **given)
+
+    monkeypatch.setattr("infoflow.pruning.trial.runner.prune", counted)
+    infoflow.verify_pruning(
+        net,
+        evaluate=shift,
+        train=lambda model, epochs, seed: None,
+        example=torch.randn(2, 4),
+        streams=BRANCHES[:1],
+        tune_epochs=1,
+        progress=False,
+    )
+    assert sorted(pruned) == sorted(2 * [((), False), (BRANCHES[:1], False)])

@@ -82,7 +82,7 @@ class TrialRunner:
 
         latency = get(f"{key} latency", lambda: latency_ratio(slim, self.model, call))
         for name, job in self.jobs(removing).items():
-            metrics[job[0]].append(get(name, partial(self.metric_of, *job)))
+            metrics[job[0]].append(get(name, partial(self.metric_of, *job, slim=slim)))
         return TrialRow(
             removing.name,
             removing.kind,
@@ -108,11 +108,21 @@ class TrialRunner:
                 found[f"{key} redesign {number}"] = ("redesign", streams, number)
         return found
 
-    def metric_of(self, stage: str, streams: Sequence[str], number: int) -> float:
-        """Return the metric of the net without streams: at once, tuned, or from scratch."""
+    def metric_of(
+        self,
+        stage: str,
+        streams: Sequence[str],
+        number: int,
+        *,
+        slim: PrunedModel | None = None,
+    ) -> float:
+        """Return the metric of the net without streams: at once, tuned, or from scratch.
+
+        ``slim`` is that net where it is there already; it is left as it is.
+        """
         if stage == "redesign":
             return self._redesigned(streams, number)
-        slim = self.without(streams)
+        slim = slim or self.without(streams)
         return self._tuned(slim) if stage == "tuned" else self._cut(slim, is_whole=not streams)
 
     def _cut(self, slim: PrunedModel, *, is_whole: bool) -> float:
