@@ -66,7 +66,7 @@ def _identifier(value):
 
 WRONG = {
     "seed": ["a", 1.5, -1, None, [], math.nan, 2**32, True],
-    "device": ["gpu", 3.5, [], object(), "cuda:99"],
+    "device": ["gpu", 3.5, [], object(), "cuda:99", "meta"],
     "memory_budget": ["lots", -1, 0, math.nan, None, [], "2 apples"],
     "progress": ["yes", 3, []],
     "unpack": ["x", 3, lambda: 1, lambda a, b: a],
@@ -402,3 +402,16 @@ def test_names_of_another_case_are_recognised():
 
 def test_functions_without_a_signature_are_taken():
     assert function_of("evaluate", max, 1, "evaluate(net)") is max
+
+
+@pytest.mark.parametrize("merges", [3, [3], [["a"]], "nope", []])
+def test_merges_that_are_no_names(merges, net):
+    message = "merges must be names of merges"
+    refused(message, infoflow.usable_streams, net, LOADER, merges=merges, progress=False)
+
+
+def test_settings_of_estimators_say_what_to_write():
+    refused(r"got 'relative'. infoflow.Relative\(0.1\) scales it", infoflow.KDE, "relative")
+    refused(r"got 'relativ'. Did you mean 'relative'\?", infoflow.estimate, X, noise="relativ")
+    refused(r"got 'KDE'. Did you mean 'kde'\?", infoflow.estimate, X, estimator="KDE")
+    refused("streams must be True or False, got 'no'", infoflow.DistanceOptions, streams="no")

@@ -79,6 +79,7 @@ class DistanceOptions:
                 f"sketch_size must be an even number of columns, at least 2, got {size!r}. "
                 f"{SKETCH_SIZE} is usual."
             )
+        is_flag("streams", self.streams)
         whole_number("anchors", self.anchors, least=_FEWEST_ANCHORS, hint=f"{ANCHORS} is usual.")
 
     @classmethod

@@ -25,6 +25,8 @@ from infoflow.estimators.uncertainty import PERMUTATIONS
 from infoflow.interface import Estimate
 from infoflow.interface.argument_checks import one_of
 
+_HINT = "The paper uses 1.0."
+
 
 @dataclass(frozen=True)
 class KDE:
@@ -68,7 +70,9 @@ class KDE:
 
     def __post_init__(self) -> None:
         if not isinstance(self.noise, Relative):
-            check_positive("noise", self.noise, "The paper uses 1.0.")
+            is_word = isinstance(self.noise, str)
+            hint = "infoflow.Relative(0.1) scales it to each layer." if is_word else _HINT
+            check_positive("noise", self.noise, hint)
         check_count("permutations", self.permutations)
         one_of("bound", self.bound, ("upper", "lower"))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 
 from infoflow.interface import ArgumentError
+from infoflow.interface.argument_checks import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,13 @@ def _single(noise: Noise | str) -> Noise:
     if isinstance(noise, (Real, Relative)):
         return noise
     if not isinstance(noise, str) or noise != "relative":
-        got = f"a {type(noise).__name__} {noise!r}" if hasattr(noise, "shape") else repr(noise)
+        is_array = hasattr(noise, "shape")
+        got = f"a {type(noise).__name__} {noise!r}" if is_array else repr(noise)
+        hint = " Of an array or a tensor, pass .tolist()." if is_array else ""
+        hint = hint or did_you_mean(noise, ["relative"])
         raise ArgumentError(
             "noise must be a variance, 'relative', an infoflow.Relative, or a list or tuple of "
-            f"these, got {got}. Of an array or a tensor, pass .tolist()."
+            f"these, got {got}.{hint}"
         )
     return Relative()
 

@@ -159,7 +159,9 @@ def ask(
     labels = class_numbers(target, ignore_index)[1]
     for name, number, least in (("folds", folds, 2), ("pixels", pixels, 1)):
         if not isinstance(number, int) or number < least:
-            raise ArgumentError(f"{name} must be a whole number of at least {least}, got {number}.")
+            raise ArgumentError(
+                f"{name} must be a whole number of at least {least}, got {number!r}."
+            )
     if len(labels) < 2 * folds:
         raise ArgumentError(
             f"folds must leave at least 2 samples in each, got {folds} folds for {len(labels)} "

@@ -31,6 +31,7 @@ from infoflow.interface import (
     Unit,
     nats_per,
 )
+from infoflow.interface.argument_checks import did_you_mean
 from infoflow.interface.devices import home_of_float64
 
 #: Estimators by name.
@@ -74,7 +75,10 @@ def make_estimators(
     if not isinstance(estimator, str):
         return _checked_object(estimator, noise), ()
     if estimator not in ESTIMATORS:
-        raise ArgumentError(f"estimator must be one of {', '.join(ESTIMATORS)}, got {estimator!r}.")
+        raise ArgumentError(
+            f"estimator must be one of {', '.join(ESTIMATORS)}, got {estimator!r}."
+            f"{did_you_mean(estimator, ESTIMATORS)}"
+        )
     if noise is None:
         return ESTIMATORS[estimator](), ()
     if estimator != "kde":

@@ -15,6 +15,7 @@ from infoflow.estimators.jackknife import Interval, deal_groups, jackknife_inter
 from infoflow.estimators.statistics import Draws
 from infoflow.interface import (
     ArgumentError,
+    ArgumentTypeError,
     ClassShuffles,
     CountedNull,
     Estimate,
@@ -23,6 +24,7 @@ from infoflow.interface import (
     QuickValues,
     Subsampled,
 )
+from infoflow.interface.argument_checks import shown
 
 #: Shuffles of the classes.
 PERMUTATIONS = 100
@@ -88,6 +90,11 @@ def complete_estimate(estimator: Estimator, statistic: Any, labels: Tensor | Non
         As for :meth:`infoflow.Estimator.estimate`.
     """
     estimate = estimator.estimate(statistic, labels)
+    if not isinstance(estimate, Estimate):
+        raise ArgumentTypeError(
+            f"estimate() of estimator {estimator.name!r} must return an infoflow.Estimate, got "
+            f"{shown(estimate)}. infoflow.testing.check_estimator tells what else one must do."
+        )
     if isinstance(estimator.statistic, Draws):
         return estimate
     with warnings.catch_warnings():

@@ -140,7 +140,7 @@ def _with_rows(graph: LayerGraph, merges: Sequence[Merge]) -> list[Merge]:
     return kept
 
 
-def _chosen(graph: LayerGraph, names: Sequence[str] | None) -> list[Merge]:
+def _chosen(graph: LayerGraph, names: Any) -> list[Merge]:
     if not graph.merges:
         raise ArgumentError(
             f"{graph.model} has no merges, so no streams to compare. Measure its layers with "
@@ -148,9 +148,10 @@ def _chosen(graph: LayerGraph, names: Sequence[str] | None) -> list[Merge]:
         )
     if names is None:
         return list(graph.merges)
-    names = [names] if isinstance(names, str) else names
+    is_single = isinstance(names, str) or not isinstance(names, Iterable)
+    names = [names] if is_single else list(names)
     known = {merge.name: merge for merge in graph.merges}
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if not isinstance(name, str) or name not in known]
     if unknown or not names:
         raise ArgumentError(
             f"merges must be names of merges, such as {', '.join(list(known)[:4])}; got {unknown}."

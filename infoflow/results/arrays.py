@@ -77,11 +77,27 @@ def join_rows(
         others.append(
             rest if each(along) in rest.dims else rest.expand_dims({each(along): [label]})
         )
+    rows = _equally_wide(rows, row)
     kept = xr.concat(rows, dim=row, combine_attrs="drop_conflicts", join="outer")
     if not others[0].data_vars:
         return kept
     rest = xr.concat(others, dim=each(along), join="outer", combine_attrs="drop_conflicts")
     return kept.merge(rest, combine_attrs="override")
+
+
+def _equally_wide(datasets: Sequence[xr.Dataset], row: str) -> list[xr.Dataset]:
+    """Pad the dimensions without labels, of tuples of numbers, to the longest of each."""
+    widths: dict[str, int] = {}
+    for one in datasets:
+        for name, size in one.sizes.items():
+            if name != row and name not in one.indexes:
+                widths[str(name)] = max(size, widths.get(str(name), 0))
+    return [
+        one.pad({name: (0, width - one.sizes[name]) for name, width in widths.items()})
+        if any(one.sizes.get(name, width) < width for name, width in widths.items())
+        else one
+        for one in datasets
+    ]
 
 
 def part_of_rows(

@@ -64,6 +64,14 @@ def rows_of(dataset: xr.Dataset, row: type, dim: str) -> tuple[Any, ...]:
     )
 
 
+def missing_columns(dataset: xr.Dataset, row: type, label: str) -> list[str]:
+    """Return the columns of rows that a dataset lacks; ``label`` names the rows and is none."""
+    wanted = []
+    for name, _, hint in _leaves(row):
+        wanted += [name, name + _COUNT] if _is_numbers(hint) else [name]
+    return [name for name in wanted if name != label and name not in dataset.variables]
+
+
 def readable(dataset: xr.Dataset, row: type, dim: str) -> xr.Dataset:
     """Return the columns as people read them: tuples as texts, and each number on its own."""
     changed: dict[str, Any] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, overload
 
+from infoflow.interface import InfoflowError
+
 _T = TypeVar("_T")
 
 
@@ -47,7 +49,16 @@ class Fact(Generic[_T]):
         dataset = result.dataset
         if self._name in dataset.variables:
             return self._kind(result.single().dataset[self._name].item())
-        return self._kind(dataset.attrs.get(self._name, self._default))
+        value = dataset.attrs.get(self._name, self._default)
+        try:
+            return self._kind(value)
+        except TypeError as error:
+            if value is not None:
+                raise
+            raise InfoflowError(
+                f"This {type(result).__name__} has no {self._name}: it was not stored, or it "
+                "differs between the results that were joined."
+            ) from error
 
 
 def lines(text: Any) -> tuple[str, ...]:

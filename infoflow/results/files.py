@@ -104,7 +104,7 @@ def _class_of(kind: str, source: Path) -> type[Result]:
         getattr(package, kind)
     if kind not in CLASSES:
         raise ResultFileError(
-            f"{source} holds a result of kind {kind!r}, which no class here reads; expected one of "
-            f"{', '.join(sorted(CLASSES))}. Import the module that defines its class first."
+            f"{source} holds a result of kind {kind!r}, which no class here reads. Import the "
+            "module that defines its class first."
         )
     return CLASSES[kind]

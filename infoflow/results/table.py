@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, get_args, overload
 
+from infoflow.interface import ResultFileError
 from infoflow.results.arrays import join_rows, part_of_rows
 from infoflow.results.base import Result
-from infoflow.results.columns import columns_of, readable, rows_of
+from infoflow.results.columns import columns_of, missing_columns, readable, rows_of
 from infoflow.results.frame import tidy_frame
 from infoflow.results.plain import plain
 
@@ -105,6 +107,17 @@ class Table(Result, Sequence[Row], Generic[Row]):
             coordinates[dim] = columns.pop(cls.label)
         known = {key: value for key, value in about.items() if value is not None}
         return xr.Dataset({**columns, **(variables or {})}, coordinates, known)
+
+    @classmethod
+    def from_stored(cls, dataset: xr.Dataset, path: Path) -> Self:
+        """Return the table of a file; a ResultFileError where it lacks columns."""
+        lacking = missing_columns(dataset, cls.row, cls.label)
+        if lacking or cls.dims[0] not in dataset.dims:
+            raise ResultFileError(
+                f"{path} lacks {', '.join(lacking or cls.dims)}, which every {cls.kind} has. "
+                "Measure again, or take the file from a complete copy."
+            )
+        return cls(dataset)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

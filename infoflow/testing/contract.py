@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from infoflow.estimators.distances import DistanceRows
-from infoflow.estimators.registry import statistic_of
+from infoflow.estimators.registry import make_estimator, statistic_of
 from infoflow.interface import (
     ClassShuffles,
     Estimator,
@@ -47,6 +47,8 @@ def check_estimator(estimator: Estimator, *, tolerance: float = 1e-6) -> None:
 
     Raises
     ------
+    ArgumentTypeError
+        For what is no estimator: an object without a name, a statistic or ``estimate``.
     ContractError
         For the first check that fails, with what was expected and what came.
 
@@ -60,6 +62,7 @@ def check_estimator(estimator: Estimator, *, tolerance: float = 1e-6) -> None:
     >>> for check in ESTIMATOR_CHECKS:
     ...     check(infoflow.Binning(0.5), 1e-6)
     """
+    estimator = make_estimator(estimator)
     for check in ESTIMATOR_CHECKS:
         check(estimator, tolerance)
 

@@ -18,6 +18,7 @@ from infoflow.interface import (
     InfoflowError,
     Statistic,
 )
+from infoflow.interface.argument_checks import shown
 
 Check = Callable[[Estimator, float], None]
 
@@ -180,7 +181,12 @@ def _restored_generators() -> Iterator[None]:
 def measured(estimator: Estimator, values: Tensor, labels: Tensor | None) -> Estimate:
     """Return an estimate from copies of values and labels."""
     classes = None if labels is None else labels.clone()
-    return estimator.estimate(statistic_of(values.clone(), estimator), classes)
+    found = estimator.estimate(statistic_of(values.clone(), estimator), classes)
+    expect(
+        isinstance(found, Estimate),
+        f"estimate() must return an infoflow.Estimate, got {shown(found)}",
+    )
+    return found
 
 
 def expect(is_so: bool, message: str) -> None:

@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import weakref
+from dataclasses import dataclass
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,7 +15,13 @@ import xarray as xr
 from torch import nn
 
 import infoflow
-from infoflow.interface import ArgumentError, ArgumentTypeError, SaturationWarning
+from infoflow.interface import (
+    ArgumentError,
+    ArgumentTypeError,
+    InfoflowError,
+    ResultFileError,
+    SaturationWarning,
+)
 
 X = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
 LOADER = [(X, (X[:, 0] > 0).long())]
@@ -252,3 +259,39 @@ def test_dictionaries_are_ready_for_json(several):
     for one in (several[0], infoflow.probe(net(), LOADER, progress=False)):
         text = json.dumps(one.to_dict(), allow_nan=False)
         assert not re.search(r"\bNaN\b|Infinity", text)
+
+
+@dataclass(frozen=True)
+class Peak:
+    layer: str
+    places: tuple[float, ...]
+
+
+class Peaks(infoflow.Table[Peak]):
+    dims = ("layer",)
+    label = "layer"
+    seed = infoflow.Fact(int)
+
+
+def test_rows_with_tuples_of_several_lengths_are_joined(tmp_path):
+    one = Peaks.of([Peak("a", (1.0, 2.0)), Peak("b", ())], model="Net", seed=0)
+    other = Peaks.of([Peak("a", (3.0,))], model="Net", seed=1)
+    both = infoflow.concat([other, one], "seed")
+    assert [row.places for row in both] == [(3.0,), (1.0, 2.0), ()]
+    assert list(both.sel(seed=1)) == list(other)
+    assert list(infoflow.load(both.save(tmp_path / "peaks.nc"))) == list(both)
+
+
+def test_a_fact_that_differs_between_joined_results_is_told_of():
+    made = [Peaks.of([Peak("a", ())], model="Net", seed=seed) for seed in (0, 1)]
+    assert made[1].seed == 1
+    with pytest.raises(InfoflowError, match="This Peaks has no seed: it was not stored"):
+        _ = infoflow.concat(made, "net").seed
+
+
+def test_a_table_without_its_columns_is_refused(tmp_path):
+    made = Peaks.of([Peak("a", (1.0,))], model="Net")
+    path = tmp_path / "peaks.nc"
+    made.dataset.drop_vars("places").to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(ResultFileError, match="lacks places, which every Peaks has"):
+        infoflow.load(path)

@@ -12,6 +12,7 @@ import torch
 
 import infoflow
 from infoflow.estimators.registry import estimate
+from infoflow.interface import ArgumentTypeError, InfoflowError
 from infoflow.testing import ESTIMATOR_CHECKS, ContractError, check_estimator
 from infoflow.testing import contract as checks
 
@@ -278,3 +279,20 @@ def test_values_of_the_contract_are_the_same_in_float32():
     values, labels = checks.samples_of_contract()
     assert torch.equal(values.float().double(), values)
     assert estimate(values, labels).iym > 0.1
+
+
+@pytest.mark.parametrize("lacking", [object(), 3, "kd"])
+def test_what_is_no_estimator_is_refused(lacking):
+    with pytest.raises(InfoflowError, match="estimator must be"):
+        check_estimator(lacking)
+
+
+def test_an_estimate_of_another_type_is_refused():
+    class Number(infoflow.Binning):
+        def estimate(self, codes, labels):
+            return 3.0
+
+    with pytest.raises(ContractError, match=r"must return an infoflow.Estimate, got 3.0"):
+        check_estimator(Number())
+    with pytest.raises(ArgumentTypeError, match=r"must return an infoflow.Estimate, got 3.0"):
+        infoflow.estimate([[0.0], [1.0]], estimator=Number())

@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 from infoflow.graph.operations.operation import Cost, Operation, Passing, Role
 from infoflow.graph.operations.operation_table import TABLE
 from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import is_flag, shown
 
 _What = TypeVar("_What", bound=Callable[..., Any])
 
@@ -100,9 +101,12 @@ def register_operation(
     'softly_added'
     """
     _check(what, role, multiply_adds, channels, neutral)
+    _check_words(name, kind)
+    is_flag("elementwise", elementwise)
+    is_flag("commutes", commutes)
     is_module = isinstance(what, type)
     called = what if is_module or _is_dispatched(what) else _dispatched(what)
-    label = name or str(getattr(what, "__name__", "")).split(".")[0] or str(what)
+    label = name or _name_of(what)
     TABLE.own[_key(called)] = Operation(
         name=label,
         family="own",
@@ -115,6 +119,11 @@ def register_operation(
         commutes=commutes,
     )
     return called  # type: ignore[return-value]
+
+
+def _name_of(what: Any) -> str:
+    """Return a function's or class's own name, without the overload of one of ``torch.ops``."""
+    return str(getattr(_key(what), "__name__", "")).split(".")[0] or str(what)
 
 
 def _key(what: Any) -> Any:
@@ -142,6 +151,8 @@ def _dispatched(function: Callable[..., Any]) -> Callable[..., Any]:
             return handle_torch_function(whole, tensors, *args, **kwargs)
         return function(*args, **kwargs)
 
+    # torch.fx looks a function up by its module, which the apply of an autograd.Function lacks
+    whole.__module__ = whole.__module__ or __name__
     return whole
 
 
@@ -178,6 +189,12 @@ def _check(what: Any, role: str, cost: Any, channels: Any, neutral: Any) -> None
         )
     if neutral not in (None, 0, 1):
         raise ArgumentError(f"neutral must be 0 (a sum), 1 (a product) or None, got {neutral!r}.")
+
+
+def _check_words(name: Any, kind: Any) -> None:
+    for setting, value in (("name", "" if name is None else name), ("kind", kind)):
+        if not isinstance(value, str):
+            raise ArgumentTypeError(f"{setting} must be a text, got {shown(value)}.")
 
 
 def _is_registered(what: Any) -> bool:

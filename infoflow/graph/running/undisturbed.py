@@ -100,7 +100,10 @@ def _move(model: nn.Module, device: torch.device) -> None:
 def check_device(device: str) -> torch.device:
     """Return a device that exists here; a ValueError lists what does."""
     try:
-        return torch.empty(0, device=device, dtype=torch.float32).device
+        found = torch.empty(0, device=device, dtype=torch.float32).device
+        if found.type == "meta":
+            raise TypeError("its tensors have no values")
+        return found
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         raise ArgumentError(

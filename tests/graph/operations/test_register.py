@@ -243,3 +243,63 @@ def test_a_formula_that_fails_is_named(x, formula, match):
             infoflow.trace(Net(add, before=mine).eval(), x)
     finally:
         infoflow.forget_operation(mine)
+
+
+class GateFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, one, other):
+        ctx.save_for_backward(one, other)
+        return one * other
+
+    @staticmethod
+    def backward(ctx, gradient):
+        one, other = ctx.saved_tensors
+        return gradient * other, gradient * one
+
+
+def test_the_apply_of_an_autograd_function_is_traced_and_cut():
+    apply = infoflow.register_operation(GateFunction.apply, name="gate function", neutral=1)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.head = nn.Linear(D, D), nn.Linear(D, D), nn.Linear(D, 2)
+
+        def forward(self, x):
+            x = self.first(x)
+            return self.head(apply(x, self.second(x)))
+
+    net, x = Net(), torch.rand(2, D)
+    try:
+        merge = infoflow.trace(net, x).merges[0]
+        slim = infoflow.prune(net, merge.branch, x)
+        assert merge.name == "gate function"
+        assert slim.pruning.streams[0].how == "cut"
+    finally:
+        infoflow.forget_operation(apply)
+
+
+def test_an_operator_of_torch_library_has_its_own_name():
+    @torch.library.custom_op("infoflow_tests::named_sum", mutates_args=())
+    def named_sum(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return one + other
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.Linear(D, D), nn.Linear(D, D)
+
+        def forward(self, x):
+            return named_sum(self.one(x), self.other(x))
+
+    infoflow.register_operation(named_sum, neutral=0)
+    try:
+        assert infoflow.trace(Net(), torch.rand(2, D)).merges[0].kind == "named_sum"
+    finally:
+        infoflow.forget_operation(named_sum)
+
+
+@pytest.mark.parametrize("setting", ["name", "kind", "elementwise", "commutes"])
+def test_a_setting_of_a_wrong_type_is_refused(setting):
+    with pytest.raises(ArgumentTypeError, match=f"{setting} must be"):
+        infoflow.register_operation(lambda x: x, **{setting: 3})
