@@ -69,7 +69,7 @@ def test_a_replay_of_one_number_of_samples_runs_them_one_by_one(plain):
 
 
 def test_samples_that_run_one_by_one_are_mended_one_by_one():
-    calibrate = DataLoader(clusters(40, seed=9)[0], batch_size=20)
+    calibrate = DataLoader(clusters(64, seed=9)[0], batch_size=32)
     options = {"mend": "reader", "calibrate": calibrate}
     found, wanted = ablated(copied(Listed), **options), ablated(trained(), **options)
     np.testing.assert_allclose(found.dataset["bits"], wanted.dataset["bits"], rtol=1e-3, atol=1e-4)
