@@ -112,8 +112,6 @@ class Scale:
         ``"full"``, ``"cpu"`` or ``"smoke"``.
     szt, mnist
         What to train, in this order.
-    is_sparse
-        Whether I(X;T) is measured at few looks only.
     dense_seeds
         How many seeds of the SZT net have I(X;T) at all looks; the others at the marked ones.
     draws, few_draws, many_draws
@@ -131,7 +129,6 @@ class Scale:
     name: str
     szt: tuple[SztTraining, ...]
     mnist: tuple[MnistTraining, ...]
-    is_sparse: bool = False
     dense_seeds: int = 3
     draws: int = 32
     few_draws: int = 4
@@ -163,7 +160,12 @@ def make_scale(name: str) -> Scale:
         return Scale(name, tuple(szt), tuple(mnist))
     if name == "cpu":
         szt, mnist = _szt(10_000, 3), _mnist(16, 3, 4_000)
-        return Scale(name, tuple(szt), tuple(mnist), many_draws=256, standard_error=0.02)
+        return Scale(
+            *(name, tuple(szt), tuple(mnist)),
+            dense_seeds=1,
+            many_draws=256,
+            standard_error=0.02,
+        )
     if name == "smoke":
         szt, mnist = _szt(2, 1), _mnist(3, 1, 96, test_images=128)
         return Scale(

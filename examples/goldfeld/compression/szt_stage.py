@@ -76,7 +76,7 @@ def looks_of(training: SztTraining, scale: Scale) -> Iterator[Look]:
         yield from ((0, seed, epoch, scale.draws) for epoch in marked)
     for seed in range(min(scale.dense_seeds, training.seeds)):
         yield from ((1, seed, epoch, scale.draws) for epoch in few)
-        yield from ((3, seed, epoch, scale.draws) for epoch in rest if not scale.is_sparse)
+        yield from ((3, seed, epoch, scale.draws) for epoch in rest)
     if is_first:
         for phase, draws in ((2, scale.few_draws), (4, scale.many_draws)):
             yield from ((phase, 0, epoch, draws) for epoch in marked)
