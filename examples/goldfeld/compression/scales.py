@@ -10,9 +10,9 @@ SZT_LOOKS = (
     *(0, 1, 2, 3, 4, 6, 9, 13, 19, 28, 40, 56, 79, 112, 160, 225, 320, 509, 720, 1000),
     *(1400, 2000, 2800, 3200, 4000, 5600, 8000, 10_000),
 )
-#: Those that every seed is measured at, and the first tanh net with many draws as well.
+#: Those that every seed is measured at first, and the first tanh net with many draws as well.
 SZT_MARKED = (28, 79, 509, 10_000)
-#: Those that are measured where all would take too long.
+#: Those that every seed is measured at, after the marked ones.
 SZT_FEW = (0, 3, 13, 28, 79, 225, 509, 1400, 3200, 10_000)
 #: Epochs of the CNN that are measured, where they are reached.
 MNIST_LOOKS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -113,7 +113,7 @@ class Scale:
     szt, mnist
         What to train, in this order.
     dense_seeds
-        How many seeds of the SZT net have I(X;T) at all looks; the others at the marked ones.
+        How many seeds of the SZT net have I(X;T) at all looks; the others at ten of them.
     draws, few_draws, many_draws
         Draws of each input at every look, and at the marked ones of the first tanh net as well.
     standard_error

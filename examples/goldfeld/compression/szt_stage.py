@@ -74,8 +74,8 @@ def looks_of(training: SztTraining, scale: Scale) -> Iterator[Look]:
     rest = [epoch for epoch in training.looks() if epoch not in (*marked, *few)]
     for seed in range(training.seeds):
         yield from ((0, seed, epoch, scale.draws) for epoch in marked)
-    for seed in range(min(scale.dense_seeds, training.seeds)):
         yield from ((1, seed, epoch, scale.draws) for epoch in few)
+    for seed in range(min(scale.dense_seeds, training.seeds)):
         yield from ((3, seed, epoch, scale.draws) for epoch in rest)
     if is_first:
         for phase, draws in ((2, scale.few_draws), (4, scale.many_draws)):
