@@ -4,12 +4,12 @@ Run with ``python examples/defaults/noise.py --data-dir DATA``; it writes ``nois
 ``summary.csv`` beside it, with a row for each seed. About ten minutes a seed on one idle core.
 Three nets, untrained and trained, the same samples for every noise.
 
-The rule was set before the run: relative noise of 0.1 is the default if fewer layers are saturated
-with it than with a variance of 1, over all nets, and if I(Y;M) stands further above its null in
-each of the trained nets, as a median over the layers and a share of the ceiling. Both hold for
-the means over two seeds, and the first for each seed. The U-Net of the second seed stands below its
-null in the median layer with either noise, and further below with relative noise of 0.1. The run
-was interrupted and went on with the same seeds; one thread of a shared x86-64 machine, torch 2.15.
+The rule was set before the run: relative noise of 0.1 says more than a variance of 1 if fewer
+layers are saturated with it, over all nets, and if I(Y;M) stands further above its null in each of
+the trained nets, as a median over the layers and a share of the ceiling. Both hold for the means
+over two seeds, and the first for each seed. The U-Net of the second seed stands below its null in
+the median layer with either noise, and further below with relative noise of 0.1. The run was
+interrupted and went on with the same seeds; one thread of a shared x86-64 machine, torch 2.14.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def main(
 
 
 def write_summary(rows: Sequence[tuple[str, ...]]) -> None:
-    """Write the earlier default beside the later one: means over the seeds that have both."""
+    """Write a variance of 1 beside relative noise: means over the seeds that have both."""
     compared = ("1", "relative, 0.1")
     found = {row[:4]: row for row in rows}
     header = ["net", "state", "seeds", "layers"]

@@ -97,6 +97,7 @@ def train_and_track(
         loader,
         schedule=schedule,
         target=KMeans(8, seed=seed),
+        noise="relative",
         path=path,
         seed=seed,
         progress=False,

@@ -123,7 +123,7 @@ Seed = Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0
 Noise = Annotated[
     str | None,
     typer.Option(
-        help="Of the KDE: relative (the default), a variance, or several with commas for a sweep."
+        help="Of the KDE: a variance, 'relative', or several with commas for a sweep; default 1."
     ),
 ]
 DistancesOption = Annotated[

@@ -18,7 +18,7 @@ from infoflow.estimators.distances import DistanceRows, blocks_of, centred_norms
 from infoflow.estimators.information import value_about_classes, value_about_samples
 from infoflow.estimators.kde_estimate import estimate_of, scale_changes
 from infoflow.estimators.kernel import bound_sums, kernel_totals
-from infoflow.estimators.noise import USUAL_NOISE, Noise, Relative, check_count, check_positive
+from infoflow.estimators.noise import Noise, Relative, check_count, check_positive
 from infoflow.estimators.shuffles import Shuffles
 from infoflow.estimators.statistics import Distances
 from infoflow.estimators.uncertainty import PERMUTATIONS
@@ -43,8 +43,8 @@ class KDE:
     Parameters
     ----------
     noise
-        :class:`infoflow.Relative`, noise whose variance is a share of the layer's own, or the
-        variance itself in every unit, in squared units of the activation (1.0 in the paper).
+        Variance of the noise in every unit, in squared units of the activation, or
+        :class:`infoflow.Relative` for a share of the layer's own variance.
     bound
         Which bound the value is: ``"upper"`` as in the paper, or ``"lower"``. The other one is
         always reported beside it.
@@ -64,7 +64,7 @@ class KDE:
     3.0
     """
 
-    noise: Noise = USUAL_NOISE
+    noise: Noise = 1.0
     bound: Literal["upper", "lower"] = "upper"
     permutations: int = PERMUTATIONS
 

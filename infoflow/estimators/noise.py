@@ -17,8 +17,7 @@ class Relative:
 
     The noise variance in every unit is ``share`` times the sum over units of the variance of M. A
     layer and the same layer times ten then give the same numbers. The variance is that of all the
-    samples, also where they come by anchors, by sketches or from several processes. It is the
-    default of the KDE, with a share of 0.1.
+    samples, also where they come by anchors, by sketches or from several processes.
 
     Parameters
     ----------
@@ -105,7 +104,3 @@ def _single(noise: Noise | str) -> Noise:
             f"these, got {got}.{hint}"
         )
     return Relative()
-
-
-#: The default of the KDE: a tenth of each layer's own variance.
-USUAL_NOISE = Relative()

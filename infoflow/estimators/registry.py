@@ -132,7 +132,7 @@ def estimate(
     noise
         Measurement noise of the KDE: a variance in squared units of the activations, or
         ``"relative"`` or an :class:`infoflow.Relative` for a share of the layer's own variance;
-        ``"relative"`` where None.
+        1.0 where None.
     unit
         ``"bits"`` or ``"nats"``.
 

@@ -63,10 +63,10 @@ def analyze(
         ``"sample-propagation"`` (of an :class:`infoflow.NoisyNet`), or an object such as
         ``infoflow.Binning(0.2)``.
     noise
-        The KDE's measurement noise: ``"relative"``, the default, or an :class:`infoflow.Relative`
-        for a share of each layer's own variance; a variance, 1.0 in the paper; or several of these,
-        a sweep, whose result says where the order of the layers changes. The middle point of a
-        sweep is the reported one.
+        The KDE's measurement noise: a variance, 1.0 as in the paper where None; ``"relative"`` or
+        an :class:`infoflow.Relative` for a share of each layer's own variance, which says more of
+        most nets; or several of these, a sweep, whose result says where the order of the layers
+        changes. The middle point of a sweep is the reported one.
     layers
         ``"all"``, ``"merges"``, or names, patterns and indices.
     reduce

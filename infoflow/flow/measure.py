@@ -173,8 +173,8 @@ def _remedy(estimator: Estimator) -> str:
     """Say what would bring the numbers below their ceiling."""
     if not isinstance(estimator, KDE):
         return (
-            "Use more samples, coarser settings of the estimator, or estimator='kde', whose noise "
-            "follows each layer's scale."
+            "Use more samples, coarser settings of the estimator, or the KDE with "
+            "noise='relative', which follows each layer's scale."
         )
     noise = estimator.noise
     if isinstance(noise, Relative):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from infoflow.estimators.noise import USUAL_NOISE
 from infoflow.flow.flow_result import FlowResult
 from infoflow.interface import ResultFileError
 from infoflow.interface.argument_checks import shortened
@@ -34,15 +33,8 @@ def check_same(earlier: FlowResult, latest: FlowResult, name: str) -> None:
             raise ResultFileError(
                 f"{name} was measured with other {what} ({shortened(before)}) than now "
                 f"({shortened(now)}). Give the Tracker another path, or the same settings as "
-                f"before.{_hint(before, now)}"
+                "before."
             )
-
-
-def _hint(before: object, now: object) -> str:
-    """Say how to go on in a file that was begun while the KDE's default noise was 1."""
-    fixed, relative = "noise of variance 1,", f"noise of variance {USUAL_NOISE},"
-    is_old = fixed in str(before) and relative in str(now)
-    return " The file has noise=1.0, which was the default once." if is_old else ""
 
 
 def _counted(result: FlowResult) -> str:

@@ -49,8 +49,8 @@ class Tracker:
     target, estimator, noise, layers, reduce, tracing, distances, unpack, seed, device,
     memory_budget, progress
         As for :func:`infoflow.analyze`. The result is in bits. Relative noise follows the scale of
-        each layer at each epoch, so that weights which only grow show nothing; ``noise=1.0`` keeps
-        one variance for all epochs, as the paper does.
+        each layer at each epoch, so that weights which only grow show nothing; a variance stays the
+        same at all epochs, as in the paper.
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
     path

@@ -384,11 +384,3 @@ def test_steps_are_given_at_every_epoch_or_at_none():
         tracker.record(1, step=5)
     with pytest.raises(InfoflowError, match="step must be a whole number of at least 0, got -1"):
         tracker.record(1, step=-1)
-
-
-def test_a_file_of_the_earlier_default_noise_says_how_to_go_on(tmp_path):
-    net, points = torch.nn.Sequential(torch.nn.Linear(3, 2)), [torch.randn(8, 3)]
-    path, quiet = tmp_path / "flow.nc", {"target": "none", "progress": False}
-    infoflow.Tracker(net, points, path=path, noise=1.0, **quiet).record(0)
-    with pytest.raises(ResultFileError, match=r"The file has noise=1\.0, which was the default"):
-        infoflow.Tracker(net, points, path=path, **quiet).record(1)
