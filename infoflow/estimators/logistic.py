@@ -106,7 +106,8 @@ class Logistic:
     def _factor(self, penalty: float) -> Tensor:
         """Return L of L Lᵀ, the curvature where all rows have the shares of the classes."""
         if self._gram is None:
-            return torch.tensor([(self._curvature + penalty) ** 0.5], dtype=torch.float64)
+            root = (self._curvature + penalty) ** 0.5
+            return torch.tensor([root], dtype=torch.float64, device=self._rows.device)
         curved = self._gram * self._curvature
         # what is collinear but for rounding has a curvature of 0
         curved.diagonal().add_(max(penalty, _ROUNDING * float(curved.diagonal().mean())))

@@ -93,7 +93,8 @@ class ProbeTask:
             Family of the probes.
         """
         used = [[stream for stream in members if streams[stream].shape[1]] for members in sets]
-        found = [torch.empty(self.classes.numel(), dtype=torch.float64) for _ in sets]
+        size = self.classes.numel()
+        found = [torch.empty(size, dtype=torch.float64, device="cpu") for _ in sets]
         classes = self.classes.flatten()
         splits = [self.split(number) for number in range(self.folds)]
         fits = Fits(streams, [split.held_out for split in splits], family)
