@@ -22,7 +22,7 @@ from infoflow.estimators.noise import Noise, Relative, check_count, check_positi
 from infoflow.estimators.shuffles import Shuffles
 from infoflow.estimators.statistics import Distances
 from infoflow.estimators.uncertainty import PERMUTATIONS
-from infoflow.interface import Estimate
+from infoflow.interface import Estimate, Estimator
 from infoflow.interface.argument_checks import one_of
 
 _HINT = "The paper uses 1.0."
@@ -174,3 +174,14 @@ class KDE:
 def variance_of(norms: Tensor | None) -> float:
     """Return a layer's variance from (N,) squared distances to its mean; 0 without them."""
     return 0.0 if norms is None else float(norms.mean())
+
+
+def takes_anchors(estimator: Estimator) -> bool:
+    """Tell whether an estimator can be made from anchors: the KDE, and no estimate of a subclass.
+
+    Examples
+    --------
+    >>> takes_anchors(KDE(noise=0.1))
+    True
+    """
+    return isinstance(estimator, KDE) and type(estimator).estimate is KDE.estimate

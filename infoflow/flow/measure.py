@@ -14,8 +14,8 @@ from infoflow.capture.labels import KnownLabels, LazyLabels
 from infoflow.capture.probe_set import target_of
 from infoflow.capture.session import Session, open_session
 from infoflow.capture.strategy import Strategy, strategy_beside
-from infoflow.estimators import KDE
 from infoflow.estimators.classes import numbered
+from infoflow.estimators.kde import takes_anchors
 from infoflow.estimators.noise import Relative
 from infoflow.flow.anchored import measure_by_anchors
 from infoflow.flow.measurement import Measurement, Settings
@@ -115,7 +115,7 @@ def _strategy(
         budget=budget,
         distances=settings.distances,
         takes_rows=takes_row_blocks(settings.estimator),
-        takes_anchors=isinstance(settings.estimator, KDE),
+        takes_anchors=takes_anchors(settings.estimator),
     )
 
 
@@ -171,7 +171,7 @@ def warn_of_saturation(estimates: Sequence[Estimate], estimator: Estimator) -> b
 
 def _remedy(estimator: Estimator) -> str:
     """Say what would bring the numbers below their ceiling."""
-    if not isinstance(estimator, KDE):
+    if not isinstance(estimator, KernelNoise):
         return (
             "Use more samples, coarser settings of the estimator, or the KDE with "
             "noise='relative', which follows each layer's scale."

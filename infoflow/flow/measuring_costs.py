@@ -10,7 +10,7 @@ from infoflow.capture.collect import value_dtype
 from infoflow.capture.reading_options import DistanceOptions
 from infoflow.capture.sketch import columns_of
 from infoflow.capture.strategy import Strategy, choose_strategy, strategy_beside
-from infoflow.estimators import KDE
+from infoflow.estimators.kde import takes_anchors
 from infoflow.estimators.statistics import Distances
 from infoflow.flow.anchored import anchor_parts
 from infoflow.flow.measure import bytes_of_streams, takes_row_blocks
@@ -68,7 +68,7 @@ def course_of(
             bytes_per_value=itemsize,
             distances=options,
             takes_rows=takes_row_blocks(estimator),
-            takes_anchors=isinstance(estimator, KDE),
+            takes_anchors=takes_anchors(estimator),
         )
 
     strategy = strategy_within(budget)

@@ -243,13 +243,18 @@ class Result:
 
     def title(self) -> str:
         """Return one line: the net, and how much was measured."""
-        sizes = [_count(name, self.dataset.sizes.get(name, 0)) for name in self._title_dims()]
+        sizes = [_count(name, self._size(name)) for name in self._title_dims()]
         unit = [f"in {self.unit}"] if self.unit else []
         return f"{self.model or 'a result'}: {', '.join([*sizes, *unit])}"
 
     def table(self) -> str:
         """Return the table that ``print`` shows."""
         return f"{self.title()}\n\n{self.to_frame().to_string(index=False)}"
+
+    def _size(self, name: str) -> int:
+        if name in self.dataset.sizes or name not in self.dataset.variables:
+            return self.dataset.sizes.get(name, 0)
+        return len(labels_in(self.dataset, name))  # a label for each row of a table
 
     def _title_dims(self) -> tuple[str, ...]:
         return (*reversed(self.dims), *self.joined_along)

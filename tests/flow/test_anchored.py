@@ -120,6 +120,16 @@ def test_auto_takes_anchors_above_the_size_that_the_docs_give():
     assert infoflow.plan(graph, 10**6).memory == infoflow.plan(graph, 10**4).memory
 
 
+def test_a_subclass_of_the_kde_with_an_estimate_of_its_own_is_asked_for_it():
+    class Own(infoflow.KDE):
+        def estimate(self, statistic, labels):
+            return super().estimate(statistic, labels)
+
+    graph = infoflow.trace(small_net(), torch.zeros(2, 4))
+    captures = [infoflow.plan(graph, 5000, estimator=one()).capture for one in (infoflow.KDE, Own)]
+    assert [capture.startswith("1000 anchors") for capture in captures] == [True, False]
+
+
 def test_auto_measures_many_samples_by_anchors():
     result = infoflow.analyze(small_net(), points(4200), noise=0.5, progress=False)
     assert result.dataset.attrs["capture"].startswith("1000 anchors")

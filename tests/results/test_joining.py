@@ -277,6 +277,7 @@ def test_rows_with_tuples_of_several_lengths_are_joined(tmp_path):
     one = Peaks.of([Peak("a", (1.0, 2.0)), Peak("b", ())], model="Net", seed=0)
     other = Peaks.of([Peak("a", (3.0,))], model="Net", seed=1)
     both = infoflow.concat([other, one], "seed")
+    assert repr(both) == "Peaks(Net: 3 layers, 2 seeds)"
     assert [row.places for row in both] == [(3.0,), (1.0, 2.0), ()]
     assert list(both.sel(seed=1)) == list(other)
     assert list(infoflow.load(both.save(tmp_path / "peaks.nc"))) == list(both)
