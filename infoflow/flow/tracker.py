@@ -122,7 +122,7 @@ class Tracker:
         self._waiting = 0  # epochs in the journal
         if self.path is not None:
             self._waiting = len(journal.waiting(self.path))
-            weakref.finalize(self, _settle, self.path)
+        self._settles = False  # only who writes puts the journal into the file
 
     @property
     def result(self) -> FlowResult:
@@ -198,6 +198,9 @@ class Tracker:
         if latest is not None and path.is_file() and self._waiting < journal.MOST_WAITING:
             journal.append(path, latest)
             self._waiting += 1
+            if not self._settles:
+                weakref.finalize(self, _settle, path)
+            self._settles = True
         else:
             self.result.save(path)
             journal.clear(path)
