@@ -12,6 +12,7 @@ from infoflow.graph.reduce import Reduce
 from infoflow.graph.running.arguments import Arguments, as_arguments, parameters_of, takes
 from infoflow.graph.running.pytree import Columns
 from infoflow.interface import InfoflowError, LoaderError, PaddingWarning, warn
+from infoflow.interface.argument_checks import shown
 from infoflow.interface.errors import is_out_of_memory
 
 
@@ -39,7 +40,10 @@ class Unpacker:
     def read(self, number: int, raw: Any) -> tuple[Arguments, Any]:
         """Return the arguments and the target of a batch; a LoaderError where that fails."""
         try:
-            inputs, target = self._unpack(raw)
+            found = self._unpack(raw)
+            if not isinstance(found, (tuple, list)) or len(found) != 2:
+                raise TypeError(f"it returned {shown(found)}")
+            inputs, target = found
         except InfoflowError:
             raise
         except Exception as error:
@@ -84,10 +88,11 @@ class SampleShapes:
         if shape in self.seen:
             return
         if self.reduce == "flatten" or len(self.seen[0]) != len(shape):
+            pair = "If they are inputs and targets, pass [(inputs, target)]. " * (number == 1)
             raise LoaderError(
                 f"Samples must all have one shape, got {self.seen[0]} in batch 0 and {shape} in "
-                f"batch {number}. Resize or crop them in the dataset, pad sequences to one length, "
-                "or measure one position with reduce='first'."
+                f"batch {number}. {pair}Resize or crop them in the dataset, pad sequences to one "
+                "length, or measure one position with reduce='first'."
             )
         if len(self.seen) == 1 and self.reduce not in ("first", 0):
             warn(

@@ -74,9 +74,8 @@ def _objects(labels: ArrayLike, name: str) -> NDArray[Any]:
         array = np.asarray(None)
     if array.ndim == 0 or (array.dtype == object and array.size and _is_nested(array)):
         raise TargetError(
-            f"{name} must be an array with a class for each sample, a number or a name, got "
-            f"{shown_type(labels)}. Number the classes first: numpy.unique(classes, "
-            "return_inverse=True)[1]."
+            f"{name} must be an array with a class for each sample, got {shown_type(labels)}. "
+            "Number the classes first: numpy.unique(classes, return_inverse=True)[1]."
         )
     return array
 

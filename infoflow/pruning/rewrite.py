@@ -180,7 +180,8 @@ def prune(
     except MismatchError as mismatch:
         if mode != "auto":
             raise
-        slim = _without(graph, chosen, "zero", None, str(mismatch).partition(". ")[0])
+        said = str(mismatch).partition(". ")[0]
+        slim = _without(graph, chosen, "zero", None, said[0].lower() + said[1:])
     _warn(slim.pruning.streams)
     if mend is not None and calibrate is not None:
         judged: Any = streams.mender if isinstance(streams, StreamNames) else ""

@@ -99,14 +99,14 @@ def _move(model: nn.Module, device: torch.device) -> None:
 
 def check_device(device: str) -> torch.device:
     """Return a device that exists here; a ValueError lists what does."""
+    cause, reason = None, "its tensors have no values"
     try:
         found = torch.empty(0, device=device, dtype=torch.float32).device
-        if found.type == "meta":
-            raise TypeError("its tensors have no values")
-        return found
+        if found.type != "meta":
+            return found
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        raise ArgumentError(
-            f"device {shown(device)} cannot be used here ({str(error).splitlines()[0]}). "
-            f"Available: {', '.join(here)}."
-        ) from error
+        cause, reason = error, "torch finds no such device"
+    here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    raise ArgumentError(
+        f"device {shown(device)} cannot be used here ({reason}). Available: {', '.join(here)}."
+    ) from cause

@@ -20,8 +20,8 @@ from infoflow.graph.running.comparison import are_close
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.ranks import ALONE, Ranks
 from infoflow.graph.tracing_options import TracingOptions
-from infoflow.interface import ArgumentError, PruningError, Skip, TargetError
-from infoflow.interface.argument_checks import did_you_mean
+from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError, Skip, TargetError
+from infoflow.interface.argument_checks import did_you_mean, shown
 from infoflow.pruning.ablation.bench import Bench
 from infoflow.pruning.ablation.heldout import divide, scan
 from infoflow.pruning.ablation.loss_kinds import CHOICES, KINDS
@@ -154,7 +154,12 @@ def _samples(
 
 
 def check_names(loss: object, metric: object) -> None:
-    """Raise an ArgumentError for a loss or a metric that no name stands for, before any work."""
+    """Raise for a loss or a metric that no name stands for, and no function, before any work."""
+    for name, value, known in (("loss", loss, KINDS), ("metric", metric, NAMES)):
+        if not (value is None or isinstance(value, (str, SampleLoss, Metric)) or callable(value)):
+            raise ArgumentTypeError(
+                f"{name} must be one of {', '.join(known)}, or a function, got {shown(value)}."
+            )
     if isinstance(loss, str) and loss not in ("auto", *KINDS):
         raise ArgumentError(
             f"loss must be 'auto', {CHOICES}, got {loss!r}.{did_you_mean(loss, KINDS)}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infoflow.interface import ArgumentError, ArgumentTypeError
+from infoflow.interface.argument_checks import shown
 from infoflow.pruning.ablation.bench import Floats
 
 #: What of a metric may be lost, relative to its root mean square over the judging samples; chosen
@@ -66,7 +67,7 @@ def check_above_0(name: str, value: float | None) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise ArgumentTypeError(f"{name} must be a number, got {type(value).__name__}.")
+        raise ArgumentTypeError(f"{name} must be a number, such as 0.02, got {shown(value)}.")
     if not 0 < value < math.inf:
         raise ArgumentError(f"{name} must be a number greater than 0, got {value}.")
 
