@@ -50,7 +50,7 @@ def test_where_steps_are_counted_epochs_are_not():
 def test_warnings_say_which_tracker_they_are_of():
     trackers = {name: tracker_of([0], noise=noise) for name, noise in (("a", 1e-9), ("b", 1e9))}
     watch = Watch(trackers)
-    with pytest.warns(infoflow.SaturationWarning, match="^Tracker 'a': .*noise='relative' scales"):
+    with pytest.warns(infoflow.SaturationWarning, match="^Tracker 'a': .*Use noise='relative'"):
         watch.start(0, 0)
 
 
