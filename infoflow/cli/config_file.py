@@ -108,6 +108,11 @@ def _value(source: Path, word: str, value: Any) -> Any:
 def _unknown(source: Path, word: str, known: Any) -> ArgumentError:
     names = sorted(name.replace("_", "-") for name in known)
     last = word.rpartition(".")[2]
+    if _plain(last) in _NEVER - {"help"}:
+        return ArgumentError(
+            f"{source} sets {word!r}, which is not read from a file, so that no result is "
+            f"overwritten by mistake. Remove it, and type --{last} with the command."
+        )
     return ArgumentError(
         f"{source} sets {word!r}, which no command takes there.{did_you_mean(last, names)} Use the "
         f"long name of an option without its dashes, such as data or input-shape."

@@ -9,6 +9,7 @@ import typer
 
 from infoflow.estimators import Binning
 from infoflow.interface import ArgumentError, Estimator
+from infoflow.interface.argument_checks import did_you_mean
 
 Model = Annotated[
     str,
@@ -119,7 +120,7 @@ LayersOption = Annotated[
         "--layers", help="all, merges, a name, a pattern or a number; several with commas."
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0, max=2**32 - 1)]
+Seed = Annotated[int, typer.Option(help="Seed of every random draw.", min=0, max=2**32 - 1)]
 Noise = Annotated[
     str | None,
     typer.Option(
@@ -168,7 +169,12 @@ def read_estimator(text: str) -> str | Estimator:
 
 
 def read_noise(text: str | None) -> float | str | list[float | str] | None:
-    """Return what ``--noise`` means: a number, a word, or several; what it is not, estimators say.
+    """Return what ``--noise`` means: a variance, ``"relative"``, or several.
+
+    Raises
+    ------
+    ArgumentError
+        For another word.
 
     Examples
     --------
@@ -197,4 +203,9 @@ def _number_or_word(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
-        return text
+        if text == "relative":
+            return text
+    raise ArgumentError(
+        "--noise must be a variance, such as 0.1, the word relative, or several of these with "
+        f"commas, got {text!r}.{did_you_mean(text, ['relative'])}"
+    )

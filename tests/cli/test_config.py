@@ -69,7 +69,8 @@ def test_projects_of_other_tools_are_let_be(infoflow_command, here):
         ("[analyse]\ndata = 'demo'", "which is no command. Did you mean 'analyze'?"),
         ("data = [[1]]", "data in infoflow.toml must be a text, a number, true or false"),
         ("data = ", "infoflow.toml is no TOML"),
-        ("overwrite = true", "sets 'overwrite', which no command takes there."),
+        ("overwrite = true", "sets 'overwrite', which is not read from a file"),
+        ("[analyze]\nout = 'a.nc'", "type --out with the command"),
     ],
 )
 def test_what_a_file_cannot_hold_is_told(text, message, infoflow_command, here):
