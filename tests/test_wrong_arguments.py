@@ -412,6 +412,6 @@ def test_merges_that_are_no_names(merges, net):
 
 def test_settings_of_estimators_say_what_to_write():
     refused(r"got 'relative'. infoflow.Relative\(0.1\) scales it", infoflow.KDE, "relative")
-    refused(r"got 'relativ'. Did you mean 'relative'\?", infoflow.estimate, X, noise="relativ")
+    refused(r"got 'relatiive'. Did you mean 'relative'\?", infoflow.estimate, X, noise="relatiive")
     refused(r"got 'KDE'. Did you mean 'kde'\?", infoflow.estimate, X, estimator="KDE")
     refused("streams must be True or False, got 'no'", infoflow.DistanceOptions, streams="no")
