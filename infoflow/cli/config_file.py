@@ -14,8 +14,8 @@ _OWN, _PROJECT = "infoflow.toml", "pyproject.toml"
 #: What must be said each time.
 _NEVER = frozenset({"help", "overwrite", "out"})
 
-#: For each command, the name of a parameter by each word for it in a file.
-Words = Mapping[str, Mapping[str, str]]
+#: For each command, the parameter of click by each word for it in a file.
+Words = Mapping[str, Mapping[str, Any]]
 
 
 def settings_of(path: Path | None, words: Words) -> tuple[str, dict[str, dict[str, Any]]]:
@@ -50,12 +50,14 @@ def settings_of(path: Path | None, words: Words) -> tuple[str, dict[str, dict[st
         if not takers:
             raise _unknown(source, word, {one for known in words.values() for one in known})
         for name in takers:
-            found[name][words[name][_plain(word)]] = _value(source, word, value)
+            parameter = words[name][_plain(word)]
+            found[name][parameter.name] = _value(source, word, value, parameter.multiple)
     for name in words:  # those of a command count more than those of all
         for word, value in table.get(name, {}).items():
             if _plain(word) not in words[name]:
                 raise _unknown(source, f"{name}.{word}", words[name])
-            found[name][words[name][_plain(word)]] = _value(source, word, value)
+            parameter = words[name][_plain(word)]
+            found[name][parameter.name] = _value(source, word, value, parameter.multiple)
     return str(source), found
 
 
@@ -94,15 +96,22 @@ def _plain(word: str) -> str:
     return word.replace("-", "_").lower()
 
 
-def _value(source: Path, word: str, value: Any) -> Any:
-    """Return a value as it could be typed; several for options that may be given again."""
+def _value(source: Path, word: str, value: Any, is_repeated: bool) -> Any:
+    """Return a value as it could be typed; several for options that may be given again.
+
+    Numbers in a list are one value, such as a shape or a sweep of noises.
+    """
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, (str, int, float)) for part in parts):
         raise ArgumentError(
             f"{word} in {source} must be a text, a number, true or false, or a list of these, got "
             f"{shown(value)}."
         )
-    return value
+    if isinstance(value, list) and not any(isinstance(part, str) for part in parts):
+        parts = [",".join(map(str, parts))]
+    if is_repeated:
+        return parts
+    return ",".join(map(str, parts)) if isinstance(value, list) else value
 
 
 def _unknown(source: Path, word: str, known: Any) -> ArgumentError:
@@ -119,11 +128,11 @@ def _unknown(source: Path, word: str, known: Any) -> ArgumentError:
     )
 
 
-def words_of(commands: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the words for the parameters of commands; see :data:`Words`."""
+def words_of(commands: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of commands by the words for them; see :data:`Words`."""
     return {
         name: {
-            _plain(option.lstrip("-")): parameter.name
+            _plain(option.lstrip("-")): parameter
             for parameter in command.params
             for option in parameter.opts
             if option.startswith("--") or parameter.name == "model"

@@ -127,3 +127,20 @@ def test_shells_are_told_the_commands(infoflow_command, monkeypatch):
     monkeypatch.setenv("COMP_CWORD", "1")
     code, text, _ = infoflow_command()
     assert (code, text.split()) == (0, ["prune-suggest", "prune"])
+
+
+@pytest.mark.parametrize("shape", ["[3, 16, 16]", '"3,16,16"', '["3,16,16"]'])
+def test_a_list_of_numbers_is_one_value(infoflow_command, here, shape):
+    (here / "infoflow.toml").write_text(f'model = "net.py:make"\ninput-shape = {shape}\n')
+    code, text, err = infoflow_command("graph")
+    assert code == 0, err
+    assert "decoder.0.0" in text
+
+
+def test_a_sweep_of_noises_is_a_list_of_numbers(infoflow_command, here):
+    (here / "infoflow.toml").write_text(
+        'model = "net.py:make"\ndata = "demo"\ntarget = "kmeans:2"\nnoise = [0.1, 1]\n'
+    )
+    code, text, err = infoflow_command("analyze", "--layers", "merges")
+    assert code == 0, err
+    assert "noise 0.1 → 1.0" in text
