@@ -9,6 +9,7 @@ import xarray as xr
 
 from infoflow.graph.net_result import NetResult
 from infoflow.graph.text_table import align, listed
+from infoflow.interface import Merge
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.judging import about
 from infoflow.pruning.ablation.metric_loss import MetricLoss
@@ -65,14 +66,21 @@ def _can_go(
         return f"Nothing is shown to go within {tolerance:.2g} {_unit(result)}."
     if isinstance(best, FrontierPoint):
         start = f"Can go{' together' * (len(best.streams) > 1)}{_mended(best.mender)}"
+        emptied = {m.name for m in result.graph.merges if _is_emptied(m, best.streams)}
         can_go = [row.skip for row in rows if row.verdict == "prune"]
-        others = [str(skip) for skip in can_go if skip.name not in best.streams]
+        left = [skip for skip in can_go if skip.name not in best.streams]
+        others = [str(skip) for skip in left if skip.merge not in emptied]
         alone = f" Alone, and not shown to go with these: {listed(others)}." if others else ""
         return f"{start}: {listed(best.labels)} ({_price(result, best)}).{alone}"
     others = [str(row.skip) for row in rows if row.verdict == "prune" and row is not best]
     either = f" Each of these can go alone, too: {listed(others)}."
     first = f"Can go{_mended(best.mender)}: {best.skip} ({_price(result, best)})."
     return first + (either if others else "")
+
+
+def _is_emptied(merge: Merge, gone: Sequence[str]) -> bool:
+    """Tell whether a merge has one stream left, which has to stay."""
+    return sum(f"{source}->{merge.name}" not in gone for source in merge.streams) < 2
 
 
 def _mended(mender: str) -> str:
