@@ -415,3 +415,17 @@ def test_settings_of_estimators_say_what_to_write():
     refused(r"got 'relatiive'. Did you mean 'relative'\?", infoflow.estimate, X, noise="relatiive")
     refused(r"got 'KDE'. Did you mean 'kde'\?", infoflow.estimate, X, estimator="KDE")
     refused("streams must be True or False, got 'no'", infoflow.DistanceOptions, streams="no")
+
+
+def test_what_is_no_pair_of_inputs_and_target_says_what_to_return(net):
+    images, masks = LOADER[0]
+    message = r"unpack must return \(inputs, target\), got .* for batch 0"
+    refused(message, infoflow.analyze, net, LOADER, unpack=lambda batch: images[:2], progress=False)
+    message = r"pass \[\(inputs, target\)\]"
+    refused(message, infoflow.analyze, net, (images, masks), progress=False)
+
+
+@pytest.mark.parametrize("name", ["loss", "metric"])
+def test_losses_and_metrics_are_names_or_functions(name, net):
+    message = f"{name} must be one of .*, or a function, got 3"
+    refused(message, infoflow.ablate, net, LOADER, **{name: 3})

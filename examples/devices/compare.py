@@ -53,11 +53,14 @@ def information(distances: str, estimator: str) -> Measurement:
     """Measure I(X;M) and I(Y;M) of all layers."""
 
     def measure(net: nn.Module, loader: DataLoader[tuple[Tensor, ...]], device: str) -> Numbers:
-        settings = {"noise": "relative"} if estimator == "kde" else {}
         found = infoflow.analyze(
-            net, loader, estimator=estimator, distances=distances, device=device, progress=False,
-            **settings,
-        )  # fmt: skip
+            *(net, loader),
+            estimator=estimator,
+            noise="relative" if estimator == "kde" else None,
+            distances=distances,
+            device=device,
+            progress=False,
+        )
         return np.concatenate([found.ixm.values.ravel(), found.iym.values.ravel()])
 
     return measure

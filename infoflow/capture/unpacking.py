@@ -41,9 +41,6 @@ class Unpacker:
         """Return the arguments and the target of a batch; a LoaderError where that fails."""
         try:
             found = self._unpack(raw)
-            if not isinstance(found, (tuple, list)) or len(found) != 2:
-                raise TypeError(f"it returned {shown(found)}")
-            inputs, target = found
         except InfoflowError:
             raise
         except Exception as error:
@@ -54,6 +51,12 @@ class Unpacker:
                 f"{type(error).__name__}: {error}. Expected a function that returns (inputs, "
                 "target)."
             ) from error
+        if not isinstance(found, (tuple, list)) or len(found) != 2:
+            raise LoaderError(
+                f"unpack must return (inputs, target), got {shown(found)} for batch {number}. "
+                "Return None as the target where there is none."
+            )
+        inputs, target = found
         if isinstance(inputs, list) and self._has_columns(inputs, target):
             # what a DataLoader makes of a tuple, unless it is one argument
             is_one = len(inputs) > 1 and not takes(self._model, inputs)

@@ -14,7 +14,7 @@ from infoflow.capture.reading_options import ReadingOptions
 from infoflow.capture.traced_model import check_plain
 from infoflow.capture.unpack import Unpack
 from infoflow.graph.running.model_state import countable_attention
-from infoflow.graph.running.ranks import together
+from infoflow.graph.running.ranks import Ranks, together
 from infoflow.graph.running.same_net import same_net
 from infoflow.graph.running.undisturbed import undisturbed
 from infoflow.graph.tracing_options import TracingOptions
@@ -179,7 +179,7 @@ def ablate(
         bench, mending = open_bench(model, held_out, choices, place)
         chosen, is_named = choose_streams(bench.graph, streams)
         refit = refit_of(bench, mending, seed) if mend is not None else None
-        session = _session(bench, chosen, refit, (is_named, mend, path, progress, seed, ranks))
+        session = _session(bench, chosen, refit, is_named, mend, path, progress, seed, ranks)
         dataset = ranks.first("result", dataset_of(measure(session, allowed, refit, sets)))
     return Ablation(dataset, bench.graph)
 
@@ -199,9 +199,16 @@ def _menders(mend: Mend) -> tuple[MenderName, ...]:
 
 
 def _session(
-    bench: Bench, chosen: tuple[Skip, ...], refit: Refit | None, given: tuple[Any, ...]
+    bench: Bench,
+    chosen: tuple[Skip, ...],
+    refit: Refit | None,
+    is_named: bool,
+    mend: Mend,
+    path: str | Path | None,
+    progress: bool | None,
+    seed: int,
+    ranks: Ranks,
 ) -> Session:
-    is_named, mend, path, progress, seed, ranks = given
     setting = {
         **bench.setting(),
         "streams": [stream.name for stream in chosen],
