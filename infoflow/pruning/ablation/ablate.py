@@ -36,7 +36,7 @@ from infoflow.pruning.ablation.opening import (
     open_bench,
 )
 from infoflow.pruning.ablation.repairing import Refit, refit_of
-from infoflow.pruning.ablation.stages import Session
+from infoflow.pruning.ablation.stages import FEW, Session
 from infoflow.pruning.ablation.tolerance import Tolerance
 from infoflow.pruning.choice import StreamName
 from infoflow.results.writing import check_writable
@@ -139,7 +139,8 @@ def ablate(
 
     Notes
     -----
-    No sample that mended or chose judges. A verdict rests on 95 % intervals of paired differences:
+    No sample that mended or chose judges; all of them judge where nothing is mended or chosen
+    (``mend=None, sets=None``). A verdict rests on 95 % intervals of paired differences:
     *prune* where their upper ends are below the tolerance, *keep* where the lower ones are above
     it, else *cannot tell*. What only was ranked gets no verdict, nor does a net that is not shown
     to predict better than a constant.
@@ -178,6 +179,8 @@ def ablate(
         check_float64(place, "ablate")
         bench, mending = open_bench(model, held_out, choices, place)
         chosen, is_named = choose_streams(bench.graph, streams)
+        if mend is None and sets is None and (is_named or len(chosen) <= FEW):
+            bench = bench.without_choosing()
         refit = refit_of(bench, mending, seed) if mend is not None else None
         session = _session(bench, chosen, refit, is_named, mend, path, progress, seed, ranks)
         dataset = ranks.first("result", dataset_of(measure(session, allowed, refit, sets)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,10 @@ class Bench:
     def model(self) -> nn.Module:
         """The net."""
         return self.graph.source.model
+
+    def without_choosing(self) -> Bench:
+        """Return the same, where all samples judge that do not mend."""
+        return replace(self, held_out=self.held_out.without_choosing())
 
     def score(self, net: nn.Module, rows: NDArray[np.int64], advance: Advance) -> Scores:
         """Run a net, which is in evaluation mode, on samples."""

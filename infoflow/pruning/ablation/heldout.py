@@ -66,6 +66,16 @@ class HeldOut:
         """Return the same samples with one note more."""
         return replace(self, notes=(*self.notes, note))
 
+    def without_choosing(self) -> HeldOut:
+        """Return the same samples where those that would choose judge, too."""
+        parts = self.parts
+        return replace(self, parts=Parts(parts.mend, parts.choose[:0], self.measured))
+
+    @property
+    def ranking(self) -> NDArray[np.int64]:
+        """Numbers of the samples that rank streams: those that choose, or judge where none do."""
+        return self.parts.choose if len(self.parts.choose) else self.parts.judge
+
     @property
     def fingerprint(self) -> str:
         """A short digest of all samples and of their parts."""

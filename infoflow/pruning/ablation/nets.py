@@ -211,8 +211,10 @@ class Workshop:
         return [f"{mender}: {one.message}" for one in seen]
 
     def _lost(self, scores: Scores) -> float:
-        """Return the bits per label that are lost on the samples that choose."""
+        """Return the bits per label that are lost on the samples that choose, NaN without any."""
         held_out = self.bench.held_out
+        if not len(held_out.parts.choose):
+            return math.nan
         whole = self.whole.part(held_out.parts.choose, held_out.measured)
         return lost_bits(self.bench, whole, scores)
 

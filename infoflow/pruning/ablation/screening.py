@@ -58,7 +58,7 @@ class Screen:
 
 
 def screen(bench: Bench, streams: Sequence[Skip], advance: Advance, seed: int = 0) -> Screen:
-    """Rank streams on the samples that choose.
+    """Rank streams on the samples that choose; where none do, on those that judge.
 
     Notes
     -----
@@ -67,7 +67,7 @@ def screen(bench: Bench, streams: Sequence[Skip], advance: Advance, seed: int = 
     counts.
     """
     gates = gated(bench.graph, streams, bench.footprint)
-    rows = bench.held_out.parts.choose
+    rows = bench.held_out.ranking
     generator = torch.Generator().manual_seed(seed)
     drawn: list[Tensor] = []
     true: list[Tensor] = []

@@ -245,6 +245,6 @@ class Session:
 
     def _choosing_bits(self, scores: Scores) -> float:
         held_out = self.bench.held_out
-        choose = held_out.parts.choose
-        parts = (one.part(choose, held_out.measured) for one in (self.whole, scores))
+        rows = held_out.ranking
+        parts = (one.part(rows, held_out.measured) for one in (self.whole, scores))
         return lost_bits(self.bench, *parts)

@@ -399,3 +399,24 @@ def test_samples_without_a_label_do_not_count_as_judges(net, held_out):
         found = infoflow.ablate(net, loader(points, void), mend=None, sets=None, progress=False)
     judges = judging(found)
     assert found.dataset.attrs["judging_samples"] == int((void[judges] != -100).sum())
+
+
+def test_all_samples_judge_where_nothing_is_mended_or_chosen():
+    net, data = trained(), loader(*clusters(96, seed=3))
+    found = infoflow.ablate(net, data, mend=None, sets=None, progress=False)
+    assert set(found.dataset["role"].values) == {"judge"}
+    assert found.dataset.attrs["choosing_samples"] == 0
+    assert all(row.plain.samples == 96 for row in found.rows)
+    assert not np.isnan(found.dataset["screen_fisher"]).any()  # ranked by those that judge
+    walked = infoflow.ablate(net, data, mend=None, progress=False)
+    assert walked.dataset.attrs["choosing_samples"] == 32
+
+
+def test_samples_choose_where_streams_are_chosen(monkeypatch):
+    monkeypatch.setattr("infoflow.pruning.ablation.ablate.FEW", 2)
+    net, data = trained(), loader(*clusters(96, seed=3))
+    found = infoflow.ablate(net, data, mend=None, sets=None, progress=False)
+    assert found.dataset.attrs["choosing_samples"] == 32
+    named = [row.skip.name for row in found.rows]
+    found = infoflow.ablate(net, data, streams=named, mend=None, sets=None, progress=False)
+    assert found.dataset.attrs["choosing_samples"] == 0
