@@ -46,7 +46,7 @@ def test_the_workflows_call_steps_that_the_gate_has():
     steps = set(re.findall(r"^run_(\w+)\(\)", read(".ci/run"), re.MULTILINE))
     jobs = yaml.safe_load(read(".github/workflows/tests.yml"))["jobs"]
     called = {*jobs["other"]["strategy"]["matrix"]["step"], "demo", "tests"}
-    assert called == steps
+    assert called | {"lint", "docs"} == steps  # static runs both
     assert jobs["newest"]["steps"][-1]["run"] == ".ci/run demo tests"
     assert jobs["lowest"]["steps"][-1]["run"] == ".ci/oldest"
 
