@@ -160,7 +160,7 @@ def ablate(
     >>> found.dataset["bits"].dims
     ('stream', 'net')
     """
-    _check(mend, sets)
+    _check(mend, sets, calibrate)
     check_plain(model, "ablate")
     check_names(loss, metric)
     if path is not None and not file_path("path", path).exists():
@@ -187,12 +187,17 @@ def ablate(
     return Ablation(dataset, bench.graph)
 
 
-def _check(mend: object, sets: object) -> None:
+def _check(mend: object, sets: object, calibrate: object) -> None:
     for name, value, known in (
         ("mend", mend, ("auto", "reader", "cascade", None)),
         ("sets", sets, ("frontier", "all", None)),
     ):
         one_of(name, value, known)
+    if mend is None and calibrate is not None:
+        raise ArgumentError(
+            "calibrate= mends, but mend is None. Pass mend='auto', 'reader' or 'cascade', or leave "
+            "calibrate= out."
+        )
 
 
 def _menders(mend: Mend) -> tuple[MenderName, ...]:

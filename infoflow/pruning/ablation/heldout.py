@@ -243,7 +243,7 @@ def _split(
             instead = f", or calibrate= with training data, where {fewer} are enough"
         raise ArgumentError(
             f"held_out must leave at least {FEWEST_SAMPLES} samples to judge with, got {judging} "
-            f"of {count} different ones{seen}. Pass {needed} or more{instead}."
+            f"of {count} with different inputs{seen}. Pass {needed} or more{instead}."
         )
     parts = split_samples(count, seed=seed, shares=shares, classes=classes)
     return [parts.mend, parts.choose, parts.judge]

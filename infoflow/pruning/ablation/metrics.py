@@ -20,7 +20,7 @@ from infoflow.pruning.ablation.losses import SampleLoss
 from infoflow.pruning.ablation.outputs import prediction_of
 from infoflow.pruning.ablation.seen import target_of
 from infoflow.pruning.ablation.target_facts import TargetFacts
-from infoflow.pruning.ablation.values import are_alike, as_target
+from infoflow.pruning.ablation.values import are_alike, as_target, numbers_of
 
 NAMES = ("accuracy", "dice", "iou", "psnr")
 _CHOICES = (
@@ -65,14 +65,8 @@ class Metric:
         samples = len(prediction_of(output))
         with torch.no_grad():
             found = called("metric", self.function, output, target_of(target, call, ""))
-        if not isinstance(found, Tensor) or found.shape != (samples,):
-            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise ArgumentError(
-                f"metric must return one number for each sample, a tensor of shape ({samples},), "
-                f"got {got}. Average over all but the first dimension, or pass a function of the "
-                "net."
-            )
-        values = found.detach().double().cpu()
+        advice = "Average over all but the first dimension, or pass a function of the net."
+        values = numbers_of("metric", found, samples, advice).detach().cpu()
         if bool(values.isinf().any()) or (self.name not in NAMES and bool(values.isnan().any())):
             raise ArgumentError(
                 f"metric {self.name!r} must be finite, got "

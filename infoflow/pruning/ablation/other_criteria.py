@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from infoflow.graph.running.arguments import Arguments
-from infoflow.interface import ArgumentError
 from infoflow.interface.argument_checks import called
 from infoflow.pruning.ablation.criteria import Decisions, Terms
 from infoflow.pruning.ablation.model_loss import ModelLoss, undecided
@@ -22,6 +21,7 @@ from infoflow.pruning.ablation.values import (
     as_tensor,
     check_nats,
     draw_from,
+    numbers_of,
 )
 
 
@@ -85,13 +85,8 @@ class FunctionLoss:
         """Return (B, 1) nats; an ArgumentError where the function gives something else."""
         found = called("loss", self.function, output, target)
         samples = len(prediction_of(output)) if call is None else call.samples
-        if not isinstance(found, Tensor) or found.shape != (samples,):
-            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise ArgumentError(
-                f"loss must return the loss of each sample, a tensor of shape ({samples},), got "
-                f"{got}. Use reduction='none', and average over all but the first dimension."
-            )
-        nats = check_nats(found.double())
+        advice = "Use reduction='none', and average over all but the first dimension."
+        nats = check_nats(numbers_of("loss", found, samples, advice))
         return Terms(nats[:, None], torch.ones_like(nats, dtype=torch.bool)[:, None])
 
     def draw(self, output: Any, generator: torch.Generator | None) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,6 +28,27 @@ def check_nats(nats: Tensor) -> Tensor:
             "the loss."
         )
     return nats
+
+
+def numbers_of(name: str, found: Any, samples: int, advice: str) -> Tensor:
+    """Return what a caller's function gave for each sample, (B,) float64.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not a real number for each sample.
+    """
+    value = torch.from_numpy(found) if isinstance(found, np.ndarray) else found
+    if not isinstance(value, Tensor) or value.shape != (samples,) or value.is_complex():
+        got = type(found).__name__
+        if isinstance(value, Tensor):
+            dtype = str(value.dtype).removeprefix("torch.")
+            got = f"{dtype} of shape {tuple(value.shape)}"
+        raise ArgumentError(
+            f"{name} must return one number for each sample, a tensor of shape ({samples},), got "
+            f"{got}. {advice}"
+        )
+    return value.double()
 
 
 def as_tensor(target: Any) -> Tensor:

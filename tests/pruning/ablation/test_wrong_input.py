@@ -14,7 +14,7 @@ from infoflow.interface import (
     PruningError,
     TargetError,
 )
-from tests.pruning.ablation.nets import Residual, clusters, loader
+from tests.pruning.ablation.nets import Residual, clusters, loader, trained
 
 
 @pytest.fixture
@@ -134,3 +134,32 @@ def test_a_stream_that_was_not_ablated(net, held_out):
         found["x->y"]
     with pytest.raises(ArgumentError, match="tolerance must be a number greater than 0"):
         found.with_tolerance(-1.0)
+
+
+@pytest.mark.parametrize("name", ["loss", "metric"])
+def test_a_function_that_gives_complex_numbers_is_refused(name):
+    net, data = trained(), loader(*clusters(200, seed=3))
+
+    def function(output, target):
+        return torch.ones(len(target), dtype=torch.complex64)
+
+    with pytest.raises(ArgumentError, match=f"{name} must return .* got complex64 of shape"):
+        infoflow.ablate(net, data, mend=None, progress=False, **{name: function})
+
+
+def test_a_metric_may_return_a_numpy_array():
+    net, data = trained(), loader(*clusters(200, seed=3))
+
+    def right(output, target):
+        return (output.argmax(1) == target).numpy()
+
+    settings = {"mend": None, "sets": None, "progress": False}
+    own = infoflow.ablate(net, data, metric=right, **settings)
+    named = infoflow.ablate(net, data, metric="accuracy", **settings)
+    assert float(own.dataset["whole_metric"]) == float(named.dataset["whole_metric"])
+
+
+def test_samples_that_would_mend_nothing_are_refused():
+    net, data = trained(), loader(*clusters(200, seed=3))
+    with pytest.raises(ArgumentError, match="calibrate= mends, but mend is None"):
+        infoflow.ablate(net, data, calibrate=[clusters(64)[0]], mend=None, progress=False)
