@@ -16,7 +16,6 @@ from common.command import (
     Out,
     Results,
     Resume,
-    Scale,
     errors_told,
     parse_names,
     stages_option,
@@ -25,7 +24,7 @@ from common.command import (
 from options import CACHE, CacheDir, DataDir, Device, MemoryBudget, TrainingPrecision
 from precision import Precision
 from reproduction.measure import How
-from reproduction.scales import make_scale
+from reproduction.scales import SCALES, make_scale
 from reproduction.stages import STAGES, Work, run_stages
 from run import make_repeatable
 
@@ -38,7 +37,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     data_dir: DataDir = None,
     cache_dir: CacheDir = CACHE,
-    scale: Scale = "cpu",
+    scale: Annotated[str, typer.Option(help=f"One of {', '.join(SCALES)}.")] = "cpu",
     seeds: Annotated[
         int | None, typer.Option(help="Of the variant that is trained several times.")
     ] = None,

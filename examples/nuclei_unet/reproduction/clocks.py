@@ -47,7 +47,7 @@ def _compare(main: Seed, other: Seed, name: str) -> dict[str, float | str]:
     difference = np.abs(_at(one, at) - _at(two, at))
     pairs = common_looks(main, other)
     layers, others = main.read()[[a for a, _ in pairs]], other.read()[[b for _, b in pairs]]
-    ratios = _ratios(one, two)
+    ratios = dice_ratios(one, two)
     return {
         "Model 1": name,
         "compared up to": float(both),
@@ -73,7 +73,7 @@ def _at(curve: Curve, clock: np.ndarray) -> np.ndarray:
     return np.interp(clock, curve.clock, curve.smooth())
 
 
-def _ratios(one: Curve, other: Curve) -> list[float]:
+def dice_ratios(one: Curve, other: Curve) -> list[float]:
     """Return how much more clock the other takes to the Dice levels that claims are read at."""
     top = AT_BEST * min(one.best(), other.best())
     if top <= LEARNED:

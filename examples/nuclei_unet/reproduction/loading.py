@@ -28,20 +28,45 @@ def load_study(results: Path) -> Study:
     ValueError
         If no training of Model 1 was measured.
     """
+    found = _load_all(results)
+    others = tuple(seed for seed in found if is_control(seed.variant))
+    if len(others) == len(found):
+        raise ValueError(_no_model_1(results))
+    return Study(tuple(seed for seed in found if not is_control(seed.variant)), others)
+
+
+def load_rates(results: Path) -> dict[float, dict[int, Seed]]:
+    """Read the seeds of each learning rate, the largest rate first, by their numbers.
+
+    Raises
+    ------
+    ValueError
+        If no training of Model 1 was measured.
+    """
+    rates: dict[float, dict[int, Seed]] = {}
+    for seed in sorted(_load_all(results), key=lambda seed: (-seed.rate, seed.seed)):
+        rates.setdefault((seed.about or {})["learning_rate"], {})[seed.seed] = seed
+    if not rates:
+        raise ValueError(_no_model_1(results))
+    return rates
+
+
+def _no_model_1(results: Path) -> str:
+    return (
+        f"{results} must hold the measurements of a Model 1 (*-model1-*.flow.nc), but has none. "
+        "Run the stages train and measure first."
+    )
+
+
+def _load_all(results: Path) -> list[Seed]:
+    """Read all seeds whose Model 1 was measured."""
     models: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for path in sorted(results.glob("*.training.json")):
         with reading(path):
             about = json.loads(path.read_text(encoding="utf-8"))
             models.setdefault((about["variant"], about["seed"]), []).append(about)
     seeds = [_load_seed(results, group) for group in models.values()]
-    found = [seed for seed in seeds if seed is not None]
-    others = tuple(seed for seed in found if is_control(seed.variant))
-    if len(others) == len(found):
-        raise ValueError(
-            f"{results} must hold the measurements of a Model 1 (*-model1-*.flow.nc), but has "
-            "none. Run the stages train and measure first."
-        )
-    return Study(tuple(seed for seed in found if not is_control(seed.variant)), others)
+    return [seed for seed in seeds if seed is not None]
 
 
 def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:

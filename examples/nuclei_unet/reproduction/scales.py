@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from precision import Precision
@@ -60,12 +60,15 @@ class Training:
         """Return the epochs to measure, which are among the paper's, with the last one.
 
         Those of Model 1 are at least an eighth of their number apart, since a look takes minutes.
+        A control is measured at Model 1 alone; its other models have learning curves only.
 
         Examples
         --------
         >>> make_scale("cpu").trainings[0].looks()[-9:]
         [70, 80, 90, 100, 120, 140, 160, 180, 200]
         """
+        if self.model != 1 and is_control(self.variant):
+            return []
         looks = [0]
         for epoch in range(1, self.epochs + 1):
             is_apart = self.model == 1 and epoch >= looks[-1] * 9 / 8
@@ -92,13 +95,18 @@ class Scale:
     Parameters
     ----------
     name
-        ``"full"``, ``"cpu"`` or ``"smoke"``.
+        One of :data:`SCALES`.
     trainings
         What to train and measure, in this order.
     """
 
     name: str
     trainings: tuple[Training, ...]
+
+    @property
+    def compares_rates(self) -> bool:
+        """Whether learning rates are all that differs, so that only they are judged."""
+        return all(is_control(training.variant) for training in self.trainings)
 
 
 def paper_clock(learning_rate: float, steps_per_epoch: int) -> float:
@@ -131,23 +139,23 @@ def make_scale(
     Parameters
     ----------
     name
-        ``"full"``, ``"cpu"`` or ``"smoke"``.
+        One of :data:`SCALES`.
     seeds
         Of the variant that is trained several times.
     precision
-        Of *whole*. *Half* is trained in float32, and where *whole* is not, once more as it is.
+        Of *whole*, and of all nets of *quarter*. *Half* is trained in float32, and where *whole* is
+        not, once more as it is.
 
     Examples
     --------
     >>> [training.name for training in make_scale("smoke").trainings][-2:]
     ['whole-model4-seed0', 'rate0.1-model1-seed0']
     """
-    makers = {"full": _full, "cpu": _cpu, "smoke": _smoke}
-    if name not in makers:
-        raise ValueError(f"scale must be full, cpu or smoke, got {name!r}.")
+    if name not in SCALES:
+        raise ValueError(f"scale must be {', '.join(SCALES)}, got {name!r}.")
     if seeds is not None and seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}.")
-    return Scale(name, tuple(makers[name](seeds, precision.value)))
+    return Scale(name, tuple(SCALES[name](seeds, precision.value)))
 
 
 def _four(first: Training, seeds: int) -> Iterator[Training]:
@@ -176,3 +184,21 @@ def _smoke(seeds: int | None, precision: str) -> Iterator[Training]:
     tiny = Training("whole", 1, 32, 4, 0.5, 2, clusters=8, images=64, precision=precision)
     yield from _four(tiny, seeds or 1)
     yield replace(tiny, variant="rate0.1", learning_rate=0.1, epochs=10)
+
+
+def _quarter(seeds: int | None, precision: str) -> Iterator[Training]:
+    """Yield all rates of a seed before the next seed, the quickest first."""
+    for seed in range(seeds or 3):
+        for rate in (0.1, 0.05, 0.01, PAPER_RATE):
+            epochs = round(PAPER_EPOCHS * PAPER_RATE / rate)
+            first = Training(f"rate{rate}", 1, 32, 4, rate, epochs, seed, precision=precision)
+            for model in (1, 2, 3, 4):
+                yield replace(first, model=model)
+
+
+SCALES: dict[str, Callable[[int | None, str], Iterator[Training]]] = {
+    "full": _full,
+    "cpu": _cpu,
+    "quarter": _quarter,
+    "smoke": _smoke,
+}

@@ -233,17 +233,20 @@ def _write_pictures(trained: Trained, data: Nuclei, results: Path) -> None:
 
 def draw_figures(work: Work, cost: Cost) -> bool:
     """Draw all figures and their captions; made anew each time, from the results alone."""
-    from reproduction.figures import draw_all
+    from reproduction.figures import draw_all, draw_rates
 
-    draw_all(work.results, work.out / "figures")
+    draw = draw_rates if work.scale.compares_rates else draw_all
+    draw(work.results, work.out / "figures")
     return True
 
 
 def judge_claims(work: Work, cost: Cost) -> bool:
     """Write the claims as JSON and as tables; made anew each time, from the results alone."""
+    from reproduction.rate_tables import write_rates
     from reproduction.tables import write_claims
 
-    write_claims(work.results, work.out)
+    write = write_rates if work.scale.compares_rates else write_claims
+    write(work.results, work.out)
     return True
 
 

@@ -43,7 +43,7 @@ def write_claims(results: Path, out: Path) -> list[Judged]:
         write_table(out / name, header, rows)
     names = tuple(seed.name for seed in study.seeds)
     write_table(out / "settings.csv", ("reading", *names), _scores(study))
-    write_table(out / "runs.csv", RUNS, _runs(study))
+    write_table(out / "runs.csv", RUNS, runs_table((*study.seeds, *study.controls)))
     if costs:
         write_table(out / "costs.csv", COSTS, [_cost(cost) for cost in costs])
     if clocks:
@@ -108,10 +108,10 @@ def _scores_of(seed: Seed) -> dict[str, str]:
     return scores
 
 
-def _runs(study: Study) -> list[tuple[str, ...]]:
+def runs_table(seeds: Sequence[Seed]) -> list[tuple[str, ...]]:
     """Return how far each training has come, and how well."""
     rows = []
-    for seed in (*study.seeds, *study.controls):
+    for seed in seeds:
         for model, curve in seed.curves.items():
             done = f"{curve.clock[-1] / seed.rate:.0f} of {curve.end / seed.rate:.0f}"
             dice = f"{curve.best():.2f}", f"{curve.last:.2f}"

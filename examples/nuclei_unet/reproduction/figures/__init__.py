@@ -18,8 +18,9 @@ from reproduction.figures.curves import dice
 from reproduction.figures.flow import layer_graph, planes, uplots
 from reproduction.figures.layers import probes, seeds
 from reproduction.figures.masks import clusters, outputs
+from reproduction.figures.rates import rates
 from reproduction.figures.streams import streams
-from reproduction.loading import load_study
+from reproduction.loading import load_rates, load_study
 from reproduction.study import Seed, Study
 
 #: Figures that show more than the study's main seed.
@@ -129,6 +130,15 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
     with replacing(folder / "captions.inc") as part:
         part.write_text("\n".join(_captioned(folder, *row, shown) for row in drawn), "utf-8")
     return [folder / f"{name}.png" for name, *_ in drawn]
+
+
+def draw_rates(results: Path, folder: Path) -> list[Path]:
+    """Draw the figure of a study that compares learning rates alone."""
+    figure = rates(load_rates(results))
+    with replacing(folder / "rates.png") as part:
+        _save(figure, part)
+    plt.close(figure)
+    return [folder / "rates.png"]
 
 
 def _save(figure: Figure, path: Path) -> None:
