@@ -68,7 +68,8 @@ def race(
         Streams to leave out, each alone; or a mapping from the name of a variant to its streams.
         None leaves out each skip connection alone.
     held_out
-        A loader of samples that are not trained on, with targets.
+        A loader of samples that are not trained on, with targets; at least 64, or a
+        PruningWarning says that nothing is known of others.
     evaluate
         In its place, a function from a net to its held-out loss in bits, smaller is better.
     loss, unpack
@@ -126,7 +127,7 @@ def race(
     --------
     >>> import torch
     >>> from infoflow.testing import UNet, blob_images
-    >>> images, masks = blob_images(12, size=16)
+    >>> images, masks = blob_images(72, size=16)
     >>> def train(net, epochs, seed):
     ...     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     ...     for _ in range(epochs):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,8 +14,9 @@ from infoflow.graph import LayerGraph
 from infoflow.graph.running.checks import explain_failure, output_of
 from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.random_state import seeded
-from infoflow.interface import ArgumentError
+from infoflow.interface import ArgumentError, PruningWarning, warn
 from infoflow.interface.errors import is_out_of_memory
+from infoflow.pruning.ablation.bounds import FEWEST_SAMPLES
 from infoflow.pruning.ablation.losses import LossWarning, SampleLoss, resolve_loss
 from infoflow.pruning.ablation.other_criteria import LossFunction
 from infoflow.pruning.ablation.seen import first_and_facts
@@ -91,11 +91,17 @@ class HeldOut:
             facts=facts,
         )
         if self.loss.is_ratio:
-            warnings.warn(
+            warn(
                 "loss='regression': a race compares squared errors, in units of 2 ln 2 times the "
                 "untrained whole net's, not the logarithm of their ratio.",
                 LossWarning,
-                stacklevel=4,
+            )
+        if self._samples.count < FEWEST_SAMPLES:
+            warn(
+                f"held_out= has {self._samples.count} samples, expected at least {FEWEST_SAMPLES}: "
+                "the race's intervals are over seeds, and say nothing of other samples. Hold out "
+                "more.",
+                PruningWarning,
             )
 
     def bits(self, net: nn.Module) -> float:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import infoflow
-from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError
+from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError, PruningWarning
 from infoflow.pruning.ablation.losses import LossWarning
 from infoflow.pruning.race.curves import area, difference, judge, time_to
 from infoflow.pruning.race.outlook import RaceWarning, shortest_path
@@ -265,7 +265,7 @@ def test_a_checkpoint_of_another_race_is_refused(tmp_path):
 
 @pytest.mark.thorough
 def test_nets_on_blobs_learn():
-    images, masks = blob_images(24, size=16)
+    images, masks = blob_images(80, size=16)
 
     def train(net, epochs, seed):
         optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
@@ -311,13 +311,19 @@ def test_a_race_is_saved_and_says_what_it_saw(tmp_path):
 
 
 def test_a_regression_is_raced_in_squared_errors_and_says_so():
-    points, truth = torch.randn(32, 3), torch.randn(32, 3)
+    points, truth = torch.randn(64, 3), torch.randn(64, 3)
     with pytest.warns(LossWarning, match="compares squared errors"):
         found = known_race(
             evaluate=None, held_out=[(points, truth)], seeds=(0,), variants=STREAMS[:1]
         )
     bits = found.dataset["bits"].sel(variant="whole", seed=0, epoch=0)
     assert float(bits) == pytest.approx(1 / (2 * math.log(2)), rel=1e-5)
+
+
+def test_a_race_on_few_samples_says_that_it_is_about_these():
+    points, labels = torch.randn(20, 3), torch.randint(3, (20,))
+    with pytest.warns(PruningWarning, match="held_out= has 20 samples, expected at least 64"):
+        known_race(evaluate=None, held_out=[(points, labels)], seeds=(0,), variants=STREAMS[:1])
 
 
 def test_the_shortest_path_of_the_papers_unet_grows_without_its_uppermost_skip():
