@@ -151,12 +151,15 @@ def _as_text(story: Story, out: Path, epochs: int) -> str:
         "",
         *textwrap.wrap(advice.conclusion, WIDTH),
         "",
+        "Bits a pixel that the net loses without each skip: as it is, and after mending (refitting",
+        "the layers that read the merge, or a cascade of all layers behind it):",
+        "",
         *align([lost.header, *lost.rows], right=right_of(lost)),
         "",
     ]
     if story.comparison is not None:
         lines += [
-            f"The mended net without them, on {_VERIFY} images that nothing else has used:",
+            f"The smaller net, mended, on {_VERIFY} new images:",
             *str(story.comparison).splitlines(),
             "",
         ]
@@ -166,12 +169,12 @@ def _as_text(story: Story, out: Path, epochs: int) -> str:
 def _files(out: Path) -> list[str]:
     return [
         f"In {out}/:",
-        "  report.html               all of it on one page, for a browser",
+        "  report.html               all of it on one page: open it in a browser",
         "  uplot_*.png               the bits that each layer keeps, over training",
-        "  frontier.png              the price of larger sets",
-        "  result.nc, ablation.nc    the numbers: infoflow.load, infoflow prune-suggest",
+        "  frontier.png              what it costs to leave out more skips",
+        "  result.nc, ablation.nc    the numbers, for infoflow.load and infoflow prune-suggest",
         "",
-        "Your own net: infoflow ablate MODEL --weights FILE --data HELD_OUT",
+        "Now try your own net: infoflow ablate MODEL --weights FILE --data HELD_OUT",
     ]
 
 

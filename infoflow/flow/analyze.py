@@ -42,36 +42,35 @@ def analyze(
 ) -> FlowResult:
     """Estimate how many bits every layer keeps about the input and about the target.
 
-    The model is traced, run over the loader in evaluation mode without gradients, and left as it
-    was: training flags, parameters, device and random state. Where ``torch.distributed`` has
-    several processes, all of them make this call: each runs the model on its share of the samples,
-    and all get the same result.
+    The model runs over the loader in evaluation mode without gradients. Its parameters, training
+    flags, device and all random states stay as they were. Under ``torch.distributed``, call this in
+    every process: each runs the model on its share of the samples, and all get the same result.
 
     Parameters
     ----------
     model
         Any module that runs on the loader's batches.
     loader
-        Iterable of batches that can be read more than once: tensors, (inputs, target) pairs,
+        Iterable of batches that can be read several times: tensors, (inputs, target) pairs,
         dictionaries, or whatever ``unpack`` understands.
     target
-        Y. ``"auto"`` takes classes as they are and clusters dense targets; or ``"labels"``,
-        ``"kmeans"``, ``"coarsening"``, ``"output"`` (the model's own), ``"none"``, an object such
-        as ``infoflow.KMeans(clusters=32)``, or an array with a class for each sample.
+        Y. ``"auto"`` keeps class labels and clusters dense targets such as masks. Or ``"labels"``,
+        ``"kmeans"``, ``"coarsening"``, ``"output"`` (the model's prediction), ``"none"``, an object
+        such as ``infoflow.KMeans(clusters=32)``, or an array with a class for each sample.
     estimator
         ``"kde"``, ``"binning"``, ``"equal-mass"``, ``"renyi"``, ``"ksg"``,
         ``"sample-propagation"`` (of an :class:`infoflow.NoisyNet`), or an object such as
         ``infoflow.Binning(0.2)``.
     noise
-        The KDE's measurement noise: a variance, 1.0 as in the paper where None; ``"relative"`` or
-        an :class:`infoflow.Relative` for a share of each layer's own variance, which says more of
-        most nets; or several of these, a sweep, whose result says where the order of the layers
-        changes. The middle point of a sweep is the reported one.
+        The KDE's measurement noise. A number is its variance; None takes 1.0, as in the paper.
+        ``"relative"``, or an :class:`infoflow.Relative`, takes a share of each layer's variance,
+        which suits most nets better. A list of these is a sweep: the result reports the middle one,
+        and says where the order of the layers changes.
     layers
         ``"all"``, ``"merges"``, or names, patterns and indices.
     reduce
-        What of values with positions is measured: ``"flatten"`` (all), ``"mean"``, ``"first"``,
-        ``"last"`` or a position of a sequence.
+        Which part to measure of values with positions: ``"flatten"`` (all), ``"mean"``,
+        ``"first"``, ``"last"`` or the number of a position.
     tracing
         Which modules to keep whole or to open: an :class:`infoflow.TracingOptions`.
     distances
@@ -84,10 +83,9 @@ def analyze(
     device
         Where to measure, such as ``"cuda"``; None for where the model is.
     memory_budget
-        What may be used above the model's own memory, in bytes or as ``"2GB"``. A smaller budget
-        takes more passes over the loader, and gives the same numbers, as long as it holds the
-        samples' distances; a still smaller one is met by sketches, with a stated error, and
-        without streams.
+        Memory to use above the model's own, in bytes or as ``"2GB"``. A smaller budget takes more
+        passes over the loader and gives the same numbers. If it does not even hold the distances
+        between samples, they come from sketches, with a stated error, and streams are left out.
     progress
         Show a bar; None shows it on a terminal only.
     unit
@@ -102,12 +100,12 @@ def analyze(
     ------
     InfoflowError
         An UntraceableModelError, LoaderError, TargetError, ActivationError, LayerNotFoundError,
-        MemoryBudgetError or ArgumentError. Each says what was expected, what came, and what to do.
+        MemoryBudgetError or ArgumentError. Each says what it expected, what it got, and what to do.
 
     Warns
     -----
     SaturationWarning, SingletonWarning
-        Where the numbers cannot mean what they seem to mean.
+        If numbers are doubtful.
 
     Examples
     --------

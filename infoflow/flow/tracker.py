@@ -39,26 +39,26 @@ if TYPE_CHECKING:
 class Tracker:
     """Measures a model while it is being trained.
 
-    Where ``torch.distributed`` has several processes, each has a Tracker and makes the same calls,
-    measures a share of the samples, and gets the same result. Process 0 writes the file.
+    Call ``record(epoch)`` after each epoch; the Tracker measures when its schedule says so. Under
+    ``torch.distributed``, make a Tracker and the same calls in every process: each measures a share
+    of the samples, all get the same result, and process 0 writes the file.
 
     Parameters
     ----------
     model, loader
-        As for :func:`infoflow.analyze`; the loader is the one to measure on, and may shuffle.
+        As for :func:`infoflow.analyze`. The loader has the samples to measure on, and may shuffle.
     target, estimator, noise, layers, reduce, tracing, distances, unpack, seed, device,
     memory_budget, progress
-        As for :func:`infoflow.analyze`. The result is in bits. Relative noise follows the scale of
-        each layer at each epoch, so that weights which only grow show nothing; a variance stays the
-        same at all epochs, as in the paper.
+        As for :func:`infoflow.analyze`. The result is in bits. Relative noise follows each layer's
+        scale at each epoch, so growing weights alone change nothing. A variance stays the same at
+        all epochs, as in the paper.
     schedule
         When to measure: a function from the epoch to True or False, or the epochs themselves.
     path
-        File to which the result is saved after every measurement. Up to 20 epochs wait in a journal
-        beside it, ``NAME.nc.journal``, which :func:`infoflow.load` reads too; they are put into the
-        file by the next epoch, or when the Tracker goes or Python ends. Where the file exists, the
-        tracker goes on from it; one of another net, target, estimator or number of samples is
-        refused.
+        File to which every measurement is saved. Up to 20 epochs wait in a journal beside it,
+        ``NAME.nc.journal``, which :func:`infoflow.load` reads too; they move into the file at the
+        next epoch, or when the Tracker or Python ends. If the file exists, the Tracker continues
+        it; a file of another net, target, estimator or number of samples is refused.
 
     Examples
     --------

@@ -50,27 +50,27 @@ def trace(
 ) -> LayerGraph:
     """Turn a module into a graph of layers, streams and merges.
 
-    The module runs once on the example, in evaluation mode, and every call that it makes becomes a
-    node of a torch.fx graph. The graph is then replayed, on the example, on new input and with
-    another number of samples, and compared with the module itself: see
-    :attr:`LayerGraph.verification`. The module is left as it was.
+    The module runs once on the example, in evaluation mode, and each of its calls becomes a node of
+    a torch.fx graph. The graph is then replayed on the example, on new input and with another
+    number of samples, and compared with the module (:attr:`LayerGraph.verification`). The module
+    stays as it was.
 
     Parameters
     ----------
     model
-        Any module. What ``torch.compile``, DataParallel or DDP wrap is traced instead of them.
+        Any module. Wrappers by ``torch.compile``, DataParallel or DDP are removed.
     example
         A batch of inputs: a tensor; a tuple of positional arguments; a dictionary of keyword
         arguments; or a list of images, for detectors. Tensors may be nested. None traces
-        symbolically, without shapes and without proof.
+        symbolically, without shapes and without a check.
     kwargs
         Keyword arguments, beside ``example``.
     leaves, opened
-        Modules to keep whole as one layer, or to open, by class or by pattern of names. Without
-        them torch.nn's own modules are kept whole, but for containers and ``nn.Transformer*``.
+        Modules to keep whole as one layer, or to open, by class or by pattern of names. By default
+        torch.nn's own modules are kept whole, except containers and ``nn.Transformer*``.
     reduce
-        What of a value with positions is measured: ``"flatten"`` (all), ``"mean"`` over
-        positions, or a position, such as ``-1``, of a sequence.
+        Which part to measure of values with positions: ``"flatten"`` (all), ``"mean"`` over
+        positions, or the number of one, such as ``-1``.
 
     Returns
     -------

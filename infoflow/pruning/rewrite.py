@@ -58,12 +58,11 @@ def prune(
 ) -> PrunedModel:
     """Return a net without some of its streams; the model is left as it is.
 
-    A stream that is concatenated is *cut*: the layers that read the concatenation lose those input
-    channels, as do norms on the way. One that is added is dropped, so that the rest of the sum goes
-    on alone; one that multiplies becomes 1. What then computes nothing is removed too: a residual
-    block, a branch of an encoder. The net that comes out is compared with the model, of which the
-    streams are zeroed where their readers read them, behind norms and grouped convolutions, on the
-    example, on new input and with another number of samples.
+    A concatenated stream is *cut*: the layers that read the concatenation lose those input
+    channels, and so do the norms between. In a sum, the other streams stay. In a product, the
+    stream becomes 1. Layers that nothing reads any more are removed too, such as a residual block
+    or a branch of an encoder. The new net is compared with the model whose streams are set to zero,
+    on the example, on new input and with another number of samples.
 
     Parameters
     ----------
@@ -71,44 +70,41 @@ def prune(
         Any module that :func:`infoflow.trace` can replay.
     streams
         ``"source->merge"``, by names or by indices as in ``print(infoflow.trace(…))``
-        (``"#1->#20"`` where names are numbers, too), Skips, or ``advice.prunable`` and
-        ``advice.cuttable``. Main streams can go, too: without its branch,
-        a residual block is gone.
+        (``"#1->#20"`` where names are numbers, too), Skips, ``advice.prunable`` or
+        ``advice.cuttable``. A main stream can go, too: without its branch, a residual block is
+        gone.
     example, kwargs
         A batch of inputs, as for :func:`infoflow.trace`. Not needed for names from advice on a
         result that was measured on this very model and not read from a file.
     mode
-        ``"cut"`` changes the structure, or raises where it cannot. ``"zero"`` keeps it and fills
-        the stream's place with zeros (ones where streams are multiplied), ``"mean"`` with the
-        stream's mean over ``data``. ``"auto"`` cuts, and zeroes with a PruningWarning where that
-        is not possible, or where the comparison fails.
+        ``"cut"`` changes the structure, or raises where it cannot. ``"zero"`` keeps the structure
+        and puts zeros in place of the stream (ones in a product), ``"mean"`` the stream's mean over
+        ``data``. ``"auto"`` cuts; where that is not possible, it zeroes with a PruningWarning.
     data
         A loader, for ``mode="mean"``.
     reset
         True re-initialises every module by its ``reset_parameters``; a function is applied to
         every module, as by ``nn.Module.apply``. The paper trains its smaller nets from scratch.
     mend
-        What is refitted in closed form to the whole net's own values, without training and without
-        labels. ``"reader"``: the layers that read the merges that streams left; batch norms behind
-        them get the statistics of what they read now. ``"cascade"``: every linear layer and
-        convolution behind the cut, in the order of computation. Where a sum loses an operand, the
-        last layer of the branch that stays learns the whole sum. ``"auto"``: what mended best
-        where an ablation judged these very streams, as ``ablation.cuttable`` says; else whichever
-        loses least on a quarter of ``calibrate`` that does not mend, the plain cut among them.
-        None: nothing.
+        What to refit to the whole net's values, in closed form: no training, no labels.
+        ``"reader"``: the layers that read the merges; batch norms behind them get new statistics.
+        ``"cascade"``: every linear layer and convolution behind the cut, in order. In a sum, the
+        last layer of the branch that stays learns the whole sum. ``"auto"``: for
+        ``ablation.cuttable``, what mended best in the ablation; otherwise whatever loses least, the
+        plain cut included, on a quarter of ``calibrate`` that does not mend. None: nothing.
     calibrate
         A loader of samples that mend; training data will do. About 1,000 are enough for most nets.
     loss
-        What ``mend="auto"`` chooses by where the samples have labels, as for
-        :func:`infoflow.ablate`; without labels, the divergence from the model's own prediction.
+        The loss by which ``mend="auto"`` chooses, as for :func:`infoflow.ablate`; for samples
+        without labels, the divergence from the model's own prediction.
     ridge
         Strength of the ridge regression that refits: the penalty is this share of the mean
         variance of what a layer reads, and shrinks towards the weights that the layer has.
     memory_budget
-        What mending may use, in bytes or as ``"2GB"``. Values that do not fit are computed again,
-        with the same result; layers whose regression does not fit are left, and named.
+        Memory for mending, in bytes or as ``"2GB"``. Values that do not fit are computed again,
+        with the same result. Layers whose regression does not fit are left, and named.
     seed
-        Decides which samples choose, and which positions a regression sees where it sees a part.
+        Of the choice of samples, and of positions where a regression sees only some.
     tracing
         Which modules to keep whole or to open, where an example is given: an
         :class:`infoflow.TracingOptions`.
@@ -116,8 +112,8 @@ def prune(
     Returns
     -------
     PrunedModel
-        With ``.pruning``, the account of what was done and saved; ``.pruning.mending`` has what was
-        refitted. Shapes and names of parameters are those of the plain cut.
+        ``.pruning`` says what was removed and saved, ``.pruning.mending`` what was refitted.
+        Mending changes no shape and no name of a parameter.
 
     Raises
     ------

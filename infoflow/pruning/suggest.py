@@ -47,10 +47,10 @@ def suggest_pruning(
     """Say which streams a net can do without, what that costs, and what is not known.
 
     *Cut*: what does this trained net lose without the stream? Only an ablation answers that: it
-    measures the bits of held-out prediction that are lost. Information explains the answer and
-    decides nothing, so advice on a measured result alone cannot tell, and says what to run.
+    measures the bits lost on held-out samples. Information explains the answer but does not decide:
+    from a result of ``analyze`` alone, the verdict is "cannot tell".
     *Redesign*: would a net built without the stream get as far? Only training answers that
-    (:func:`infoflow.race`); the recommendation of Lee and Bajić has a reading of its own.
+    (:func:`infoflow.race`). ``reading="paper"`` gives the recommendation of Lee and Bajić.
 
     Parameters
     ----------
@@ -58,17 +58,17 @@ def suggest_pruning(
         From :func:`infoflow.ablate`; or from :func:`infoflow.analyze` or
         :class:`infoflow.Tracker`, with a target.
     tolerance
-        Of an ablation: how many bits may be lost; None takes its own. Of the paper's reading: the
-        share of the maximum of I(Y;·) below which a gap counts as closed; None takes 0.05.
+        For an ablation: how many bits may be lost; None takes the ablation's own. For the paper's
+        reading: a gap below this share of the maximum of I(Y;·) counts as closed; None takes 0.05.
     information
-        A result of the same net, whose information stands beside the verdicts of an ablation.
+        A result of ``analyze`` for the same net, to show beside the verdicts of an ablation.
     usable
-        From :func:`infoflow.usable_streams`, of the same net: what probes can use, as explanation.
+        From :func:`infoflow.usable_streams` for the same net, to show beside the verdicts.
     reading
         ``"paper"`` reads a result as Lee and Bajić do: a skip into a merge is not needed in a
         redesign once the layers before it have reached the maximum of I(Y;·).
     trust_saturated
-        For the paper's reading: read I(Y;·) also where training has brought it to its ceiling.
+        For the paper's reading: also read I(Y;·) where it is at its ceiling.
 
     Returns
     -------
@@ -79,8 +79,8 @@ def suggest_pruning(
     Raises
     ------
     ArgumentError
-        If the tolerance is out of range, the information is of another net, or the paper's reading
-        is asked of an ablation.
+        If the tolerance is out of range, the information is of another net, or you ask for the
+        paper's reading of an ablation.
     TargetError
         If the result has no I(Y;M).
     LayerNotFoundError

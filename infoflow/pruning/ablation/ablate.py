@@ -65,45 +65,44 @@ def ablate(
 ) -> Ablation:
     """Measure how many bits of its held-out prediction a net loses without each stream.
 
-    Each stream is silenced as ``prune(mode="cut")`` leaves it out, and the rise of the loss is
-    measured on the same samples: as it is, and after what is left was mended in closed form. Then
-    sets of streams are measured together, nested, up to the tolerance. Where ``torch.distributed``
-    has several processes, all of them make this call: each measures single streams of its own, and
-    all get the same result.
+    The loss is measured on the same samples with and without each stream, as the net is and after
+    mending: the layers that stay are refitted in closed form. Then larger and larger sets of
+    streams are measured together, up to the tolerance. Under ``torch.distributed``, call this in
+    every process: each measures a share of the single streams, and all get the same result.
 
     Parameters
     ----------
     model
-        Any module that :func:`infoflow.trace` can replay; left as it is. Where a replay takes
-        one number of samples only, samples run one by one; where the path depends on values, it
-        must be the same for all of them.
+        Any module that :func:`infoflow.trace` can replay; it stays as it is. If a replay takes only
+        one batch size, samples run one by one. If the path depends on values, it must be the same
+        for all samples.
     held_out
-        Iterable of batches that can be read more than once, with targets, of samples that the net
+        Iterable of batches that can be read several times, with targets, of samples that the net
         was not trained on.
     calibrate
-        The same, of other samples that mend; targets are not needed, and training data will do.
+        The same, of other samples that mend. Training data will do, and targets are not needed.
         Without it, 40 % of the held-out samples mend.
     metric
         Also measure ``"accuracy"``, ``"dice"``, ``"iou"``, ``"psnr"``, a function of the net that
-        returns a number, or one of (output, target) that returns a number for each sample. A net
-        that loses too much of it is not called prunable, whatever its bits.
+        returns a number, or one of (output, target) that returns a number for each sample. It has a
+        veto: a stream that costs too much of it must stay, whatever the bits.
     loss
         ``"auto"`` guesses from outputs and targets; or ``"cross_entropy"``, ``"binary"``,
         ``"next_token"``, ``"masked"``, ``"regression"``, ``"model"`` (its own); a
         loss of ``torch.nn`` such as ``CrossEntropyLoss``, whose ``ignore_index`` counts; or a
         function from (output, target) to nats, (B,).
     streams
-        ``"all"`` skip connections, and main streams of sums and gates; or names, or Skips. Of more
-        than 64 that are not named, one backward pass ranks all, and only those that seem to matter
-        least are measured.
+        ``"all"`` skip connections, and main streams of sums and gates; or names, or Skips. With
+        more than 64 streams, one backward pass ranks all, and only those that seem to matter least
+        are measured; name streams to measure them anyway.
     mend
-        What refits the layers behind a cut: ``"reader"`` those that read the merge, ``"cascade"``
-        all of them in order; ``"auto"`` takes what loses least of both and the plain cut, on
-        samples that do not judge; once a net loses less than a tenth of the tolerance, no other is
-        tried. None mends nothing.
+        Which layers behind a cut to refit: ``"reader"`` those that read the merge, ``"cascade"``
+        all in order. ``"auto"`` takes whatever loses least, the plain cut included, on samples that
+        do not judge; it stops once a net loses less than a tenth of the tolerance. None mends
+        nothing.
     sets
-        ``"frontier"`` measures nested sets; ``"all"`` also every set of at most 12 streams as it
-        is, for exact Shapley shares; None measures single streams only.
+        ``"frontier"`` measures nested sets. ``"all"`` also measures every set of at most 12 streams
+        without mending, for exact Shapley shares. None measures single streams only.
     tolerance
         How many bits per label, pixel or token may be lost. None takes 2.5 % of what the net knows,
         the loss of the best constant prediction less its own, and at least 0.005 bits; of a
@@ -117,11 +116,11 @@ def ablate(
     device
         Where to measure; None for where the model is.
     memory_budget
-        What values that are kept for several nets may use, in bytes or as ``"2GB"``.
+        Memory for values that several nets share, in bytes or as ``"2GB"``.
     seed
-        Of the parts that samples are divided into, and of the passes over the loaders.
+        Of the division of samples into parts, and of the passes over the loaders.
     path
-        A journal: a run that was stopped goes on where it was.
+        A journal: a run that was stopped continues from it.
     progress
         Show bars; None shows them on a terminal only.
 
@@ -139,11 +138,11 @@ def ablate(
 
     Notes
     -----
-    No sample that mended or chose judges; all of them judge where nothing is mended or chosen
-    (``mend=None, sets=None``). A verdict rests on 95 % intervals of paired differences:
-    *prune* where their upper ends are below the tolerance, *keep* where the lower ones are above
-    it, else *cannot tell*. What only was ranked gets no verdict, nor does a net that is not shown
-    to predict better than a constant.
+    Samples that mend or choose do not judge; all of them judge if nothing is mended or chosen
+    (``mend=None, sets=None``). A verdict rests on the 95 % interval of paired differences: *prune*
+    if its upper end is below the tolerance, *keep* if its lower end is above, else *cannot tell*.
+    Streams that were only ranked get no verdict. Neither does a net that is not shown to predict
+    better than a constant.
 
     Examples
     --------
