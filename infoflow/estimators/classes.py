@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -69,9 +70,18 @@ def with_ceilings(
 
 def as_tensor(values: ArrayLike | Tensor, name: str, error: type[InfoflowError]) -> Tensor:
     """Return numbers as a tensor; an ``error`` that names the argument where they are none."""
+    masked = values.mask.sum() if isinstance(values, np.ma.MaskedArray) else 0
+    if masked:
+        raise error(
+            f"{name} must be numbers, got an array of which {masked} are masked. Leave their "
+            "samples out, or fill them in with .filled()."
+        )
     try:
         if not isinstance(values, Tensor):
-            values = torch.as_tensor(values, device="cpu")
+            plain = np.asarray(values) if hasattr(values, "__array__") else values
+            if isinstance(plain, np.ndarray) and not plain.flags.writeable:
+                plain = plain.copy()  # torch warns of memory that it may not write to
+            values = torch.as_tensor(plain, device="cpu")
         tensor = values.detach()
         return tensor if tensor.layout is torch.strided else tensor.to_dense()
     except (TypeError, ValueError, RuntimeError) as reason:

@@ -15,6 +15,8 @@ from infoflow.results.writing import check_writable, replace_file
 
 #: A report names itself this early in its file.
 _HEAD = 2000
+#: Names of files that hold something else than a page.
+_OTHERS = (".pdf", ".nc", ".png", ".svg", ".json", ".csv", ".ipynb", ".docx", ".md")
 
 
 def report(
@@ -87,10 +89,16 @@ def check_place(path: Path, *, overwrite: bool) -> Path:
     Raises
     ------
     ArgumentError
-        If it is a folder, or another file that ``overwrite`` does not allow to replace.
+        If it is a folder, named as another kind of file, or another file that ``overwrite`` does
+        not allow to replace.
     """
     if path.is_dir():
         raise ArgumentError(f"{path} is a folder, expected a file to write. Add a name to it.")
+    if path.suffix.lower() in _OTHERS:
+        raise ArgumentError(
+            f"A report is an HTML page, got the name {path.name}. Take {path.stem}.html, and print "
+            "it from a browser for a PDF."
+        )
     if path.exists() and not overwrite and not is_report(path):
         raise ArgumentError(
             f"{path} exists already and is no report. Choose another path, or pass overwrite=True."

@@ -76,6 +76,10 @@ def test_own_estimator_is_used():
         ({"labels": [{}, {}, {}]}, "labels must be an array with a class .* a list of dict"),
         ({"labels": [0, -100, 1]}, "1 of 3 samples have no label"),
         ({"activations": None}, "activations must be an array or a tensor of numbers"),
+        (
+            {"activations": np.ma.array(np.eye(3), mask=np.eye(3) > 0)},
+            "activations must be numbers, got an array of which 3 are masked",
+        ),
         ({"estimator": "mine"}, "estimator must be one of kde, binning, .*ksg, sample"),
         ({"estimator": "binning", "noise": 0.1}, "noise of estimator='kde', got noise=0.1 for"),
         ({"estimator": infoflow.KDE(), "noise": 0.1}, "must be set on the estimator"),
@@ -146,3 +150,12 @@ def test_an_unknown_null_leaves_the_doubt():
     numbers = infoflow.estimate(10.0 * classes[:, None], classes, estimator=quick)
     assert math.isnan(numbers.iym_null_high)
     assert (numbers.iym_saturated, numbers.iym_separated) == (True, False)
+
+
+def test_a_data_frame_is_its_numbers():
+    pd = pytest.importorskip("pandas")
+    rows, labels = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    rows.flags.writeable = False
+    frame = pd.DataFrame(rows, index=range(7, 27), columns=["a", "b", "c"])
+    ours, theirs = infoflow.estimate(rows, labels), infoflow.estimate(frame, pd.Series(labels))
+    assert (theirs.ixm, theirs.iym) == (ours.ixm, ours.iym)

@@ -322,6 +322,8 @@ def test_another_file_is_kept_and_an_older_report_replaced(results, tmp_path):
 
 
 def test_a_folder_and_a_place_that_cannot_be_written(results, tmp_path):
+    with pytest.raises(infoflow.ArgumentError, match=r"HTML page.*Take report\.html, and print"):
+        infoflow.report(results["LayerGraph"], tmp_path / "report.pdf")
     with pytest.raises(infoflow.ArgumentError, match="is a folder, expected a file"):
         infoflow.report(results["LayerGraph"], tmp_path)
     (tmp_path / "file").write_text("")
