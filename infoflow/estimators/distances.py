@@ -14,6 +14,8 @@ from infoflow.interface import ActivationError
 _BLOCKS = 8
 #: Rows and columns that are worked on at a time where a matrix is made symmetric.
 _TILE = 256
+#: Values of some rows at a time: 2 MB stay near the processor's caches.
+_ROW_VALUES = 2**18
 #: Values that are converted to float64 at a time.
 CHUNK_BYTES = 16 * 2**20
 
@@ -141,13 +143,45 @@ class DistanceRows:
 
     def __iter__(self) -> Iterator[Tensor]:
         for start in range(0, len(self.values), self.rows):
-            stop = min(start + self.rows, len(self.values))
-            products = self.norms.new_zeros(stop - start, len(self.values))
-            for centred in _centred_chunks(self.values):
-                products.addmm_(centred[start:stop], centred.T)
-            block = products.mul_(-2.0).add_(self.norms + self.norms[start:stop, None])
-            block.clamp_(min=0.0).diagonal(start).zero_()
+            rows = slice(start, min(start + self.rows, len(self.values)))
+            block = self._between(rows)
+            block.diagonal(start).zero_()
             yield block
+
+    def some(self, numbers: Tensor) -> Iterator[Tensor]:
+        """Yield (rows, N) blocks of some rows, as (n,) int64 numbers of samples."""
+        for chosen in numbers.split(self.rows):
+            yield self._between(chosen).scatter_(1, chosen[:, None], 0.0)
+
+    def _between(self, rows: slice | Tensor) -> Tensor:
+        """Return the distances of some samples to all, but for rounding of those to themselves."""
+        norms = self.norms[rows, None]
+        products = norms.new_zeros(len(norms), len(self.values))
+        for centred in _centred_chunks(self.values):
+            products.addmm_(centred[rows], centred.T)
+        return products.mul_(-2.0).add_(self.norms + norms).clamp_(min=0.0)
+
+
+def some_rows(distances: Tensor | DistanceRows, numbers: Tensor) -> Iterator[Tensor]:
+    """Yield some rows of squared distances in blocks.
+
+    Parameters
+    ----------
+    distances
+        Of N samples.
+    numbers
+        (n,) int64 numbers of samples, in the order of the rows that are returned.
+
+    Examples
+    --------
+    >>> [block.tolist() for block in some_rows(torch.eye(3), torch.tensor([2]))]
+    [[[0.0, 0.0, 1.0]]]
+    """
+    if isinstance(distances, DistanceRows):
+        yield from distances.some(numbers)
+        return
+    for chosen in numbers.split(max(1, _ROW_VALUES // len(distances))):
+        yield distances.index_select(0, chosen)
 
 
 def blocks_of(distances: Tensor | DistanceRows) -> Iterable[Tensor]:

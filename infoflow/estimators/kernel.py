@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from infoflow.estimators.class_sums import Classed
 from infoflow.estimators.rows import Rows
 from infoflow.estimators.shuffles import ShuffledRows, Shuffles
 
@@ -22,8 +22,6 @@ from infoflow.estimators.shuffles import ShuffledRows, Shuffles
 _BLOCK_VALUES = 2**18
 #: Rows whose shuffled classes are summed in one product.
 _ROWS = 256
-#: Up to so many classes, sums within classes come from a product with their indicators.
-_FEW_CLASSES = 32
 #: Up to so many pairs of a class and a group of the jackknife, their sums are kept: (pairs, N).
 _FEW_PAIRS = 512
 
@@ -123,7 +121,7 @@ def bound_sums(
     bound
         Which bound the sums are for.
     """
-    sums, classed = _Collected(classes, shuffles), _Classed(classes)
+    sums, classed = _Collected(classes, shuffles), Classed(classes)
     others = []
     for block, rows in _with_rows(exponents):
         kernel = (block * -factor).exp_()
@@ -134,42 +132,18 @@ def bound_sums(
             others.append(classed.totals(kernel, rows))
             steep = block * (4 * factor) if with_slope else None
             sums.add(kernel.square_().square_(), rows, steep)
-    return sums.result(), Totals(classed.rows, *_joined(others))
+    return sums.result(), Totals(Rows.every(len(classes), classes.device), *_joined(others))
 
 
 def kernel_totals(exponents: Iterable[Tensor], classes: Tensor, factor: float = 1.0) -> Totals:
     """Return the totals of :func:`kernel_sums` alone, which cost less."""
-    classed = _Classed(classes)
-    return Totals(
-        classed.rows,
-        *_joined(
-            [
-                classed.totals((block * -factor).exp_(), rows)
-                for block, rows in _with_rows(exponents)
-            ]
-        ),
-    )
-
-
-class _Classed:
-    """Sums over all samples, and over those of each row's class."""
-
-    def __init__(self, classes: Tensor) -> None:
-        self._classes = classes
-        self.rows = Rows.every(len(classes), classes.device)
-        self._few = int(classes.max()) < _FEW_CLASSES
-        self._indicators = F.one_hot(classes).to(torch.float64) if self._few else None
-
-    def totals(self, kernel: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-        """Return (rows,) sums over all samples, and over those of the row's class."""
-        if self._indicators is None:
-            return kernel.sum(1), self.own(kernel, rows).sum(1)
-        sums = kernel @ self._indicators
-        return sums.sum(1), sums.gather(1, self._classes[rows, None]).squeeze(1)
-
-    def own(self, kernel: Tensor, rows: slice) -> Tensor:
-        """Return the kernel where it is between samples of one class, and 0 elsewhere."""
-        return torch.where(self._classes[rows, None] == self._classes, kernel, 0.0)
+    classed, parts = Classed(classes), []
+    room: Tensor | None = None  # memory that was used before costs less than new one
+    for block, rows in _with_rows(exponents):
+        room = torch.empty_like(block) if room is None or len(room) < len(block) else room
+        kernel = torch.mul(block, -factor, out=room[: len(block)]).exp_()
+        parts.append(classed.totals(kernel, rows))
+    return Totals(Rows.every(len(classes), classes.device), *_joined(parts))
 
 
 class _Collected:
@@ -180,9 +154,10 @@ class _Collected:
     """
 
     def __init__(self, classes: Tensor, shuffles: Shuffles | None) -> None:
-        self._classes, self._classed = classes, _Classed(classes)
+        self._classes, self._classed = classes, Classed(classes)
+        self._rows = Rows.every(len(classes), classes.device)
         self._shuffles = shuffles or Shuffles.none(classes)
-        self._groups = self._classed.rows.groups
+        self._groups = self._rows.groups
         self._count = int(self._groups.max()) + 1
         pairs = (int(classes.max()) + 1) * self._count
         self._has_pairs = pairs <= _FEW_PAIRS
@@ -227,7 +202,7 @@ class _Collected:
             within = pairs[rows, self._classes]
         slopes = _joined(self._slopes)
         return Sums(
-            self._classed.rows,
+            self._rows,
             total.sum(1),
             within.sum(1),
             total,

@@ -82,9 +82,7 @@ class Shuffles:
         self._is_large = self._counts * _LARGE > permuted.shape[1]
         self._places = (self._is_large.cumsum(0) - 1).clamp(min=0)
         self._indicators = self._of_large_classes()
-        self._members = permuted.argsort(dim=1, stable=True).flatten()
-        small = self._counts[~self._is_large]
-        self._most = int(small.max()) if len(small) else 0
+        self._small = _small_classes(permuted, self._counts, ~self._is_large)
 
     @classmethod
     def of(cls, classes: Tensor, permutations: int) -> Shuffles:
@@ -158,9 +156,12 @@ class Shuffles:
             return sums
         if len(self._indicators):
             sums[:] = self._over_large(by_cell.to(torch.float32), rows)
-        if self._most:
-            for part in self._parts(self._most * len(by_cell)):
-                self._put_small(sums, by_cell, rows, part)
+        if not self._small:
+            return sums
+        flat = F.pad(by_cell, (0, 1)).reshape(-1)  # a cell of nothing fills up small classes
+        for small in self._small:
+            for part in self._parts(small.most * len(by_cell)):
+                self._put_small(sums, flat, rows, part, small)
         return sums
 
     def _parts(self, each: int) -> Iterator[slice]:
@@ -181,24 +182,57 @@ class Shuffles:
         own = self._places[self.classes[:, rows]].T[..., None]
         return products.gather(2, own).squeeze(2)
 
-    def _put_small(self, sums: Tensor, kernel: Tensor, rows: slice | Tensor, part: slice) -> None:
+    def _put_small(
+        self, sums: Tensor, flat: Tensor, rows: slice | Tensor, part: slice, small: _Small
+    ) -> None:
         """Put in the sums of members of small classes, touching no others."""
-        cells = kernel.shape[1]
-        own = self.classes[part, rows]
-        orders, lines = (~self._is_large[own]).nonzero(as_tuple=True)
-        classes = own[orders, lines]
-        lengths = self._counts[classes]
-        ends = lengths.cumsum(0)
-        if not len(ends):
-            return
-        starts = (self._counts.cumsum(0) - self._counts)[classes]
-        first = (orders + part.start) * cells + starts - (ends - lengths)
-        places = torch.arange(int(ends[-1]), device=kernel.device, dtype=torch.int64)
-        columns = self._members[places + first.repeat_interleave(lengths)]
-        columns += (lines * cells).repeat_interleave(lengths)
-        chosen = kernel.reshape(-1)[columns]
-        found = torch.segment_reduce(chosen, "sum", lengths=lengths)
-        sums[lines, orders + part.start] = found.to(sums.dtype)
+        places = small.places[self.classes[part, rows]]
+        orders, lines = (places >= 0).nonzero(as_tuple=True)
+        columns = small.members[orders + part.start, places[orders, lines]]
+        columns += (lines * (self.cells + 1))[:, None]
+        found = flat.take(columns).sum(1, dtype=sums.dtype)
+        sums[lines, orders + part.start] = found
+
+
+@dataclass(frozen=True)
+class _Small:
+    """Classes of about the same number of cells, and which cells these are in every order.
+
+    Parameters
+    ----------
+    places
+        (classes,) int64 place of each class among these; -1 for the others.
+    members
+        (permutations, these, most) int64 cells; filled up by one after the last.
+    """
+
+    places: Tensor
+    members: Tensor
+
+    @property
+    def most(self) -> int:
+        """Cells of the largest of these classes."""
+        return self.members.shape[2]
+
+    @classmethod
+    def of(cls, permuted: Tensor, counts: Tensor, chosen: Tensor) -> _Small:
+        """Find the cells of the chosen classes in (permutations, cells) orders."""
+        cells = permuted.shape[1]
+        order = permuted.argsort(dim=1, stable=True)
+        order = torch.cat([order, torch.full_like(order[:, :1], cells)], 1)
+        sizes, starts = counts[chosen], (counts.cumsum(0) - counts)[chosen]
+        steps = torch.arange(int(sizes.max()), dtype=torch.int64, device=permuted.device)
+        where = torch.where(steps < sizes[:, None], starts[:, None] + steps, cells)
+        places = torch.full_like(counts, -1)
+        places[chosen] = torch.arange(len(chosen), dtype=torch.int64, device=permuted.device)
+        return cls(places, order[:, where])
+
+
+def _small_classes(permuted: Tensor, counts: Tensor, is_small: Tensor) -> list[_Small]:
+    """Return the small classes, those of more than 1, 2, 4, … cells together."""
+    levels = counts.to(torch.float64).log2().ceil().to(torch.int64)
+    chosen = [(is_small & (levels == level)).nonzero()[:, 0] for level in levels.unique()]
+    return [_Small.of(permuted, counts, some) for some in chosen if len(some)]
 
 
 def _cell_of(order: Tensor, cells: int, count: int) -> Tensor:

@@ -29,7 +29,7 @@ def straightforward(distances, labels):
 
 
 @pytest.mark.benchmark(group="estimates")
-@pytest.mark.parametrize(("samples", "classes"), [(8000, 10), (4000, 100)])
+@pytest.mark.parametrize(("samples", "classes"), [(8000, 10), (4000, 100), (500, 10)])
 def test_an_estimate_beside_its_value_alone(benchmark, samples, classes):
     generator = torch.Generator().manual_seed(0)
     distances = squared_distances(torch.randn(samples, 16, generator=generator))
