@@ -26,7 +26,7 @@ from infoflow.estimators.distances import squared_distances
 from infoflow.interface import Estimate
 
 HERE = Path(__file__).parent
-SAMPLES = 3000
+SAMPLES = 2100
 #: Seeds of the data sets whose mean is covered follow those of the intervals.
 MEAN_DRAWS = 200
 
