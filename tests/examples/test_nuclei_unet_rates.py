@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -29,7 +30,10 @@ def make_seed(rate: float, number: int, pace: float = 1.0, end: float = 10_000.0
     looks = np.array([epoch for epoch in (0, 100, 300, 1000, 3000, 8000, 10_000) if epoch <= end])
     done = np.stack([np.clip(looks / (pace * when), 0, 1) for when in WHEN.values()], axis=1)
     table = xr.Dataset(
-        {"iym": (("setting", "epoch", "layer"), 3 * done[None])},
+        {
+            "iym": (("setting", "epoch", "layer"), 3 * done[None]),
+            "iym_ceiling": (("setting", "epoch"), np.full((1, len(looks)), 3.0)),
+        },
         {"setting": ["KDE 1, K-means"], "epoch": looks.astype(float)},
     )
     curves = {}
@@ -129,6 +133,33 @@ def test_an_order_that_is_contradicted_does_not_hold():
         seed.curves[4] = seed.curves[1]
     rows = verdicts(found)
     assert rows["Layers"] == rows["Models"] == ["holds", "does not hold"]
+
+
+def test_the_figure_shows_every_rate_seed_model_and_layer():
+    found = make_rates(1.0, 1.1, seeds=2)
+    figure = reproduction.figures.rates(found)
+    panels = {ax.get_title(): ax for ax in figure.axes}
+    assert list(panels) == [
+        "training loss",
+        *(f"validation Dice, Model {model}" for model in (1, 2, 3, 4)),
+        *(f"Model 1, layer {layer}" for layer in (20, 17, 14, 11)),
+    ]
+    drawn = [line.get_ydata() for line in panels["validation Dice, Model 3"].lines]
+    for line, seed in zip(drawn, (s for row in found.values() for s in row.values()), strict=True):
+        np.testing.assert_allclose(line, seed.curves[3].smooth()[1:])
+    layer = panels["Model 1, layer 14"].lines
+    np.testing.assert_allclose(layer[3].get_ydata(), found[0.001][1].read()[1:, 14])
+    assert [float(line.get_ydata()[0]) for line in layer[4:]] == [3.0, 0.0]  # H(Y), untrained
+    plt.close(figure)
+
+
+def test_a_study_of_model_1_alone_has_no_panels_of_others():
+    found = make_rates(1.0, seeds=1)
+    for seed in (s for row in found.values() for s in row.values()):
+        del seed.curves[2], seed.curves[3], seed.curves[4]
+    figure = reproduction.figures.rates(found)
+    assert len(figure.axes) == 2 + 4
+    plt.close(figure)
 
 
 def test_the_quarter_scale_trains_all_rates_of_a_seed_first():
