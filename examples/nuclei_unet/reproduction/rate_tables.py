@@ -110,8 +110,10 @@ def _bits(rates: Rates, one: float, other: float) -> Finding:
 
 
 def _order(words: str, rates: Rates, rate: float, read: Callable[[Seed], Answer]) -> Finding:
-    answers = {number: read(seed) for number, seed in rates[rate].items()}
-    why = _unfinished(rates, (rate,), models=4 if read is models_in_order else 1)
+    models = 4 if read is models_in_order else 1
+    ended = {n: seed for n, seed in rates[rate].items() if _has_come(seed, models)}
+    answers = {number: read(seed) for number, seed in ended.items()}
+    why = _unfinished(rates, (rate,), models)
     holds = None if why else orders_agree([answer.holds for answer in answers.values()])
     reasons = dict.fromkeys(answer.why for answer in answers.values() if answer.why)
     return Finding(
