@@ -3,9 +3,8 @@
 Drawing large nets
 ==================
 
-A net of hundreds of layers does not fit on a page layer by layer. A drawing therefore folds modules
-into boxes, as few as are asked for, and unfolds the ones that are of interest. This page draws
-torchvision's ResNet-50 and a deep U-Net.
+A net of hundreds of layers does not fit on a page. So a drawing folds modules into boxes, as few as
+you like, and unfolds those that you name. This page draws torchvision's ResNet-50 and a deep U-Net.
 """
 
 import torch
@@ -18,9 +17,8 @@ import infoflow
 # The whole of a ResNet-50
 # ------------------------
 #
-# It has 70 layers, more than the 60 boxes that are drawn unless told otherwise. So each of its
-# residual blocks becomes a box with its first and last layer, and how many layers and merges it
-# holds.
+# It has 70 layers, and 60 boxes are drawn by default. So each residual block becomes one box, which
+# names its first and last layer and counts its layers and merges.
 
 resnet = infoflow.trace(resnet50(weights=None), torch.zeros(1, 3, 224, 224))
 infoflow.plots.layer_graph(resnet)
@@ -34,8 +32,8 @@ infoflow.plots.layer_graph(resnet, max_places=10)
 # One stage, layer by layer
 # -------------------------
 #
-# ``unfold`` takes names of modules or layers, and patterns such as ``"layer?.0"``. What is unfolded
-# comes on top of ``max_places``. Merges are orange here: in a fold they are only counted.
+# ``unfold`` takes names of modules or layers, and patterns such as ``"layer?.0"``. Unfolded layers
+# do not count towards ``max_places``. Merges are orange; a folded box only counts them.
 
 infoflow.plots.layer_graph(resnet, max_places=10, unfold="layer4")
 
@@ -43,8 +41,8 @@ infoflow.plots.layer_graph(resnet, max_places=10, unfold="layer4")
 # A deep U
 # --------
 #
-# Where resolution falls and rises again, the encoder runs down, the decoder runs up, and skip
-# connections are bridges between them. This U-Net has blocks of four convolutions.
+# If the resolution falls and rises again, the encoder runs down, the decoder runs up, and skip
+# connections are bridges. This U-Net has blocks of four convolutions.
 
 
 class DeepUNet(nn.Module):
@@ -85,7 +83,7 @@ unet = infoflow.trace(DeepUNet(), torch.zeros(1, 3, 64, 64))
 infoflow.plots.layer_graph(unet)
 
 # %%
-# Folded, a bridge ends at the box that holds the layer it goes to; its name still tells which.
+# In a folded drawing, a bridge ends at the box that holds its layer; the label names the layer.
 
 infoflow.plots.layer_graph(unet, max_places=12)
 

@@ -3,9 +3,8 @@
 In a notebook
 =============
 
-A result that is the last line of a cell shows itself as a table. This page is such a notebook,
-executed; the link at its end downloads it. A bar shows how far a measurement is, unless
-``progress=False`` says otherwise.
+A result in the last line of a cell shows itself as a table. This page is an executed notebook; the
+link at its end downloads it. A bar shows the progress; ``progress=False`` hides it.
 """
 
 import tempfile
@@ -48,8 +47,8 @@ infoflow.plots.uplot(result)
 # What each stream is worth
 # -------------------------
 #
-# An ablation has the same manners. It silences streams on held-out samples; training samples mend
-# what is left.
+# An ablation shows itself in the same way. It removes streams and measures the loss on held-out
+# samples; training samples mend the layers that stay.
 
 ablation = infoflow.ablate(net, held_out, calibrate=training, metric="dice", progress=False)
 ablation
@@ -63,7 +62,7 @@ infoflow.plots.frontier(ablation)
 ablation.to_frame().head()
 
 # %%
-# And for somebody without a notebook, everything on one page:
+# For colleagues without a notebook, write everything to one page:
 
 page = infoflow.report([result, ablation], Path(tempfile.mkdtemp()) / "report.html")
 print(page.name, page.stat().st_size // 1000, "kB")

@@ -4,8 +4,8 @@ A training, measured
 ====================
 
 A small U-Net learns to find blobs, while a :class:`infoflow.Tracker` measures how many bits every
-layer keeps about the image, I(X;M), and about the mask, I(Y;M). Then come the three looks that
-belong together: the U-Plot, the untrained control, and what saturation does to a number.
+layer keeps about the image, I(X;M), and about the mask, I(Y;M). You will see the U-Plot, the same
+for untrained nets, and what saturation does to a number.
 """
 
 import math
@@ -23,9 +23,9 @@ from infoflow.testing import UNet, blob_images
 # Data, and what Y is
 # -------------------
 #
-# A mask has too many values to be a class. Y is therefore a reduction of it: which of four quarters
-# of the mask hold more than 64 foreground pixels. ``entropy`` is H(Y), which no layer's I(Y;M) can
-# exceed. Classes that hold a single image should be few: they count images, not knowledge.
+# A mask has too many values to be a class. Here Y says which of the mask's four quarters hold more
+# than 64 foreground pixels. ``entropy`` is H(Y), which no layer's I(Y;M) can exceed. Few classes
+# should hold a single image: such classes count images, not knowledge.
 
 images, masks = blob_images(96, size=32, seed=0)
 target = infoflow.Coarsening(blocks=(2, 2), threshold=64)
@@ -44,8 +44,8 @@ for panel in panels.flat:
 # Training
 # --------
 #
-# ``record`` measures where the schedule says so, and leaves the model, the loader and the random
-# state as they were: the training is the same with and without it.
+# ``record`` measures at the epochs of the schedule. The model, the loader and the random states
+# stay as they were, so the training is the same with and without it.
 
 
 EPOCHS = 30
@@ -85,14 +85,14 @@ for warning in caught:
     print(f"{warning.category.__name__}: {warning.message}")
 
 # %%
-# The table shows the last epoch. ``=`` flags layers that are *saturated*: above 95 % of the
-# ceiling, their numbers say that the images are easy to tell apart, and nothing more.
+# The table shows the last epoch. ``=`` marks *saturated* layers: above 95 % of the ceiling, a
+# number only says that the images are easy to tell apart.
 
 result = tracker.result
 print(result)
 
 # %%
-# The flags are kept for every epoch. Training moves more and more layers to the ceiling.
+# The result has these marks for every epoch. Training moves more and more layers to the ceiling.
 
 for epoch, number in zip(result.epochs, result.dataset["iym_saturated"].sum("layer"), strict=True):
     print(f"epoch {epoch:2d}: I(Y;M) is saturated in {int(number)} of {len(result.layers)} layers")
@@ -102,15 +102,14 @@ for epoch, number in zip(result.epochs, result.dataset["iym_saturated"].sum("lay
 # ----------
 #
 # I(Y;M) against depth, one line per epoch; saturated points are hollow. It falls towards the
-# bottleneck, and rises at the merges, where a skip connection brings back what was lost on the long
-# way. Some lines also rise within the encoder, which is a chain. No layer can gain information
-# there: its values have only grown, for the same noise (:ref:`what-the-numbers-are`).
+# bottleneck and rises at the merges, where a skip connection brings back what was lost on the way.
+# Some lines also rise within the encoder, which is a chain. No layer can gain information there:
+# only its values have grown, while the noise stayed the same (:ref:`what-the-numbers-are`).
 
 infoflow.plots.uplot(result, quantity="iym")
 
 # %%
-# I(X;M) has the same shape. Its ceiling is log N: with 96 images there are no more than 6.58
-# bits to be known about which of them was shown.
+# I(X;M) has the same shape. Its ceiling is log N: 6.58 bits tell which of 96 images was shown.
 
 infoflow.plots.uplot(result, quantity="ixm")
 
@@ -118,7 +117,7 @@ infoflow.plots.uplot(result, quantity="ixm")
 # Information planes
 # ------------------
 #
-# The same numbers against each other, over the epochs, for one layer and for all of them.
+# I(Y;M) against I(X;M) over the epochs, for one layer and for all.
 
 infoflow.plots.information_plane(result, layer="upsample.3")
 
@@ -129,14 +128,14 @@ infoflow.plots.information_planes(result)
 # Pruning advice, and a check of it
 # ---------------------------------
 #
-# The paper's reading: a skip into a merge is not needed once the layers before the merge have
-# reached the maximum of I(Y;·). It answers a question of *redesign*, and says so.
+# In the paper's reading, a skip is not needed once the layers before its merge have reached the
+# maximum of I(Y;·). This answers a question of *redesign*: would a net built without it do as well?
 
 print(infoflow.suggest_pruning(result, reading="paper"))
 
 # %%
-# A prediction can be tested: the net is trained from scratch, just as long, once without the skip
-# whose verdict is to prune, and once without one to keep.
+# Test it: train the net from scratch, just as long, once without the skip that should go, and once
+# without a skip that should stay.
 
 print(f"all skips: Dice {dice:.2f}")
 for missing in ("1->20", "3->17"):
@@ -145,19 +144,18 @@ for missing in ("1->20", "3->17"):
     print(f"without {missing}: Dice {score:.2f}")
 
 # %%
-# When this page was written, the net without 1→20 came out worse than the one without 3→17 (0.82
-# and 0.90, against 0.93 with all skips), so here the reading did not hold. It had the weakest of
-# supports: I(Y;M) before the merge had gone to its ceiling, where a number says little about the
-# net. And a few epochs with one seed are an anecdote. The paper compares whole learning curves over
-# 10,000 epochs; see :doc:`/understand` for what a verdict can and cannot mean.
+# When this page was written, the net without 1→20 was worse than the one without 3→17 (Dice 0.82
+# and 0.90, against 0.93 with all skips), so the reading did not hold. I(Y;M) before the merge was
+# at its ceiling, where a number says little about the net. And a few epochs with one seed prove
+# nothing: the paper compares learning curves over 10,000 epochs (:ref:`verdicts`).
 
 # %%
 # The untrained control
 # ---------------------
 #
-# What is high before any training is no achievement of training. Nets with random weights differ
-# much from each other. Some have all of H(Y) in their first layers, and again at layer 20, which
-# the skip 1→20 connects to layer 1.
+# A number that is high before training was not learned. Nets with random weights differ a lot. Some
+# have all of H(Y) in their first layers, and again at layer 20, which the skip 1→20 connects to
+# layer 1.
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 for seed, style in ((1, "-"), (2, "--"), (3, ":")):
@@ -175,9 +173,9 @@ ax.legend(loc=(0.36, 0.12))
 # Saturation
 # ----------
 #
-# The noise sets the scale at which samples count as different. With a millionth of the noise
-# variance, an *untrained* net appears to hold all of H(Y) in almost every layer. Such a number is
-# arithmetic of the data set: infoflow warns, flags the layers and draws them hollow.
+# The noise decides at which distance samples count as different. With a millionth of the noise
+# variance, an *untrained* net appears to hold all of H(Y) in almost every layer. Such a number
+# describes the data set: infoflow warns, marks the layers and draws them hollow.
 
 small_noise = settings | {"noise": 1e-6}
 with warnings.catch_warnings(record=True) as caught:

@@ -17,9 +17,9 @@ from infoflow.testing import UNet
 # The U-Net
 # ---------
 #
-# The example is one batch of what the model takes; only its shape matters. The layers come out in
-# the numbering of the paper's Fig. 1. A row shows which layers it reads, and a star where streams
-# from different layers meet; ReLU belongs to the convolution before it, and pooling is no layer.
+# The example is one batch of inputs; only its shape matters. The layers have the numbers of the
+# paper's Fig. 1. Each row shows which layers it reads, with a star where streams from different
+# layers meet. A ReLU belongs to the convolution before it, and pooling is no layer.
 
 unet = infoflow.trace(UNet(base_channels=16), torch.zeros(1, 3, 128, 128))
 print(unet)
@@ -32,9 +32,9 @@ print(unet)
 infoflow.plots.layer_graph(unet)
 
 # %%
-# The graph can be asked. A concatenation loses nothing, so it is no layer: layer 11 reads layers 7
-# and 10 side by side. Its main stream is the one that has come the longest way; the other is a
-# skip, with what a net without it would save.
+# Now ask the graph. A concatenation loses nothing, so it is no layer: layer 11 reads layers 7 and
+# 10 side by side. The main stream has the longest path behind it; the other one is a skip, and
+# tells what a net without it would save.
 
 merge = unet.merges[0]
 print("streams:", merge.streams, " main:", merge.main)

@@ -42,6 +42,18 @@ def test_the_conda_recipe_asks_for_what_the_package_asks_for(project):
     assert asked == wanted
 
 
+def test_the_conda_recipe_builds_as_the_project_says(project):
+    recipe = yaml.safe_load(read("conda-recipe/recipe.yaml"))
+    tools = tomllib.loads(read("pyproject.toml"))["build-system"]["requires"]
+    host = {line.replace(" ", "") for line in recipe["requirements"]["host"]}
+    assert host == {"python" + project["requires-python"], "pip", *tools}
+    scripts = [f"{name} = {place}" for name, place in project["scripts"].items()]
+    assert recipe["build"]["python"]["entry_points"] == scripts
+    about = recipe["about"]
+    assert (about["summary"], about["license"]) == (project["description"], project["license"])
+    assert [about["license_file"]] == project["license-files"]
+
+
 def test_the_workflows_call_steps_that_the_gate_has():
     steps = set(re.findall(r"^run_(\w+)\(\)", read(".ci/run"), re.MULTILINE))
     jobs = yaml.safe_load(read(".github/workflows/tests.yml"))["jobs"]
