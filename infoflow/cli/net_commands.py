@@ -39,7 +39,7 @@ def graph(
     as_mermaid: AsMermaid = False,
     diff: Annotated[
         str | None,
-        typer.Option(help="Print what this MODEL has gained and lost instead."),
+        typer.Option(help="Print what this other MODEL has gained and lost."),
     ] = None,
 ) -> None:
     """Print the layers, merges and skip connections of MODEL."""
@@ -69,7 +69,7 @@ def analyze(
     device: DeviceOption = None,
     seed: Seed = 0,
     audit: Annotated[
-        bool, typer.Option("--audit", help="Check the data processing inequality, too.")
+        bool, typer.Option("--audit", help="Also check the data processing inequality.")
     ] = False,
     save_plots: SavePlots = None,
 ) -> None:

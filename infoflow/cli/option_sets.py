@@ -167,16 +167,16 @@ class Advising:
         str, typer.Option(help="ablation, or paper: as Lee and Bajić read I(Y;M), for a redesign.")
     ] = "ablation"
     explain: Annotated[
-        bool, typer.Option("--explain", help="Measure information, too, beside the verdicts.")
+        bool, typer.Option("--explain", help="Show information beside the verdicts.")
     ] = False
     usable: Annotated[
-        bool, typer.Option("--usable", help="Explain by small probes, with held-out Y.")
+        bool, typer.Option("--usable", help="Show beside the verdicts what small probes can use.")
     ] = False
     target: Target = "auto"
     noise: Noise = None
     memory_budget: Budget = "2GB"
     out: Annotated[
-        Path | None, typer.Option(help="Save what was measured of a MODEL here (netCDF).")
+        Path | None, typer.Option(help="Save the measurement of a MODEL here (netCDF).")
     ] = None
     save_plots: SavePlots = None
     overwrite: Overwrite = False

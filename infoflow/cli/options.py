@@ -24,7 +24,9 @@ Weights = Annotated[
 ]
 Shape = Annotated[
     str | None,
-    typer.Option(help="Shape of one sample, such as 3,128,128; else from the data or the library."),
+    typer.Option(
+        help="Shape of one sample, such as 3,128,128; taken from the data or library if left out."
+    ),
 ]
 EstimatorName = Annotated[
     str,
@@ -43,8 +45,8 @@ Data = Annotated[
 Calibrate = Annotated[
     str | None,
     typer.Option(
-        help="Samples that mend, in the form of --data; targets are not needed. Else a part of "
-        "--data mends."
+        help="Samples for mending, written like --data; training data will do, without targets. "
+        "Without it, a part of --data mends."
     ),
 ]
 MetricOption = Annotated[
@@ -63,8 +65,8 @@ BitsTolerance = Annotated[
     typer.Option(
         "--tolerance",
         min=0,
-        help="Bits that may be lost; else 2.5 % of what the net knows beyond a constant, at least "
-        "0.005. Of --reading paper: a share of the maximum.",
+        help="Bits that may be lost; by default 2.5 % of what the net knows beyond a constant, at "
+        "least 0.005. With --reading paper: a share of the maximum.",
     ),
 ]
 MetricTolerance = Annotated[
@@ -72,7 +74,8 @@ MetricTolerance = Annotated[
     typer.Option(
         "--metric-tolerance",
         min=0,
-        help="How much of --metric may be lost, to be proven; else 1.5 % of it, which only vetoes.",
+        help="How much of --metric may be lost, which must then be proven. The default, 1.5 %, "
+        "only vetoes.",
     ),
 ]
 LargestRise = Annotated[
@@ -80,15 +83,15 @@ LargestRise = Annotated[
     typer.Option(
         "--largest-rise",
         min=0,
-        help="Bits that a single sample can lose at most; verdicts then hold with rare losses that "
+        help="The most bits that one sample can lose; verdicts then also hold for rare losses that "
         "no sample shows.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 Target = Annotated[
     str, typer.Option(help="auto, labels, kmeans, kmeans:CLUSTERS, coarsening, output or none.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")]
 AsDot = Annotated[bool, typer.Option("--dot", help="Print Graphviz.")]
 AsMermaid = Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flowchart.")]
@@ -96,22 +99,22 @@ Shapes = Annotated[
     list[str] | None,
     typer.Option(
         help="Shape of one sample, such as 3,128,128, or 16:int for tokens; once for each "
-        "argument. Else from the data, the model or its library."
+        "argument. Taken from the data, model or library if left out."
     ),
 ]
 Leaves = Annotated[
     list[str] | None,
-    typer.Option(help="Keep the modules of this name or pattern whole, as one layer."),
+    typer.Option(help="Keep modules of this name or pattern whole, as one layer."),
 ]
 Open = Annotated[
     list[str] | None,
-    typer.Option("--open", help="Open the modules of this name or pattern, which are kept whole."),
+    typer.Option("--open", help="Open modules of this name or pattern that are kept whole."),
 ]
 Reduce = Annotated[
     str,
     typer.Option(
-        help="What of a value with positions is measured: flatten (all of them), mean, first, "
-        "last, or the number of one."
+        help="Which part to measure of values with positions: flatten (all), mean, first, last, or "
+        "the number of one."
     ),
 ]
 LayersOption = Annotated[
@@ -124,14 +127,15 @@ Seed = Annotated[int, typer.Option(help="Seed of every random draw.", min=0, max
 Noise = Annotated[
     str | None,
     typer.Option(
-        help="Of the KDE: a variance, 'relative', or several with commas for a sweep; default 1."
+        help="Noise of the KDE: a variance (default 1), 'relative', or several with commas for a "
+        "sweep."
     ),
 ]
 DistancesOption = Annotated[
     str,
     typer.Option(
         "--distances",
-        help="exact, sketch, anchors, or auto: exact as long as it is not too costly.",
+        help="exact, sketch, anchors, or auto: exact unless that is too costly.",
     ),
 ]
 Budget = Annotated[str, typer.Option(help="Such as 2GB.")]

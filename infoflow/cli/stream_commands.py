@@ -40,7 +40,7 @@ def ablate_command(
     output: Output,
     frontier: Annotated[bool, typer.Option(help="Measure nested sets of streams, too.")] = True,
     journal: Annotated[
-        Path | None, typer.Option(help="A run that was stopped goes on from this file.")
+        Path | None, typer.Option(help="Continue a stopped run from this file.")
     ] = None,
     memory_budget: Budget = "2GB",
 ) -> None:
@@ -114,7 +114,7 @@ def prune(
         typer.Option(help="A stream such as '1->20', in quotes, or 1-20; once for each."),
     ] = None,
     ablation: Annotated[
-        Path | None, typer.Option(help="Or what infoflow ablate saved: leave out what can go.")
+        Path | None, typer.Option(help="Or a saved ablation: remove the streams that can go.")
     ] = None,
     weights: Weights = None,
     data: Data = None,
@@ -158,19 +158,19 @@ def verify(
     judging: Judging,
     output: Output,
     pruned: Annotated[
-        str | None, typer.Option(help="The net without streams, as infoflow prune wrote it (.pt2).")
+        str | None, typer.Option(help="The smaller net, as infoflow prune wrote it (.pt2).")
     ] = None,
     streams: Annotated[
         list[str] | None,
-        typer.Option(help="Or streams to leave out, such as '1->20'; once for each."),
+        typer.Option(help="Or streams to remove, such as '1->20'; once for each."),
     ] = None,
     ablation: Annotated[
-        Path | None, typer.Option(help="Or what infoflow ablate saved: leave out what can go.")
+        Path | None, typer.Option(help="Or a saved ablation: remove the streams that can go.")
     ] = None,
 ) -> None:
-    """Measure MODEL without streams beside the whole one, on --data that nothing else has used.
+    """Compare the smaller net with MODEL, on --data that nothing else has used.
 
-    Exit with 3 where the loss is not shown to be within the tolerance.
+    Exit with 3 if the loss is not shown to be within the tolerance.
     """
     from infoflow.cli.verifying import Verifying
 

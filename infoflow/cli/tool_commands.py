@@ -19,7 +19,7 @@ def report_command(
     ],
     out: Annotated[Path, typer.Option(help="The page (.html).")] = Path("report.html"),
     title: Annotated[
-        str | None, typer.Option(help="Of the page; else the name of the model.")
+        str | None, typer.Option(help="Title of the page; by default the name of the model.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also replace a file that is no report.")
@@ -34,7 +34,9 @@ def report_command(
 @command("compare")
 def compare_command(
     first: Annotated[Path, typer.Argument(help="A saved result (.nc).", show_default=False)],
-    second: Annotated[Path, typer.Argument(help="Another of its kind.", show_default=False)],
+    second: Annotated[
+        Path, typer.Argument(help="Another result of this kind.", show_default=False)
+    ],
     output: Output,
 ) -> None:
     """Print how SECOND differs from FIRST: the graph, and numbers with intervals."""
