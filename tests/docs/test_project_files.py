@@ -82,7 +82,7 @@ def test_the_paper_cites_what_its_bibliography_has():
 
 def test_the_shares_that_the_paper_tells_are_those_of_the_evidence():
     evidence, paper = (" ".join(read(p).split()) for p in ("docs/evidence.rst", "paper/paper.md"))
-    for share in ("99 %", "97.7 %"):
+    for share in ("80.8 %", "96.5 %", "38 %"):
         assert share in evidence
         assert share in paper
     for count in ("10 are reproduced", "2 are not", "13 cannot be told"):

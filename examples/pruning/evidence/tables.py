@@ -47,9 +47,19 @@ def net_rows(summaries: Sequence[Summary]) -> list[Row]:
             "loss": spread(one["loss"] for one in several),
             "metric": f"{several[0]['metric']} {spread(one['score'] for one in several)}",
             "tolerance, bits": spread(one["tolerance"] for one in several),
+            "firm verdicts": firm_share(several),
         }
         for several in by_net(summaries)
     ]
+
+
+def firm_share(several: Sequence[Summary]) -> str:
+    """Return the share of firm verdicts on a mended net, of 256 samples and the default tolerance.
+
+    Empty where no verdict had so many samples.
+    """
+    counts = pooled_verdicts(several).get((several[0]["half"], "mended", 256, 1.0))
+    return f"{(counts['prune'] + counts['keep']) / counts['given']:.0%}" if counts else ""
 
 
 def stream_rows(summaries: Sequence[Summary]) -> list[Row]:
