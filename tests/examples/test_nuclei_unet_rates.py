@@ -209,3 +209,24 @@ def test_results_without_a_model_1_are_named(tmp_path: Path):
 def test_wrong_scales_are_named():
     with pytest.raises(ValueError, match="scale must be full, cpu, quarter, smoke, got 'eighth'"):
         scales.make_scale("eighth")
+
+
+def test_the_tables_of_the_docs_are_those_of_the_committed_results(tmp_path: Path):
+    tables.write_rates(RESULTS, tmp_path)
+    for name in ("rates.csv", "runs.csv"):
+        assert (tmp_path / name).read_text() == (DOCS / name).read_text()
+
+
+def test_the_page_says_what_the_committed_results_say():
+    page = (ROOT / "docs" / "reproduce_details.rst").read_text(encoding="utf-8")
+    found = reproduction.loading.load_rates(RESULTS)
+    fast, slow = found[0.05][0], found[0.001][0]
+    assert f"epoch {slow.curves[1].clock[-1]:,.0f}, and" in " ".join(page.split())
+    ratios = rates.loss_ratios(fast.curves[1], slow.curves[1])
+    assert ratios == sorted(ratios, reverse=True)
+    assert f"takes {ratios[0]:.2f} of the" in page
+    assert f"and {ratios[-1]:.2f} at the end" in page
+    assert f"Layer 2 differs by {rates.layer_distances(fast, slow)[2]:.2f} bits" in page
+    bits = max(seed.read()[:, [11, 14]].max() for seed in (fast, slow))
+    assert f"at most {bits:.2f} bits so far" in page
+    assert max(seed.read()[:, 7:14].max() for seed in (fast, slow)) < 0.05

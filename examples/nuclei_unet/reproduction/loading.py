@@ -28,10 +28,10 @@ def load_study(results: Path) -> Study:
     ValueError
         If no training of Model 1 was measured.
     """
-    found = _load_all(results)
+    found = _load_all(results, "flow.nc")
     others = tuple(seed for seed in found if is_control(seed.variant))
     if len(others) == len(found):
-        raise ValueError(_no_model_1(results))
+        raise ValueError(_no_model_1(results, "flow.nc"))
     return Study(tuple(seed for seed in found if not is_control(seed.variant)), others)
 
 
@@ -44,37 +44,37 @@ def load_rates(results: Path) -> dict[float, dict[int, Seed]]:
         If no training of Model 1 was measured.
     """
     rates: dict[float, dict[int, Seed]] = {}
-    for seed in sorted(_load_all(results), key=lambda seed: (-seed.rate, seed.seed)):
+    for seed in sorted(_load_all(results, "readings.nc"), key=lambda seed: (-seed.rate, seed.seed)):
         rates.setdefault((seed.about or {})["learning_rate"], {})[seed.seed] = seed
     if not rates:
-        raise ValueError(_no_model_1(results))
+        raise ValueError(_no_model_1(results, "readings.nc"))
     return rates
 
 
-def _no_model_1(results: Path) -> str:
+def _no_model_1(results: Path, needed: str) -> str:
     return (
-        f"{results} must hold the measurements of a Model 1 (*-model1-*.flow.nc), but has none. "
+        f"{results} must hold the measurements of a Model 1 (*-model1-*.{needed}), but has none. "
         "Run the stages train and measure first."
     )
 
 
-def _load_all(results: Path) -> list[Seed]:
-    """Read all seeds whose Model 1 was measured."""
+def _load_all(results: Path, needed: str) -> list[Seed]:
+    """Read all seeds whose Model 1 was measured: that have the file of it that is needed."""
     models: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for path in sorted(results.glob("*.training.json")):
         with reading(path):
             about = json.loads(path.read_text(encoding="utf-8"))
             models.setdefault((about["variant"], about["seed"]), []).append(about)
-    seeds = [_load_seed(results, group) for group in models.values()]
+    seeds = [_load_seed(results, group, needed) for group in models.values()]
     return [seed for seed in seeds if seed is not None]
 
 
-def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:
+def _load_seed(results: Path, group: list[dict[str, Any]], needed: str) -> Seed | None:
     first = min(group, key=lambda about: about["model"])
     name = f"{first['variant']}-model1-seed{first['seed']}"
-    if not (results / f"{name}.flow.nc").exists():
+    if not (results / f"{name}.{needed}").exists():
         return None
-    path = results / f"{name}.readings.nc"
+    path, flow = results / f"{name}.readings.nc", results / f"{name}.flow.nc"
     with reading(path), xr.open_dataset(path, engine="h5netcdf") as stored:
         readings = stored.load()
     return Seed(
@@ -83,7 +83,7 @@ def _load_seed(results: Path, group: list[dict[str, Any]]) -> Seed | None:
         paper_clock(first["learning_rate"], first["steps_per_epoch"]),
         readings,
         {about["model"]: _curve(results, about) for about in group},
-        infoflow.load(results / f"{name}.flow.nc"),
+        infoflow.load(flow) if flow.exists() else None,
         _cut(results / f"{name}.cut.json"),
         first,
         # the clusters, and so their entropies, are those of all seeds

@@ -14,8 +14,8 @@ from reproduction.rates import FROM, Rates
 from reproduction.scales import PAPER_EPOCHS
 from reproduction.study import Seed
 
-#: From the largest rate to the smallest.
-_COLOURS = ("#e6a700", "#d95f02", "#1b6ca8", "#222222")
+#: The authors' own rate is black; a rate between two has the colour of the larger.
+_COLOURS = {0.001: "#222222", 0.01: "#1b6ca8", 0.05: "#d95f02", 0.1: "#e6a700"}
 _LAYERS = (20, 17, 14, 11)
 _LOSS, _BITS = "training loss", "I(Y;M) (bits)"
 
@@ -41,9 +41,14 @@ def rates(found: Rates) -> Figure:
 
 
 def _each(found: Rates) -> Iterator[tuple[str, int, Seed]]:
-    for colour, seeds in zip(_COLOURS, found.values(), strict=False):
-        for number, seed in seeds.items():
+    for rate, colour in _coloured(found).items():
+        for number, seed in found[rate].items():
             yield colour, number, seed
+
+
+def _coloured(found: Rates) -> dict[float, str]:
+    """Return the colour of each rate, the largest rate first."""
+    return {rate: _COLOURS[min(k for k in _COLOURS if k >= min(rate, 0.1))] for rate in found}
 
 
 def _draw(panels: dict[str, Axes], seed: Seed, look: dict[str, Any]) -> None:
@@ -65,7 +70,8 @@ def _label(ax: Axes, name: str, first: Seed) -> None:
         ax.axhline(first.read()[0, layer], color="gray", linestyle=":", linewidth=1.2)
     elif name != _LOSS:
         ax.set_ylim(-0.03, 1)
-    ax.set_ylabel(_BITS if name in map(_layer, _LAYERS) else "", fontsize=10)
+    ax.set_ylabel(_BITS if name == _layer(_LAYERS[0]) else "", fontsize=10)
+    ax.set_xlabel("the paper's epochs", fontsize=10)
     ax.set_xscale("log")
     ax.set_xlim(0.7 * FROM, PAPER_EPOCHS * 1.1)
     ax.grid(alpha=0.3)
@@ -74,14 +80,13 @@ def _label(ax: Axes, name: str, first: Seed) -> None:
 def _legend(figure: Figure, found: Rates) -> None:
     lines = [
         Line2D([], [], color=colour, label=f"learning rate {rate:g}")
-        for colour, rate in zip(_COLOURS, found, strict=False)
+        for rate, colour in _coloured(found).items()
     ]
     lines += [
         Line2D([], [], color="gray", linestyle=":", label="untrained"),
         Line2D([], [], color="gray", linestyle="--", label="H(Y)"),
     ]
     figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=10)
-    figure.supxlabel("the paper's epochs by learning rate × steps", fontsize=11)
 
 
 def _dice(model: int) -> str:
