@@ -36,6 +36,8 @@ _ORDERS: tuple[tuple[str, Callable[[Seed], Answer]], ...] = (
     ("Layers 20 and 17 come up before 14, and that before 11", layers_in_order),
     ("Models 1 and 2 come up before 3, and that before 4", models_in_order),
 )
+#: Where no training has come far enough.
+NONE = "none yet"
 _WORDS = {True: "holds", False: "does not hold", None: "cannot tell"}
 
 
@@ -86,7 +88,7 @@ def _clocks(rates: Rates, one: float, other: float) -> Finding:
         "Ratio of clocks to the same Dice and loss",
         f"{one:g}, {other:g}",
         _by_seed(apart, _spread),
-        "-" if off is None else f"up to {off:.2f} times",
+        NONE if off is None else f"up to {off:.2f} times",
         _until(rates, (one, other)),
         _WORDS[holds],
         why or ("" if holds is not None else "seeds disagree, or chance parts clocks as far"),
@@ -102,7 +104,7 @@ def _bits(rates: Rates, one: float, other: float) -> Finding:
         "Mean difference of I(Y;M) in bits",
         f"{one:g}, {other:g}",
         _by_seed(apart, _largest),
-        f"{np.mean(chance):.2f}" if chance else "-",
+        f"{np.mean(chance):.2f}" if chance else NONE,
         _until(rates, (one, other)),
         _WORDS[holds],
         why or ("" if holds is not None else "seeds disagree"),
@@ -120,7 +122,7 @@ def _order(words: str, rates: Rates, rate: float, read: Callable[[Seed], Answer]
         words,
         f"{rate:g}",
         _by_seed(answers, lambda answer: f"{_WORDS[answer.holds]}: {answer.text}"),
-        "-",
+        "",
         _until(rates, (rate,)),
         _WORDS[holds],
         why or ("" if holds is not None else "; ".join(reasons) or "seeds disagree"),
@@ -128,7 +130,7 @@ def _order(words: str, rates: Rates, rate: float, read: Callable[[Seed], Answer]
 
 
 def _by_seed(found: dict[int, Any], form: Callable[[Any], str]) -> str:
-    return "; ".join(f"seed {number}: {form(value)}" for number, value in found.items()) or "-"
+    return "; ".join(f"seed {number}: {form(value)}" for number, value in found.items()) or NONE
 
 
 def _spread(ratios: Sequence[float]) -> str:
