@@ -12,6 +12,8 @@ from infoflow.interface import ActivationError
 #: Row blocks of a symmetric product: with b blocks it costs (b + 1) / 2b of the full one. SciPy's
 #: dsyrk halves it too, but on threads of its own that fight with torch's: twice as slow here.
 _BLOCKS = 8
+#: Narrower blocks cost more than they save.
+_NARROWEST = 64
 #: Rows and columns that are worked on at a time where a matrix is made symmetric.
 _TILE = 256
 #: Values of some rows at a time: 2 MB stay near the processor's caches.
@@ -84,7 +86,7 @@ def add_upper_products(gram: Tensor, rows: Tensor) -> None:
     rows
         Shape (N, d), of the same dtype.
     """
-    step = -(-len(rows) // _BLOCKS)
+    step = max(_NARROWEST, -(-len(rows) // _BLOCKS))
     for start in range(0, len(rows), step):
         gram[start : start + step, start:].addmm_(rows[start : start + step], rows[start:].T)
 

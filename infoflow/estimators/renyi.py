@@ -100,7 +100,7 @@ def joint_entropy_with_classes(kernel: Tensor, labels: Tensor, alpha: float = 1.
     block per class, and so do its eigenvalues.
     """
     members = [(labels == label).nonzero().squeeze(1) for label in torch.unique(labels)]
-    blocks = [kernel[some].index_select(1, some).to(torch.float64) for some in members]
+    blocks = [kernel[some[:, None], some].to(torch.float64) for some in members]
     return _blocks_entropy(blocks, alpha)
 
 

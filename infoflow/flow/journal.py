@@ -30,30 +30,50 @@ def journal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.journal")
 
 
-def append(path: Path, dataset: xr.Dataset) -> None:
-    """Add a measurement to the journal of a file, and see that it is on the disk.
+class Journal:
+    """The journal of one file, as its writer holds it.
 
-    Raises
-    ------
-    ResultFileError
-        If it cannot be written.
+    An append costs what is appended: the file and the journal are read only where someone else has
+    changed them since.
+
+    Parameters
+    ----------
+    path
+        The result's file.
     """
-    place = journal_of(path)
-    lines = [_line(dataset)]
-    if not _goes_with(place, path):
-        lines.insert(0, json.dumps({"file": _checksum(path)}))
-        _remove(place)
-    try:
-        with place.open("a", encoding="utf-8") as journal:
-            # a line that a crash cut short ends here
-            journal.write("".join(f"\n{line}\n" for line in lines))
-            journal.flush()
-            os.fsync(journal.fileno())
-    except OSError as error:
-        raise ResultFileError(
-            f"Cannot write the result to {place}: {error.strerror or error}. Choose a folder that "
-            "you may write to."
-        ) from error
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._place = path, journal_of(path)
+        self._left: tuple[object, object] | None = None  # how the last append left both files
+
+    def append(self, dataset: xr.Dataset) -> None:
+        """Add a measurement, and see that it is on the disk.
+
+        Raises
+        ------
+        ResultFileError
+            If it cannot be written.
+        """
+        lines = [_line(dataset)]
+        if not self._is_as_left() and not _goes_with(self._place, self._path):
+            lines.insert(0, json.dumps({"file": _checksum(self._path)}))
+            _remove(self._place)
+        try:
+            with self._place.open("a", encoding="utf-8") as journal:
+                # a line that a crash cut short ends here
+                journal.write("".join(f"\n{line}\n" for line in lines))
+                journal.flush()
+                os.fsync(journal.fileno())
+        except OSError as error:
+            self._left = None
+            raise ResultFileError(
+                f"Cannot write the result to {self._place}: {error.strerror or error}. Choose a "
+                "folder that you may write to."
+            ) from error
+        self._left = _state(self._path), _state(self._place)
+
+    def _is_as_left(self) -> bool:
+        return self._left is not None and self._left == (_state(self._path), _state(self._place))
 
 
 def waiting(path: Path) -> list[xr.Dataset]:
@@ -87,6 +107,15 @@ def _lines(place: Path) -> Iterator[dict[str, Any]]:
     for line in text.splitlines():
         with suppress(ValueError):
             yield json.loads(line)
+
+
+def _state(path: Path) -> object:
+    """Return what changes when a file is written or replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _checksum(path: Path) -> int:

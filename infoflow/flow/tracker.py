@@ -120,7 +120,9 @@ class Tracker:
             load(self.path, FlowResult) if self.path is not None and self.path.exists() else None
         )
         self._waiting = 0  # epochs in the journal
+        self._journal: journal.Journal | None = None
         if self.path is not None:
+            self._journal = journal.Journal(self.path)
             self._waiting = len(journal.waiting(self.path))
         self._settles = False  # only who writes puts the journal into the file
 
@@ -189,14 +191,14 @@ class Tracker:
             latest = latest if earlier is None else earlier.joined(latest)
         self._result = latest
         self._own.add(epoch)
-        if self.path is not None and ranks.is_first:
+        if self.path is not None and self._journal is not None and ranks.is_first:
             is_next = before is not None and latest.epochs[:-1] == before.epochs
-            self._save(self.path, alone.dataset if is_next else None)
+            self._save(self.path, self._journal, alone.dataset if is_next else None)
 
-    def _save(self, path: Path, latest: xr.Dataset | None) -> None:
+    def _save(self, path: Path, waiting: journal.Journal, latest: xr.Dataset | None) -> None:
         """Save all, or where only the ``latest`` epoch is new, let that wait in the journal."""
         if latest is not None and path.is_file() and self._waiting < journal.MOST_WAITING:
-            journal.append(path, latest)
+            waiting.append(latest)
             self._waiting += 1
             if not self._settles:
                 weakref.finalize(self, _settle, path)

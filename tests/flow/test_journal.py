@@ -86,3 +86,39 @@ def test_what_a_training_that_went_back_dropped_does_not_come_back(tmp_path):
         tracker.record(2)
     assert infoflow.load(path).epochs == [0, 1, 2]
     assert infoflow.load(tmp_path / "flow.earlier.nc").epochs == [0, 1, 2, 3]
+
+
+def test_an_append_reads_neither_the_file_nor_what_was_appended(tmp_path, monkeypatch):
+    """The checksum of the whole file was taken at every epoch."""
+    path, taken = tmp_path / "flow.nc", []
+    checksum = journal._checksum
+    monkeypatch.setattr(journal, "_checksum", lambda path: taken.append(path) or checksum(path))
+    tracker = tracker_of(path)
+    for epoch in range(2):
+        tracker.record(epoch)
+    before = len(taken)
+    for epoch in range(2, 6):
+        tracker.record(epoch)
+    assert len(taken) == before
+    assert infoflow.load(path).epochs == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_append_sees_that_another_has_replaced_the_file(tmp_path):
+    path = tmp_path / "flow.nc"
+    tracker = tracker_of(path)
+    for epoch in range(3):
+        tracker.record(epoch)
+    infoflow.load(path).save(path)  # now it holds all three, and the journal goes with another
+    tracker.record(3)
+    assert infoflow.load(path).epochs == [0, 1, 2, 3]
+    assert len(journal.waiting(path)) == 1
+
+
+def test_an_append_sees_that_the_journal_is_gone(tmp_path):
+    path = tmp_path / "flow.nc"
+    tracker = tracker_of(path)
+    for epoch in range(3):
+        tracker.record(epoch)
+    journal.clear(path)
+    tracker.record(3)
+    assert infoflow.load(path).epochs == [0, 3]

@@ -1,0 +1,116 @@
+"""The same work by infoflow, by a straightforward script, and by other packages.
+
+Ratios of CPU time within one run; the ways take turns, three rounds, medians. No time is asserted.
+Run with ``OMP_NUM_THREADS=1 pytest tests/benchmarks/test_peers.py --benchmark-only -s``.
+"""
+
+import statistics
+import time
+import warnings
+
+import pytest
+import torch
+import torchvision
+from torch.utils.data import DataLoader, TensorDataset
+
+import infoflow
+from infoflow.interface import InfoflowWarning
+from infoflow.testing import UNet, blob_images
+from tests.benchmarks import case
+from tests.benchmarks.test_analyze import straightforward
+
+ROUNDS = 3
+SAMPLES = 100
+
+
+def cpu_seconds(function):
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+
+def medians(ways):
+    """Return the median CPU seconds of functions that take turns, after one turn unmeasured."""
+    for way in ways.values():
+        way()
+    rounds = [{name: cpu_seconds(way) for name, way in ways.items()} for _ in range(ROUNDS)]
+    return {name: statistics.median(one[name] for one in rounds) for name in ways}
+
+
+def show(benchmark, taken, over):
+    """Keep and print each time over that of one way."""
+    benchmark.pedantic(lambda: None, rounds=1)
+    ratios = {f"{name} / {over}": one / taken[over] for name, one in taken.items() if name != over}
+    benchmark.extra_info.update(ratios)
+    print("", *(f"{name}: {ratio:.2f}" for name, ratio in ratios.items()), sep="\n")
+
+
+@pytest.mark.benchmark(group="peers")
+def test_a_measurement_beside_a_straightforward_script(benchmark):
+    """A U-Net of half width, 100 images of 64×64, ten clusters of masks."""
+    torch.manual_seed(0)
+    data = TensorDataset(*blob_images(SAMPLES, size=64))
+    net, batches = UNet(base_channels=8).eval(), DataLoader(data, batch_size=16)
+    labels = torch.arange(SAMPLES) % 10
+
+    def measure(mode):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InfoflowWarning)
+            options = infoflow.DistanceOptions(mode, streams=False)
+            infoflow.analyze(net, batches, target=labels, distances=options, progress=False)
+
+    def script(dtype, factors):
+        straightforward(net, batches, labels, dtype=dtype, factors=factors)
+
+    taken = medians(
+        {
+            "forward passes": lambda: case.forward(net, batches),
+            "analyze, exact": lambda: measure("exact"),
+            "analyze, sketch": lambda: measure("sketch"),
+            "script, float32, one bound": lambda: script(torch.float32, (2,)),
+            "script, float64, both bounds": lambda: script(torch.float64, (2, 8)),
+        }
+    )
+    show(benchmark, taken, "forward passes")
+
+
+@torch.no_grad()
+@pytest.mark.benchmark(group="peers")
+def test_a_trace_beside_torchlens(benchmark):
+    """ResNet-18, four images: ours is proved by replays, theirs keeps all activations."""
+    torchlens = pytest.importorskip("torchlens")
+    net, x = torchvision.models.resnet18(weights=None).eval(), torch.rand(4, 3, 224, 224)
+    taken = medians(
+        {
+            "forward pass": lambda: net(x),
+            "trace, proved": lambda: infoflow.trace(net, x),
+            "torchlens": lambda: torchlens.log_forward_pass(net, x, layers_to_save="all"),
+        }
+    )
+    show(benchmark, taken, "forward pass")
+
+
+@pytest.mark.benchmark(group="peers")
+def test_estimates_beside_infomeasure(benchmark):
+    """1,000 samples of 16 units in ten classes, numbers to theirs, without interval."""
+    infomeasure = pytest.importorskip("infomeasure")
+    generator = torch.Generator().manual_seed(0)
+    values, labels = torch.randn(1000, 16, generator=generator), torch.arange(1000) % 10
+    values[:, 0] += labels
+    x, y = values.double().numpy(), labels.double().numpy()
+
+    def ours(estimator):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InfoflowWarning)
+            infoflow.estimate(values, labels, estimator=estimator)
+
+    taken = medians(
+        {
+            "KDE with interval and null": lambda: ours(infoflow.KDE()),
+            "KSG with interval and null": lambda: ours(infoflow.KSG()),
+            "Rényi of order 1.01 with null": lambda: ours(infoflow.Renyi()),
+            "Rényi of order 2 with null": lambda: ours(infoflow.Renyi(alpha=2.0)),
+            "infomeasure KSG": lambda: infomeasure.mutual_information(x, y, approach="metric"),
+        }
+    )
+    show(benchmark, taken, "infomeasure KSG")
