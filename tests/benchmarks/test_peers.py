@@ -75,16 +75,17 @@ def test_a_measurement_beside_a_straightforward_script(benchmark):
 
 
 @torch.no_grad()
+@pytest.mark.filterwarnings("ignore")  # of theirs
 @pytest.mark.benchmark(group="peers")
 def test_a_trace_beside_torchlens(benchmark):
-    """ResNet-18, four images: ours is proved by replays, theirs keeps all activations."""
+    """ResNet-18, four images: ours is proved by replays, theirs (2.0 or newer) records one run."""
     torchlens = pytest.importorskip("torchlens")
     net, x = torchvision.models.resnet18(weights=None).eval(), torch.rand(4, 3, 224, 224)
     taken = medians(
         {
             "forward pass": lambda: net(x),
             "trace, proved": lambda: infoflow.trace(net, x),
-            "torchlens": lambda: torchlens.log_forward_pass(net, x, layers_to_save="all"),
+            "torchlens": lambda: torchlens.trace(net, x),
         }
     )
     show(benchmark, taken, "forward pass")
