@@ -23,7 +23,6 @@ from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, InfoflowError
 from infoflow.pruning import Ablation, PrunedModel, PruningAdvice, prune
 from infoflow.pruning.advice_table import advice_parts, right_of
-from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.rewriting.remove import RemovalMode
 from infoflow.results import load
 from infoflow.results.writing import replace_file
@@ -72,8 +71,8 @@ def _coloured(cell: str) -> str:
     return cell if colour is None else f"[{colour}]{cell}[/]"
 
 
-def cuttable_of(path: Path) -> StreamNames:
-    """Return what can go together by a saved ablation, with what mended best."""
+def ablation_of(path: Path) -> Ablation:
+    """Return a saved ablation; an ArgumentError for another file, and where nothing can go."""
     found = load(path)
     if not isinstance(found, Ablation):
         raise ArgumentError(
@@ -83,7 +82,7 @@ def cuttable_of(path: Path) -> StreamNames:
         raise ArgumentError(
             f"{path} says that nothing can go. Pass --streams to leave out others nevertheless."
         )
-    return found.cuttable
+    return found
 
 
 def check_program(path: Path, overwrite: bool, weights: Path | None) -> Path:
@@ -132,7 +131,7 @@ def prune_model(
             "FILE.nc, which says what can go."
         )
     if ablation is not None:
-        streams = cuttable_of(ablation)
+        streams = ablation_of(ablation).cuttable
     mended = _mending(mending, shapes)
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)

@@ -15,9 +15,10 @@ from infoflow.cli.ablating import check_mend
 from infoflow.cli.data import load_loader
 from infoflow.cli.models import load_model
 from infoflow.cli.option_sets import Judging, Sources
-from infoflow.cli.pruning import cuttable_of
+from infoflow.cli.pruning import ablation_of
 from infoflow.interface import ArgumentError
 from infoflow.pruning import NetComparison, compare_nets, prune
+from infoflow.pruning.verification.reused_samples import warn_of_reused
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Verifying:
                 "Pass one of --pruned FILE.pt2, --streams '1->20' (once for each), or --ablation "
                 f"FILE.nc, which says what to leave out; got {sum(ways)} of them."
             )
-        streams = self._streams()
+        found = None if self.ablation is None else ablation_of(self.ablation)
+        streams = self.streams if found is None else found.cuttable
         torch.manual_seed(self.judging.seed)
         whole = load_model(model, sources.weights)
         loader = load_loader(sources.data, sources.input_shape)
@@ -51,10 +53,11 @@ class Verifying:
             if self.pruned is not None
             else self._without(whole, streams, sources.input_shape)
         )
+        if found is not None:
+            mending = self.judging.calibrate if self.judging.mend != "none" else None
+            calibrate = None if mending is None else load_loader(mending, sources.input_shape)
+            warn_of_reused(whole, loader, found, calibrate)
         return compare_nets(whole, other, loader, **self.judging.settings)
-
-    def _streams(self) -> Sequence[str]:
-        return tuple(self.streams) if self.ablation is None else cuttable_of(self.ablation)
 
     def _without(
         self, whole: nn.Module, streams: Sequence[str], input_shape: str | None

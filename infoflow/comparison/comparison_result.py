@@ -35,6 +35,8 @@ class Difference:
     samples
         How many samples both results share, whose losses were paired; 0 where the interval is made
         of the two intervals, without knowing how they depend on each other.
+    is_saturated
+        Whether one of the numbers is saturated: it then says more about the samples than the net.
     """
 
     quantity: str
@@ -45,12 +47,15 @@ class Difference:
     low: float
     high: float
     samples: int = 0
+    is_saturated: bool = False
 
     @property
     def finding(self) -> Finding:
         """Whether the second is ``"higher"`` or ``"lower"`` than the first, if that can be told."""
         if math.isnan(self.low) or math.isnan(self.high):
             return "not known"
+        if self.is_saturated:
+            return "cannot tell"
         if self.low > 0:
             return "higher"
         return "lower" if self.high < 0 else "cannot tell"
@@ -158,7 +163,7 @@ def _cells(row: Difference) -> tuple[str, ...]:
         row.quantity,
         row.name,
         *(f"{value:z.4f}" for value in (row.first, row.second)),
-        f"{row.difference:+z.4f}",
+        f"{row.difference:+z.4f}{' =' * row.is_saturated}",
         f"[{row.low:+z.4f}, {row.high:+z.4f}]{' paired' * bool(row.samples)}" if known else "",
         row.finding,
     )

@@ -13,7 +13,7 @@ from infoflow.comparison.graph_difference import same_layers
 from infoflow.flow import FlowResult
 from infoflow.graph.text_table import counted
 
-_SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)"}
+_SYMBOLS = {"ixm": "I(X;M)", "iym": "I(Y;M)", "above": "I(Y;M) above its null"}
 
 
 def flow_rows(first: FlowResult, second: FlowResult) -> tuple[list[Difference], list[str]]:
@@ -39,7 +39,7 @@ def _quantities(first: FlowResult, second: FlowResult) -> list[str]:
         found.append("ixm")
     targets = [one.dataset.attrs.get("target") for one in (first, second)]
     if first.has_target and second.has_target and targets[0] == targets[1]:
-        found.append("iym")
+        found += ["iym", "above"]
     return found
 
 
@@ -51,13 +51,23 @@ def _rows(
         for moment, name in zip(moments, names, strict=True)
     )
     if one[0] == one[0] and two[0] == two[0]:
-        ends = joint_interval(one, two)
-        yield Difference(_SYMBOLS[quantity], names[1], one[0], two[0], two[0] - one[0], *ends)
+        is_saturated = quantity != "above" and any(
+            bool(moment.sel(layer=name)[f"{quantity}_saturated"])
+            for moment, name in zip(moments, names, strict=True)
+        )
+        yield Difference(
+            *(_SYMBOLS[quantity], names[1], one[0], two[0], two[0] - one[0]),
+            *joint_interval(one, two),
+            is_saturated=is_saturated,
+        )
 
 
 def _numbers(quantity: str, row: xr.Dataset) -> tuple[float, float, float]:
-    value, low, high = (float(row[f"{quantity}{end}"]) for end in ("", "_ci_low", "_ci_high"))
-    return value, low, high
+    """Return a number with its interval; above the null, both less what shuffled classes give."""
+    chance = float(row["iym_null"]) if quantity == "above" else 0.0
+    name = "iym" if quantity == "above" else quantity
+    value, low, high = (float(row[f"{name}{end}"]) for end in ("", "_ci_low", "_ci_high"))
+    return value - chance, low - chance, high - chance
 
 
 def _notes(
@@ -79,7 +89,10 @@ def _notes(
         int(moment[f"{name}_saturated"].sum()) for moment in moments for name in ("ixm", "iym")
     )
     if full:
-        yield (f"{full} of the numbers are saturated: two of them are alike whatever the nets are.")
+        yield (
+            f"{full} of the numbers are saturated (=) and say more about samples than about nets: "
+            "no difference is read off them. What lies above the null can be compared."
+        )
     alone = len(first.layers) + len(second.layers) - 2 * shared
     if alone:
         yield f"Measured in one of them only, and not compared: {counted(alone, 'layer')}."

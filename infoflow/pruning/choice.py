@@ -100,7 +100,9 @@ def find_stream(graph: LayerGraph, name: StreamName) -> Skip:
         for key in _names_of(skip):
             names.setdefault(key, {})[skip.name] = skip
     if wanted not in names:
-        raise _no_such_stream(graph, name, difflib.get_close_matches(wanted, names, 3, 0.3))
+        close = difflib.get_close_matches(wanted, names, 12, 0.3)
+        meant = {tuple(names[key]): key for key in reversed(close)}  # each stream by its best name
+        raise _no_such_stream(graph, name, list(meant.values())[::-1][:3])
     found = list(names[wanted].values())
     if len(found) > 1:
         ways = " or ".join(f"{_by_index(skip)} ({skip.name} by names)" for skip in found)

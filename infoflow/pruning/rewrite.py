@@ -12,19 +12,18 @@ from torch import Tensor, fx, nn
 from infoflow.capture.budget import parse_bytes
 from infoflow.capture.loaders import check_loader
 from infoflow.graph import LayerGraph, trace
-from infoflow.graph.running.checks import unwrapped
 from infoflow.graph.running.model_state import check_model
 from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import (
     ArgumentError,
     ArgumentTypeError,
-    PruningError,
     PruningWarning,
     total,
     warn,
 )
 from infoflow.interface.argument_checks import one_of, seed_number
 from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
+from infoflow.pruning.graph_to_prune import first_call, graph_of, knows_graph
 from infoflow.pruning.mending.choosing import Mend, Recipe, check_recipe, mend_pruned
 from infoflow.pruning.mending.comparing import LossChoice
 from infoflow.pruning.mending.mend import RIDGE
@@ -74,8 +73,8 @@ def prune(
         ``advice.cuttable``. A main stream can go, too: without its branch, a residual block is
         gone.
     example, kwargs
-        A batch of inputs, as for :func:`infoflow.trace`. Not needed for names from advice on a
-        result that was measured on this very model and not read from a file.
+        A batch of inputs, as for :func:`infoflow.trace`. None takes it of ``calibrate`` or
+        ``data``; names from advice on this very model, not read from a file, need none.
     mode
         ``"cut"`` changes the structure, or raises where it cannot. ``"zero"`` keeps the structure
         and puts zeros in place of the stream (ones in a product), ``"mean"`` the stream's mean over
@@ -163,9 +162,13 @@ def prune(
             f"model must be a net of its own, got one inside of {type(model).__name__}. Pass "
             "model.module."
         )
-    graph = _graph_of(model, streams, example, kwargs, TracingOptions.of(tracing))
+    if example is None and kwargs is None and not knows_graph(streams, model):
+        example = first_call(model, calibrate if data is None else data)
+    graph = graph_of(model, streams, example, kwargs, TracingOptions.of(tracing))
     chosen = removals(graph, streams)
-    if not chosen and not isinstance(streams, StreamNames):
+    if not chosen and isinstance(streams, StreamNames):
+        warn("No stream can go, so the net stays whole.", PruningWarning)
+    elif not chosen:
         raise ArgumentError(
             "streams must name at least one stream, got none: the net would stay whole. "
             "print(infoflow.trace(model, example)) shows all of them."
@@ -216,35 +219,6 @@ def _without(
     pruning = replace(slim.pruning, checks=checks, notes=tuple(notes))
     slim.pruning = _account(slim, graph, pruning)
     return slim
-
-
-def _graph_of(
-    model: nn.Module,
-    streams: object,
-    example: Any,
-    kwargs: Mapping[str, Any] | None,
-    tracing: TracingOptions,
-) -> LayerGraph:
-    if example is None and kwargs is None:
-        graph = streams.graph if isinstance(streams, StreamNames) else None
-        if graph is None or not is_graph_of(graph, model):
-            raise ArgumentError(
-                "prune needs an example of the model's input, got None. Write "
-                "infoflow.prune(model, streams, batch)."
-            )
-    else:
-        graph = trace(model, example, kwargs, **vars(tracing))
-    if graph.verification.label in ("this input only", "not verified"):
-        raise PruningError(
-            f"{graph.model} cannot be pruned, since its recording cannot be replayed: "
-            f"{graph.verification}. Prune a part of it whose path does not depend on its input."
-        )
-    return graph
-
-
-def is_graph_of(graph: LayerGraph, model: nn.Module) -> bool:
-    """Tell whether a graph is one of this very model, in or out of its wrappers, with a program."""
-    return graph.has_program and graph.source.model is unwrapped(model)[0]
 
 
 def _warn(removed: Sequence[Removed]) -> None:

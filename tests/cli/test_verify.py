@@ -89,6 +89,27 @@ def test_prune_leaves_out_what_an_ablation_says(infoflow_command, model_file, tm
     assert (code, "Pass either --streams" in err) == (2, True)
 
 
+def test_samples_that_judged_already_are_told(infoflow_command, model_file, data_file, tmp_path):
+    torch.manual_seed(0)
+    net, weights = UNet(base_channels=2).eval(), tmp_path / "net.pt"
+    torch.save(net.state_dict(), weights)
+    infoflow.ablate(
+        *(net, [blob_images(80, size=16, seed=3), blob_images(40, size=16, seed=4)]),
+        loss=lambda output, target: torch.ones(len(output)),
+        streams=["7->11"],
+        mend=None,
+        sets=None,
+        tolerance=infoflow.Tolerance(0.1, largest_rise=0.01),
+        progress=False,
+    ).save(tmp_path / "found.nc")
+    code, _, err = infoflow_command(
+        *("verify", f"{model_file}:make", "--weights", weights, "--data", data_file),
+        *("--ablation", tmp_path / "found.nc", "--calibrate", data_file, "--mend", "none"),
+    )
+    assert code == 3
+    assert "80 of the 80 samples of this test also chose, judged" in " ".join(err.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -123,6 +123,22 @@ def test_differences_are_those_of_the_last_epochs():
     )
 
 
+def test_saturated_numbers_do_not_differ_and_what_is_above_the_null_does():
+    """An untrained net at its ceiling once 'lost' bits by being trained."""
+    with pytest.warns(infoflow.SaturationWarning):
+        first, second = flow_of(1.0, noise=1e-5), flow_of(0.01, noise=1e-5)
+    found = infoflow.compare(first, second)
+    rows = {(row.quantity, row.name): row for row in found.rows}
+    lost = rows["I(X;M)", "0"]
+    assert (lost.is_saturated, lost.high < 0, lost.finding) == (True, True, "cannot tell")
+    above = rows["I(Y;M) above its null", "0"]
+    moments = [one.dataset.isel(epoch=-1).sel(layer="0") for one in (first, second)]
+    values = [float(moment["iym"] - moment["iym_null"]) for moment in moments]
+    assert (above.first, above.second) == pytest.approx(values)
+    assert not above.is_saturated
+    assert "What lies above the null can be compared" in str(found)
+
+
 def test_a_result_differs_from_itself_in_nothing_that_can_be_told():
     flow = flow_of(1.0)
     assert {row.finding for row in infoflow.compare(flow, flow).rows} == {"cannot tell"}

@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import infoflow
-from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError
+from infoflow.interface import ArgumentError, ArgumentTypeError, PruningError, PruningWarning
+from infoflow.pruning.choice import StreamNames
 from infoflow.testing import UNet, blob_images
 from tests import tiers
 
@@ -238,7 +239,8 @@ def test_attributes_of_the_model_stay(unet):
 def test_names_from_advice_need_no_example(unet, loader):
     result = infoflow.analyze(unet, loader, target=infoflow.KMeans(2), progress=False)
     advice = infoflow.suggest_pruning(result)
-    assert infoflow.prune(unet, advice.cuttable).pruning.streams == ()
+    with pytest.warns(PruningWarning, match="No stream can go"):
+        assert infoflow.prune(unet, advice.cuttable).pruning.streams == ()
     with pytest.raises(ArgumentError, match="needs an example"):
         infoflow.prune(unet, tuple(advice.cuttable))
 
@@ -337,3 +339,16 @@ def test_a_slice_for_another_reader_keeps_its_stream():
     assert not torch.allclose(got_whole, whole)
     net.a.weight.data.zero_(), net.a.bias.data.zero_()
     torch.testing.assert_close(got_whole, net(x)[2])
+
+
+def test_samples_that_mend_are_an_example_too():
+    net, images = UNet(base_channels=2), torch.rand(32, 3, 16, 16)
+    slim = infoflow.prune(net, "3->17", mend="reader", calibrate=[images])
+    assert slim(images).shape == (32, 1, 16, 16)
+
+
+def test_a_set_of_nothing_leaves_the_net_whole_and_says_so():
+    net, images = UNet(base_channels=2), torch.rand(2, 3, 16, 16)
+    nothing = StreamNames.of([], infoflow.trace(net, images))
+    with pytest.warns(PruningWarning, match="No stream can go"):
+        infoflow.prune(net, nothing)

@@ -45,17 +45,14 @@ def conclusion(
         sentences.append(f"Must stay: {listed(kept)}.")
     doubtful = [row for row in rows if row.verdict == "cannot tell"]
     if doubtful:
-        names = listed([str(row.skip) for row in doubtful])
-        sentences.append(f"Cannot tell: {names}{_more_samples(doubtful)}.")
+        sentences.append(f"Cannot tell: {listed([_doubtful(row) for row in doubtful])}.")
     return " ".join(sentences)
 
 
-def _more_samples(rows: Sequence[StreamLoss]) -> str:
-    """Return how many more samples would tell of all of these; nothing where that is not known."""
-    known = [row.more_samples for row in rows if row.more_samples is not None]
-    if len(known) < len(rows):
-        return ""
-    return f" (about {about(max(known))} more judging samples would tell)"
+def _doubtful(row: StreamLoss) -> str:
+    """Return a stream, with how many more samples would tell where that is known."""
+    more = "" if row.more_samples is None else f" ({about(row.more_samples)} more that judge tell)"
+    return f"{row.skip}{more}"
 
 
 def _can_go(

@@ -202,7 +202,12 @@ def divide(samples: Samples, *, mends: bool, calibrate: Iterable[int] | None, se
     found = Parts(*(part.astype(np.int64) for part in rows))
     left_out = np.flatnonzero(is_known).astype(np.int64)
     mending = len(given) if given is not None else len(found.mend)
-    notes = _notes(mending if mends else None, len(left_out), len(checksums) - len(unique))
+    notes = _notes(
+        mending if mends else None,
+        len(left_out),
+        len(checksums) - len(unique),
+        has_others=given is not None,
+    )
     if mends and mending < FEWEST_SAMPLES:
         warn(f"{notes[0]}.", PruningWarning)
     return HeldOut(samples, checksums, found, left_out, classes, notes, facts=seen.facts)
@@ -257,12 +262,17 @@ def _of_groups(
     return found
 
 
-def _notes(mending: int | None, left_out: int, repeated: int) -> tuple[str, ...]:
+def _notes(
+    mending: int | None, left_out: int, repeated: int, *, has_others: bool
+) -> tuple[str, ...]:
     notes = []
     if mending is not None and mending < ENOUGH_TO_MEND:
+        more = (
+            "pass more as" if has_others else "pass training data, whose labels are not needed, as"
+        )
         notes.append(
-            f"{mending} samples mend; {ENOUGH_TO_MEND} mend better: pass calibrate=, a loader of "
-            "training data, whose labels are not needed"
+            f"{mending} samples mend, and more mend better, up to about {ENOUGH_TO_MEND:,}: {more} "
+            "calibrate="
         )
     if left_out:
         notes.append(f"{left_out} held-out samples are left out, since they are in calibrate=, too")

@@ -21,7 +21,7 @@ from infoflow.pruning.ablation.other_criteria import FunctionLoss, LossFunction
 from infoflow.pruning.ablation.outputs import choice_note
 from infoflow.pruning.ablation.seen import Seen, look, target_of
 from infoflow.pruning.ablation.target_facts import TargetFacts
-from infoflow.pruning.ablation.torch_losses import named_loss
+from infoflow.pruning.ablation.torch_losses import named_loss, scale_note
 from infoflow.pruning.ablation.values import check_nats
 
 
@@ -248,6 +248,7 @@ def resolve_loss(
     )
     found(output, target, call)  # what does not fit is said before anything else runs
     choice = () if found.kind == "model" else choice_note(output)
+    choice += scale_note(loss, getattr(guessed.criterion, "scale", None))
     _say(found, (*choice, *guessed.notes, *seen.void_notes(found.kind, found.classes or 0)))
     return found
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from infoflow.graph.text_table import listed
 from infoflow.pruning.ablation.bench import Bench, Scores
 from infoflow.pruning.ablation.bounds import Interval, default_tolerance
 from infoflow.pruning.ablation.findings import Findings, Point
@@ -80,14 +81,15 @@ def rules_of(
 
 
 def _notes(mended: Mapping[str, Judged], rules: Rules, bench: Bench) -> tuple[str, ...]:
-    """Say where mended nets predict better than the whole one, and that a metric is 0."""
+    """Say which nets predict better than the whole one, and that a metric is 0."""
     notes = []
     names = [name for name, judged in mended.items() if judged.bits.high < -rules.tolerance]
     if names:
         notes.append(
-            f"mended, {len(names)} nets predict better than the whole net, by more than the "
-            "tolerance: the whole net's batch norms may hold stale statistics, or it is not "
-            "trained to its end. Refresh or train it before you judge its streams"
+            f"without {listed(names)}, the net predicts better than whole, by more than the "
+            "tolerance: the whole net's batch norms may be stale, or its training has not ended. "
+            "Refresh them with torch.optim.swa_utils.update_bn(training, model), or train on, and "
+            "ablate again"
         )
     if bench.metric is not None and math.isnan(rules.metric_tolerance):
         notes.append(

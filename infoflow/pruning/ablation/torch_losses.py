@@ -8,6 +8,7 @@ from torch import nn
 
 from infoflow.interface import ArgumentError
 from infoflow.pruning.ablation.loss_kinds import Kind
+from infoflow.pruning.ablation.outputs import Scale
 
 _KINDS: dict[type[nn.Module], Kind] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -49,3 +50,25 @@ def named_loss(loss: nn.Module, ignore_index: int | None) -> tuple[Any, int | No
             "loss of each sample in nats."
         )
     return kind, getattr(loss, "ignore_index", ignore_index)
+
+
+def scale_note(loss: object, scale: Scale | None) -> tuple[str, ...]:
+    """Return a note where a loss of torch's reads another scale than the net's outputs have.
+
+    Examples
+    --------
+    >>> scale_note(nn.BCELoss(), "logits")
+    ("BCELoss reads probabilities, and the net's outputs are logits: taken as logits",)
+    >>> scale_note(nn.BCELoss(), "probabilities")
+    ()
+    """
+    reads: dict[type[nn.Module], Scale] = {
+        nn.BCELoss: "probabilities",
+        nn.BCEWithLogitsLoss: "logits",
+        nn.CrossEntropyLoss: "logits",
+    }
+    wanted = reads.get(type(loss))  # type: ignore[arg-type]
+    if wanted is None or scale is None or wanted == scale:
+        return ()
+    name = type(loss).__name__
+    return (f"{name} reads {wanted}, and the net's outputs are {scale}: taken as {scale}",)

@@ -22,7 +22,7 @@ from infoflow.interface.argument_checks import (
     shown,
 )
 from infoflow.pruning.choice import StreamName, candidates
-from infoflow.pruning.rewrite import is_graph_of
+from infoflow.pruning.graph_to_prune import is_graph_of
 from infoflow.pruning.rewriting.reset import Reset, check_reset
 from infoflow.pruning.suggest import PruningAdvice
 from infoflow.pruning.trial.executors import check_executor

@@ -27,7 +27,7 @@ class Compared:
     rules: Rules
     parameters: tuple[int, int]
     multiply_adds: tuple[float, float]
-    time: float
+    time: tuple[float, float, float]
 
 
 class NetComparison(Result):
@@ -44,8 +44,8 @@ class NetComparison(Result):
         The metric of both, and what is lost of it, with a 95 % interval; NaN without one.
     parameters, multiply_adds
         Of the whole net and of the other.
-    time
-        Time of a forward pass of the other over that of the whole.
+    time, time_low, time_high
+        Time of a forward pass of the other over that of the whole, with a 95 % interval.
     tolerance, metric_tolerance
         What may be lost.
     samples
@@ -59,6 +59,7 @@ class NetComparison(Result):
     metric_lost, metric_low = Fact(float, math.nan), Fact(float, math.nan)
     metric_high = Fact(float, math.nan)
     time, tolerance, metric_tolerance = Fact(float), Fact(float), Fact(float)
+    time_low, time_high = Fact(float, math.nan), Fact(float, math.nan)
     samples = Fact(int)
 
     @property
@@ -77,9 +78,15 @@ class NetComparison(Result):
         """Return the verdict with its price."""
         half = (self.bits_high - self.bits_low) / 2
         return (
-            f"{self.verdict[0].upper()}{self.verdict[1:]} on {self.samples} samples: "
-            f"{self.bits:+.4f} ± {half:.4f} {self.unit_of_bits} of {self.tolerance:.2g}"
+            f"{self.verdict[0].upper()}{self.verdict[1:]} on {self.samples} samples: loses "
+            f"{self.bits:.4f} ± {half:.4f} {self.unit_of_bits}"
         )
+
+    def _change_of_time(self) -> str:
+        """Return by how much the time changes, where that can be told."""
+        if self.time_low <= 1 <= self.time_high:
+            return f"not told apart ({self.time_low:.2f} to {self.time_high:.2f})"
+        return f"{100 * (self.time - 1):+.0f} %"
 
     @property
     def unit_of_bits(self) -> str:
@@ -96,10 +103,16 @@ class NetComparison(Result):
             *([_numbers(name, self.metric_whole, self.metric_other)] if name else []),
             _counts("parameters", *whole),
             _counts("multiply-adds", *other),
-            ("forward pass", "1", f"{self.time:.2f}", f"{100 * (self.time - 1):+.0f} %"),
+            ("forward pass", "1", f"{self.time:.2f}", self._change_of_time()),
         ]
         return "\n".join(
-            [f"{self.title()}.", *([f"{self.reason}."] if self.reason else []), "", *align(rows)]
+            [
+                f"{self.title()}.",
+                f"Allowed: {self.tolerance:.2g} {self.unit_of_bits}.",
+                *([f"{self.reason}."] if self.reason else []),
+                "",
+                *align(rows),
+            ]
         )
 
 
@@ -127,7 +140,9 @@ def comparison_of(found: Compared, bench: Bench) -> NetComparison:
         "bits_high": ((), bits.high, _about("upper end of the rise at 95 %", unit)),
         "parameters": ("net", list(found.parameters), _about("parameters", "1")),
         "multiply_adds": ("net", list(found.multiply_adds), _about("multiply-adds", "1")),
-        "time": ((), found.time, _about("time of a forward pass over the whole net's", "1")),
+        "time": ((), found.time[0], _about("time of a forward pass over the whole net's", "1")),
+        "time_low": ((), found.time[1], _about("lower end of the time at 95 %", "1")),
+        "time_high": ((), found.time[2], _about("upper end of the time at 95 %", "1")),
         "tolerance": ((), found.rules.tolerance, _about("tolerance", unit)),
         "metric_tolerance": ((), found.rules.metric_tolerance, _about("of the metric", "1")),
     }

@@ -440,3 +440,11 @@ def test_a_batch_that_is_split_costs_the_same(rows, seed):
     torch.testing.assert_close(
         loss(logits, maps).labels, torch.cat([part.labels for part in parts])
     )
+
+
+def test_a_loss_that_reads_another_scale_is_said():
+    logits, truth = torch.randn(8), torch.tensor([0.0, 1, 1, 0, 1, 0, 0, 1])
+    with pytest.warns(LossWarning, match="BCELoss reads probabilities, and .* taken as logits"):
+        loss = resolve_loss(nn.BCELoss(), output=logits, target=truth)
+    expected = nn.functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    assert torch.allclose(loss(logits, truth).bits, expected.double() / math.log(2))
