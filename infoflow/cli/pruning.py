@@ -23,6 +23,7 @@ from infoflow.graph.tracing_options import TracingOptions
 from infoflow.interface import ArgumentError, InfoflowError
 from infoflow.pruning import Ablation, PrunedModel, PruningAdvice, prune
 from infoflow.pruning.advice_table import advice_parts, right_of
+from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.rewriting.remove import RemovalMode
 from infoflow.results import load
 from infoflow.results.writing import replace_file
@@ -118,7 +119,7 @@ def prune_model(
     leaves: Sequence[str],
     opened: Sequence[str],
     mode: str,
-    mending: tuple[str, str | None, int],
+    mending: tuple[str | None, str | None, int],
     out: Path,
     overwrite: bool,
     as_json: bool,
@@ -130,9 +131,9 @@ def prune_model(
             "Pass either --streams, such as '1->20' in quotes, once for each stream, or --ablation "
             "FILE.nc, which says what can go."
         )
-    if ablation is not None:
-        streams = ablation_of(ablation).cuttable
-    mended = _mending(mending, shapes)
+    judged = StreamNames() if ablation is None else ablation_of(ablation).cuttable
+    streams = judged or streams
+    mended = _mending(mending, shapes, judged.mender)
     model = load_model(text, weights)
     loader = None if data is None else load_loader(data, shapes[0] if shapes else None)
     call = as_arguments(model, example_input(model, text, shapes, loader))
@@ -184,9 +185,21 @@ def _write(
         ) from error
 
 
-def _mending(given: tuple[str, str | None, int], shapes: Sequence[str]) -> dict[str, Any]:
-    """Return what says how to mend, for :func:`infoflow.prune`."""
+def _mending(
+    given: tuple[str | None, str | None, int], shapes: Sequence[str], judged: str
+) -> dict[str, Any]:
+    """Return what says how to mend, for :func:`infoflow.prune`.
+
+    Where the caller does not say, the net is mended if the one that was ``judged`` was.
+    """
     mend, calibrate, seed = given
+    if mend is None:
+        mend = "auto" if calibrate is not None or judged not in ("", "plain") else "none"
+        if mend == "auto" and calibrate is None:
+            raise ArgumentError(
+                f"The ablation judged a mended net ({judged}), and mending needs samples. Pass "
+                "--calibrate DATA, such as the training's, or --mend none for the plain cut."
+            )
     if mend not in ("none", "auto", "reader", "cascade"):
         raise ArgumentError(f"--mend must be auto, reader, cascade or none, got {mend!r}.")
     if (mend == "none") != (calibrate is None):

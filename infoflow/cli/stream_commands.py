@@ -123,9 +123,12 @@ def prune(
     opened: Open = None,
     mode: Annotated[str, typer.Option(help="auto, cut, zero, or mean (over --data).")] = "auto",
     mend: Annotated[
-        str,
-        typer.Option(help="none, reader, cascade, or auto: what the ablation says, or the best."),
-    ] = "none",
+        str | None,
+        typer.Option(
+            help="none, reader, cascade, or auto: what the ablation says, or the best; "
+            "auto with --ablation or --calibrate, else none."
+        ),
+    ] = None,
     calibrate: Calibrate = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,

@@ -28,8 +28,8 @@ def _row(row: Mapping[str, Any], has_target: bool) -> list[str]:
     cells = [str(row["index"]), row["layer"]]
     cells += [_number(row["ixm"], 3), _interval(row, "ixm"), _flag(row["ixm_saturated"])]
     if has_target:
-        cells += [_number(row["iym"], 3), _interval(row, "iym"), _number(row["iym_null_high"], 2)]
-        cells += [_flag(row["iym_saturated"]) or ("+" if row.get("iym_separated") else "")]
+        cells += [_number(row["iym"], 3), _interval(row, "iym"), _number(row["iym_null_high"], 3)]
+        cells += [_flag(row["iym_saturated"]) or _of_chance(row)]
     return cells
 
 
@@ -49,6 +49,14 @@ def _flag(saturated: int) -> str:
     return "=" if saturated else ""
 
 
+def _of_chance(row: Mapping[str, Any]) -> str:
+    """Return a mark for classes that are told apart, and for what is no more than chance."""
+    if row.get("iym_separated"):
+        return "+"
+    value, null = row["iym"], row["iym_null_high"]
+    return "~" if value is not None and null is not None and value <= null else ""
+
+
 def _title(
     result: Mapping[str, Any], epochs: Sequence[int], counts: str, has_target: bool
 ) -> list[str]:
@@ -66,9 +74,13 @@ def _title(
     if has_target:
         lines += [
             f"Ceiling of I(Y;M): min(log N, H(Y)) = {result['iym_ceiling']:.3f}",
-            f"Y: {result['target']}, {result['singleton_classes']} of them with one sample only",
+            f"Y: {result['target']}{_single(result['singleton_classes'])}",
         ]
     return lines
+
+
+def _single(count: int) -> str:
+    return f", {count} of them with one sample only" if count else ""
 
 
 def _foot(result: Mapping[str, Any], has_target: bool) -> list[str]:
@@ -83,6 +95,8 @@ def _foot(result: Mapping[str, Any], has_target: bool) -> list[str]:
         lines.append("null: 95 % quantile of I(Y;M) when the classes are shuffled.")
     if any(row["ixm_saturated"] or row["iym_saturated"] for row in rows):
         lines.append("= saturated: above 95 % of the ceiling, so it says more of N than of the net")
+    if has_target and any(_of_chance(row) == "~" for row in rows):
+        lines.append("~ I(Y;M) is no more than shuffled classes give")
     if any(row.get("iym_separated") for row in rows):
         lines.append(
             "+ separated: above 95 % of the ceiling, and shuffled classes are not: the classes are "

@@ -63,6 +63,18 @@ def _summary(result: FlowResult, facts: Mapping[str, Any]) -> str:
         ceiling = "log N"
     if last[quantity] is None:
         return f"The last layer, {last['layer']}, has no number{epoch}."
+    chance = last.get("iym_null_high") if quantity == "iym" else None
+    if chance is not None and last["iym"] <= chance:
+        return (
+            f"The last layer, {last['layer']}, keeps nothing about the target above chance{epoch}: "
+            f"{last['iym']:.2f} {facts['unit']}, and shuffled classes give up to {chance:.2f}."
+        )
+    if chance is not None:
+        return (
+            f"The last layer, {last['layer']}, keeps {last['iym']:.2f} {facts['unit']} about the "
+            f"target{epoch}. Shuffled classes give up to {chance:.2f}, and the ceiling, {ceiling}, "
+            f"is {facts['iym_ceiling']:.2f}."
+        )
     return (
         f"The last layer, {last['layer']}, keeps {last[quantity]:.2f} of at most "
         f"{facts[quantity + '_ceiling']:.2f} {facts['unit']} about {of} ({ceiling}){epoch}."

@@ -84,6 +84,11 @@ def test_prune_leaves_out_what_an_ablation_says(infoflow_command, model_file, tm
     code, text, err = infoflow_command("prune", *given, "--out", slim)
     assert code == 0, err
     assert ablation.cuttable[0] in text
+    dataset = ablation.dataset.assign(best_mender=("stream", ["reader"]))
+    infoflow.Ablation(dataset, ablation.graph).save(tmp_path / "mended.nc")
+    mended = [*given[:-1], tmp_path / "mended.nc", "--out", tmp_path / "mended.pt2"]
+    code, _, err = infoflow_command("prune", *mended)
+    assert (code, "judged a mended net (reader)" in " ".join(err.split())) == (2, True)
     other = ("--streams", "7->11", "--out", tmp_path / "other.pt2")
     code, _, err = infoflow_command("prune", *given, *other)
     assert (code, "Pass either --streams" in err) == (2, True)

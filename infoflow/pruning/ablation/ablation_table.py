@@ -64,15 +64,21 @@ def _can_go(
     if isinstance(best, FrontierPoint):
         start = f"Can go{' together' * (len(best.streams) > 1)}{_mended(best.mender)}"
         emptied = {m.name for m in result.graph.merges if _is_emptied(m, best.streams)}
-        can_go = [row.skip for row in rows if row.verdict == "prune"]
+        can_go = [row.skip for row in rows if row.verdict == "prune" and _saves(row)]
         left = [skip for skip in can_go if skip.name not in best.streams]
         others = [str(skip) for skip in left if skip.merge not in emptied]
         alone = f" Alone, and not shown to go with these: {listed(others)}." if others else ""
         return f"{start}: {listed(best.labels)} ({_price(result, best)}).{alone}"
-    others = [str(row.skip) for row in rows if row.verdict == "prune" and row is not best]
+    prunable = [row for row in rows if row.verdict == "prune" and _saves(row)]
+    others = [str(row.skip) for row in prunable if row is not best]
     either = f" Each of these can go alone, too: {listed(others)}."
     first = f"Can go{_mended(best.mender)}: {best.skip} ({_price(result, best)})."
     return first + (either if others else "")
+
+
+def _saves(row: StreamLoss) -> bool:
+    """Tell whether the net has fewer parameters or multiply-adds without a stream."""
+    return any(math.isnan(saved) or saved > 0 for saved in (row.parameters, row.multiply_adds))
 
 
 def _is_emptied(merge: Merge, gone: Sequence[str]) -> bool:

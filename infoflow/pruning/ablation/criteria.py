@@ -117,10 +117,17 @@ class CrossEntropy:
         is_void = marked(classes, self.ignored)
         bad = ~is_void & ((classes < 0) | (classes >= number))
         if bool(bad.any()):
+            known = classes[~is_void]
+            is_from_one = int(known.min()) == 1 and int(known.max()) == number
+            mend = (
+                "They seem to begin with 1: subtract 1 in the data set."
+                if is_from_one
+                else "Renumber them, or name the number that marks what has no label: "
+                "loss=torch.nn.CrossEntropyLoss(ignore_index=...)."
+            )
             raise TargetError(
                 f"Labels must be class numbers from 0 to {number - 1}, as many as the net has "
-                f"outputs, got {int(classes[bad][0])}. Renumber them, or name the number that "
-                "marks what has no label: loss=torch.nn.CrossEntropyLoss(ignore_index=...)."
+                f"outputs, got {int(classes[bad][0])}. {mend}"
             )
         return classes.masked_fill(is_void, 0), ~is_void
 

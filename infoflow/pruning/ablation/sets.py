@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,9 +39,13 @@ class SetSearch:
         """Return the nested sets within the tolerance, on the samples that choose.
 
         Streams that can go ``alone``, by the samples that judge, are tried last where those that
-        choose say that they cost too much.
+        choose say that they cost too much. What saves nothing is in no set unless it was named.
         """
-        lost = {name: found.menders[found.mender] for name, found in self.examined.items()}
+        lost = {
+            name: found.menders[found.mender]
+            for name, found in self.examined.items()
+            if self.session.is_named or self._is_worth_it(name)
+        }
         cheap = [name for name, bits in lost.items() if bits <= tolerance]
         others = [name for name in lost if name in alone and name not in cheap]
         names = self._one_of_each([*cheap, *others])
@@ -68,6 +73,10 @@ class SetSearch:
             if {by_name[name].source for name in own} >= sources:
                 chosen.remove(min(own, key=self._saved))
         return chosen
+
+    def _is_worth_it(self, name: str) -> bool:
+        """Tell whether the net has fewer parameters or multiply-adds without a stream."""
+        return any(math.isnan(saved) or saved > 0 for saved in self._saved(name))
 
     def _saved(self, name: str) -> tuple[float, float]:
         savings = self.examined[name].savings

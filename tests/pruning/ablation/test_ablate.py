@@ -11,6 +11,7 @@ from scipy import stats
 
 import infoflow
 from infoflow.pruning.ablation import nets
+from infoflow.pruning.ablation.forward_passes import VariantCosts
 from infoflow.pruning.ablation.losses import LossWarning
 from infoflow.pruning.ablation.shapley import all_sets, shapley_shares
 from infoflow.testing import UNet, blob_images
@@ -192,6 +193,7 @@ def test_more_than_a_few_streams_are_ranked_and_only_candidates_measured(
 ):
     monkeypatch.setattr("infoflow.pruning.ablation.stages.FEW", 3)
     monkeypatch.setattr("infoflow.pruning.ablation.stages.PASSES", 1.0)
+    monkeypatch.setattr(VariantCosts, "of", lambda self, variant: 0.3)  # no measured time
     found = infoflow.ablate(net, loader(*held_out), mend=None, progress=False)
     statuses = [row.status for row in found.rows]
     assert "ranked" in statuses

@@ -137,3 +137,22 @@ def test_the_screen_says_what_it_took():
     )
     assert "It took as long as" in str(found)
     assert "multiply-adds" in str(found)
+
+
+def test_streams_that_save_nothing_are_in_no_set_unless_they_are_named():
+    """Bypasses of residual blocks once went beside the bodies, at a price and for nothing."""
+    torch.manual_seed(0)
+    net, data = trained(), loader(*clusters(420, seed=3))
+    allowed = infoflow.Tolerance(50.0, largest_rise=60.0)
+    found = infoflow.ablate(net, data, mend=None, tolerance=allowed, progress=False)
+    savings = {row.skip.name: (row.parameters, row.multiply_adds) for row in found.rows}
+    free = {name for name, saved in savings.items() if max(saved) == 0}
+    assert free
+    taken = {name for point in found.frontier() for name in point.streams}
+    assert taken
+    assert taken.isdisjoint(free)
+    assert free.isdisjoint(found.cuttable)
+    named = infoflow.ablate(
+        net, data, streams=sorted(free)[:1], mend=None, tolerance=allowed, progress=False
+    )
+    assert set(named.cuttable) == {sorted(free)[0]}
