@@ -29,7 +29,7 @@ def _row(row: Mapping[str, Any], has_target: bool) -> list[str]:
     cells += [_number(row["ixm"], 3), _interval(row, "ixm"), _flag(row["ixm_saturated"])]
     if has_target:
         cells += [_number(row["iym"], 3), _interval(row, "iym"), _number(row["iym_null_high"], 3)]
-        cells += [_flag(row["iym_saturated"]) or _of_chance(row)]
+        cells += [_mark(row)]
     return cells
 
 
@@ -49,8 +49,10 @@ def _flag(saturated: int) -> str:
     return "=" if saturated else ""
 
 
-def _of_chance(row: Mapping[str, Any]) -> str:
-    """Return a mark for classes that are told apart, and for what is no more than chance."""
+def _mark(row: Mapping[str, Any]) -> str:
+    """Return a mark for saturation, for classes that are told apart, and for chance."""
+    if row["iym_saturated"]:
+        return "="
     if row.get("iym_separated"):
         return "+"
     value, null = row["iym"], row["iym_null_high"]
@@ -95,7 +97,7 @@ def _foot(result: Mapping[str, Any], has_target: bool) -> list[str]:
         lines.append("null: 95 % quantile of I(Y;M) when the classes are shuffled.")
     if any(row["ixm_saturated"] or row["iym_saturated"] for row in rows):
         lines.append("= saturated: above 95 % of the ceiling, so it says more of N than of the net")
-    if has_target and any(_of_chance(row) == "~" for row in rows):
+    if has_target and any(_mark(row) == "~" for row in rows):
         lines.append("~ I(Y;M) is no more than shuffled classes give")
     if any(row.get("iym_separated") for row in rows):
         lines.append(

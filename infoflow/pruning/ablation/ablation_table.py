@@ -51,7 +51,11 @@ def conclusion(
 
 def _doubtful(row: StreamLoss) -> str:
     """Return a stream, with how many more samples would tell where that is known."""
-    more = "" if row.more_samples is None else f" ({about(row.more_samples)} more that judge tell)"
+    more = (
+        ""
+        if row.more_samples is None
+        else f" ({about(row.more_samples)} more judging samples would tell)"
+    )
     return f"{row.skip}{more}"
 
 
