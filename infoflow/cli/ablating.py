@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import torch
 
-from infoflow.cli.data import load_loader
+from infoflow.cli.data import check_has_targets, load_loader
 from infoflow.cli.figures import save_figures, save_result
 from infoflow.cli.models import load_model
 from infoflow.cli.option_sets import Advising, Judging, Sources, Tracing
@@ -47,9 +47,12 @@ def ablate_model(
     torch.manual_seed(judging.seed)
     net, shape = load_model(model, sources.weights), sources.input_shape
     calibrate = None if judging.calibrate is None else load_loader(judging.calibrate, shape)
+    held_out = load_loader(sources.data, shape)
+    if judging.loss != "model":
+        check_has_targets(sources.data)
     return ablate(
         net,
-        load_loader(sources.data, shape),
+        held_out,
         calibrate=calibrate,
         mend=None if judging.mend == "none" else cast(Any, judging.mend),
         sets="frontier" if frontier else None,

@@ -77,6 +77,18 @@ def _from_npz(path: Path) -> Iterable[Any]:
     return DataLoader(data, batch_size=_BATCH)
 
 
+def check_has_targets(text: str) -> None:
+    """Raise an ArgumentError for an ``.npz`` file, which can be read, without targets."""
+    if not text.endswith(".npz"):
+        return
+    with np.load(text, allow_pickle=False) as arrays:
+        if "y" not in arrays.files:
+            raise ArgumentError(
+                f"{text} has no array y, and an ablation needs targets. Write it with "
+                "numpy.savez(path, x=..., y=...)."
+            )
+
+
 def _column(name: str, array: NDArray[Any]) -> Tensor | list[str]:
     """Return an array as a tensor; names of classes as a list."""
     if name == "y" and array.dtype.kind in "SU":

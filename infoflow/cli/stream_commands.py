@@ -40,7 +40,10 @@ def ablate_command(
     output: Output,
     frontier: Annotated[bool, typer.Option(help="Measure nested sets of streams, too.")] = True,
     journal: Annotated[
-        Path | None, typer.Option(help="Continue a stopped run from this file.")
+        Path | None,
+        typer.Option(
+            help="Continue a stopped run from this file; by default beside --out, until it is done."
+        ),
     ] = None,
     memory_budget: Budget = "2GB",
 ) -> None:
@@ -49,16 +52,19 @@ def ablate_command(
     from infoflow.cli.processes import joined
 
     output.check()
+    beside = None if output.out is None else output.out.with_suffix(".journal")
     with joined() as writes:
         ablation = ablate_model(
             *(model, sources, judging),
             memory_budget=memory_budget,
             frontier=frontier,
-            journal=journal,
+            journal=journal or beside,
         )
     if not writes:
         return
     output.save(ablation)
+    if journal is None and beside is not None:
+        beside.unlink(missing_ok=True)
     if output.as_csv:
         output.print(ablation)
     else:

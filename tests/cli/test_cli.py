@@ -15,6 +15,7 @@ import torch
 import infoflow
 from infoflow.cli.app import as_command
 from infoflow.cli.pruning import print_advice
+from infoflow.pruning.ablation.stages import Session
 from infoflow.testing import UNet, blob_images
 
 SHAPE = ("--input-shape", "3,16,16")
@@ -212,6 +213,7 @@ def test_ablate_prints_a_conclusion_and_saves_what_prune_suggest_reads(
         *("--metric-tolerance", 0.3, "--largest-rise", 50),
     )
     assert code == 0
+    assert [one.name for one in tmp_path.glob("ablation*")] == ["ablation.nc"]  # no journal left
     ablation = infoflow.load(path)
     assert float(ablation.dataset["metric_tolerance"]) == 0.3
     assert float(ablation.dataset["largest_rise"]) == 50
@@ -223,6 +225,34 @@ def test_ablate_prints_a_conclusion_and_saves_what_prune_suggest_reads(
     about = json.loads(out)
     assert (code, about["tolerance"], about["basis"]) == (0, 20, "ablation")
     assert [row["skip"] for row in about["streams"]] == [str(row.skip) for row in ablation.rows]
+
+
+def test_an_ablation_that_was_stopped_goes_on_beside_its_result(
+    infoflow_command, model_file, tmp_path, monkeypatch
+):
+    path = tmp_path / "ablation.nc"
+    given = (
+        *("ablate", f"{model_file}:make", "--data", "demo", "--input-shape", "3,16,16"),
+        *("--mend", "none", "--no-frontier", "--out", path),
+    )
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "examine_each", stop)
+        assert infoflow_command(*given)[0] == 130
+    assert (tmp_path / "ablation.journal").exists()
+    assert infoflow_command(*given)[0] == 0
+    assert [one.name for one in tmp_path.glob("ablation*")] == ["ablation.nc"]
+
+
+def test_an_archive_without_targets_is_told_of_them(infoflow_command, model_file, tmp_path):
+    np.savez(tmp_path / "noy.npz", x=np.zeros((80, 3, 16, 16), np.float32))
+    code, _, err = infoflow_command(
+        "ablate", f"{model_file}:make", "--data", tmp_path / "noy.npz", "--input-shape", "3,16,16"
+    )
+    assert (code, "noy.npz has no array y" in err) == (2, True)
 
 
 def test_a_terminal_gets_a_table_with_colours(model_file, monkeypatch, capsys):
