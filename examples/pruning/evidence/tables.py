@@ -15,6 +15,8 @@ from evidence.ranking import Summary, correlations, damage_of, interval_of_nets,
 
 Row = dict[str, str]
 HALVES = {1: "first", 2: "second"}
+#: Verdicts are shown up to this multiple of the default tolerance.
+LARGEST_FACTOR = 2.0
 WAYS = {
     "plain": "as it is",
     "mended": "mended",
@@ -94,9 +96,11 @@ def stream_rows(summaries: Sequence[Summary]) -> list[Row]:
 
 
 def verdict_rows(summaries: Sequence[Summary]) -> list[Row]:
-    """Return, for each half, way, sample size and tolerance, how verdicts did."""
+    """Return how verdicts did, for each half, way, sample size and tolerance that is shown."""
     rows = []
     for (half, how, samples, factor), counts in sorted(pooled_verdicts(summaries).items()):
+        if factor > LARGEST_FACTOR:
+            continue
         given = counts["given"]
         rows.append(
             {
@@ -204,8 +208,9 @@ def spread(values: Iterable[float], form: str = ".3g") -> str:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write a table."""
+    """Write a table, without columns that are empty."""
+    columns = [column for column in rows[0] if any(row[column] for row in rows)]
     with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)

@@ -40,6 +40,10 @@ def conclusion(
             "trained for."
         )
     sentences = [_can_go(result, rows, best)]
+    if _gains(result, best):
+        sentences.append(
+            "The net does better without, so check the whole net first: see the notes."
+        )
     kept = [str(row.skip) for row in rows if row.verdict == "keep"]
     if kept:
         sentences.append(f"Must stay: {listed(kept)}.")
@@ -47,6 +51,14 @@ def conclusion(
     if doubtful:
         sentences.append(f"Cannot tell: {listed([_doubtful(row) for row in doubtful])}.")
     return " ".join(sentences)
+
+
+def _gains(result: NetResult, best: StreamLoss | FrontierPoint | None) -> bool:
+    """Tell whether the net is shown to do better without, by more than the tolerance."""
+    if best is None:
+        return False
+    bits = best.interval if isinstance(best, FrontierPoint) else best.best
+    return bits is not None and bits.high < -float(result.dataset["tolerance"])
 
 
 def _doubtful(row: StreamLoss) -> str:

@@ -62,7 +62,7 @@ def measure(session: Session, allowed: Tolerance, refit: Refit | None, sets: Set
         shares=search.shapley() if sets == "all" else {},
         costs=session.costs(),
         whole_metric=metric,
-        notes=(*session.notes, *_notes(mended, rules, bench)),
+        notes=(*session.notes, *_notes(best, rules, bench)),
     )
 
 
@@ -80,10 +80,10 @@ def rules_of(
     return Rules(bits, of_metric, needs_proof=allowed.metric is not None)
 
 
-def _notes(mended: Mapping[str, Judged], rules: Rules, bench: Bench) -> tuple[str, ...]:
+def _notes(best: Mapping[str, Judged], rules: Rules, bench: Bench) -> tuple[str, ...]:
     """Say which nets predict better than the whole one, and that a metric is 0."""
     notes = []
-    names = [name for name, judged in mended.items() if judged.bits.high < -rules.tolerance]
+    names = [name for name, judged in best.items() if judged.bits.high < -rules.tolerance]
     if names:
         notes.append(
             f"without {listed(names)}, the net predicts better than whole, by more than the "

@@ -422,3 +422,18 @@ def test_samples_choose_where_streams_are_chosen(monkeypatch):
     named = [row.skip.name for row in found.rows]
     found = infoflow.ablate(net, data, streams=named, mend=None, sets=None, progress=False)
     assert found.dataset.attrs["choosing_samples"] == 0
+
+
+def test_a_net_that_does_better_without_a_stream_is_doubted():
+    """Stale batch norms once made every cut look cheap, and only a note said so."""
+    net, (points, labels) = trained(), clusters(420, seed=3)
+    with torch.no_grad():  # a branch that harms, as one behind stale norms does
+        for parameter in net.blocks[2].parameters():
+            parameter.normal_(std=0.25, generator=torch.Generator().manual_seed(0))
+    found = infoflow.ablate(
+        net, loader(points, labels), streams=["blocks.2->add:3"], mend=None, progress=False
+    )
+    row = found["blocks.2->add:3"]
+    assert row.plain.high < -found.tolerance
+    assert "does better without, so check the whole net first" in found.conclusion
+    assert any("update_bn(training, model)" in note for note in found.notes)
