@@ -237,6 +237,7 @@ def bench(evidence, tmp_path_factory):
     return found
 
 
+@pytest.mark.filterwarnings("ignore:.* samples mend, and more mend better")
 class TestMeasuring:
     def test_every_stream_is_measured_as_a_whole_run_of_the_pruned_net_does(self, evidence, bench):
         assert len(bench.streams) == 5
