@@ -34,8 +34,8 @@ def graph_of(
         If the recording cannot be replayed.
     """
     if example is None and kwargs is None:
-        known = streams.graph if isinstance(streams, StreamNames) else None
-        if known is None or not is_graph_of(known, model):
+        known = known_graph(streams, model)
+        if known is None:
             raise ArgumentError(
                 "prune needs an example of the model's input, got None. Write "
                 "infoflow.prune(model, streams, batch), or pass calibrate=."
@@ -51,10 +51,10 @@ def graph_of(
     return graph
 
 
-def knows_graph(streams: object, model: nn.Module) -> bool:
-    """Tell whether names of streams come with a graph of this very model."""
-    known = streams.graph if isinstance(streams, StreamNames) else None
-    return known is not None and is_graph_of(known, model)
+def known_graph(streams: object, model: nn.Module) -> LayerGraph | None:
+    """Return the graph of this very model that names of streams come with; None for others."""
+    graph = streams.graph if isinstance(streams, StreamNames) else None
+    return graph if graph is not None and is_graph_of(graph, model) else None
 
 
 def first_call(model: nn.Module, loader: Iterable[Any] | None) -> Arguments | None:

@@ -23,7 +23,7 @@ from infoflow.interface import (
 )
 from infoflow.interface.argument_checks import one_of, seed_number
 from infoflow.pruning.choice import Removal, StreamName, StreamNames, removals
-from infoflow.pruning.graph_to_prune import first_call, graph_of, knows_graph
+from infoflow.pruning.graph_to_prune import first_call, graph_of, known_graph
 from infoflow.pruning.mending.choosing import Mend, Recipe, check_recipe, mend_pruned
 from infoflow.pruning.mending.comparing import LossChoice
 from infoflow.pruning.mending.mend import RIDGE
@@ -162,7 +162,7 @@ def prune(
             f"model must be a net of its own, got one inside of {type(model).__name__}. Pass "
             "model.module."
         )
-    if example is None and kwargs is None and not knows_graph(streams, model):
+    if example is None and kwargs is None and known_graph(streams, model) is None:
         example = first_call(model, calibrate if data is None else data)
     graph = graph_of(model, streams, example, kwargs, TracingOptions.of(tracing))
     chosen = removals(graph, streams)

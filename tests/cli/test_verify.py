@@ -10,6 +10,15 @@ import infoflow
 from infoflow.testing import UNet, blob_images
 
 SHAPE = ("--input-shape", "3,16,16")
+#: An ablation that finds that a skip can go, quickly.
+_COSTS_NOTHING = {
+    "loss": lambda output, target: torch.ones(len(output)),
+    "streams": ["7->11"],
+    "mend": None,
+    "sets": None,
+    "tolerance": infoflow.Tolerance(0.1, largest_rise=0.01),
+    "progress": False,
+}
 
 
 @pytest.fixture
@@ -72,12 +81,7 @@ def test_prune_leaves_out_what_an_ablation_says(infoflow_command, model_file, tm
     torch.save(net.state_dict(), weights)
     ablation = infoflow.ablate(
         *(net, [(images, masks)]),
-        loss=lambda output, target: torch.ones(len(output)),
-        streams=["7->11"],
-        mend=None,
-        sets=None,
-        tolerance=infoflow.Tolerance(0.1, largest_rise=0.01),
-        progress=False,
+        **_COSTS_NOTHING,
     )
     ablation.save(file)
     given = (f"{model_file}:make", "--weights", weights, *SHAPE, "--ablation", file)
@@ -100,12 +104,7 @@ def test_samples_that_judged_already_are_told(infoflow_command, model_file, data
     torch.save(net.state_dict(), weights)
     infoflow.ablate(
         *(net, [blob_images(80, size=16, seed=3), blob_images(40, size=16, seed=4)]),
-        loss=lambda output, target: torch.ones(len(output)),
-        streams=["7->11"],
-        mend=None,
-        sets=None,
-        tolerance=infoflow.Tolerance(0.1, largest_rise=0.01),
-        progress=False,
+        **_COSTS_NOTHING,
     ).save(tmp_path / "found.nc")
     code, _, err = infoflow_command(
         *("verify", f"{model_file}:make", "--weights", weights, "--data", data_file),

@@ -13,7 +13,7 @@ from infoflow.interface import Merge
 from infoflow.pruning.ablation.bounds import Interval
 from infoflow.pruning.ablation.judging import about
 from infoflow.pruning.ablation.metric_loss import MetricLoss
-from infoflow.pruning.ablation.stream_rows import FrontierPoint, StreamLoss, ignorance
+from infoflow.pruning.ablation.stream_rows import FrontierPoint, StreamLoss, ignorance, is_saving
 
 #: How metrics are written in a sentence.
 _METRICS = {"dice": "Dice", "iou": "IoU", "psnr": "PSNR"}
@@ -77,24 +77,22 @@ def _can_go(
     if best is None:
         tolerance = float(result.dataset["tolerance"])
         return f"Nothing is shown to go within {tolerance:.2g} {_unit(result)}."
+    prunable = [
+        row
+        for row in rows
+        if row.verdict == "prune" and is_saving(row.parameters, row.multiply_adds)
+    ]
     if isinstance(best, FrontierPoint):
         start = f"Can go{' together' * (len(best.streams) > 1)}{_mended(best.mender)}"
         emptied = {m.name for m in result.graph.merges if _is_emptied(m, best.streams)}
-        can_go = [row.skip for row in rows if row.verdict == "prune" and _saves(row)]
-        left = [skip for skip in can_go if skip.name not in best.streams]
+        left = [row.skip for row in prunable if row.skip.name not in best.streams]
         others = [str(skip) for skip in left if skip.merge not in emptied]
         alone = f" Alone, and not shown to go with these: {listed(others)}." if others else ""
         return f"{start}: {listed(best.labels)} ({_price(result, best)}).{alone}"
-    prunable = [row for row in rows if row.verdict == "prune" and _saves(row)]
     others = [str(row.skip) for row in prunable if row is not best]
     either = f" Each of these can go alone, too: {listed(others)}."
     first = f"Can go{_mended(best.mender)}: {best.skip} ({_price(result, best)})."
     return first + (either if others else "")
-
-
-def _saves(row: StreamLoss) -> bool:
-    """Tell whether the net has fewer parameters or multiply-adds without a stream."""
-    return any(math.isnan(saved) or saved > 0 for saved in (row.parameters, row.multiply_adds))
 
 
 def _is_emptied(merge: Merge, gone: Sequence[str]) -> bool:

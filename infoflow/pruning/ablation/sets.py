@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from infoflow.pruning.ablation.frontier import Walk, greedy_order, walk
 from infoflow.pruning.ablation.nets import Examined, lost_bits
 from infoflow.pruning.ablation.shapley import MOST, all_sets, shapley_shares
 from infoflow.pruning.ablation.stages import Session
+from infoflow.pruning.ablation.stream_rows import is_saving
 from infoflow.pruning.choice import StreamNames
 from infoflow.pruning.variants import silenced
 
@@ -44,7 +44,7 @@ class SetSearch:
         lost = {
             name: found.menders[found.mender]
             for name, found in self.examined.items()
-            if self.session.is_named or self._is_worth_it(name)
+            if self.session.is_named or is_saving(*self._saved(name))
         }
         cheap = [name for name, bits in lost.items() if bits <= tolerance]
         others = [name for name in lost if name in alone and name not in cheap]
@@ -73,10 +73,6 @@ class SetSearch:
             if {by_name[name].source for name in own} >= sources:
                 chosen.remove(min(own, key=self._saved))
         return chosen
-
-    def _is_worth_it(self, name: str) -> bool:
-        """Tell whether the net has fewer parameters or multiply-adds without a stream."""
-        return any(math.isnan(saved) or saved > 0 for saved in self._saved(name))
 
     def _saved(self, name: str) -> tuple[float, float]:
         savings = self.examined[name].savings

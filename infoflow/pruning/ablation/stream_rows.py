@@ -215,3 +215,14 @@ def frontier_point(
         *(interval, str(row["point_mender"].item()), found.verdict, found.reason, metric),
         *(float(row[f"point_{name}"]) for name in savings),
     )
+
+
+def is_saving(parameters: float, multiply_adds: float) -> bool:
+    """Tell whether a net has fewer parameters or multiply-adds; where that is not known, it may.
+
+    Examples
+    --------
+    >>> is_saving(0.0, 0.0), is_saving(0.0, 36.0), is_saving(0.0, float("nan"))
+    (False, True, True)
+    """
+    return any(math.isnan(saved) or saved > 0 for saved in (parameters, multiply_adds))
