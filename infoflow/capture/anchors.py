@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from infoflow.capture.batch_parts import parts_of
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.flat_rows import flat_rows, not_finite
 from infoflow.capture.layer_anchors import BLOCK, AnchorBlock, LayerAnchors, places_in
@@ -61,11 +62,12 @@ def anchor_blocks(
     largest = BLOCK
     for batch in samples.batches():
         largest = max(largest, batch.size)
-        gives = [LayerAnchors.refer] if batch.start == 0 else []
-        if samples.is_own(batch) and (with_variance or _has_rows(rows, batch)):
-            gives.append(LayerAnchors.take)
-        if gives:
-            graph.visit(batch.call, layers, _Visit(kept, batch, gives))
+        for part in parts_of(graph, batch):
+            gives = [LayerAnchors.refer] if part.start == 0 else []
+            if samples.is_own(batch) and (with_variance or _has_rows(rows, part)):
+                gives.append(LayerAnchors.take)
+            if gives:
+                graph.visit(part.call, layers, _Visit(kept, part, gives))
         step()
     samples.add_up("anchors", [one for anchors in kept.values() for one in anchors.sums()])
     for anchors in kept.values():
@@ -80,7 +82,8 @@ def anchor_blocks(
         if stop - start + batch.size > largest:
             yield from _blocks(kept, start, stop)
             start = stop
-        graph.visit(batch.call, layers, _Visit(kept, batch, [LayerAnchors.hold], start))
+        for part in parts_of(graph, batch):
+            graph.visit(part.call, layers, _Visit(kept, part, [LayerAnchors.hold], start))
         stop = batch.start + batch.size
         step()
     yield from _blocks(kept, start, stop)

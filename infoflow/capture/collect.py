@@ -7,11 +7,13 @@ budget holds, for all samples, and drops them when their products are added.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from infoflow.capture.batch_parts import parts_of
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import ColumnSlice, plan_passes, plan_whole_layers
 from infoflow.capture.flat_rows import flat_rows, not_finite
@@ -111,22 +113,18 @@ def _by_collectors(
             for layer in wanted
         }
         for batch in samples.batches():
-
-            def add(
-                layer: Layer,
-                value: Tensor,
-                batch: Batch = batch,
-                collectors: Mapping[str, Collector] = collectors,
-            ) -> None:
-                flat = flat_rows(layer, value, batch.size)
-                if not bool(torch.isfinite(flat).all()):
-                    raise not_finite(layer, flat)
-                collectors[layer.name].add(batch.start, flat)
-
-            graph.visit(batch.call, wanted, add)
+            for part in parts_of(graph, batch):
+                graph.visit(part.call, wanted, partial(_add_to, collectors, part))
             step()
         for layer in wanted:
             yield layer, collectors.pop(layer.name).result()
+
+
+def _add_to(collectors: Mapping[str, Collector], part: Batch, layer: Layer, value: Tensor) -> None:
+    flat = flat_rows(layer, value, part.size)
+    if not bool(torch.isfinite(flat).all()):
+        raise not_finite(layer, flat)
+    collectors[layer.name].add(part.start, flat)
 
 
 def _collect_columns(
@@ -146,15 +144,15 @@ def _collect_columns(
         offset += rows * piece.width
     places = {piece.layer.name: (piece, view) for piece, view in zip(slices, views, strict=True)}
     layers = [piece.layer for piece in slices]
+
+    def keep(part: Batch, layer: Layer, value: Tensor) -> None:
+        piece, view = places[layer.name]
+        flat = flat_rows(layer, value, part.size)
+        view[part.start : part.start + part.size] = flat[:, piece.start : piece.stop]
+
     for batch in samples.batches():
-
-        def keep(layer: Layer, value: Tensor, batch: Batch = batch) -> None:
-            piece, view = places[layer.name]
-            flat = flat_rows(layer, value, batch.size)
-            view[batch.start : batch.start + batch.size] = flat[:, piece.start : piece.stop]
-
-        if samples.is_own(batch):
-            graph.visit(batch.call, layers, keep)
+        for part in parts_of(graph, batch) if samples.is_own(batch) else ():
+            graph.visit(part.call, layers, partial(keep, part))
         step()
     return views
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from infoflow.capture.batch_parts import parts_of
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.flat_rows import flat_rows, not_finite
 from infoflow.estimators.distances import DistanceRows, squared_distances
@@ -204,8 +205,8 @@ def sketch_layers(
         }
         for batch in samples.batches():
             is_own = samples.is_own(batch)
-            if is_own or batch.start == 0:
-                graph.visit(batch.call, part, _adder(sketches, batch, is_own))
+            for piece in parts_of(graph, batch) if is_own or batch.start == 0 else ():
+                graph.visit(piece.call, part, _adder(sketches, piece, is_own))
             step()
         samples.add_up("sketches", [sketches[layer.name].values for layer in part])
         for layer in part:

@@ -132,6 +132,7 @@ def _trace(
         unseen = unseen_weights(program, chosen, call) or ()
         note_unseen(proof, recording, unseen)
         source.is_faithful = proof.label == "exact"
+        source.is_divisible = source.is_faithful and bool(proof.axes)
         axes = proof.axes or find_axes(trial, is_random=recording.is_random)
     if chosen.scripted:
         inside = "torch.jit hides what is inside"

@@ -84,6 +84,13 @@ class Arguments:
         """The shapes of all tensors, without the dimension that counts the samples."""
         return tuple(s[1:] if s[:1] == (self.samples,) else s for s in self.shapes)
 
+    @property
+    def has_rows_only(self) -> bool:
+        """Whether every tensor is a plain one with a row for each sample."""
+        leaves = tensors_in((self.args, dict(self.kwargs)))
+        is_listed = holds_samples(self.first) or any(map(is_ragged, leaves))
+        return not is_listed and all(s[:1] == (self.samples,) for s in self.shapes)
+
     def select(self, rows: slice) -> Arguments:
         """Return the call with some of its samples only."""
         return self.combine(lambda leaf: leaf[rows])

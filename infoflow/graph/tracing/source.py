@@ -53,6 +53,8 @@ class Source:
     is_faithful
         Whether a replay stands for the model on any call; until that is proved, the model itself
         is run and watched.
+    is_divisible
+        Whether it is proved that a sample's values are the same in other batches.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Source:
         self.program = program
         self.gradients = gradients
         self.ranks: dict[str, int] = {}
-        self.is_faithful = False
+        self.is_faithful = self.is_divisible = False
         self._values = dict(values)
         self._nodes = {name: node for node, name in values.items()}
         self._leaves = leaves
