@@ -18,8 +18,10 @@ _NARROWEST = 64
 _TILE = 256
 #: Values of some rows at a time: 2 MB stay near the processor's caches.
 _ROW_VALUES = 2**18
-#: Values that are converted to float64 at a time.
+#: Values that are converted to float64 at a time, at most.
 CHUNK_BYTES = 16 * 2**20
+#: So many stay near the processor's caches; of fewer columns, products are slow.
+_NEAR_BYTES, _FEWEST_COLUMNS = 2 * 2**20, 256
 
 
 def squared_distances(values: Tensor) -> Tensor:
@@ -245,4 +247,5 @@ def effective_dimension(distances: Tensor) -> float:
 
 def columns_per_chunk(rows: int) -> int:
     """Return how many columns of ``rows`` float64 values are converted at a time."""
-    return max(1, CHUNK_BYTES // (8 * max(rows, 1)))
+    column = 8 * max(rows, 1)
+    return max(1, min(CHUNK_BYTES // column, max(_NEAR_BYTES // column, _FEWEST_COLUMNS)))
