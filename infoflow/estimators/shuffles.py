@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,6 +29,8 @@ _VALUES = 2**17
 #: The fewest cells, and cells for each class; fewer than twice as many samples are a cell each.
 _CELLS = 512
 _CELLS_PER_CLASS = 32
+#: Up to so many samples, the shuffles of the last classes are kept for the next layer.
+_FEW = 4096
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,16 @@ class Shuffles:
 
     @classmethod
     def of(cls, classes: Tensor, permutations: int) -> Shuffles:
-        """Shuffle (N,) classes, always in the same way, in cells where there are many samples."""
+        """Shuffle (N,) classes, always in the same way, in cells where there are many samples.
+
+        The layers of a net have the same classes, so the last shuffles of few samples are kept.
+        """
+        if len(classes) > _FEW:
+            return cls._made(classes, permutations)
+        return _kept(classes.cpu().numpy().tobytes(), permutations, classes.device)
+
+    @classmethod
+    def _made(cls, classes: Tensor, permutations: int) -> Shuffles:
         counts = classes.bincount()
         size = len(classes) // max(_CELLS, _CELLS_PER_CLASS * len(counts))
         if size < 2 or not permutations:
@@ -192,6 +204,12 @@ class Shuffles:
         columns += (lines * (self.cells + 1))[:, None]
         found = flat.take(columns).sum(1, dtype=sums.dtype)
         sums[lines, orders + part.start] = found
+
+
+@lru_cache(maxsize=4)
+def _kept(classes: bytes, permutations: int, device: torch.device) -> Shuffles:
+    numbers = np.frombuffer(classes, dtype=np.int64).copy()
+    return Shuffles._made(torch.from_numpy(numbers).to(device), permutations)
 
 
 @dataclass(frozen=True)
