@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +28,7 @@ from infoflow.interface.argument_checks import seed_number, whole_number
 
 #: Samples of a probe set.
 PROBES = 64
-#: Samples that are run at a time.
+#: Samples that are run at a time, at most.
 _BATCH = 64
 
 
@@ -188,16 +190,23 @@ def _chosen(samples: Samples, numbers: Tensor) -> list[tuple[int, Arguments]]:
     return found
 
 
-def _together(calls: Sequence[tuple[int, Arguments]]) -> list[tuple[int, Arguments]]:
-    """Put the calls of neighbours together where they are alike: few runs cost less."""
-    found: list[tuple[int, Arguments]] = []
+def _together(calls: Sequence[tuple[int, Arguments]]) -> Iterator[tuple[int, Arguments]]:
+    """Put calls that are alike together, and cut them into batches of about the same size."""
+    alike: list[tuple[int, list[Arguments]]] = []
     for start, call in calls:
-        first, last = found[-1] if found else (start, None)
-        if last is not None and last.samples + call.samples <= _BATCH and _are_alike(last, call):
-            found[-1] = (first, _joined(last, call))
+        if alike and _are_alike(alike[-1][1][-1], call):
+            alike[-1][1].append(call)
         else:
-            found.append((start, call))
-    return found
+            alike.append((start, [call]))
+    for start, same in alike:
+        if not _are_alike(same[0], same[0]):
+            yield start, same[0]
+            continue
+        joined = _joined(same)
+        number = math.ceil(joined.samples / _BATCH)
+        ends = [joined.samples * part // number for part in range(number + 1)]
+        for first, end in itertools.pairwise(ends):
+            yield start + first, joined.select(slice(first, end))
 
 
 def _are_alike(one: Arguments, other: Arguments) -> bool:
@@ -216,9 +225,11 @@ def _are_alike(one: Arguments, other: Arguments) -> bool:
     )
 
 
-def _joined(one: Arguments, other: Arguments) -> Arguments:
-    more = iter(other.per_sample())
-    return one.combine(lambda leaf: torch.cat([leaf, next(more)]))
+def _joined(calls: Sequence[Arguments]) -> Arguments:
+    if len(calls) == 1:
+        return calls[0]
+    leaves = zip(*(call.per_sample() for call in calls), strict=True)
+    return calls[0].combine(lambda leaf: torch.cat(next(leaves)))
 
 
 def _take(rows: list[int], leaf: Any) -> Any:

@@ -43,7 +43,8 @@ def _counted(result: FlowResult) -> str:
 
 def _values(result: FlowResult, dimension: str) -> list[str]:
     """Return the values of a dimension; none where the result lacks it."""
-    return [str(value) for value in result.dataset.get(dimension, [])]
+    labels = result.dataset.coords.get(dimension)
+    return [] if labels is None else [str(value) for value in labels.values]
 
 
 def _shapes(result: FlowResult) -> list[tuple[str, str, tuple[int, ...]]]:

@@ -18,6 +18,7 @@ from infoflow.estimators import make_estimators
 from infoflow.estimators.noise import NoiseLike
 from infoflow.flow import journal
 from infoflow.flow.flow_result import FlowResult, result_of
+from infoflow.flow.growing import Growing
 from infoflow.flow.measure import measure, warn_of_saturation
 from infoflow.flow.measurement import Settings
 from infoflow.flow.sameness import check_same
@@ -116,9 +117,8 @@ class Tracker:
         self._own: set[int] = set()  # epochs that this Tracker has recorded
         if self.path is not None:
             check_writable(self.path)
-        self._result = (
-            load(self.path, FlowResult) if self.path is not None and self.path.exists() else None
-        )
+        is_there = self.path is not None and self.path.exists()
+        self._measured = Growing(load(self.path, FlowResult) if self.path and is_there else None)
         self._waiting = 0  # epochs in the journal
         self._journal: journal.Journal | None = None
         if self.path is not None:
@@ -129,17 +129,18 @@ class Tracker:
     @property
     def result(self) -> FlowResult:
         """All that was measured so far; an InfoflowError before the first measurement."""
-        if self._result is None:
+        result = self._measured.result
+        if result is None:
             raise InfoflowError(
                 "This Tracker has measured nothing yet. Call .record(epoch) first, at an epoch "
                 "that its schedule holds."
             )
-        return self._result
+        return result
 
     @property
     def has_measured(self) -> bool:
         """Whether there is a result, from a file or a state too."""
-        return self._result is not None
+        return self._measured.latest is not None
 
     def is_due(self, epoch: int) -> bool:
         """Tell whether the schedule holds ``epoch``, a whole number from 0 on."""
@@ -171,7 +172,7 @@ class Tracker:
             return False
         steps = None if step is None else whole_number("step", step)
         with together("Tracker.record") as ranks:
-            ranks.agree({"epochs so far": [] if self._result is None else self._result.epochs})
+            ranks.agree({"epochs so far": self._measured.epochs})
             self._record(epoch, steps, ranks)
         return True
 
@@ -181,19 +182,19 @@ class Tracker:
         latest = result_of(measurement, self._settings.estimator, "bits", epoch=epoch)
         latest = latest if steps is None else _with_step(latest, steps)
         latest = latest.with_dataset(ranks.first("result", latest.dataset))
-        alone, before = latest, self._result
+        before = self._measured.latest
         if not self._has_warned:
             estimator = self._settings.estimator
             self._has_warned = warn_of_saturation(measurement.estimates, estimator)
-        if self._result is not None:
-            check_same(self._result, latest, str(self.path or "The result so far"))
-            earlier = self._up_to(epoch, self._result, ranks)
-            latest = latest if earlier is None else earlier.joined(latest)
-        self._result = latest
+        is_next = False
+        if before is not None:
+            check_same(before, latest, str(self.path or "The result so far"))
+            is_next = epoch > self._measured.epochs[-1]
+            self._go_back_to(epoch, ranks)
+        self._measured.add(latest)
         self._own.add(epoch)
         if self.path is not None and self._journal is not None and ranks.is_first:
-            is_next = before is not None and latest.epochs[:-1] == before.epochs
-            self._save(self.path, self._journal, alone.dataset if is_next else None)
+            self._save(self.path, self._journal, latest.dataset if is_next else None)
 
     def _save(self, path: Path, waiting: journal.Journal, latest: xr.Dataset | None) -> None:
         """Save all, or where only the ``latest`` epoch is new, let that wait in the journal."""
@@ -208,12 +209,13 @@ class Tracker:
             journal.clear(path)
             self._waiting = 0
 
-    def _up_to(self, epoch: int, result: FlowResult, ranks: Ranks) -> FlowResult | None:
-        """Return the result without later epochs of a training that has gone back to ``epoch``."""
+    def _go_back_to(self, epoch: int, ranks: Ranks) -> None:
+        """Drop later epochs where the training has gone back to ``epoch``."""
         goes_back = not self._own or epoch in self._own
-        later = [one for one in result.epochs if one > epoch] if goes_back else []
+        later = [one for one in self._measured.epochs if one > epoch] if goes_back else []
         if not later:
-            return result
+            return
+        result = self.result
         kept = self._kept_beside(result) if ranks.is_first else ""
         warn(
             f"The training goes back to epoch {epoch}, so later numbers, of epochs "
@@ -222,7 +224,7 @@ class Tracker:
         )
         self._own -= set(later)
         left = [one for one in result.epochs if one <= epoch]
-        return result.sel(epoch=left) if left else None
+        self._measured = Growing(result.sel(epoch=left) if left else None)
 
     def _kept_beside(self, result: FlowResult) -> str:
         """Save what will be dropped beside the file; return a sentence that says where."""
@@ -250,7 +252,8 @@ class Tracker:
         [0]
         """
         known = self._known
-        return TrackerState(self._result, known, frozenset(self._own), self._has_warned).to_dict()
+        result, own = self._measured.result, frozenset(self._own)
+        return TrackerState(result, known, own, self._has_warned).to_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned, instead of from the file at ``path``.
@@ -265,14 +268,14 @@ class Tracker:
         """
         found = TrackerState.of(state)
         kept = set() if found.result is None else set(found.result.epochs)
-        dropped = [] if self._result is None else sorted(set(self._result.epochs) - kept)
-        if dropped and self._result is not None:
+        dropped = sorted(set(self._measured.epochs) - kept)
+        if dropped:
             warn(
                 f"The state goes back to before epochs {dropped[0]} to {dropped[-1]}, which are "
-                f"dropped.{self._kept_beside(self._result)}",
+                f"dropped.{self._kept_beside(self.result)}",
                 InfoflowWarning,
             )
-        self._result, self._known = found.result, found.known
+        self._measured, self._known = Growing(found.result), found.known
         self._own, self._has_warned = set(found.own), found.has_warned
         self._waiting = journal.MOST_WAITING  # the file holds something else
 
