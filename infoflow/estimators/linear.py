@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from infoflow.estimators.logistic import Logistic, Weights, gram_of
+from infoflow.estimators.logistic import MOST_FACTORED, Matrix
+from infoflow.estimators.penalty import best_fits
 from infoflow.estimators.probes import (
     Question,
+    Scaling,
     Split,
-    gains_surely,
-    losses_of,
     mean_and_spread,
     moments_of,
     standardised,
 )
 
-#: Inverse strengths of the penalty, from strong to weak, for features whose squares add up to 1 on
-#: average.
-STRENGTHS = tuple(10.0**power for power in range(-2, 5))
-#: Where fits end that are only compared.
-_ROUGH = 3e-4
+#: Vectors as long as the weights that a fit keeps in float64.
+_VECTORS = 30
 #: Training rows up to which rows are rotated into their span.
 _MOST_ROTATED = 2048
 
@@ -78,21 +75,52 @@ class LinearReadout:
 
 
 def linear_probes(
-    streams: Sequence[Tensor], sets: Sequence[Sequence[int]], question: Question
+    streams: Sequence[Tensor], sets: Sequence[Sequence[int]], *questions: Question
 ) -> list[Tensor]:
     """Fit multinomial logistic regression, with the penalty that does best on the check rows.
 
     Parameters and result are those of :func:`infoflow.estimators.hidden.hidden_probes`, for
     vectors.
     """
-    spans = _Spans(streams, len(question.split.training))
-    found = []
-    for members in sets:
-        rows, width, _ = spans.of(members)
-        best = _best_fit(rows, width, question)
-        readout = _readout(best, rows.shape[1], question)
-        found.append(readout.log_probabilities(rows[question.split.held_out]))
-    return found
+    found: dict[tuple[int, int], Tensor] = {}
+    training = max(len(question.split.training) for question in questions)
+    for number, members in enumerate(sets):
+        width = sum(streams[stream].shape[1] for stream in members)
+        if training < width and training <= _MOST_ROTATED:
+            continue
+        parts = [streams[stream] for stream in members]
+        rows = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        for some in _groups(rows, questions):
+            asked = [questions[at] for at in some]
+            scalings = [question.joined(streams, members) for question in asked]
+            readouts = _readouts(rows, width, scalings, asked)
+            for at, scaling, readout in zip(some, scalings, readouts, strict=True):
+                held_out = scaling.of(rows, questions[at].split.held_out)
+                found[at, number] = readout.log_probabilities(held_out)
+    for at, question in enumerate(questions):
+        spans = _Spans(streams, question)
+        for number, members in enumerate(sets):
+            if (at, number) not in found:
+                found[at, number] = _in_span(spans, members, question)
+    return [found[at, number] for at in range(len(questions)) for number in range(len(sets))]
+
+
+def _groups(rows: Tensor, questions: Sequence[Question]) -> Iterator[range]:
+    """Cut questions into groups whose fits together take no more memory than the rows."""
+    width = rows.shape[1]
+    curved = 4 * width**2 if width <= MOST_FACTORED else 0
+    each = 2 * _VECTORS * questions[0].count * (width + 1) + curved
+    step = max(1, rows.numel() // each)
+    for start in range(0, len(questions), step):
+        yield range(start, min(start + step, len(questions)))
+
+
+def _in_span(spans: _Spans, members: Sequence[int], question: Question) -> Tensor:
+    """Return what a probe says of the held-out rows that is fitted in the span of the others."""
+    rows, turned = spans.of(members)
+    width = spans.width(members)
+    readout = _readouts(rows, width, [Scaling.none(rows)], [question])[0]
+    return readout.log_probabilities(rows[question.split.held_out])
 
 
 def fit_linear(features: Tensor, classes: Tensor, count: int, split: Split) -> LinearReadout:
@@ -102,51 +130,78 @@ def fit_linear(features: Tensor, classes: Tensor, count: int, split: Split) -> L
     The final fit has the check rows too.
     """
     mean, spread = mean_and_spread(moments_of(features, [split.training]), features.dtype)
-    scaled = standardised(features, split.order, mean, spread)
-    order = split.order.to(classes.device)
-    question = Question(classes[order], count, split.sorted(classes.device), 0)
-    rows, width, turned = _Spans([scaled], len(split.training)).of([0])
-    best = _best_fit(rows, width, question)
-    readout = _readout(best, features.shape[1], question)
-    if best is None:
-        return readout
-    weight = readout.weight if turned is None else readout.weight @ turned.T @ _seen(scaled, split)
+    scaled = standardised(features, mean, spread)
+    question = Question(classes, count, split.to(classes.device), 0)
+    training, width = len(split.training), features.shape[1]
+    if training < width and training <= _MOST_ROTATED:
+        rows, turned = _Spans([scaled], question).of([0])
+        scaling = Scaling.none(rows)
+        readout = _readouts(rows, width, [scaling], [question])[0]
+        seen = scaled.index_select(0, question.split.training).to(torch.float64)
+        weight = readout.weight @ turned.T @ seen
+    else:
+        readout = _readouts(scaled, width, [Scaling.none(scaled)], [question])[0]
+        weight = readout.weight
     weight = weight / spread
     return replace(readout, weight=weight, bias=readout.bias - (weight * mean).sum(dim=1))
 
 
-def _seen(scaled: Tensor, split: Split) -> Tensor:
-    return scaled[: len(split.training)].to(torch.float64)
+def _readouts(
+    rows: Tensor, width: int, scalings: Sequence[Scaling], questions: Sequence[Question]
+) -> list[LinearReadout]:
+    """Return the best read-out of each question, for rows that its scaling standardises."""
+    factor, shift = (
+        torch.cat([part.flatten(1) for part in parts])
+        for parts in (
+            [scaling.factor for scaling in scalings],
+            [scaling.shift for scaling in scalings],
+        )
+    )
+    first = questions[0]
+    matrix = Matrix(rows, first.classes, first.count, factor, shift, width)
+    return [
+        _nothing(rows.shape[1], question)
+        if best is None
+        else LinearReadout(best.weight, best.bias, best.seen, question.prior, best.strength)
+        for best, question in zip(best_fits(matrix, questions), questions, strict=True)
+    ]
+
+
+def _nothing(width: int, question: Question) -> LinearReadout:
+    weight = torch.zeros(0, width, dtype=torch.float64, device="cpu")
+    seen = torch.arange(0, dtype=torch.int64, device="cpu")
+    return LinearReadout(weight, weight[:, 0], seen, question.prior, None)
 
 
 class _Spans:
-    """Streams side by side, in no more coordinates than there are training rows.
+    """Streams side by side, in the coordinates of the span of a question's training rows.
 
-    Where rows have more units than that, they are rotated into the span of the training rows: the
-    penalised fit is the same there. Each stream is multiplied with itself once for all sets.
+    Where rows have more units than that, the penalised fit is the same there. Each stream is
+    multiplied with itself once for all sets.
     """
 
-    def __init__(self, streams: Sequence[Tensor], training: int) -> None:
-        self._streams, self._training = streams, training
+    def __init__(self, streams: Sequence[Tensor], question: Question) -> None:
+        self._streams, self._question = streams, question
         self._products: dict[int, Tensor] = {}
 
-    def of(self, members: Sequence[int]) -> tuple[Tensor, int, Tensor | None]:
-        """Return rows, the square of what the penalty divides them by, and the rotation."""
-        width = sum(self._streams[stream].shape[1] for stream in members)
-        if width <= self._training or self._training > _MOST_ROTATED:
-            parts = [self._streams[stream] for stream in members]
-            return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)), width, None
+    def width(self, members: Sequence[int]) -> int:
+        """Return the number of features of some streams."""
+        return sum(self._streams[stream].shape[1] for stream in members)
+
+    def of(self, members: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return all rows in the span, float64, and the rotation into it."""
         products = self._product(members[0])
         for stream in members[1:]:
             products = products + self._product(stream)
-        turned = _rotation(products[: self._training])
-        return products @ turned, width, turned
+        turned = _rotation(products[self._question.split.training])
+        return products @ turned, turned
 
     def _product(self, stream: int) -> Tensor:
         """Return the products of all rows with the training rows, in float64."""
         if stream not in self._products:
-            rows = self._streams[stream].to(torch.float64)
-            self._products[stream] = rows @ rows[: self._training].T
+            rows = self._question.scaling(self._streams, stream).of_all(self._streams[stream])
+            rows = rows.to(torch.float64)
+            self._products[stream] = rows @ rows[self._question.split.training].T
         return self._products[stream]
 
 
@@ -157,53 +212,3 @@ def _rotation(products: Tensor) -> Tensor:
         return torch.zeros_like(vectors[:, :1])
     turned: Tensor = (vectors / values.sqrt())[:, kept]
     return turned
-
-
-@dataclass(frozen=True, eq=False)
-class _Best:
-    """The strength that does best on the check rows, and the fit of all training rows with it."""
-
-    strength: float
-    weights: Weights
-    seen: Tensor
-
-
-def _best_fit(rows: Tensor, width: int, question: Question) -> _Best | None:
-    """Return the best fit; None where none gains anything surely."""
-    split, prior = question.split, question.prior
-    fit, training = len(split.fit), len(split.training)
-    seen, labels = question.classes[:fit].unique(return_inverse=True)
-    if len(seen) < 2:
-        return None
-    truth = question.classes[split.check]
-    null = best = -prior.log()[truth]
-    gram = gram_of(rows[:training])
-    model = Logistic(rows[:fit], labels, len(seen), gram, width)
-    found = chosen = None
-    failures = 0
-    for strength in STRENGTHS:
-        found = model.fit(strength, found, _ROUGH)
-        readout = LinearReadout(found.weight, found.bias, seen, prior, strength)
-        losses = losses_of(readout.log_probabilities(rows[split.check]), truth)
-        if losses.mean() < best.mean():
-            best, chosen, failures = losses, (strength, found), 0
-        else:
-            failures += 1
-        if failures == 2:
-            break
-    if chosen is None or not gains_surely(null, best):
-        return None
-    strength, start = chosen
-    every, labels = question.classes[:training].unique(return_inverse=True)
-    final = Logistic(rows[:training], labels, len(every), gram, width)
-    weights = final.fit(strength, start if len(every) == len(seen) else None)
-    return _Best(strength, weights, every)
-
-
-def _readout(best: _Best | None, width: int, question: Question) -> LinearReadout:
-    if best is None:
-        weight = torch.zeros(0, width, dtype=torch.float64, device="cpu")
-        seen = torch.arange(0, dtype=torch.int64, device="cpu")
-        return LinearReadout(weight, weight[:, 0], seen, question.prior, None)
-    weights = best.weights
-    return LinearReadout(weights.weight, weights.bias, best.seen, question.prior, best.strength)

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from infoflow.estimators.hidden import HIDDEN
+from infoflow.estimators.hidden_weights import HIDDEN
 from infoflow.estimators.probe_features import _as_maps, class_numbers, pixel_rows
-from infoflow.estimators.probe_fits import Fits
+from infoflow.estimators.probe_fits import held_out_losses
 from infoflow.estimators.probes import Question, Split
 from infoflow.estimators.void import IgnoreIndex
 from infoflow.interface import ArgumentError
@@ -93,23 +93,13 @@ class ProbeTask:
             Family of the probes.
         """
         used = [[stream for stream in members if streams[stream].shape[1]] for members in sets]
-        size = self.classes.numel()
-        found = [torch.empty(size, dtype=torch.float64, device="cpu") for _ in sets]
-        classes = self.classes.flatten()
-        splits = [self.split(number) for number in range(self.folds)]
-        fits = Fits(streams, [split.held_out for split in splits], family)
-        for number, split in enumerate(splits):
-            order = split.order
-            question = Question(
-                classes[order].to(fits.device),
-                self.count,
-                split.sorted(fits.device),
-                self.seed + number,
-            )
-            for losses, held_out in zip(
-                found, fits.losses(used, question, order, number), strict=True
-            ):
-                losses[split.held_out] = held_out.cpu()
+        device = streams[0].device if streams else torch.device("cpu")
+        classes = self.classes.flatten().to(device)
+        questions = [
+            Question(classes, self.count, self.split(number).to(device), self.seed + number)
+            for number in range(self.folds)
+        ]
+        found = held_out_losses(streams, used, questions, family)
         shape = self.classes.shape
         return [losses.view(shape).mean(dim=1) / math.log(2.0) for losses in found]
 

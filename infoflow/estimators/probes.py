@@ -7,6 +7,7 @@ than a standard error there, it stays at the shares of the classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,43 +31,77 @@ class Split:
         """All rows that the probe may see."""
         return torch.cat([self.fit, self.check])
 
-    @property
-    def order(self) -> Tensor:
-        """All rows: those to fit, those to check, and those held out."""
-        return torch.cat([self.fit, self.check, self.held_out])
+    def to(self, device: torch.device) -> Split:
+        """Return the same rows, counted on a device."""
+        return Split(*(rows.to(device) for rows in (self.fit, self.check, self.held_out)))
 
-    def sorted(self, device: torch.device) -> Split:
-        """Return the split of rows that have been brought into this order."""
-        sizes = (len(self.fit), len(self.check), len(self.held_out))
-        rows = torch.arange(sum(sizes), dtype=torch.int64, device=device)
-        return Split(*rows.split(sizes))
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """What standardises the channels of a stream: values · factor + shift, both in float64."""
+
+    factor: Tensor
+    shift: Tensor
+
+    @staticmethod
+    def none(stream: Tensor) -> Scaling:
+        """Return the scaling that leaves a stream as it is."""
+        size = (1, stream.shape[1], *(1 for _ in stream.shape[2:]))
+        one = torch.ones(size, dtype=torch.float64, device=stream.device)
+        return Scaling(one, 0 * one)
+
+    def of(self, stream: Tensor, rows: Tensor) -> Tensor:
+        """Return some rows of a stream, standardised."""
+        return self.of_all(stream.index_select(0, rows))
+
+    def of_all(self, stream: Tensor) -> Tensor:
+        """Return a stream, standardised."""
+        return torch.addcmul(self.shift.to(stream.dtype), stream, self.factor.to(stream.dtype))
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """Classes to be predicted, in the order of a :class:`Split`.
+    """Classes to be predicted, and the rows that a probe may see.
 
     Parameters
     ----------
     classes
-        (rows,) class numbers: of the rows to fit, of those to check, and of those held out.
+        (rows,) class numbers.
     count
         Number of classes.
     split
-        Which rows these are, counted in this order.
+        Numbers of the rows to fit, to check with, and to predict.
     seed
         Seed of the probe.
+    scalings
+        What standardises each stream for the rows to fit and to check with; None where they are
+        standardised.
     """
 
     classes: Tensor
     count: int
     split: Split
     seed: int
+    scalings: Sequence[Scaling] | None = None
 
     @property
     def prior(self) -> Tensor:
         """Shares of the classes in training, half a sample added to each."""
-        return class_shares(self.classes[: len(self.split.training)], self.count)
+        return class_shares(self.classes[self.split.training], self.count)
+
+    def scaling(self, streams: Sequence[Tensor], stream: int) -> Scaling:
+        """Return what standardises a stream."""
+        if self.scalings is None:
+            return Scaling.none(streams[stream])
+        return self.scalings[stream]
+
+    def joined(self, streams: Sequence[Tensor], members: Sequence[int]) -> Scaling:
+        """Return what standardises some streams side by side."""
+        parts = [self.scaling(streams, stream) for stream in members]
+        return Scaling(
+            torch.cat([part.factor for part in parts], dim=1),
+            torch.cat([part.shift for part in parts], dim=1),
+        )
 
 
 def mixed_losses(log_probabilities: Tensor, question: Question) -> Tensor:
@@ -91,18 +126,41 @@ def losses_of(log_probabilities: Tensor, classes: Tensor) -> Tensor:
     return -log_probabilities.gather(1, classes[:, None]).squeeze(1).to(torch.float64)
 
 
-def standardised(features: Tensor, rows: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
-    """Return float32 features of some rows, less their mean and divided by their deviation.
+def standardised(features: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+    """Return float32 features less their mean and divided by their deviation.
 
     Both is done in float64, so that neither scale nor offset matters.
     """
-    found = torch.empty(
-        (len(rows), *features.shape[1:]), dtype=torch.float32, device=features.device
-    )
-    step = max(1, _TILE // max(1, features[0].numel()))
-    for part, out in zip(rows.to(features.device).split(step), found.split(step), strict=True):
-        out.copy_(features.index_select(0, part).to(torch.float64).sub_(mean).div_(spread))
+    found = torch.empty(features.shape, dtype=torch.float32, device=features.device)
+    step = max(1, _TILE // max(1, math.prod(features.shape[1:])))
+    for part, out in zip(features.split(step), found.split(step), strict=True):
+        out.copy_(part.to(torch.float64).sub_(mean).div_(spread))
     return found
+
+
+def scalings_of(
+    moments: Sequence[tuple[Tensor, Tensor]],
+) -> tuple[tuple[Tensor, Tensor], list[Scaling]]:
+    """Return a common mean and deviation, and what standardises by others after these.
+
+    Of each channel the smallest deviation is the common one: a sample that is far from all others
+    must not round the differences of these away for the fold that does not see it.
+
+    Parameters
+    ----------
+    moments
+        For each fold, means and deviations of the channels, as :func:`mean_and_spread` returns
+        them.
+    """
+    means, spreads = (torch.stack(parts) for parts in zip(*moments, strict=True))
+    spread, least = spreads.min(dim=0, keepdim=True)
+    mean = means.gather(0, least)
+    is_known = spreads.isfinite()
+    unit = torch.where(spread.isfinite(), spread, 1.0)
+    factors = torch.where(is_known, unit / spreads, 0.0)
+    shifts = torch.where(is_known, (mean - means) / spreads, 0.0)
+    scalings = [Scaling(*pair) for pair in zip(factors, shifts, strict=True)]
+    return (mean[0], spread[0]), scalings
 
 
 @dataclass(frozen=True, eq=False)

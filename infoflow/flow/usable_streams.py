@@ -165,7 +165,8 @@ def _bits(
     """Return what probes of the streams into a merge gain; all sets are fitted together."""
     every = tuple(range(len(merge.streams)))
     rest = [tuple(other for other in every if other != stream) for stream in every]
-    sets = list(dict.fromkeys([(), every, *((stream,) for stream in every), *rest]))
+    # in this order the readers of each of two streams are side by side, and take one product
+    sets = sorted({(), every, *((stream,) for stream in every), *rest})
     streams = [features[stream] for stream in merge.streams]
     losses = dict(zip(sets, question.losses(streams, sets, family), strict=True))
 

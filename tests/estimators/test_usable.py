@@ -297,9 +297,9 @@ def test_derivatives_of_all_sets_at_once_are_those_of_autograd(shape):
         logits = units @ outer[1][number] + outer[2][number]
         torch.nn.functional.cross_entropy(logits, question.classes[question.split.fit]).backward()
     for s, weight in weights.items():
-        torch.testing.assert_close(fits.inner[s].grad, weight.grad)
-    for mine, theirs in zip(fits.outer, outer, strict=True):
-        torch.testing.assert_close(mine.grad, theirs.grad)
+        torch.testing.assert_close(fits.inner_slopes[s], weight.grad)
+    for mine, theirs in zip(fits.outer_slopes, outer, strict=True):
+        torch.testing.assert_close(mine, theirs.grad)
 
 
 def test_a_fit_does_not_depend_on_the_sets_beside_it():
