@@ -14,75 +14,101 @@ _MOST_HALVINGS = 30
 #: Share of the first-order fall that a step must reach.
 _LEAST_FALL = 1e-4
 #: A rise of the value that may be rounding of float32 losses, as a share of it.
-_ROUNDING = 1e-7
+_ROUNDING = 1e-6
+
+
+#: Takes (problems, d) points, and returns the values there, (problems,), and their derivatives.
+Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def minimise(
-    value: Callable[[Tensor], tuple[Tensor, Tensor]],
-    start: Tensor,
-    *,
-    tolerance: float,
-    steps: int,
+    among: Callable[[Tensor], Objective], start: Tensor, *, tolerance: float, steps: int
 ) -> Tensor:
-    """Return for each problem the point where its function is smallest.
+    """Return for each problem the point where its convex function is smallest.
 
     Parameters
     ----------
-    value
-        Takes (problems, d) points, and returns the (problems,) values there and their
-        (problems, d) derivatives, float64. Each function is convex.
+    among
+        Returns the functions of some problems, whose numbers it takes; values and derivatives are
+        float64.
     start
         (problems, d) points to start from, float64.
     tolerance
-        A problem ends where no derivative is larger; it then waits for the others.
+        A problem ends where no derivative is larger.
     steps
         Most steps.
 
     References
     ----------
     .. [1] J. Nocedal and S. J. Wright, Numerical Optimization, 2nd edition, algorithm 7.4.
+    .. [2] W. W. Hager and H. Zhang, SIAM Journal on Optimization 16(1), 170-192 (2005), equation
+       4.1, for steps whose fall rounding hides.
 
     Examples
     --------
     >>> import torch
     >>> centre = torch.tensor([[1.0, -2.0], [3.0, 0.5]], dtype=torch.float64)
     >>> curvature = torch.tensor([1.0, 30.0], dtype=torch.float64)
-    >>> def value(points):
-    ...     off = points - centre
-    ...     return 0.5 * (curvature * off * off).sum(1), curvature * off
-    >>> found = minimise(value, torch.zeros_like(centre), tolerance=1e-6, steps=50)
+    >>> def among(problems):
+    ...     def value(points):
+    ...         off = points - centre[problems]
+    ...         return 0.5 * (curvature * off * off).sum(1), curvature * off
+    ...
+    ...     return value
+    >>> found = minimise(among, torch.zeros_like(centre), tolerance=1e-6, steps=50)
     >>> bool((found - centre).abs().max() < 1e-6)
     True
     """
-    point = start
+    found = start.clone()
+    live = torch.arange(len(start), device=start.device)
+    value, point = among(live), start
+    memory: list[tuple[Tensor, Tensor]] = []
     level, slope = value(point)
     is_stuck = torch.zeros_like(level, dtype=torch.bool)
-    memory: list[tuple[Tensor, Tensor]] = []
     for _ in range(steps):
         is_open = (slope.abs().amax(dim=1) > tolerance) & ~is_stuck
-        if not bool(is_open.any()):
-            break
-        ahead = _direction(slope, memory)
-        fall = (ahead * slope).sum(dim=1)
-        length = is_open.to(point.dtype)
-        for _ in range(_MOST_HALVINGS):
-            new = point + length[:, None] * ahead
-            new_level, new_slope = value(new)
-            most = level + _LEAST_FALL * length * fall + _ROUNDING * level.abs()
-            is_high = ~(new_level <= most)
-            if not bool(is_high.any()):
-                break
-            length = torch.where(is_high, 0.5 * length, length)
-        else:
-            is_stuck = is_stuck | is_high
-            new, new_slope = (
-                torch.where(is_high[:, None], old, found)
-                for old, found in ((point, new), (slope, new_slope))
+        if not bool(is_open.all()):
+            found[live] = point
+            live = live[is_open]
+            point, level, slope, is_stuck = (
+                part[is_open] for part in (point, level, slope, is_stuck)
             )
-            new_level = torch.where(is_high, level, new_level)
+            memory = [(step[is_open], change[is_open]) for step, change in memory]
+            if not len(live):
+                break
+            value = among(live)
+        ahead = _direction(slope, memory)
+        new, new_level, new_slope, is_stuck = _searched(value, point, level, slope, ahead)
         memory = [*memory[1 - _REMEMBERED :], (new - point, new_slope - slope)]
         point, level, slope = new, new_level, new_slope
-    return point
+    found[live] = point
+    return found
+
+
+def _searched(
+    value: Objective, point: Tensor, level: Tensor, slope: Tensor, ahead: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return points ahead that are lower, values and derivatives there, and where there is none."""
+    fall = (ahead * slope).sum(dim=1)
+    length = torch.ones_like(level)
+    for _ in range(_MOST_HALVINGS):
+        new = point + length[:, None] * ahead
+        new_level, new_slope = value(new)
+        is_lower = new_level <= level + _LEAST_FALL * length * fall
+        # where rounding hides the fall, the derivative along the step shows it
+        is_flat = new_level <= level + _ROUNDING * level.abs()
+        is_flat &= (ahead * new_slope).sum(dim=1) <= (2 * _LEAST_FALL - 1) * fall
+        is_high = ~(is_lower | is_flat)
+        if not bool(is_high.any()):
+            return new, new_level, new_slope, is_high
+        length = torch.where(is_high, 0.5 * length, length)
+    stay = is_high[:, None]
+    return (
+        torch.where(stay, point, new),
+        torch.where(is_high, level, new_level),
+        torch.where(stay, slope, new_slope),
+        is_high,
+    )
 
 
 def _direction(slope: Tensor, memory: list[tuple[Tensor, Tensor]]) -> Tensor:

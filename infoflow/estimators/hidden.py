@@ -126,7 +126,7 @@ class _Together:
     def _lay_out(self, layout: Layout, weights: Tensor) -> None:
         """Take these weights, and name their parts and those of their derivatives."""
         self.layout, self.weights = layout, weights
-        self.owners = layout.owners(weights.device)
+        self.owners, self.folds = layout.owners(weights.device), layout.folds(weights.device)
         self.weights.grad = torch.zeros_like(weights)
         self.inner, self.outer = layout.views(weights)
         self.inner_slopes, self.outer_slopes = layout.views(self.weights.grad)
@@ -154,15 +154,19 @@ class _Together:
         size = len(batches[0])
         rows = size * self._places
         hidden = self.weights.new_empty(rows, self.outer[0].numel())
-        for fold, mine in self.layout.columns.items():
-            bias = self.outer[0].flatten()[mine]
-            _units(self.layout, fold, inputs[fold], self.inner, bias, hidden[:, mine])
+        for fold, place in self.layout.columns.items():
+            bias = self.outer[0].flatten()[place]
+            _units(self.layout, fold, inputs[fold], self.inner, bias, hidden[:, place])
         units = _by_set(hidden, self._places)
-        slopes = torch.baddbmm(self.outer[2], units, self.outer[1]).softmax(dim=2).div_(size)
+        _, weights, outer_bias = self.outer
+        # with the rows last, a softmax of few classes is fast
+        logits = torch.baddbmm(outer_bias.mT, weights.mT, units.mT)
+        slopes = logits.softmax(dim=1).div_(size)
         classes = torch.stack([self.questions[0].classes[rows] for rows in batches])
-        chosen = classes[self.layout.folds(classes.device)][..., None]
-        slopes.scatter_add_(2, chosen, slopes.new_full((1, 1, 1), -1 / size).expand_as(chosen))
-        back = (slopes @ self.outer[1].mT).transpose(0, 1).flatten(1)
+        chosen = classes[self.folds][:, None]
+        slopes.scatter_add_(1, chosen, slopes.new_full((1, 1, 1), -1 / size).expand_as(chosen))
+        slopes = slopes.mT
+        back = (slopes @ weights.mT).transpose(0, 1).flatten(1)
         if self._places > 1:
             back = (back / self._places).repeat_interleave(self._places, dim=0)
         back = back.mul_(hidden.sign())
@@ -170,16 +174,15 @@ class _Together:
         for kept, grad in zip(self.outer_slopes, grads, strict=True):
             kept.copy_(grad)
         for (fold, stream), runs in self.layout.runs.items():
-            mine = back[:, self.layout.columns[fold]]
+            slope = back[:, self.layout.columns[fold]]
             for columns, part in runs:
                 out = self.inner_slopes[stream][part]
-                torch.mm(mine[:, columns].T, inputs[fold][stream], out=out)
+                torch.mm(slope[:, columns].T, inputs[fold][stream], out=out)
 
     def _read(self, fold: int, stream: int, rows: Tensor) -> Tensor:
         """Return a stream's vectors; of maps, the 3×3 around each position, with zeros beyond."""
-        values = self.streams[stream].index_select(0, rows)
-        scalings = self.questions[fold].scalings
-        values = values if scalings is None else scalings[stream].of_all(values)
+        scaling = self.questions[fold].scaling(self.streams, stream)
+        values = scaling.of(self.streams[stream], rows)
         return values if values.ndim == 2 else F.unfold(values, 3, padding=1).mT.flatten(0, 1)
 
     def _check_losses(self) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from infoflow.estimators.logistic import MOST_FACTORED, Matrix
+from infoflow.estimators.matrix import MOST_FACTORED, Matrix
 from infoflow.estimators.penalty import best_fits
 from infoflow.estimators.probes import (
     Question,
@@ -117,7 +117,7 @@ def _groups(rows: Tensor, questions: Sequence[Question]) -> Iterator[range]:
 
 def _in_span(spans: _Spans, members: Sequence[int], question: Question) -> Tensor:
     """Return what a probe says of the held-out rows that is fitted in the span of the others."""
-    rows, turned = spans.of(members)
+    rows, _ = spans.of(members)
     width = spans.width(members)
     readout = _readouts(rows, width, [Scaling.none(rows)], [question])[0]
     return readout.log_probabilities(rows[question.split.held_out])

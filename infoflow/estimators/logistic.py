@@ -8,69 +8,29 @@ where it takes hundreds without (``tests/benchmarks/test_probes.py``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from infoflow.estimators.descent import minimise
+from infoflow.estimators.descent import Objective, minimise
+from infoflow.estimators.matrix import Matrix
+from infoflow.estimators.preconditioner import Preconditioner
 
-#: Features up to which the curvature is factored.
-MOST_FACTORED = 2048
 _MOST_STEPS = 200
 #: Ends a fit whose weights are used. scikit-learn's usual fits are 20 times as far off.
 TOLERANCE = 1e-5
 #: Share of the mean curvature that float32 products do not resolve.
 _ROUNDING = 1e-5
+#: Share that the curvature at weights of 0 keeps in that at other weights, of which few rows may
+#: tell much.
+_SHARE_AT_ZERO = 0.01
+#: Rows that the curvature is guessed from, for each feature, and as many products with all rows.
+_ROWS_PER_FEATURE = 16
+_PRODUCTS = 4
 #: Logits that are worked on at a time: 1 MB stays near the processor.
 _TILE = 2**18
-
-
-@dataclass(frozen=True, eq=False)
-class Matrix:
-    """Rows that problems share, and how each standardises them.
-
-    Parameters
-    ----------
-    rows
-        (N, d), float32 or float64.
-    labels
-        (N,) numbers from 0 to ``count`` − 1.
-    count
-        Number of classes, at least 2.
-    factor, shift
-        (problems, d) float64; a problem reads ``rows * factor + shift``.
-    width
-        The square of what the standardised rows are divided by for the penalty.
-    """
-
-    rows: Tensor
-    labels: Tensor
-    count: int
-    factor: Tensor
-    shift: Tensor
-    width: float
-
-    def of(self, problem: int, members: Tensor) -> Tensor:
-        """Return some standardised rows of a problem."""
-        kind = self.rows.dtype
-        factor, shift = self.factor[problem].to(kind), self.shift[problem].to(kind)
-        return torch.addcmul(shift, self.rows.index_select(0, members), factor)
-
-    def among(self, problems: Tensor | list[int]) -> Matrix:
-        """Return the matrix for some of the problems."""
-        factor, shift = self.factor[problems], self.shift[problems]
-        return Matrix(self.rows, self.labels, self.count, factor, shift, self.width)
-
-    def grams(self, members: Sequence[Tensor]) -> Tensor | None:
-        """Return the mean products of some standardised rows of each problem, (problems, d, d).
-
-        None where there are too many features for it.
-        """
-        if self.rows.shape[1] > MOST_FACTORED:
-            return None
-        parts = (self.of(problem, some) for problem, some in enumerate(members))
-        return torch.stack([(part.T @ part).to(torch.float64) / len(part) for part in parts])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,21 +63,23 @@ class Logistic:
 
     def __init__(self, matrix: Matrix, members: Sequence[Tensor], grams: Tensor | None) -> None:
         self.matrix, self._grams = matrix, grams
-        device = matrix.rows.device
-        self._sizes = torch.tensor(
-            [len(some) for some in members], dtype=torch.float64, device=device
-        )
-        self._weights = matrix.rows.new_zeros(len(matrix.rows), len(members))
+        sizes = [len(some) for some in members]
+        self._sizes = torch.tensor(sizes, dtype=torch.float64, device=matrix.rows.device)
+        #: (problems, N) what each row counts in the mean of a problem's losses
+        self._parts = matrix.rows.new_zeros(len(members), len(matrix.rows))
         counts = []
         for problem, some in enumerate(members):
-            self._weights[some, problem] = 1.0 / len(some)
+            self._parts[problem, some] = 1.0 / len(some)
             counts.append(torch.bincount(matrix.labels[some], minlength=matrix.count))
         shares = torch.stack(counts).to(torch.float64) / self._sizes[:, None]
-        #: (problems, classes) whether the rows of a problem have a class.
+        #: (problems, classes) whether the rows of a problem have a class
         self.seen = shares > 0
         classes = self.seen.sum(dim=1)
         self._curvature = (shares * (1 - shares)).sum(dim=1) / classes
         self._columns = 1 if matrix.count == 2 else matrix.count
+        #: of two classes: the sign of the logit that speaks against a row's label
+        self._signs = 1.0 - 2.0 * matrix.labels.to(matrix.rows.dtype)
+        self._signed = self._signs * self._parts
         # of two classes scikit-learn fits one weight, not two that are opposite halves
         self._doubled = torch.where((classes == 2) & (matrix.count > 2), 2.0, 1.0)
 
@@ -136,33 +98,49 @@ class Logistic:
             Largest derivative, in preconditioned coordinates, where the fit ends.
         """
         penalty = self._doubled * self.matrix.width / (strength * self._sizes)
-        factor = self._factor(penalty)
         problems, width = self.matrix.factor.shape
-        shape = problems, self._columns, width + 1
-        root = self._curvature.sqrt()[:, None]
-
-        def unturned(flat: Tensor) -> tuple[Tensor, Tensor]:
-            turned = flat.view(shape)
-            return _back(turned[..., 1:], factor), turned[..., 0] / root
-
-        def value(flat: Tensor) -> tuple[Tensor, Tensor]:
-            weight, bias = unturned(flat)
-            loss, slope, bias_slope = self._loss(weight, bias)
-            loss = loss + 0.5 * penalty * weight.square().sum(dim=(1, 2))
-            slope = _forth(slope + penalty[:, None, None] * weight, factor)
-            return loss, torch.cat([(bias_slope / root)[..., None], slope], dim=2).flatten(1)
-
-        if start is None:
-            first = torch.zeros(shape, dtype=torch.float64, device=factor.device)
-        else:
-            weight, bias = (part[:, -self._columns :] for part in (start.weight, start.bias))
-            turned = weight * factor if factor.shape[-1] == 1 else weight @ factor
-            first = torch.cat([(bias * root)[..., None], turned], dim=2)
-        found = minimise(value, first.flatten(1), tolerance=tolerance, steps=_MOST_STEPS)
-        weight, bias = unturned(found)
+        weights = None if start is None else self._joined(start)
+        precondition = Preconditioner(self._factor(penalty, weights))
+        if weights is None:
+            weights = penalty.new_zeros(problems, self._columns, width + 1)
+        weights = self._descend(weights, precondition, penalty, tolerance)
         if self._columns == 1:
-            weight, bias = (torch.cat([0 * part, part], dim=1) for part in (weight, bias))
-        return Weights(weight, bias)
+            weights = torch.cat([torch.zeros_like(weights), weights], dim=1)
+        return Weights(weights[..., :-1], weights[..., -1])
+
+    def _joined(self, weights: Weights) -> Tensor:
+        """Return weights and biases as they are fitted, the bias last."""
+        joined = torch.cat([weights.weight, weights.bias[..., None]], dim=2)
+        return joined[:, -self._columns :]
+
+    def _descend(
+        self, weights: Tensor, precondition: Preconditioner, penalty: Tensor, tolerance: float
+    ) -> Tensor:
+        """Return the weights that a search in preconditioned coordinates ends at."""
+
+        def among(problems: Tensor) -> Objective:
+            some, least = self._among(problems), penalty[problems]
+            turn = precondition.among(problems)
+
+            def value(flat: Tensor) -> tuple[Tensor, Tensor]:
+                here = turn.weights(flat.view(len(flat), *weights.shape[1:]))
+                loss, slope = some._loss(here)
+                loss = loss + 0.5 * least * here[..., :-1].square().sum(dim=(1, 2))
+                slope[..., :-1] += least[:, None, None] * here[..., :-1]
+                return loss, turn.slope(slope).flatten(1)
+
+            return value
+
+        start = precondition.turned(weights).flatten(1)
+        found = minimise(among, start, tolerance=tolerance, steps=_MOST_STEPS)
+        return precondition.weights(found.view(weights.shape))
+
+    def _among(self, problems: Tensor) -> Logistic:
+        """Return what the losses of some of the problems take."""
+        some = copy(self)
+        some.matrix, some.seen = self.matrix.among(problems), self.seen[problems]
+        some._parts, some._signed = self._parts[problems], self._signed[problems]
+        return some
 
     def losses(self, weights: Weights, prior: Tensor) -> Tensor:
         """Return −log p of the label of every row, float64 (problems, N).
@@ -172,81 +150,98 @@ class Logistic:
         found = prior.new_empty(len(prior), len(self.matrix.rows))
         left = torch.where(self.seen, prior, 0.0).sum(dim=1, keepdim=True).log()
         known = torch.where(self.seen, -left, -prior.log())
-        for rows, part in self._tiles():
-            labels = self.matrix.labels[rows]
-            logs = self._logs(part, weights.weight, weights.bias)
-            own = logs.gather(2, labels[:, None, None].expand(-1, len(prior), 1))[..., 0].T
-            seen = self.seen[:, labels]
-            found[:, rows] = known[:, labels] - torch.where(seen, own.to(torch.float64), 0.0)
+        joined = self._joined(weights)
+        for here, rows in self._tiles():
+            labels = self.matrix.labels[here]
+            losses, _ = self._by_row(here, rows, joined)
+            if self._columns > 1:
+                losses = losses.masked_fill_(~self.seen[:, labels], 0.0)
+                losses = losses + known[:, labels]
+            found[:, here] = losses
         return found
 
-    def _factor(self, penalty: Tensor) -> Tensor:
-        """Return L of L Lᵀ, the curvature where all rows have the shares of the classes."""
+    def _factor(self, penalty: Tensor, start: Tensor | None) -> Tensor:
+        """Return L of L Lᵀ, about the curvature where a fit starts; the bias comes last."""
         if self._grams is None:
             return (self._curvature + penalty).sqrt()[:, None, None]
-        curved = self._grams * self._curvature[:, None, None]
-        diagonal = curved.diagonal(dim1=1, dim2=2)
+        problems, width = self.matrix.factor.shape
+        curved = self._grams.new_zeros(problems, width + 1, width + 1)
+        curved[:, :-1, :-1] = self._grams * self._curvature[:, None, None]
+        curved[:, -1, -1] = self._curvature
+        diagonal = curved.diagonal(dim1=1, dim2=2)[:, :-1]
         # what is collinear but for rounding has a curvature of 0
-        diagonal.add_(torch.maximum(penalty, _ROUNDING * diagonal.mean(dim=1))[:, None])
+        diagonal += _ROUNDING * diagonal.mean(dim=1, keepdim=True)
+        # renewing it must not cost more than the steps that it saves
+        if start is not None and width**2 <= _PRODUCTS * len(self.matrix.rows) * self._columns:
+            curved.mul_(_SHARE_AT_ZERO).add_(self._curved_at(start), alpha=1 - _SHARE_AT_ZERO)
+        diagonal += penalty[:, None]
         factor: Tensor = torch.linalg.cholesky(curved)
         return factor
 
+    def _curved_at(self, weights: Tensor) -> Tensor:
+        """Return the mean curvature of the classes at some weights, from some of the rows."""
+        count, width = self.matrix.rows.shape
+        wanted = max(_ROWS_PER_FEATURE * width, _PRODUCTS * count // max(1, width))
+        some = slice(None, None, max(1, count // wanted))
+        rows, parts = self.matrix.rows[some], self._parts[:, some]
+        logits = self._logits(rows, weights)
+        if self._columns == 1:
+            chances = logits[:, 0].sigmoid()
+            spread = chances * (1 - chances)
+        else:
+            chances = self._masked(logits).softmax(dim=1)
+            spread = (1 - chances.square().sum(dim=1)) / self.seen.sum(dim=1, keepdim=True)
+        spread = (spread * parts).to(torch.float64)
+        spread = spread / parts.sum(dim=1, keepdim=True).clamp(min=torch.finfo(parts.dtype).tiny)
+        return self.matrix.products(rows, spread)
+
     def _tiles(self) -> Iterator[tuple[slice, Tensor]]:
         rows = self.matrix.rows
-        step = max(1, _TILE // (self._weights.shape[1] * self._columns))
+        step = max(1, _TILE // (len(self._parts) * self._columns))
         for start in range(0, len(rows), step):
             here = slice(start, start + step)
             yield here, rows[here]
 
-    def _logits(self, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return (rows, problems, columns) logits, float32."""
-        bias = bias + (weight * self.matrix.shift[:, None]).sum(dim=2)
-        weight = (weight * self.matrix.factor[:, None]).flatten(0, 1)
-        logits = torch.addmm(bias.flatten().to(rows.dtype), rows, weight.to(rows.dtype).T)
-        return logits.view(len(rows), *bias.shape)
+    def _logits(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """Return (problems, columns, rows) logits, in the precision of the rows."""
+        weight, bias = weights[..., :-1], weights[..., -1:]
+        bias = bias + (weight * self.matrix.shift[:, None]).sum(dim=2, keepdim=True)
+        weight = (weight * self.matrix.factor[:, None]).flatten(0, 1).to(rows.dtype)
+        logits: Tensor = (weight @ rows.T).view(*bias.shape[:2], -1).add_(bias.to(rows.dtype))
+        return logits
 
-    def _logs(self, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return (rows, problems, classes) log probabilities among the classes that were seen."""
-        logits = self._logits(rows, weight, bias)
-        return logits.masked_fill_(~self.seen, -torch.inf).log_softmax(dim=2)
+    def _masked(self, logits: Tensor) -> Tensor:
+        return logits.masked_fill_(~self.seen[..., None], -torch.inf)
 
-    def _loss(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each problem's mean loss, and its derivatives by weights and by biases."""
-        loss = torch.zeros_like(bias[:, 0])
-        slope, bias_slope = torch.zeros_like(weight), torch.zeros_like(bias)
+    def _by_row(self, here: slice, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (problems, rows) losses, and their derivatives by the logits, over a row's sign.
+
+        A label that a problem has not seen costs infinitely much.
+        """
+        logits = self._logits(rows, weights)
+        if self._columns == 1:
+            logits = logits[:, 0].mul_(self._signs[here])
+            return torch.nn.functional.softplus(logits), logits.sigmoid_()
+        logs = self._masked(logits).log_softmax(dim=1)
+        chosen = self.matrix.labels[here].expand(len(logs), 1, -1)
+        losses = -logs.gather(1, chosen)[:, 0]
+        one = losses.new_full((1, 1, 1), -1.0).expand_as(chosen)
+        return losses, logs.exp_().scatter_add_(1, chosen, one)
+
+    def _loss(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each problem's mean loss, and its derivative by weights and biases."""
+        loss, slope = weights.new_zeros(len(weights)), torch.zeros_like(weights)
         for here, rows in self._tiles():
-            shares, labels = self._weights[here], self.matrix.labels[here]
+            parts = self._parts[:, here]
+            losses, residual = self._by_row(here, rows, weights)
             if self._columns == 1:
-                signs = 1.0 - 2.0 * labels.to(rows.dtype)[:, None]
-                logits = self._logits(rows, weight, bias)[..., 0].mul_(signs)
-                losses = torch.nn.functional.softplus(logits).mul_(shares)
-                residual = logits.sigmoid_().mul_(signs).mul_(shares)
+                residual = residual.mul_(self._signed[:, here])
             else:
-                logs = self._logs(rows, weight, bias)
-                chosen = labels[:, None, None].expand(-1, logs.shape[1], 1)
-                own = logs.gather(2, chosen)[..., 0]
-                losses = torch.where(shares > 0, -own * shares, 0.0)
-                one = shares.new_full((1, 1, 1), -1.0).expand_as(chosen)
-                residual = logs.exp_().scatter_add_(2, chosen, one)
-                residual = residual.mul_(shares[..., None]).flatten(1)
-            loss += losses.sum(dim=0, dtype=torch.float64)
-            slope += (residual.T @ rows).view(slope.shape)
-            bias_slope += residual.sum(dim=0, dtype=torch.float64).view(bias_slope.shape)
+                losses = losses.masked_fill_(parts == 0, 0.0)
+                residual = residual.mul_(parts[:, None]).flatten(0, 1)
+            loss += losses.mul_(parts).sum(dim=1)
+            slope[..., :-1] += (residual @ rows).view(*slope.shape[:2], -1)
+            slope[..., -1] += residual.sum(dim=1).view(slope.shape[:2])
         factor, shift = self.matrix.factor[:, None], self.matrix.shift[:, None]
-        return loss, slope * factor + bias_slope[..., None] * shift, bias_slope
-
-
-def _back(turned: Tensor, factor: Tensor) -> Tensor:
-    """Return weights from preconditioned ones."""
-    if factor.shape[-1] == 1:
-        return turned / factor
-    weight: Tensor = torch.linalg.solve_triangular(factor, turned, upper=False, left=False)
-    return weight
-
-
-def _forth(slope: Tensor, factor: Tensor) -> Tensor:
-    """Return the derivative by preconditioned weights from that by weights."""
-    if factor.shape[-1] == 1:
-        return slope / factor
-    turned: Tensor = torch.linalg.solve_triangular(factor, slope.mT, upper=False)
-    return turned.mT
+        slope[..., :-1] = slope[..., :-1] * factor + slope[..., -1:] * shift
+        return loss, slope

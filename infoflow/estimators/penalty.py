@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infoflow.estimators.logistic import Logistic, Matrix, Weights
+from infoflow.estimators.logistic import Logistic, Weights
+from infoflow.estimators.matrix import Matrix
 from infoflow.estimators.probes import Question, gains_surely
 
 #: Inverse strengths of the penalty, from strong to weak, for features whose squares add up to 1 on
@@ -72,6 +73,7 @@ class _Search:
         #: (problems, N) losses of the shares of the classes, and of the best fit
         self._null = -self._prior.log()[:, matrix.labels]
         self._best = self._null.clone()
+        self._least = self._check_means(list(range(len(questions))), self._null)
         self._strength = torch.full_like(self._prior[:, 0], torch.nan)
 
     def run(self) -> list[Best | None]:
@@ -125,10 +127,13 @@ class _Search:
 
     def _note(self, live: list[int], losses: Tensor, strength: float) -> Tensor:
         """Keep the losses that are better than the best so far; return whose they are."""
-        rows = [self._check[problem] for problem in live]
-        new = torch.stack([losses[at, some].mean() for at, some in enumerate(rows)])
-        old = torch.stack([self._best[problem, self._check[problem]].mean() for problem in live])
-        is_better = new < old
+        means = self._check_means(live, losses)
+        is_better = means < self._least[live]
+        self._least[live] = torch.where(is_better, means, self._least[live])
         self._best[live] = torch.where(is_better[:, None], losses, self._best[live])
         self._strength[live] = torch.where(is_better, strength, self._strength[live])
         return is_better
+
+    def _check_means(self, live: list[int], losses: Tensor) -> Tensor:
+        rows = [self._check[problem] for problem in live]
+        return torch.stack([losses[at, some].mean() for at, some in enumerate(rows)])

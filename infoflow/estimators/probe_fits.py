@@ -1,4 +1,4 @@
-"""Cross-fitted probes: streams are standardised once, and all folds and sets are fitted together."""
+"""Cross-fitted probes: streams are standardised once, all folds and sets fitted together."""
 
 from __future__ import annotations
 

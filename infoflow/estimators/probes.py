@@ -52,7 +52,9 @@ class Scaling:
 
     def of(self, stream: Tensor, rows: Tensor) -> Tensor:
         """Return some rows of a stream, standardised."""
-        return self.of_all(stream.index_select(0, rows))
+        values = stream.index_select(0, rows)
+        factor, shift = self.factor.to(stream.dtype), self.shift.to(stream.dtype)
+        return torch.addcmul(shift, values, factor, out=values)
 
     def of_all(self, stream: Tensor) -> Tensor:
         """Return a stream, standardised."""
@@ -134,7 +136,7 @@ def standardised(features: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
     found = torch.empty(features.shape, dtype=torch.float32, device=features.device)
     step = max(1, _TILE // max(1, math.prod(features.shape[1:])))
     for part, out in zip(features.split(step), found.split(step), strict=True):
-        out.copy_(part.to(torch.float64).sub_(mean).div_(spread))
+        out.copy_((part.to(torch.float64) - mean).div_(spread))
     return found
 
 

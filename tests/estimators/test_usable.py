@@ -11,7 +11,14 @@ from infoflow import usable_information
 from infoflow.estimators import hidden
 from infoflow.estimators.probe_features import pixel_rows
 from infoflow.estimators.probe_task import ask
-from infoflow.estimators.probes import Question, Split, mean_and_spread, moments_of
+from infoflow.estimators.probes import (
+    Question,
+    Split,
+    mean_and_spread,
+    moments_of,
+    scalings_of,
+    standardised,
+)
 from tests import tiers
 from tests.estimators import twins
 
@@ -258,6 +265,14 @@ def test_neither_scale_nor_offset_matters(family, scale, offset):
     assert moved == pytest.approx(plain, abs=0.02)
 
 
+@pytest.mark.parametrize("width", [3, 90])
+def test_float64_features_are_left_as_they_were(width):
+    features, labels = np.random.default_rng(0).normal(size=(60, width)), random_bits(60)
+    before = features.copy()
+    usable_information(features, labels, folds=2)
+    np.testing.assert_array_equal(features, before)
+
+
 def test_no_features_and_rounding_alone_give_nothing():
     labels = np.arange(60) % 2
     nothing = usable_information(np.zeros((60, 0)), labels)
@@ -313,6 +328,41 @@ def test_a_fit_does_not_depend_on_the_sets_beside_it():
         alone = hidden.hidden_probes([noise, known], [members], question)[0]
         torch.testing.assert_close(found, alone, atol=1e-4, rtol=1e-4)
     assert together[1].argmax(1).eq(question.classes[question.split.held_out]).double().mean() > 0.8
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 3, 3)])
+def test_folds_that_are_fitted_together_are_each_fitted_as_alone(shape):
+    """Standardised each by its own training rows, from streams that are kept once."""
+    torch.manual_seed(1)
+    classes, rows = torch.randint(0, 2, (300,)), torch.randperm(300)
+    stream = 3.0 * torch.randn(300, *shape) + 1.0
+    stream[:, 0] += 9.0 * classes.view(-1, *[1] * (len(shape) - 1))
+    stream[rows[0]] *= 50.0
+    splits = [Split(*part.split([180, 60, 60])) for part in (rows, rows.roll(60))]
+    moments = [
+        mean_and_spread(moments_of(stream, [split.training]), torch.float32) for split in splits
+    ]
+    common, scalings = scalings_of(moments)
+    questions = [
+        Question(classes, 2, split, seed, [scaling])
+        for seed, (split, scaling) in enumerate(zip(splits, scalings, strict=True))
+    ]
+    together = hidden.hidden_probes([standardised(stream, *common)], [(0,)], *questions)
+    for found, split, (mean, spread), question in zip(
+        together, splits, moments, questions, strict=True
+    ):
+        own = Question(classes, 2, split, question.seed)
+        alone = hidden.hidden_probes([standardised(stream, mean, spread)], [(0,)], own)[0]
+        torch.testing.assert_close(found, alone, atol=1e-3, rtol=1e-3)
+        assert found.argmax(1).eq(classes[split.held_out]).double().mean() > 0.8
+
+
+def test_a_channel_that_one_fold_alone_does_not_see_tells_nothing_there():
+    mean, spread = torch.zeros(1, 2).double(), torch.tensor([[1.0, math.inf]]).double()
+    _, scalings = scalings_of([(mean, spread), (mean + 1.0, torch.ones(1, 2).double())])
+    values = torch.tensor([[2.0, 5.0]])
+    assert scalings[0].of_all(values)[0, 1] == 0.0
+    assert scalings[1].of_all(values)[0, 1] == pytest.approx(5.0)
 
 
 def test_moments_of_parts_are_those_of_the_whole():
