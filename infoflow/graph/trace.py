@@ -113,9 +113,10 @@ def _trace(
         return _trace_symbolically(model, notes)
     call = as_arguments(model, example, kwargs)
     check_arguments(call)
-    chosen = Leaves(model, leaves, opened)
     with ExitStack() as stack:
-        for context in (evaluation_mode(model), countable_attention(), seeded()):
+        snapshot = stack.enter_context(evaluation_mode(model))
+        chosen = Leaves(model, leaves, opened, found=snapshot.found)
+        for context in (countable_attention(), seeded()):
             stack.enter_context(context)
         call = told_apart(model, call)
         if any(map(is_lazy, parameters_in(model))):

@@ -20,8 +20,8 @@ def store(module: nn.Module, name: str) -> Mapping[str, Any]:
     """Return what a module keeps in ``_modules``, ``_parameters`` or ``_buffers``."""
     if isinstance(module, torch.jit.ScriptModule):
         return dict(getattr(module, name).items())
-    found = vars(module).get(name)
-    return found if isinstance(found, Mapping) else {}
+    found = module.__dict__.get(name)
+    return found if type(found) is dict or isinstance(found, Mapping) else {}
 
 
 def named_modules(
@@ -45,12 +45,11 @@ def named_modules(
             continue
         seen.add(id(module))
         yield name, module
-        children = [
-            (f"{name}.{key}".lstrip("."), child)
-            for key, child in store(module, "_modules").items()
-            if isinstance(child, nn.Module)
-        ]
-        waiting += reversed(children)
+        children = store(module, "_modules")
+        if children:
+            prefix = f"{name}." if name else ""
+            named = [(f"{prefix}{key}", m) for key, m in children.items()]
+            waiting += [pair for pair in reversed(named) if isinstance(pair[1], nn.Module)]
 
 
 def modules_of(model: nn.Module) -> list[nn.Module]:
@@ -64,12 +63,13 @@ def named_tensors(
     """Yield the parameters, buffers, or both of a model with their qualified names."""
     seen: set[int] = set()
     for path, module in named_modules(model, remove_duplicate=remove_duplicate):
+        prefix = f"{path}." if path else ""
         for place in stores:
             for key, tensor in store(module, place).items():
                 if not isinstance(tensor, Tensor) or (remove_duplicate and id(tensor) in seen):
                     continue
                 seen.add(id(tensor))
-                yield f"{path}.{key}".lstrip("."), tensor
+                yield f"{prefix}{key}", tensor
 
 
 def named_parameters(

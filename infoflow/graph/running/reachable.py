@@ -29,10 +29,10 @@ from infoflow.graph.running.references import (
     attributes_of,
     content_of,
     globals_in,
-    is_empty,
     is_foreign,
     is_own_object,
     join_names,
+    leads_nowhere,
     names_in,
     parts_of_container,
     parts_of_file,
@@ -96,23 +96,27 @@ class _Search:
     def __init__(self) -> None:
         self.found = Reachable()
         self._seen: dict[int, Any] = {}
+        self._kinds: set[int] = set()
         self._waiting: deque[_Step] = deque()
         self._later: deque[_Step] = deque()
         self._called = {"forward", "__call__"}
         self._methods: dict[tuple[type, str], Any] = {}
 
     def start(self, root: nn.Module) -> None:
-        for name, module in named_modules(root):
+        modules = list(named_modules(root))
+        for name, module in modules:
             self._seen[id(module)] = module
             self.found.modules.setdefault(self._free(name, self.found.modules), module)
-        for name, module in named_modules(root):
+        for name, module in modules:
             self._waiting += self._parts_of_module(name, module)
-        while self._waiting and len(self._seen) < _MOST:
-            self._take(*self._waiting.popleft())
+        while len(self._seen) < _MOST:
             if not self._waiting:  # what attributes lead to comes first
                 self._waiting, self._later = self._later, deque()
             if not self._waiting:
                 self._waiting += self._methods_that_are_called()
+            if not self._waiting:
+                return
+            self._take(*self._waiting.popleft())
 
     def _take(self, name: str, value: Any, is_of_code: bool) -> None:
         if isinstance(value, SIMPLE) or id(value) in self._seen:
@@ -173,13 +177,19 @@ class _Search:
     def _parts_of_module(self, name: str, module: nn.Module) -> Iterator[_Step]:
         for place in STORES:
             for key, part in store(module, place).items():
-                yield join_names(name, key), part, False
+                if part is not None and id(part) not in self._seen:
+                    yield join_names(name, key), part, False
         if isinstance(module, torch.jit.ScriptModule):
             return
-        for key, value in vars(module).items():
-            if key not in STORES and not isinstance(value, SIMPLE) and not is_empty(value):
+        for key, value in module.__dict__.items():
+            if not isinstance(value, SIMPLE) and key not in STORES and not leads_nowhere(value):
                 yield join_names(name, key), value, False
-        self._later.append((name, type(module), True))
+        self._add_class(name, type(module))
+
+    def _add_class(self, name: str, kind: type) -> None:
+        if id(kind) not in self._kinds:
+            self._kinds.add(id(kind))
+            self._later.append((name, kind, True))
 
     def _parts_of_function(
         self, name: str, function: types.FunctionType
@@ -216,7 +226,7 @@ class _Search:
     def _parts_of_object(self, name: str, value: Any) -> Iterator[tuple[str, Any]]:
         for key, part in attributes_of(value).items():
             yield join_names(name, key), part
-        self._later.append((name, type(value), True))
+        self._add_class(name, type(value))
 
     @staticmethod
     def _free(name: str, taken: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ _HOLDERS = (types.SimpleNamespace, argparse.Namespace)
 CODE = (types.FunctionType, staticmethod, classmethod, property)
 BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
 GENERATORS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
+_OTHERS = (*CONTAINERS, *GENERATORS, *CODE, *BOUND, type, types.ModuleType, Tensor)
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
@@ -86,8 +87,10 @@ def globals_in(code: types.CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*own, *(n for part in inner for n in globals_in(part)))))
 
 
-def is_empty(value: Any) -> bool:
-    """Tell whether a value is a container that can be filled, and holds nothing."""
+def leads_nowhere(value: Any) -> bool:
+    """Tell whether a value leads to nothing: an empty container, or a tuple of plain values."""
+    if isinstance(value, tuple):
+        return all(isinstance(part, SIMPLE) for part in value)
     return isinstance(value, MUTABLE) and len(value) == 0
 
 
@@ -101,10 +104,9 @@ def content_of(cell: types.CellType) -> Any:
 
 def is_own_object(value: Any) -> bool:
     """Tell whether a value is an object of the model's own code, with attributes."""
-    others = (*CONTAINERS, *GENERATORS, *CODE, *BOUND, type, types.ModuleType, Tensor)
     if isinstance(value, _HOLDERS):
         return True
-    return not isinstance(value, others) and not is_foreign(type(value))
+    return not isinstance(value, _OTHERS) and not is_foreign(type(value))
 
 
 def is_foreign(value: Any) -> bool:
@@ -117,5 +119,10 @@ def is_foreign(value: Any) -> bool:
 
 def join_names(name: str, key: object) -> str:
     """Return a name within a name; one that Python can write down as attributes."""
-    own = "".join(c if c.isalnum() or c == "_" else "_" for c in str(key)) or "_"
+    own = _as_attribute(str(key))
     return f"{name}.{own}" if name else own
+
+
+@functools.lru_cache(maxsize=4096)
+def _as_attribute(key: str) -> str:
+    return "".join(c if c.isalnum() or c == "_" else "_" for c in key) or "_"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -87,9 +88,10 @@ class Snapshot:
 
 
 def _module(module: nn.Module, containers: list[Any]) -> Undo:
-    kind, training, before = type(module), is_training(module), dict(vars(module))
+    kind, training, before = type(module), is_training(module), dict(module.__dict__)
     parts = _parts(module)
-    contents = [_container(value) for value in containers]
+    empty = [value for value in containers if not len(value)]
+    contents = [_container(value) for value in containers if len(value)]
 
     def undo() -> None:
         set_training(module, training)
@@ -100,6 +102,9 @@ def _module(module: nn.Module, containers: list[Any]) -> Undo:
         _set_attributes(vars(module), before)
         for restore in contents:
             restore()
+        for value in empty:
+            if len(value):
+                _container_base(value).clear(value)
 
     return undo
 
@@ -123,6 +128,8 @@ def _object(value: Any) -> Undo:
 
 
 def _set_attributes(own: dict[str, Any], before: dict[str, Any]) -> None:
+    if _is_same(own, before):
+        return
     for name in [name for name in own if name not in before]:
         del own[name]
     for name, part in before.items():
@@ -137,7 +144,7 @@ def _container(value: Any) -> Undo:
 
     def undo() -> None:
         now = list(value)
-        if len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True)):
+        if len(now) == len(before) and all(map(operator.is_, now, before)):
             return
         if isinstance(value, list):
             list.__setitem__(value, slice(None), before)
@@ -155,21 +162,34 @@ def _dictionary(value: dict[Any, Any]) -> Undo:
     before = dict(dict.items(value))
 
     def undo() -> None:
-        if len(value) == len(before) and all(
-            a is b and value[a] is before[b] for a, b in zip(dict.keys(value), before, strict=True)
-        ):
-            return
-        _refill(value, before)
+        if not _is_same(value, before):
+            _refill(value, before)
 
     return undo
 
 
+def _is_same(now: dict[Any, Any], before: dict[Any, Any]) -> bool:
+    """Tell whether a dictionary has the same objects as before, in the same order."""
+    if len(now) != len(before):
+        return False
+    names, values = dict.keys(now), dict.values(now)
+    same = map(operator.is_, values, before.values())
+    return all(map(operator.is_, names, before)) and all(same)
+
+
 def _refill(value: dict[Any, Any], before: dict[Any, Any]) -> None:
     """Empty and fill again, so that the order comes back, too."""
-    kind: Any = type(value)
-    base = kind if kind.__module__ == "collections" else dict
+    base = _container_base(value)
     base.clear(value)
     base.update(value, before)
+
+
+def _container_base(value: Any) -> Any:
+    """Return the class whose methods empty and fill a container, whatever it overrides."""
+    kind: Any = type(value)
+    if isinstance(value, dict):
+        return kind if kind.__module__ == "collections" else dict
+    return next(base for base in MUTABLE if isinstance(value, base))
 
 
 def _generator(value: Any) -> Undo:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from infoflow.graph.operations.operation_table import is_own_module
 from infoflow.graph.running.members import modules_of, store
-from infoflow.graph.running.reachable import reachable_from
+from infoflow.graph.running.reachable import Reachable, reachable_from
 from infoflow.interface import ArgumentError, ArgumentTypeError
 from infoflow.interface.argument_checks import shown
 
@@ -41,6 +41,8 @@ class Leaves:
         The model.
     leaves, opened
         Modules to keep whole or to open in any case, by class or by pattern of names.
+    found
+        What the model can reach, where that is known already.
 
     Attributes
     ----------
@@ -51,10 +53,15 @@ class Leaves:
     """
 
     def __init__(
-        self, model: nn.Module, leaves: Sequence[Choice] = (), opened: Sequence[Choice] = ()
+        self,
+        model: nn.Module,
+        leaves: Sequence[Choice] = (),
+        opened: Sequence[Choice] = (),
+        *,
+        found: Reachable | None = None,
     ) -> None:
         leaves, opened = choices_of("leaves", leaves), choices_of("opened", opened)
-        found = reachable_from(model)
+        found = reachable_from(model) if found is None else found
         self._choices = leaves, opened
         self._names: dict[int, str] = {}
         # weak, so that a graph does not keep its model alive
@@ -120,9 +127,8 @@ class Leaves:
 
 def _weights(module: nn.Module) -> tuple[int, ...]:
     """Return the identities of a module's parameters; of one with many, those that it was given."""
-    return tuple(
-        id(tensor) for part in modules_of(module) for tensor in store(part, "_parameters").values()
-    )
+    parts = modules_of(module) if store(module, "_modules") else [module]
+    return tuple(id(tensor) for part in parts for tensor in store(part, "_parameters").values())
 
 
 def _above(name: str) -> str | None:
