@@ -12,6 +12,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from infoflow.graph.running.ragged import change_numbers
 
+#: Types of values that hold nothing.
+_PLAIN = {int, float, bool, str, type(None)}
+
 
 class Columns(list[Any]):
     """A list of one argument whose tensors have a row for each sample, whatever they look like."""
@@ -61,11 +64,32 @@ def tensors_in(value: Any) -> list[Tensor]:
     >>> [len(t) for t in tensors_in({"image": torch.zeros(2), "more": [torch.zeros(3), "mean"]})]
     [2, 3]
     """
-    return [leaf for _, leaf in leaves_of(value) if isinstance(leaf, Tensor)]
+    found: list[Tensor] = []
+    _gather(value, found)
+    return found
+
+
+def _gather(value: Any, found: list[Tensor]) -> None:
+    if isinstance(value, Tensor):
+        found.append(value)
+        return
+    kind = type(value)
+    if kind is tuple or kind is list:
+        parts = value
+    elif kind is dict:
+        parts = value.values()
+    elif kind in _PLAIN:
+        return
+    else:
+        parts = [part for _, part in items_of(value) or ()]
+    for part in parts:
+        _gather(part, found)
 
 
 def first_tensor(value: Any) -> Tensor | None:
     """Return the first tensor in a value of any nesting, or None."""
+    if isinstance(value, Tensor):
+        return value
     return next((leaf for _, leaf in leaves_of(value) if isinstance(leaf, Tensor)), None)
 
 

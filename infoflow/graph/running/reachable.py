@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from infoflow.graph.running.members import STORES, named_modules, store
+from infoflow.graph.running.members import STORES, is_scripted, named_modules, store
 from infoflow.graph.running.references import (
     BOUND,
     CODE,
@@ -179,7 +178,7 @@ class _Search:
             for key, part in store(module, place).items():
                 if part is not None and id(part) not in self._seen:
                     yield join_names(name, key), part, False
-        if isinstance(module, torch.jit.ScriptModule):
+        if is_scripted(module):
             return
         for key, value in module.__dict__.items():
             if not isinstance(value, SIMPLE) and key not in STORES and not leads_nowhere(value):

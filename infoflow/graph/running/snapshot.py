@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from infoflow.graph.running.members import is_training, set_training, store, tensors_of
+from infoflow.graph.running.members import is_scripted, is_training, set_training, store, tensors_of
 from infoflow.graph.running.reachable import Reachable, reachable_from
 from infoflow.graph.running.references import MUTABLE, attributes_of
 from infoflow.graph.running.tensor_bits import TensorBits
@@ -78,7 +78,7 @@ class Snapshot:
         self._undo += list(_arrays(array for array in found.arrays if self._is_new(array)))
         self.bits.add(t for t in found.tensors.values() if id(t) not in found.loose)
         for module in modules:
-            if isinstance(module, torch.jit.ScriptModule):
+            if is_scripted(module):
                 self.bits.add(tensors_of(module))
 
     def _is_new(self, value: Any) -> bool:
@@ -95,7 +95,7 @@ def _module(module: nn.Module, containers: list[Any]) -> Undo:
 
     def undo() -> None:
         set_training(module, training)
-        if isinstance(module, torch.jit.ScriptModule) or type(module) is not kind:
+        if is_scripted(module) or type(module) is not kind:
             return  # scripted: it keeps itself elsewhere; lazy: it has become another
         if not _parts(module) <= parts:
             return  # it has made parts of itself, and must not do so again

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from infoflow.graph.running.memory import memory_of
 from infoflow.graph.running.pytree import first_tensor
 
 #: Positions per dimension that a probe looks at.
 _POSITIONS = 4
+_WATCHED = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class Probe:
 
     where: tuple[slice, ...]
     numbers: Tensor
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """Return the same numbers of another value, as a view."""
+        with unwatched(tensor):
+            return tensor.detach()[self.where]
 
 
 @dataclass(frozen=True)
@@ -107,4 +114,11 @@ def _probe(tensor: Tensor, samples: int) -> Probe | None:
         else slice(None, None, max(1, math.ceil(size / _POSITIONS)))
         for position, size in enumerate(tensor.shape)
     )
-    return Probe(where, tensor.detach()[where].clone())
+    with unwatched(tensor):
+        return Probe(where, tensor.detach()[where].clone())
+
+
+def unwatched(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Keep what is done to a plain tensor from those who watch what the model does."""
+    is_plain = type(tensor) is Tensor or type(tensor) is nn.Parameter
+    return torch._C._DisableTorchDispatch() if is_plain else _WATCHED

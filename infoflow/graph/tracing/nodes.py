@@ -78,7 +78,7 @@ class Nodes:
         self._path = path
         self._leaves = leaves
         self._attributes = named_attributes(model)
-        self._hidden = hidden_tensors(model, leaves.tensors)
+        self._hidden = hidden_tensors(self._attributes, leaves.tensors)
         self._read: dict[str, fx.Node] = {}
 
     def placeholder(self, name: str, source: str, leaf: Tensor) -> None:

@@ -10,6 +10,7 @@ from infoflow.graph.running.arguments import Arguments, holds_samples
 from infoflow.graph.running.comparison import are_close, have_moved, is_close, is_plain
 from infoflow.graph.running.pytree import first_tensor, tensors_in
 from infoflow.graph.running.ragged import is_ragged
+from infoflow.graph.tracing.node_info import unwatched
 from infoflow.graph.tracing.program import per_sample
 from infoflow.graph.tracing.sample_axes import sample_axis
 from infoflow.graph.tracing.trial_run import Axes, Proof, TrialRun
@@ -71,13 +72,15 @@ class _Rows:
         self._trial = trial
         self._samples = samples
         self._facts = {name: trial.facts[node] for node, name in trial.values.items()}
+        self._watchable = trial.source.watchable
         self._alone: dict[str, Tensor] = {}
 
     def keep_alone(self, name: str, value: Any) -> None:
         """Keep a few numbers of a layer's value for the new sample alone."""
         tensor, probe = first_tensor(value), self._facts[name].probe
         if tensor is not None and probe is not None and tensor.ndim == len(probe.where):
-            self._alone[name] = tensor.detach()[probe.where].clone()
+            with unwatched(tensor):
+                self._alone[name] = probe.of(tensor).clone()
 
     def replay(
         self, call: Arguments, samples: int, *, old: int | None = None, new: int | None = None
@@ -93,24 +96,32 @@ class _Rows:
                 continue
             tensor = first_tensor(value)
             if old is not None:
-                kept = [(self._samples - 1, old)]
-                self.axes[name] = sample_axis(
-                    self._facts[name], tensor, self._samples, samples, kept
-                )
+                self.axes[name] = self._axis(name, tensor, samples, old)
             if new is not None and tensor is not None:
                 self._compare(name, tensor, samples, new)
         return tensors_in(value)
 
+    def _axis(
+        self, name: str, value: Tensor | None, samples: int, old: int
+    ) -> tuple[int, str | None]:
+        kept = [(self._samples - 1, old)]
+        fact = self._facts[name]
+        if value is None:
+            return sample_axis(fact, None, self._samples, samples, kept)
+        with unwatched(value):
+            return sample_axis(fact, value, self._samples, samples, kept)
+
     def _compare(self, name: str, value: Tensor, samples: int, new: int) -> None:
         fact = self._facts[name]
         axis, reason = self.axes[name]
-        if reason is not None or fact.probe is None or name not in self._trial.source.watchable:
+        if reason is not None or fact.probe is None or name not in self._watchable:
             return
         alone = self._alone.get(name)
         if alone is None or alone.shape[axis] * self._samples != fact.shape[axis]:
             self.are_the_models = False
             return
-        got = per_sample(value[fact.probe.where], samples, axis)[new]
-        old = per_sample(fact.probe.numbers, self._samples, axis)[0]
-        self.are_the_models &= is_close(got, per_sample(alone, 1, axis)[0])
-        self.have_moved |= have_moved([got], [old])
+        with unwatched(value):
+            got = per_sample(fact.probe.of(value), samples, axis)[new]
+            old = per_sample(fact.probe.numbers, self._samples, axis)[0]
+            self.are_the_models &= is_close(got, per_sample(alone, 1, axis)[0])
+            self.have_moved = self.have_moved or have_moved([got], [old])
