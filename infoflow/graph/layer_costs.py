@@ -60,7 +60,7 @@ class LayerCosts:
 
     def without(self, useless: Set[Place], gone: Set[Hashable]) -> int | None:
         """Return what layers, and edges that are gone, cost."""
-        layers = [cost for name, cost in self.own.items() if name in useless]
+        layers = [self.own[str(name)] for name in useless if name in self.own]
         return total((*layers, *(cost for edge, cost in self.edges.items() if edge in gone)))
 
     def _payer(self, edge: Edge) -> str | None:

@@ -35,6 +35,10 @@ class Paths:
         for flow in streams.outputs:
             self.graph.add_edges_from((p, END) for p in _entrances(flow.bundle, flow.sources))
         self._dominators: dict[Place, Place] = dict(nx.immediate_dominators(self.graph, ROOT))
+        self._before = {
+            p: list(self.graph.predecessors(p)) for p in nx.topological_sort(self.graph)
+        }
+        self._after = {p: list(self.graph.successors(p)) for p in self.graph}
 
     def immediate_dominator(self, place: Place) -> Place:
         """Return the place next above ``place`` that every path from the inputs goes through."""
@@ -57,8 +61,8 @@ class Paths:
 
     def _longest_paths(self, start: Place) -> dict[Place, int]:
         lengths: dict[Place, int] = {start: 0}
-        for place in nx.topological_sort(self.graph):
-            behind = [lengths[p] for p in self.graph.predecessors(place) if p in lengths]
+        for place, before in self._before.items():
+            behind = [lengths[p] for p in before if p in lengths]
             if behind and place != start:
                 lengths[place] = max(behind) + (place in self._layers)
         return lengths
@@ -66,14 +70,14 @@ class Paths:
     def useless_without(self, source: str, merge: Place) -> set[Place]:
         """Return the places whose every path to the output uses the stream ``source -> merge``."""
         useless: set[Place] = set()
-        waiting = [source] if list(self.graph.successors(source)) == [merge] else []
+        waiting = [source] if self._after[source] == [merge] else []
         while waiting:
             place = waiting.pop()
             useless.add(place)
             waiting += [
                 before
-                for before in self.graph.predecessors(place)
-                if before != ROOT and useless.issuperset(self.graph.successors(before))
+                for before in self._before[place]
+                if before != ROOT and useless.issuperset(self._after[before])
             ]
         return useless
 

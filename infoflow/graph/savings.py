@@ -38,8 +38,11 @@ class Savings:
         self._shapes = shapes
         self._users: dict[int, set[Hashable]] = {}
         self._sizes: dict[int, int] = {}
+        self._read: dict[Hashable, set[int]] = {}
+        self._without: dict[tuple[Place, str], tuple[Set[Place], Set[Hashable]]] = {}
         for place, learned in self._places():
             self._sizes.update(learned)
+            self._read[place] = set(learned)
             for parameter in learned:
                 self._users.setdefault(parameter, set()).add(place)
 
@@ -52,9 +55,7 @@ class Savings:
 
     def of(self, merge: MergeBuilder, source: str, what: str) -> int | None:
         """Count ``what`` ("parameters" or "multiply_adds"), None where it cannot be said."""
-        place = merge_place(merge)
-        useless = self._paths.useless_without(source, place)
-        gone = self._gone(source, place, useless)
+        useless, gone = self._lost(merge_place(merge), source)
         is_learned = what == "parameters"
         saved = self._parameters(gone) if is_learned else self._costs.without(useless, gone)
         if isinstance(merge, LayerBuilder):
@@ -84,6 +85,15 @@ class Savings:
         flows = (self._streams.flows.get(edge.node) for edge in self._costs.edges)
         return any(flow is not None and flow.bundle is merge for flow in flows)
 
+    def _lost(self, merge: Place, source: str) -> tuple[Set[Place], Set[Hashable]]:
+        """Return what is useless without a stream, and with it the edges that are."""
+        found = self._without.get((merge, source))
+        if found is None:
+            useless = self._paths.useless_without(source, merge)
+            found = useless, self._gone(source, merge, useless)
+            self._without[merge, source] = found
+        return found
+
     def _gone(self, source: str, merge: Place, useless: Set[Place]) -> set[Hashable]:
         """Return the useless layers, and the edges that lead to nothing else."""
         edges = {
@@ -96,7 +106,8 @@ class Savings:
 
     def _parameters(self, gone: Set[Hashable]) -> int:
         """Count the parameters that only what is gone reads."""
-        return sum(size for key, size in self._sizes.items() if self._users[key] <= gone)
+        read = set[int]().union(*(self._read.get(place, ()) for place in gone))
+        return sum(self._sizes[key] for key in read if self._users[key] <= gone)
 
     def _can_lose(self, merge: LayerBuilder, source: str) -> bool:
         """Tell whether an operation is a sum or product that is still there without a stream."""

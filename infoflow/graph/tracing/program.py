@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.immutable_collections import immutable_dict, immutable_list
 
 from infoflow.graph.running.arguments import Arguments, named_leaves
 from infoflow.graph.running.members import attribute
@@ -62,6 +61,7 @@ class Program:
         self._position = {node: i for i, node in enumerate(graph.nodes)}
         self.fixed = fixed
         self._modules: weakref.WeakValueDictionary[str, nn.Module] = weakref.WeakValueDictionary()
+        self._done = _last_readers(self._position)
 
     @property
     def is_alive(self) -> bool:
@@ -122,7 +122,7 @@ class Program:
         A value is let go as soon as no later node reads it, and an operation that works in place
         may overwrite it: copy what you keep. Later nodes read what ``change`` makes of a value.
         """
-        interpreter = Interpreter(self)
+        interpreter = Interpreter(self, lets_go=False)
         given = self._inputs(call)
         placeholders = (node for node in self._position if node.op == "placeholder")
         interpreter.args_iter = iter([given.get(str(node.target)) for node in placeholders])
@@ -133,7 +133,7 @@ class Program:
             interpreter.env[node] = value
             yield node, value
             del value
-            for done in interpreter.user_to_last_uses.get(node, ()):
+            for done in self._done.get(node, ()):
                 del interpreter.env[done]
             if node is last:
                 return
@@ -201,12 +201,19 @@ class Interpreter(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         """Compute a node, under the autocast and with the gradients that it was recorded with."""
+        gradients, autocast = n.meta.get("gradients"), n.meta.get("autocast")
+        if not gradients and not autocast:
+            return self._compute(n)
         with ExitStack() as stack:
-            if n.meta.get("gradients"):
+            if gradients:
                 stack.enter_context(torch.enable_grad())
-            for device, dtype in n.meta.get("autocast", ()):
+            for device, dtype in autocast or ():
                 stack.enter_context(torch.autocast(device, dtype))
-            return super().run_node(n)
+            return self._compute(n)
+
+    def _compute(self, node: fx.Node) -> Any:
+        args, kwargs = self.fetch_args_kwargs_from_env(node)
+        return getattr(self, node.op)(node.target, args, kwargs)
 
     def fetch_attr(self, target: str) -> Any:
         """Return a module, a tensor or a constant of the program."""
@@ -214,17 +221,32 @@ class Interpreter(fx.Interpreter):
 
     def fetch_args_kwargs_from_env(self, n: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of a node, with lists and dictionaries that may be changed."""
-        args, kwargs = super().fetch_args_kwargs_from_env(n)
-        return tuple(map(_plain, args)), {name: _plain(value) for name, value in kwargs.items()}
+        given = {name: self._given(value) for name, value in n.kwargs.items()}
+        return tuple(map(self._given, n.args)), given
+
+    def _given(self, value: Any) -> Any:
+        """Return an argument with values for nodes."""
+        if isinstance(value, fx.Node):
+            return self.env[value]
+        if isinstance(value, list):
+            return [self._given(part) for part in value]
+        if isinstance(value, tuple):
+            parts = map(self._given, value)
+            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+        if isinstance(value, dict):
+            return {name: self._given(part) for name, part in value.items()}
+        if isinstance(value, slice):
+            return slice(*map(self._given, (value.start, value.stop, value.step)))
+        return value
 
 
-def _plain(value: Any) -> Any:
-    """Return torch.fx's immutable lists and dictionaries as those that the model made."""
-    if isinstance(value, immutable_list):
-        return [_plain(part) for part in value]
-    if isinstance(value, immutable_dict):
-        return {name: _plain(part) for name, part in value.items()}
-    return tuple(map(_plain, value)) if type(value) is tuple else value
+def _last_readers(nodes: Iterable[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
+    """Return for each node those whose value no later node reads."""
+    last = {read: node for node in nodes for read in node.all_input_nodes}
+    done: dict[fx.Node, list[fx.Node]] = {}
+    for read, node in last.items():
+        done.setdefault(node, []).append(read)
+    return done
 
 
 def per_sample(value: Tensor, samples: int, axis: int = 0) -> Tensor:
