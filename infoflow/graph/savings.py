@@ -39,6 +39,7 @@ class Savings:
         self._users: dict[int, set[Hashable]] = {}
         self._sizes: dict[int, int] = {}
         self._read: dict[Hashable, set[int]] = {}
+        self._shrinking: dict[tuple[BundleBuilder, str], list[int | None]] = {}
         self._without: dict[tuple[Place, str], tuple[Set[Place], Set[Hashable]]] = {}
         for place, learned in self._places():
             self._sizes.update(learned)
@@ -66,19 +67,26 @@ class Savings:
 
     def _shares(self, merge: BundleBuilder, source: str, what: str) -> int | None:
         """Count what of the readers of a bundle, and of norms before them, is a stream's."""
+        if merge.widths is None:
+            return None
+        if (merge, what) not in self._shrinking:
+            self._shrinking[merge, what] = self._all_that_shrinks(merge, what)
+        width, whole = merge.widths[merge.streams.index(source)], sum(merge.widths)
+        numbers = self._shrinking[merge, what]
+        return total(None if number is None else number * width // whole for number in numbers)
+
+    def _all_that_shrinks(self, merge: BundleBuilder, what: str) -> list[int | None]:
+        """Count what of each reader and norm is in proportion to the width of a bundle."""
         flows = self._flows(merge)
         if OUTPUT in merge.readers or any(flow.is_mixed for flow in flows):
-            return None  # a narrower output is another net, and so is what is mixed on the way
-        if merge.widths is None or self._costs_on_the_way(merge):
-            return None
-        width, whole = merge.widths[merge.streams.index(source)], sum(merge.widths)
+            return [None]  # a narrower output is another net, and so is what is mixed on the way
+        if self._costs_on_the_way(merge):
+            return [None]
         shrinking = [self._shrinks(merge, self._drafts[reader], what) for reader in merge.readers]
-        shares = [None if number is None else number * width // whole for number in shrinking]
         if what == "parameters":
             norms = frozenset[fx.Node]().union(*(flow.norms for flow in flows))
-            learned = [self._streams.learned_by(norm).values() for norm in norms]
-            shares += [sum(sizes) * width // whole for sizes in learned]
-        return total(shares)
+            shrinking += [sum(self._streams.learned_by(norm).values()) for norm in norms]
+        return shrinking
 
     def _costs_on_the_way(self, merge: BundleBuilder) -> bool:
         """Tell whether an operation with a cost reads a bundle before its readers do."""

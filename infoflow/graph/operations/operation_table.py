@@ -72,6 +72,9 @@ def named(name: str) -> Operation | None:
 
 def of_module(module: nn.Module) -> Operation | None:
     """Return the record of a module's class, or of the nearest class that it inherits from."""
+    own = TABLE.own.get(type(module)) or TABLE.by_class.get(type(module))
+    if own is not None:
+        return own
     known = (TABLE.own.get(kind) or TABLE.by_class.get(kind) for kind in type(module).__mro__)
     found = next((operation for operation in known if operation is not None), None)
     return found or TABLE.by_class_name.get(type(module).__name__)

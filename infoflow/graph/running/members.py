@@ -113,9 +113,10 @@ def attribute(root: nn.Module, path: str) -> Any:
     """Return what has a qualified name: a parameter, a buffer, or another attribute."""
     place, _, name = path.rpartition(".")
     module = submodule(root, place)
-    for kept in ("_parameters", "_buffers", "_modules"):
-        if name in store(module, kept):
-            return store(module, kept)[name]
+    for kept in ("_modules", "_parameters", "_buffers"):
+        own = store(module, kept)
+        if name in own:
+            return own[name]
     return getattr(module, name)
 
 

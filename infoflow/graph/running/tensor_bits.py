@@ -51,11 +51,8 @@ class _Memory:
 
     storage: torch.UntypedStorage
     flat: Tensor
+    size: int
     copy: Tensor | None = None
-
-    @property
-    def size(self) -> int:
-        return self.flat.numel() * self.flat.element_size()
 
     def keep(self) -> None:
         if self.copy is None:
@@ -68,6 +65,14 @@ class _Memory:
             self.storage.resize_(self.size)
         if not torch.equal(self.flat, self.copy):
             self.flat.copy_(self.copy)
+
+
+def _keep_together(memories: list[_Memory]) -> None:
+    """Copy several memories of one device and type at once."""
+    whole = torch.cat([memory.flat for memory in memories])
+    sizes = [memory.flat.numel() for memory in memories]
+    for memory, copy in zip(memories, whole.split(sizes), strict=True):
+        memory.copy = copy
 
 
 class TensorBits:
@@ -95,10 +100,13 @@ class TensorBits:
                 memory = None if one is None or not _has_bits(one) else _memory(one)
                 if memory is not None and memory.storage._cdata not in self._memories:
                     new.setdefault(memory.storage._cdata, memory)
+        groups: dict[tuple[torch.device, torch.dtype], list[_Memory]] = {}
         for memory in sorted(new.values(), key=lambda memory: memory.size):
             if memory.size <= self._left:
                 self._left -= memory.size
-                memory.keep()
+                groups.setdefault((memory.flat.device, memory.flat.dtype), []).append(memory)
+        for group in groups.values():
+            _keep_together(group)
         self._memories |= new
 
     @property
@@ -185,7 +193,7 @@ def _memory(tensor: Tensor) -> _Memory | None:
     kind = torch.int64 if size % 8 == 0 else torch.uint8
     flat = torch.empty(0, dtype=kind, device=tensor.device)
     flat.set_(storage, 0, (size // kind.itemsize,), (1,))
-    return _Memory(storage, flat)
+    return _Memory(storage, flat, size)
 
 
 def _same_place(one: Tensor, other: Tensor) -> bool:

@@ -39,10 +39,13 @@ def sample_axis(
         )
     before = per_sample(fact.probe.numbers, samples, axis)
     after = per_sample(fact.probe.of(value), other, axis)
-    rows, places = [row for row, _ in kept], [place for _, place in kept]
     if len(kept) == 1:  # a view is quicker than a choice of rows
-        rows, places = rows[0], places[0]
-    if not is_close(before[rows], after[places]):
+        ((row, place),) = kept
+        stays = is_close(before[row], after[place])
+    else:
+        rows, places = [row for row, _ in kept], [place for _, place in kept]
+        stays = is_close(before[rows], after[places])
+    if not stays:
         return axis, "its value for one sample depends on the others in the batch"
     return axis, None
 
