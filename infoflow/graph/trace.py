@@ -16,7 +16,7 @@ from infoflow.graph.proving import note_unseen, prove
 from infoflow.graph.reduce import Reduce, check_reduce
 from infoflow.graph.running.arguments import Arguments, as_arguments
 from infoflow.graph.running.checks import check_arguments, explain_failure, unwrapped
-from infoflow.graph.running.collection import older_objects_left_alone
+from infoflow.graph.running.collection import full_collections_put_off
 from infoflow.graph.running.lists import told_apart
 from infoflow.graph.running.members import parameters_in
 from infoflow.graph.running.model_state import countable_attention, counted_writes, evaluation_mode
@@ -97,7 +97,7 @@ def trace(
     'exact'
     """
     check_reduce(reduce)
-    with alone(), older_objects_left_alone():
+    with alone(), full_collections_put_off():
         return _trace(model, example, kwargs, leaves, opened, reduce)
 
 
