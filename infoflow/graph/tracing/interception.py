@@ -86,7 +86,7 @@ class Interceptor(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        kwargs = dict(kwargs or {})
+        kwargs = dict(kwargs) if kwargs else {}
         if threading.get_ident() != self._thread or self._is_inside_leaf:
             return function(*args, **kwargs)
         if self._is_inside_transform or torch._C._functorch.maybe_current_level() is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -51,8 +52,7 @@ class Placement:
     def of(cls, tensor: Tensor) -> Placement | None:
         """Return the placement of a tensor, None where it lies in no one place."""
         memory = memory_of(tensor)
-        offset = int(tensor.storage_offset())
-        return None if memory is None else cls(memory, offset, tensor.stride())
+        return None if memory is None else cls(memory, tensor.storage_offset(), tensor.stride())
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,19 @@ def describe(value: Any, samples: int, multiply_adds: int | None = 0) -> NodeInf
 def _probe(tensor: Tensor, samples: int) -> Probe | None:
     if samples == 0 or tensor.ndim == 0 or tensor.layout is not torch.strided:
         return None
-    where = tuple(
+    where = _where(tuple(tensor.shape), samples)
+    with unwatched(tensor):
+        return Probe(where, tensor.detach()[where].clone())
+
+
+@functools.lru_cache(maxsize=1024)
+def _where(shape: tuple[int, ...], samples: int) -> tuple[slice, ...]:
+    return tuple(
         slice(None)
         if size == samples or (position == 0 and size and size % samples == 0)
         else slice(None, None, max(1, math.ceil(size / _POSITIONS)))
-        for position, size in enumerate(tensor.shape)
+        for position, size in enumerate(shape)
     )
-    with unwatched(tensor):
-        return Probe(where, tensor.detach()[where].clone())
 
 
 def unwatched(tensor: Tensor) -> AbstractContextManager[Any]:

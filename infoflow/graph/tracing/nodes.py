@@ -95,6 +95,8 @@ class Nodes:
 
         What is as large as something whose shape does not, is put together again.
         """
+        if not varies and not self.varying:
+            return
         read = [n for n in node.all_input_nodes if self.facts[n].carries_tensor]
         fixed = {self.facts[n].shape for n in read if n not in self.varying}
         if varies or (self.varying & set(read) and self.facts[node].shape not in fixed):
@@ -106,14 +108,15 @@ class Nodes:
 
     def create(self, kind: str, target: Any, args: Any, kwargs: Any) -> fx.Node:
         """Make a node, of a value that holds no tensor until more is known of it."""
-        node = self.graph.create_node(kind, target, args, kwargs)
+        node = self.graph.create_node(kind, target)
+        node.args, node.kwargs = args, kwargs  # quicker than to let torch look for symbols in them
         node.meta["path"] = self._path[-1][0] if self._path else ""
         self.facts[node] = NodeInfo.of_no_tensor()
-        if any(argument in self.depends for argument in node.all_input_nodes):
-            self.depends.add(node)
-        if not is_about_shape(node):
-            uses = any(argument in self.depends_on_values for argument in arguments_of(node))
-            self.depends_on_values |= {node} if uses else set()
+        if self.depends.isdisjoint(node.all_input_nodes):
+            return node
+        self.depends.add(node)
+        if not is_about_shape(node) and not self.depends_on_values.isdisjoint(arguments_of(node)):
+            self.depends_on_values.add(node)
         return node
 
     def argument(self, value: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.operations.counter import multiply_adds_of
 from infoflow.graph.running.arguments import Arguments, named_leaves
-from infoflow.graph.running.memory import memory_of, same_place, version_of
+from infoflow.graph.running.memory import same_place, version_of
 from infoflow.graph.running.pytree import map_leaves, tensors_in
 from infoflow.graph.running.random_state import random_states
 from infoflow.graph.tracing.interception import Interceptor, Key, Keys
@@ -172,10 +172,7 @@ class _Recorder(Interceptor):
         self._nodes.facts[node] = describe(result, self._nodes.samples, cost)
         self._nodes.note_shape(node, varies=varies)
         self.recording.events[node] = key
-        memories = {memory_of(tensor) for tensor in tensors}
-        for tensor in results:
-            if memory_of(tensor) not in memories:
-                self._nodes.writes.forget(tensor)
+        self._nodes.writes.forget_reused(results, tensors)
         self._nodes.live.add_all(result, node)
         for tensor in written:
             self._nodes.writes.add(node, tensor)

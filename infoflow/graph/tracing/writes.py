@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +54,17 @@ class Writes:
             if write.version > version and _overlap(own, write.place)
         ]
 
-    def forget(self, tensor: Tensor) -> None:
-        """Forget what was written to memory that now belongs to a new tensor."""
-        memory = memory_of(tensor)
-        if memory is not None:
-            self._writes.pop(memory, None)
+    def forget_reused(self, made: Iterable[Tensor], read: Iterable[Tensor]) -> None:
+        """Forget what was written to memory that now belongs to a tensor that a call has made.
+
+        ``read`` are the arguments of the call, of which the result may be a view.
+        """
+        if not self._writes:
+            return
+        kept = {memory_of(tensor) for tensor in read}
+        for memory in map(memory_of, made):
+            if memory is not None and memory not in kept:
+                self._writes.pop(memory, None)
 
 
 #: Where the storage of a tensor without data is said to begin.
