@@ -32,6 +32,8 @@ def last_of_region(
         In the order of computation; the last has the shape of ``value``, and every way from
         ``value`` to another reader leads through it. Empty where there is no such node.
     """
+    if not any(map(belongs, _readers(value, facts))):
+        return []
     graph = _region(value, facts, belongs)
     if _END not in graph:
         return []
@@ -47,6 +49,10 @@ def last_of_region(
     return [node for node in nx.topological_sort(graph) if node in between]
 
 
+def _readers(node: fx.Node, facts: Mapping[fx.Node, NodeInfo]) -> list[fx.Node]:
+    return [user for user in node.users if user.op == "output" or facts[user].carries_tensor]
+
+
 def _region(
     value: fx.Node, facts: Mapping[fx.Node, NodeInfo], belongs: Callable[[fx.Node], bool]
 ) -> nx.DiGraph:
@@ -54,9 +60,7 @@ def _region(
     waiting = [value]
     while waiting:
         node = waiting.pop(0)
-        for user in node.users:
-            if user.op != "output" and not facts[user].carries_tensor:
-                continue
+        for user in _readers(node, facts):
             inside = belongs(user)
             if inside and user not in graph:
                 waiting.append(user)

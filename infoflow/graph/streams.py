@@ -206,11 +206,12 @@ class _Sweep:
 
     def _absorb_region(self, draft: LayerBuilder) -> None:
         """Let an activation or a norm that is written out belong to its layer."""
-        places = {node for node, other in self._values.items() if other is not draft}
 
         def belongs(node: fx.Node) -> bool:
             flow = self.flows.get(node)
-            if flow is None or flow.sources != (draft.name,) or node in places:
+            if flow is None or flow.sources != (draft.name,):
+                return False
+            if self._values.get(node, draft) is not draft:
                 return False
             return self._role(node) is Role.FOLLOW or operation_of(node).is_statistic
 

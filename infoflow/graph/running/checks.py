@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -47,20 +47,21 @@ def unwrapped(model: nn.Module) -> tuple[nn.Module, list[str]]:
         else:
             break
         model = inner
-    _refuse(model)
-    if any(map(is_training, modules_of(model))):
+    modules = dict(named_modules(model))
+    _refuse(model, modules)
+    if any(map(is_training, modules.values())):
         notes.append("the model was in training mode: traced in evaluation mode, and put back")
     return model, notes
 
 
-def _refuse(model: nn.Module) -> None:
+def _refuse(model: nn.Module, modules: Mapping[str, nn.Module]) -> None:
     name = type(model).__name__
     if isinstance(model, torch.jit.ScriptModule):
         raise UntraceableModelError(
             f"{name} is scripted by torch.jit, which hides its layers. Expected the Python module "
             "that it was made from: pass that one."
         )
-    for path, module in named_modules(model):
+    for path, module in modules.items():
         if ".quantized" in type(module).__module__:
             raise UntraceableModelError(
                 f"{name} holds a quantised module, {path or 'itself'} ({type(module).__name__}), "

@@ -24,6 +24,7 @@ from infoflow.graph.running.references import (
     CONTAINERS,
     GENERATORS,
     MUTABLE,
+    PLAIN,
     SIMPLE,
     attributes_of,
     content_of,
@@ -118,7 +119,7 @@ class _Search:
             self._take(*self._waiting.popleft())
 
     def _take(self, name: str, value: Any, is_of_code: bool) -> None:
-        if isinstance(value, SIMPLE) or id(value) in self._seen:
+        if type(value) in PLAIN or id(value) in self._seen or isinstance(value, SIMPLE):
             return
         self._seen[id(value)] = value  # kept alive, so that no other gets its number
         if isinstance(value, nn.Module):
@@ -181,7 +182,9 @@ class _Search:
         if is_scripted(module):
             return
         for key, value in module.__dict__.items():
-            if not isinstance(value, SIMPLE) and key not in STORES and not leads_nowhere(value):
+            if type(value) in PLAIN or isinstance(value, SIMPLE):
+                continue
+            if key not in STORES and not leads_nowhere(value):
                 yield join_names(name, key), value, False
         self._add_class(name, type(module))
 

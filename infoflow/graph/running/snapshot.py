@@ -14,7 +14,7 @@ from torch import nn
 
 from infoflow.graph.running.members import is_scripted, is_training, set_training, store, tensors_of
 from infoflow.graph.running.reachable import Reachable, reachable_from
-from infoflow.graph.running.references import MUTABLE, attributes_of
+from infoflow.graph.running.references import MUTABLE, PLAIN, attributes_of
 from infoflow.graph.running.tensor_bits import TensorBits
 
 #: Undoes one thing.
@@ -67,8 +67,10 @@ class Snapshot:
     def _keep(self, found: Reachable) -> None:
         modules = [m for m in found.modules.values() if self._is_new(m)]
         for module in modules:
-            own = [value for value in vars(module).values() if isinstance(value, MUTABLE)]
-            self._undo.append(_module(module, [value for value in own if self._is_new(value)]))
+            values = [v for v in module.__dict__.values() if type(v) not in PLAIN]
+            own = [v for v in values if isinstance(v, MUTABLE) and id(v) not in self._known]
+            self._known.update(map(id, own))
+            self._undo.append(_module(module, own))
         for keep, values in (
             (_container, found.containers),
             (_object, found.objects),

@@ -52,7 +52,9 @@ class Placement:
     def of(cls, tensor: Tensor) -> Placement | None:
         """Return the placement of a tensor, None where it lies in no one place."""
         memory = memory_of(tensor)
-        return None if memory is None else cls(memory, tensor.storage_offset(), tensor.stride())
+        return (
+            None if memory is None else cls(memory, int(tensor.storage_offset()), tensor.stride())
+        )
 
 
 @dataclass(frozen=True)
