@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.running.arguments import Arguments, named_leaves
 from infoflow.graph.running.members import attribute
+from infoflow.graph.tracing.node_values import last_readers, with_values
 from infoflow.interface import ArgumentError, InfoflowError
 
 
@@ -61,7 +62,7 @@ class Program:
         self._position = {node: i for i, node in enumerate(graph.nodes)}
         self.fixed = fixed
         self._modules: weakref.WeakValueDictionary[str, nn.Module] = weakref.WeakValueDictionary()
-        self._done = _last_readers(self._position)
+        self._done = last_readers(self._position)
 
     @property
     def is_alive(self) -> bool:
@@ -221,32 +222,8 @@ class Interpreter(fx.Interpreter):
 
     def fetch_args_kwargs_from_env(self, n: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of a node, with lists and dictionaries that may be changed."""
-        given = {name: self._given(value) for name, value in n.kwargs.items()}
-        return tuple(map(self._given, n.args)), given
-
-    def _given(self, value: Any) -> Any:
-        """Return an argument with values for nodes."""
-        if isinstance(value, fx.Node):
-            return self.env[value]
-        if isinstance(value, list):
-            return [self._given(part) for part in value]
-        if isinstance(value, tuple):
-            parts = map(self._given, value)
-            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-        if isinstance(value, dict):
-            return {name: self._given(part) for name, part in value.items()}
-        if isinstance(value, slice):
-            return slice(*map(self._given, (value.start, value.stop, value.step)))
-        return value
-
-
-def _last_readers(nodes: Iterable[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
-    """Return for each node those whose value no later node reads."""
-    last = {read: node for node in nodes for read in node.all_input_nodes}
-    done: dict[fx.Node, list[fx.Node]] = {}
-    for read, node in last.items():
-        done.setdefault(node, []).append(read)
-    return done
+        given = {name: with_values(value, self.env) for name, value in n.kwargs.items()}
+        return tuple(with_values(value, self.env) for value in n.args), given
 
 
 def per_sample(value: Tensor, samples: int, axis: int = 0) -> Tensor:
