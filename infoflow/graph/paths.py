@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 import networkx as nx
 
@@ -35,9 +35,9 @@ class Paths:
         for flow in streams.outputs:
             self.graph.add_edges_from((p, END) for p in _entrances(flow.bundle, flow.sources))
         self._dominators: dict[Place, Place] = dict(nx.immediate_dominators(self.graph, ROOT))
-        self._before = {
-            p: list(self.graph.predecessors(p)) for p in nx.topological_sort(self.graph)
-        }
+        self._order: list[Place] = list(nx.topological_sort(self.graph))
+        self._position = {place: number for number, place in enumerate(self._order)}
+        self._before = {place: list(self.graph.predecessors(place)) for place in self._order}
         self._after = {p: list(self.graph.successors(p)) for p in self.graph}
 
     def immediate_dominator(self, place: Place) -> Place:
@@ -56,14 +56,16 @@ class Paths:
 
         The path starts at the merge's immediate dominator; of equals, the last argument wins.
         """
-        lengths = self._longest_paths(self.immediate_dominator(merge))
+        lengths = self._longest_paths(self.immediate_dominator(merge), streams)
         return max(reversed(streams), key=lambda name: lengths.get(name, -1))
 
-    def _longest_paths(self, start: Place) -> dict[Place, int]:
+    def _longest_paths(self, start: Place, ends: Iterable[Place]) -> dict[Place, int]:
+        """Return how many layers are on the longest path to each place, as far as to ``ends``."""
         lengths: dict[Place, int] = {start: 0}
-        for place, before in self._before.items():
-            behind = [lengths[p] for p in before if p in lengths]
-            if behind and place != start:
+        last = max(self._position.get(end, 0) for end in ends)
+        for place in self._order[self._position[start] + 1 : last + 1]:
+            behind = [lengths[p] for p in self._before[place] if p in lengths]
+            if behind:
                 lengths[place] = max(behind) + (place in self._layers)
         return lengths
 

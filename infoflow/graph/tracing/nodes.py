@@ -109,7 +109,9 @@ class Nodes:
     def create(self, kind: str, target: Any, args: Any, kwargs: Any) -> fx.Node:
         """Make a node, of a value that holds no tensor until more is known of it."""
         node = self.graph.create_node(kind, target)
-        node.args, node.kwargs = args, kwargs  # quicker than to let torch look for symbols in them
+        node.args = args  # quicker than to let torch look for symbols in them
+        if kwargs:
+            node.kwargs = kwargs
         node.meta["path"] = self._path[-1][0] if self._path else ""
         self.facts[node] = NodeInfo.of_no_tensor()
         if self.depends.isdisjoint(node.all_input_nodes):
