@@ -160,13 +160,10 @@ class Program:
 
     def _inputs(self, call: Arguments) -> dict[str, Tensor]:
         """Return copies of the tensors of a call, since a net may work in place on them."""
-        given = {
-            name: leaf.clone()
-            for _, name, leaf in named_leaves(self.model, call)
-            if isinstance(leaf, Tensor)
-        }
+        leaves = {name: leaf for _, name, leaf in named_leaves(self.model, call)}
+        given = {name: leaf.clone() for name, leaf in leaves.items() if isinstance(leaf, Tensor)}
         recorded = [str(node.target) for node in self.sources]
-        fixed = None if self.fixed is None else fixed_arguments(self.model, call)
+        fixed = None if self.fixed is None else _plain_values(leaves)
         if fixed != self.fixed or set(given) != set(recorded):
             raise ArgumentError(
                 f"{type(self.model).__name__} was traced with the tensors {', '.join(recorded)} "
@@ -178,11 +175,11 @@ class Program:
 
 def fixed_arguments(model: nn.Module, call: Arguments) -> dict[str, Any]:
     """Return the plain values that a call gives."""
-    return {
-        name: leaf
-        for _, name, leaf in named_leaves(model, call)
-        if isinstance(leaf, (bool, int, float, str))
-    }
+    return _plain_values({name: leaf for _, name, leaf in named_leaves(model, call)})
+
+
+def _plain_values(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: leaf for n, leaf in leaves.items() if isinstance(leaf, (bool, int, float, str))}
 
 
 class Interpreter(fx.Interpreter):
