@@ -15,6 +15,7 @@ from infoflow.graph.tracing.interception import Interceptor, Key, Keys
 from infoflow.graph.tracing.leaves import Leaves
 from infoflow.graph.tracing.value_reads import SIZES, operation_key, reads_values
 
+_NO_CALLS = SIZES | {Tensor.__len__}
 #: A call's key, and the way from its result to a value.
 Place = tuple[Key, tuple[Any, ...]]
 
@@ -117,10 +118,10 @@ class _Watcher(Interceptor):
     def on_function(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        is_no_call = function in (*SIZES, Tensor.__len__) or operation_key(function) == "__set__"
-        if is_no_call or reads_values(function):
+        operation = operation_key(function)
+        if function in _NO_CALLS or operation == "__set__" or reads_values(function):
             return function(*args, **kwargs)
-        key = self._keys.next(self.path, operation_key(function))
+        key = self._keys.next(self.path, operation)
         result = function(*args, **kwargs)
         self._show(key, args[0] if function is Tensor.__setitem__ else result)
         return result

@@ -34,3 +34,27 @@ def test_numbers_that_are_not_there_and_shapes_count():
     assert not is_close(value, value.nan_to_num())
     assert not is_close(value, value[:2])
     assert not is_close(value, value.double())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("special", [None, float("nan"), float("inf"), -float("inf")])
+def test_the_quick_answer_is_that_of_a_comparison_number_by_number(dtype, special):
+    generator = torch.Generator().manual_seed(0)
+    rounding = 1000 * torch.finfo(dtype).eps if dtype is torch.float32 else 1e-9
+    answers = set()
+    for step in (0.0, 0.1, 0.9, 1.5, 2.5, 100.0):
+        one = torch.randn(64, generator=generator, dtype=dtype)
+        if special is not None:
+            one[5] = special
+        other = one.clone()
+        scale = float(one[torch.isfinite(one)].abs().max())
+        other[7] += step * rounding * scale
+        slow = all(
+            bool(a == b)
+            or bool(a != a and b != b)
+            or bool(abs(a - b) <= rounding * (scale + abs(b)))
+            for a, b in zip(one, other, strict=True)
+        )
+        assert is_close(one, other) == slow
+        answers.add(slow)
+    assert answers == {True, False}
