@@ -7,7 +7,6 @@ Divisible Kernels", IEEE Transactions on Information Theory 61(1), 535-548 (2015
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,92 +15,21 @@ from torch import Tensor
 
 from infoflow.estimators.classes import NOT_KNOWN, class_counts, with_ceilings
 from infoflow.estimators.distances import without_rounding
+from infoflow.estimators.matrix_entropy import (
+    class_squares,
+    gaussian_kernel,
+    joint_entropy_with_classes,
+    matrix_entropy,
+    spectrum_entropy,
+)
 from infoflow.estimators.noise import check_positive, is_positive
 from infoflow.estimators.statistics import Distances
 from infoflow.estimators.uncertainty import FEW_SHUFFLES, null_of, shuffled
 from infoflow.interface import ArgumentError, Estimate
 from infoflow.interface.argument_checks import shown
 
-#: Nearer to 1 than this, α is 1: the power sum would lose all digits in the division by 1 − α.
-_NEAR_ONE = 1e-6
-
-
-def gaussian_kernel(distances: Tensor, width: float | Literal["median"] = "median") -> Tensor:
-    """Return exp(−D / 2σ²), shape (N, N), with ones on the diagonal.
-
-    Parameters
-    ----------
-    distances
-        (N, N) squared distances.
-    width
-        σ in the units of the activation, or ``"median"``: the median of the distances between
-        samples that differ. Where no two samples differ, the kernel is one everywhere.
-    """
-    if width != "median":
-        return torch.exp(-0.5 * (distances.sqrt() / width).square())  # width² may be 0 in float64
-    above = distances.triu(1)  # each pair once, which has the same median
-    apart = above[above > 0]
-    scale = float(apart.median()) if len(apart) else 1.0
-    return (distances / (-2.0 * scale)).exp_()
-
-
-def matrix_entropy(kernel: Tensor, alpha: float = 1.01) -> Tensor:
-    """Return S_α of a kernel matrix, in nats.
-
-    log(Σ λ^α) / (1 − α) over the eigenvalues λ of the matrix divided by its trace; for α = 1 the
-    limit, −Σ λ log λ (von Neumann). For α = 2 the power sum is that of the matrix's squares, and
-    takes no eigenvalues.
-
-    Parameters
-    ----------
-    kernel
-        (N, N) positive semidefinite matrix.
-    alpha
-        Order, greater than 0.
-
-    Examples
-    --------
-    >>> import torch
-    >>> round(float(matrix_entropy(torch.eye(8, dtype=torch.float64))), 4)  # log 8
-    2.0794
-    """
-    return _blocks_entropy([kernel.to(torch.float64)], alpha)
-
-
-def _blocks_entropy(blocks: Sequence[Tensor], alpha: float) -> Tensor:
-    """Return S_α, in nats, of the matrix that has these blocks on its diagonal."""
-    if alpha == 2.0:
-        trace = sum(float(block.diagonal().sum()) for block in blocks)
-        squares = torch.stack([torch.linalg.vector_norm(block) for block in blocks]).square()
-        clipped: Tensor = -(squares.sum() / trace**2).log()
-        return clipped.clamp(min=0.0)
-    spectra = [torch.linalg.eigvalsh(block).clamp(min=0.0) for block in blocks]
-    return spectrum_entropy(torch.cat(spectra), alpha)
-
-
-def spectrum_entropy(eigenvalues: Tensor, alpha: float) -> Tensor:
-    """Return the Rényi entropy of order ``alpha``, in nats, of eigenvalues divided by their sum."""
-    shares = eigenvalues.to(torch.float64) / eigenvalues.sum()
-    # what is rounding of the largest would count where the order is below 1
-    rounding = len(shares) * torch.finfo(torch.float64).eps * shares.max()
-    shares = torch.where(shares > rounding, shares, 0.0)
-    if abs(alpha - 1.0) < _NEAR_ONE:
-        entropy = torch.special.entr(shares).sum()
-    else:
-        entropy = shares.pow(alpha).sum().log() / (1.0 - alpha)
-    clipped: Tensor = entropy.clamp(min=0.0)
-    return clipped
-
-
-def joint_entropy_with_classes(kernel: Tensor, labels: Tensor, alpha: float = 1.01) -> Tensor:
-    """Return S_α of the Hadamard product of a kernel with that of classes, in nats.
-
-    The kernel of classes is 1 within a class and 0 between classes, so the product falls into one
-    block per class, and so do its eigenvalues.
-    """
-    members = [(labels == label).nonzero().squeeze(1) for label in torch.unique(labels)]
-    blocks = [kernel[some[:, None], some].to(torch.float64) for some in members]
-    return _blocks_entropy(blocks, alpha)
+#: Classes up to which one product serves all shuffles; blocks of more are smaller than it.
+_MOST_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -203,7 +131,14 @@ class Renyi:
         return self._about_orders(*self._solved(statistic), orders)
 
     def _about_orders(self, kernel: Tensor, entropy: float, orders: Tensor) -> Tensor:
-        values = [self._about(kernel, entropy, order) for order in orders]
+        if self.alpha == 2.0 and int(orders.max()) < _MOST_AT_ONCE:
+            joint = -(class_squares(kernel, orders) / kernel.diagonal().sum() ** 2).log()
+            joints = joint.clamp(min=0.0).tolist()
+        else:
+            joints = [self._joint(kernel, order) for order in orders]
+        values = [
+            self._shared(entropy, order, joint) for order, joint in zip(orders, joints, strict=True)
+        ]
         return torch.tensor(values, dtype=torch.float64, device="cpu")
 
     def _solved(self, statistic: Tensor) -> tuple[Tensor, float]:
@@ -212,8 +147,13 @@ class Renyi:
         return kernel, float(matrix_entropy(kernel, self.alpha))
 
     def _about(self, kernel: Tensor, entropy: float, labels: Tensor) -> float:
+        return self._shared(entropy, labels, self._joint(kernel, labels))
+
+    def _joint(self, kernel: Tensor, labels: Tensor) -> float:
+        return float(joint_entropy_with_classes(kernel, labels, self.alpha))
+
+    def _shared(self, entropy: float, labels: Tensor, joint: float) -> float:
         of_classes = float(spectrum_entropy(class_counts(labels), self.alpha))
-        joint = float(joint_entropy_with_classes(kernel, labels, self.alpha))
         return min(max(0.0, of_classes + entropy - joint), self._ceiling(labels))
 
     def _ceiling(self, labels: Tensor) -> float:

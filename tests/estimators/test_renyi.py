@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import infoflow
-from infoflow.estimators.renyi import gaussian_kernel, matrix_entropy
+from infoflow.estimators.matrix_entropy import gaussian_kernel, matrix_entropy
 from tests.estimators import twins
 
 
@@ -116,3 +116,27 @@ def test_equal_samples_give_zero_and_no_minus_zero():
     found = infoflow.estimate(np.ones((8, 2)), estimator="renyi")
     assert found.ixm == pytest.approx(0.0, abs=1e-12)
     assert math.copysign(1.0, found.ixm) == 1.0
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_median_width_is_that_of_the_pairs_that_differ(seed):
+    random = np.random.default_rng(seed)
+    points = random.integers(0, 3, (int(random.integers(1, 9)), 2)).astype(float)
+    distances = torch.from_numpy(((points[:, None] - points) ** 2).sum(-1))
+    above = [
+        float(distances[i, j]) for i in range(len(points)) for j in range(i) if distances[i, j] > 0
+    ]
+    scale = sorted(above)[(len(above) - 1) // 2] if above else 1.0
+    torch.testing.assert_close(gaussian_kernel(distances), (-distances / (2 * scale)).exp())
+
+
+@pytest.mark.parametrize("classes", [3, 40])
+def test_the_null_of_order_2_is_that_of_each_order_of_the_classes(classes):
+    """One product for all shuffles, where the classes are few."""
+    values = torch.randn(200, 3, dtype=torch.float64)
+    distances = torch.cdist(values, values).square()
+    orders = torch.stack([torch.arange(200)[torch.randperm(200)] % classes for _ in range(4)])
+    found = infoflow.Renyi(alpha=2.0).about_shuffled(distances, orders)
+    for order, value in zip(orders, found, strict=True):
+        alone = infoflow.Renyi(alpha=2.0).values(distances, order)[1]
+        assert float(value) == pytest.approx(alone, abs=1e-12)
