@@ -4,21 +4,13 @@ Ratios of CPU time within one run; no time is asserted. Run with
 ``pytest tests/benchmarks/test_estimates.py --benchmark-only -s``.
 """
 
-import statistics
-import time
-
 import pytest
 import torch
 
 import infoflow
 from infoflow.estimators.distances import squared_distances
 from infoflow.estimators.kde import KDE
-
-
-def seconds(function, *arguments):
-    start = time.process_time()
-    function(*arguments)
-    return time.process_time() - start
+from tests.benchmarks.clock import ratios, show
 
 
 def straightforward(distances, labels):
@@ -30,39 +22,31 @@ def straightforward(distances, labels):
 
 @pytest.mark.benchmark(group="estimates")
 @pytest.mark.parametrize(("samples", "classes"), [(8000, 10), (4000, 100), (500, 10)])
-def test_an_estimate_beside_its_value_alone(benchmark, samples, classes):
+def test_an_estimate_beside_its_value_alone(benchmark, clock, samples, classes):
     generator = torch.Generator().manual_seed(0)
-    distances = squared_distances(torch.randn(samples, 16, generator=generator))
-    labels = torch.arange(samples) % classes
+    values = torch.randn(samples, 16, generator=generator).to(clock.device)
+    distances = squared_distances(values)
+    labels = torch.arange(samples, device=clock.device) % classes
     kde = KDE()
     kde.estimate(distances[:50, :50], labels[:50] % 2)
-    rounds = [
-        [
-            seconds(kde.values, distances, labels),
-            seconds(kde.estimate, distances, labels),
-            seconds(straightforward, distances, labels),
-        ]
-        for _ in range(3)
-    ]
-    benchmark.pedantic(lambda: None, rounds=1)
-    ratios = {
-        "estimate / value alone": statistics.median(e / v for v, e, _ in rounds),
-        "estimate / straightforward value": statistics.median(e / s for _, e, s in rounds),
+    ways = {
+        "value alone": lambda: kde.values(distances, labels),
+        "estimate": lambda: kde.estimate(distances, labels),
+        "straightforward value": lambda: straightforward(distances, labels),
     }
-    benchmark.extra_info.update(ratios)
-    shown = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-    print(f"\n{samples} samples, {classes} classes: {shown}")
+    rounds = clock.rounds(ways)
+    show(benchmark, ratios(rounds, "value alone") | ratios(rounds, "straightforward value"))
 
 
 @pytest.mark.benchmark(group="estimates")
-def test_ksg_with_classes_beside_its_distances(benchmark):
+def test_ksg_with_classes_beside_its_distances(benchmark, clock):
     """10,000 samples of 16 units in 10 classes: value, interval and null, one search for all."""
     generator = torch.Generator().manual_seed(0)
     values, labels = torch.randn(10_000, 16, generator=generator), torch.arange(10_000) % 10
     values[:, 0] += labels
     infoflow.estimate(values[:50], labels[:50], estimator="ksg")
-    distances = seconds(squared_distances, values)
-    whole = seconds(lambda: infoflow.estimate(values, labels, estimator=infoflow.KSG()))
-    benchmark.pedantic(lambda: None, rounds=1)
-    benchmark.extra_info["estimate / distances"] = whole / distances
-    print(f"\nKSG / squared distances: {whole / distances:.1f} ({whole:.1f} s)")
+    ways = {
+        "distances": lambda: squared_distances(values),
+        "estimate": lambda: infoflow.estimate(values, labels, estimator=infoflow.KSG()),
+    }
+    show(benchmark, ratios(clock.rounds(ways), "distances"))

@@ -1,11 +1,11 @@
-"""Cost of mending beside one forward pass over the samples that mend; of ranking sets, in seconds.
+"""Cost of cutting one stream and mending the net, beside a forward pass over what mends.
 
-Ratios within one run; no time is asserted. Run with
-``pytest -m thorough tests/benchmarks/test_mending.py -s``.
+CPU times within one run; no time is asserted. Run with
+``pytest tests/benchmarks/test_mending.py --benchmark-only -s``.
 """
 
-import time
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -14,45 +14,38 @@ import infoflow
 from infoflow.interface import InfoflowWarning
 from infoflow.pruning.mending.residuals import ReaderMoments, greedy_order
 from infoflow.testing import UNet
-
-pytestmark = pytest.mark.thorough
-
-
-def seconds(function, *arguments, **options):
-    start = time.process_time()
-    value = function(*arguments, **options)
-    return time.process_time() - start, value
+from tests.benchmarks.clock import show
 
 
-@pytest.fixture(scope="module")
-def case():
-    torch.manual_seed(0)
-    return UNet(base_channels=8).eval(), list(torch.rand(128, 3, 64, 64).split(16))
-
-
+@torch.no_grad()
 def forward(net, batches):
-    with torch.no_grad():
-        for batch in batches:
-            net(batch)
+    for batch in batches:
+        net(batch)
 
 
-@pytest.mark.parametrize("mender", ["reader", "cascade"])
-@pytest.mark.parametrize("stream", ["7->11", "1->20"])
-def test_mending_beside_a_forward_pass(case, mender, stream):
-    net, batches = case
-    forward(net, batches[:1])
-    plain, _ = seconds(forward, net, batches)
+def prune(net, batches, stream, mend):
+    calibrate = None if mend is None else batches
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfoflowWarning)
-        cut, _ = seconds(infoflow.prune, net, stream, batches[0][:2])
-        mended, slim = seconds(
-            infoflow.prune, net, stream, batches[0][:2], mend=mender, calibrate=batches
-        )
-    assert slim.pruning.mending.samples == 128
-    print(f"\n{mender} of {stream}: {(mended - cut) / plain:.1f} forward passes ({plain:.2f} s)")
+        infoflow.prune(net, stream, batches[0][:2], mend=mend, calibrate=calibrate)
 
 
-def test_the_greedy_order_of_42_streams():
+@pytest.mark.benchmark(group="mending")
+@pytest.mark.parametrize("stream", ["7->11", "1->20"])
+def test_mending_beside_a_forward_pass(benchmark, clock, stream):
+    """A U-Net of half width; 128 images of 64×64 mend."""
+    torch.manual_seed(0)
+    net = UNet(base_channels=8).eval().to(clock.device)
+    batches = list(torch.rand(128, 3, 64, 64).to(clock.device).split(16))
+    menders = {"cut": None, "cut and reader": "reader", "cut and cascade": "cascade"}
+    ways = {"forward pass": partial(forward, net, batches)}
+    ways |= {name: partial(prune, net, batches, stream, mend) for name, mend in menders.items()}
+    show(benchmark, clock.ratios(ways, "forward pass"))
+
+
+@pytest.mark.benchmark(group="mending")
+def test_the_greedy_order_of_42_streams(benchmark, clock):
+    """Six merges of seven streams of 144 features each; solved anew as the rival."""
     generator = torch.Generator().manual_seed(0)
     merges = {}
     for number in range(6):
@@ -61,7 +54,12 @@ def test_the_greedy_order_of_42_streams():
         weight = torch.randn(7 * 144, 12, generator=generator, dtype=torch.float64)
         merges[str(number)] = (ReaderMoments(streams, mixing @ mixing.T / len(mixing), weight),)
     names = [name for (reader,) in merges.values() for name in reader.streams]
-    first, steps = seconds(greedy_order, merges, names)
-    again, _ = seconds(greedy_order, merges, names)
-    assert len(steps) == 36
-    print(f"\n42 streams of 144 features: {first:.2f} s, given inverses {again:.2f} s")
+    assert len(greedy_order(merges, names)) == 36
+
+    def solve_each():
+        for (reader,) in merges.values():
+            for _ in range(7):
+                torch.linalg.solve(reader.covariance, reader.weight)
+
+    ways = {"a solution for each": solve_each, "greedy order": lambda: greedy_order(merges, names)}
+    show(benchmark, clock.ratios(ways, "a solution for each"))

@@ -4,9 +4,8 @@ Ratios of CPU time within one run; the ways take turns, three rounds, medians. N
 Run with ``OMP_NUM_THREADS=1 pytest tests/benchmarks/test_peers.py --benchmark-only -s``.
 """
 
-import statistics
-import time
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,36 +21,14 @@ from infoflow.estimators.ross import Neighbourhoods
 from infoflow.interface import InfoflowWarning
 from infoflow.testing import UNet, blob_images
 from tests.benchmarks import case
-from tests.benchmarks.test_analyze import straightforward
+from tests.benchmarks.clock import ratios, show
+from tests.benchmarks.scripts import matmul, script, syrk
 
-ROUNDS = 3
 SAMPLES = 100
 
 
-def cpu_seconds(function):
-    start = time.process_time()
-    function()
-    return time.process_time() - start
-
-
-def medians(ways):
-    """Return the median CPU seconds of functions that take turns, after one turn unmeasured."""
-    for way in ways.values():
-        way()
-    rounds = [{name: cpu_seconds(way) for name, way in ways.items()} for _ in range(ROUNDS)]
-    return {name: statistics.median(one[name] for one in rounds) for name in ways}
-
-
-def show(benchmark, taken, over):
-    """Keep and print each time over that of one way."""
-    benchmark.pedantic(lambda: None, rounds=1)
-    ratios = {f"{name} / {over}": one / taken[over] for name, one in taken.items() if name != over}
-    benchmark.extra_info.update(ratios)
-    print("", *(f"{name}: {ratio:.2f}" for name, ratio in ratios.items()), sep="\n")
-
-
 @pytest.mark.benchmark(group="peers")
-def test_a_measurement_beside_a_straightforward_script(benchmark):
+def test_a_measurement_beside_a_straightforward_script(benchmark, clock):
     """A U-Net of half width, 100 images of 64×64, ten clusters of masks."""
     torch.manual_seed(0)
     data = TensorDataset(*blob_images(SAMPLES, size=64))
@@ -64,40 +41,41 @@ def test_a_measurement_beside_a_straightforward_script(benchmark):
             options = infoflow.DistanceOptions(mode, streams=False)
             infoflow.analyze(net, batches, target=labels, distances=options, progress=False)
 
-    def script(dtype, factors):
-        straightforward(net, batches, labels, dtype=dtype, factors=factors)
-
-    taken = medians(
-        {
-            "forward passes": lambda: case.forward(net, batches),
-            "analyze, exact": lambda: measure("exact"),
-            "analyze, sketch": lambda: measure("sketch"),
-            "script, float32, one bound": lambda: script(torch.float32, (2,)),
-            "script, float64, both bounds": lambda: script(torch.float64, (2, 8)),
-        }
-    )
-    show(benchmark, taken, "forward passes")
+    run = partial(script, net, batches, labels)
+    ways = {
+        "forward pass": lambda: case.forward(net, batches),
+        "analyze, exact": lambda: measure("exact"),
+        "analyze, sketch": lambda: measure("sketch"),
+        "script, float32, upper bound": partial(
+            run, dtype=torch.float32, factors=(2,), product=matmul
+        ),
+        "script, float32, upper bound, syrk": partial(
+            run, dtype=torch.float32, factors=(2,), product=syrk
+        ),
+        "script, float64, both bounds": partial(
+            run, dtype=torch.float64, factors=(2, 8), product=matmul
+        ),
+    }
+    show(benchmark, clock.ratios(ways, "forward pass"))
 
 
 @torch.no_grad()
 @pytest.mark.filterwarnings("ignore")  # of theirs
 @pytest.mark.benchmark(group="peers")
-def test_a_trace_beside_torchlens(benchmark):
+def test_a_trace_beside_torchlens(benchmark, clock):
     """ResNet-18, four images: ours is proved by replays, theirs (2.0 or newer) records one run."""
     torchlens = pytest.importorskip("torchlens")
     net, x = torchvision.models.resnet18(weights=None).eval(), torch.rand(4, 3, 224, 224)
-    taken = medians(
-        {
-            "forward pass": lambda: net(x),
-            "trace, proved": lambda: infoflow.trace(net, x),
-            "torchlens": lambda: torchlens.trace(net, x),
-        }
-    )
-    show(benchmark, taken, "forward pass")
+    ways = {
+        "forward pass": lambda: net(x),
+        "trace, proved": lambda: infoflow.trace(net, x),
+        "torchlens": lambda: torchlens.trace(net, x),
+    }
+    show(benchmark, clock.ratios(ways, "forward pass"))
 
 
 @pytest.mark.benchmark(group="peers")
-def test_estimates_beside_infomeasure(benchmark):
+def test_estimates_beside_infomeasure(benchmark, clock):
     """1,000 samples of 16 units in ten classes, numbers to theirs, without interval."""
     infomeasure = pytest.importorskip("infomeasure")
     generator = torch.Generator().manual_seed(0)
@@ -110,16 +88,14 @@ def test_estimates_beside_infomeasure(benchmark):
             warnings.simplefilter("ignore", InfoflowWarning)
             infoflow.estimate(values, labels, estimator=estimator)
 
-    taken = medians(
-        {
-            "KDE with interval and null": lambda: ours(infoflow.KDE()),
-            "KSG with interval and null": lambda: ours(infoflow.KSG()),
-            "Rényi of order 1.01 with null": lambda: ours(infoflow.Renyi()),
-            "Rényi of order 2 with null": lambda: ours(infoflow.Renyi(alpha=2.0)),
-            "infomeasure KSG": lambda: infomeasure.mutual_information(x, y, approach="metric"),
-        }
-    )
-    show(benchmark, taken, "infomeasure KSG")
+    ways = {
+        "KDE with interval and null": lambda: ours(infoflow.KDE()),
+        "KSG with interval and null": lambda: ours(infoflow.KSG()),
+        "Rényi of order 1.01 with null": lambda: ours(infoflow.Renyi()),
+        "Rényi of order 2 with null": lambda: ours(infoflow.Renyi(alpha=2.0)),
+        "infomeasure KSG": lambda: infomeasure.mutual_information(x, y, approach="metric"),
+    }
+    show(benchmark, clock.ratios(ways, "infomeasure KSG"))
 
 
 def ross_by_trees(x, y, k=3):
@@ -156,7 +132,7 @@ def ross_by_products(x, y, k=3, step=1000):
 
 
 @pytest.mark.benchmark(group="peers")
-def test_neighbours_of_classes_beside_trees_and_products(benchmark):
+def test_neighbours_of_classes_beside_trees_and_products(benchmark, clock):
     """10,000 samples of 16 units in ten classes: their value, ours, and ours with all its doubt.
 
     The goal is at most 1.5 times the trees. Products in blocks that are not kept give the value
@@ -183,4 +159,4 @@ def test_neighbours_of_classes_beside_trees_and_products(benchmark):
     }
     found = [way() for way in ways.values()]
     assert found == pytest.approx([found[0]] * len(found), abs=1e-6)
-    show(benchmark, medians(ways), "trees of scikit-learn")
+    show(benchmark, ratios(clock.rounds(ways), "trees of scikit-learn"))
