@@ -28,15 +28,19 @@ def peak_activation_bytes(graph: LayerGraph) -> int:
     """
     call = graph.source.example
     assert call is not None
-    return peak_bytes(graph.program, call)
+    with evaluation_mode(graph.program.model):
+        return peak_bytes(graph.program, call)
 
 
 def peak_bytes(program: Program, call: Arguments) -> int:
-    """Return what :func:`peak_activation_bytes` does, of a program and a call of its model."""
+    """Return what :func:`peak_activation_bytes` does, of a program and a call of its model.
+
+    The model is in evaluation mode.
+    """
     reads = last_reads(program.nodes)
     held: dict[fx.Node, dict[int, int]] = {}
     most = 0
-    with evaluation_mode(program.model), torch.no_grad(), seeded():
+    with torch.no_grad(), seeded():
         for node, value in program.run(call):
             if node.op not in ("get_attr", "output"):
                 held[node] = bytes_held(tensors_in(value))
@@ -53,11 +57,11 @@ def _merged(held: dict[fx.Node, dict[int, int]]) -> dict[int, int]:
 def latency_ratio(
     slim: nn.Module, whole: nn.Module, call: Arguments, *, rounds: int = _ROUNDS
 ) -> float:
-    """Return the time of a forward pass of ``slim`` over that of ``whole``.
+    """Return the time of a forward pass of ``slim`` over that of ``whole``, in evaluation mode.
 
     The shortest of some passes of each, which run in turn after one that is not counted: whatever
-    else the machine does makes passes longer, never shorter. Both in evaluation mode. The whole net
-    against itself tells how far to trust it.
+    else the machine does makes passes longer, never shorter. The whole net against itself tells how
+    far to trust it.
 
     Parameters
     ----------
@@ -68,8 +72,13 @@ def latency_ratio(
     rounds
         Passes of each that count.
     """
-    with evaluation_mode(slim), evaluation_mode(whole), torch.no_grad():
-        times = [(_seconds(slim, call), _seconds(whole, call)) for _ in range(rounds + 1)][1:]
+    with evaluation_mode(slim), evaluation_mode(whole):
+        return shortest_ratio(slim, whole, call, rounds=rounds)
+
+
+def shortest_ratio(slim: nn.Module, whole: nn.Module, call: Arguments, *, rounds: int) -> float:
+    """Return what :func:`latency_ratio` does, of nets that are in evaluation mode."""
+    times = _times(slim, whole, call, rounds)
     return min(ours for ours, _ in times) / min(others for _, others in times)
 
 
@@ -82,15 +91,23 @@ def latency_interval(
     and the fourth from above in 96 % of cases. Other parameters are those of
     :func:`latency_ratio`.
     """
-    with evaluation_mode(slim), evaluation_mode(whole), torch.no_grad():
-        times = [(_seconds(slim, call), _seconds(whole, call)) for _ in range(rounds + 1)][1:]
+    with evaluation_mode(slim), evaluation_mode(whole):
+        times = _times(slim, whole, call, rounds)
     ratios = np.sort([ours / others for ours, others in times])
     end = rounds // 4
     return float(np.median(ratios)), float(ratios[end]), float(ratios[-1 - end])
 
 
-def _seconds(net: nn.Module, call: Arguments) -> float:
-    watch = Stopwatch((*call.tensors, *tensors_of(net)))
-    start = watch.now()
-    call.of(net)
-    return watch.now() - start
+def _times(
+    slim: nn.Module, whole: nn.Module, call: Arguments, rounds: int
+) -> list[tuple[float, float]]:
+    """Return the seconds of passes of both, which take turns; the first round is not counted."""
+    watch = Stopwatch((*call.tensors, *tensors_of(slim), *tensors_of(whole)))
+
+    def seconds(net: nn.Module) -> float:
+        start = watch.now()
+        call.of(net)
+        return watch.now() - start
+
+    with torch.no_grad():
+        return [(seconds(slim), seconds(whole)) for _ in range(rounds + 1)][1:]
