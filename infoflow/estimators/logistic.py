@@ -56,7 +56,7 @@ class Logistic:
     matrix
         Rows and labels.
     members
-        For each problem, the numbers of its rows, of two classes at least.
+        For each problem, the numbers of its rows, each once, of two classes at least.
     grams
         :meth:`Matrix.grams` of these or alike rows.
     """
@@ -65,21 +65,19 @@ class Logistic:
         self.matrix, self._grams = matrix, grams
         sizes = [len(some) for some in members]
         self._sizes = torch.tensor(sizes, dtype=torch.float64, device=matrix.rows.device)
-        #: (problems, N) what each row counts in the mean of a problem's losses
-        self._parts = matrix.rows.new_zeros(len(members), len(matrix.rows))
-        counts = []
+        #: the rows that are fitted, and what each of them counts in the mean of a problem's losses
+        self._fitted, self._parts = matrix, matrix.rows.new_zeros(len(members), len(matrix.rows))
         for problem, some in enumerate(members):
             self._parts[problem, some] = 1.0 / len(some)
-            counts.append(torch.bincount(matrix.labels[some], minlength=matrix.count))
+        if len(members) == 1:
+            self._fitted, self._parts = matrix.at(members[0]), self._parts[:, members[0]]
+        counts = [torch.bincount(matrix.labels[some], minlength=matrix.count) for some in members]
         shares = torch.stack(counts).to(torch.float64) / self._sizes[:, None]
         #: (problems, classes) whether the rows of a problem have a class
         self.seen = shares > 0
         classes = self.seen.sum(dim=1)
         self._curvature = (shares * (1 - shares)).sum(dim=1) / classes
         self._columns = 1 if matrix.count == 2 else matrix.count
-        #: of two classes: the sign of the logit that speaks against a row's label
-        self._signs = 1.0 - 2.0 * matrix.labels.to(matrix.rows.dtype)
-        self._signed = self._signs * self._parts
         # of two classes scikit-learn fits one weight, not two that are opposite halves
         self._doubled = torch.where((classes == 2) & (matrix.count > 2), 2.0, 1.0)
 
@@ -139,7 +137,7 @@ class Logistic:
         """Return what the losses of some of the problems take."""
         some = copy(self)
         some.matrix, some.seen = self.matrix.among(problems), self.seen[problems]
-        some._parts, some._signed = self._parts[problems], self._signed[problems]
+        some._fitted, some._parts = self._fitted.among(problems), self._parts[problems]
         return some
 
     def losses(self, weights: Weights, prior: Tensor) -> Tensor:
@@ -151,9 +149,8 @@ class Logistic:
         left = torch.where(self.seen, prior, 0.0).sum(dim=1, keepdim=True).log()
         known = torch.where(self.seen, -left, -prior.log())
         joined = self._joined(weights)
-        for here, rows in self._tiles():
-            labels = self.matrix.labels[here]
-            losses, _ = self._by_row(here, rows, joined)
+        for here, rows, labels in self._tiles(self.matrix):
+            losses, _ = self._by_row(rows, labels, joined)
             if self._columns > 1:
                 losses = losses.masked_fill_(~self.seen[:, labels], 0.0)
                 losses = losses + known[:, labels]
@@ -172,7 +169,7 @@ class Logistic:
         # what is collinear but for rounding has a curvature of 0
         diagonal += _ROUNDING * diagonal.mean(dim=1, keepdim=True)
         # renewing it must not cost more than the steps that it saves
-        if start is not None and width**2 <= _PRODUCTS * len(self.matrix.rows) * self._columns:
+        if start is not None and width**2 <= _PRODUCTS * len(self._fitted.rows):
             curved.mul_(_SHARE_AT_ZERO).add_(self._curved_at(start), alpha=1 - _SHARE_AT_ZERO)
         diagonal += penalty[:, None]
         factor: Tensor = torch.linalg.cholesky(curved)
@@ -180,10 +177,10 @@ class Logistic:
 
     def _curved_at(self, weights: Tensor) -> Tensor:
         """Return the mean curvature of the classes at some weights, from some of the rows."""
-        count, width = self.matrix.rows.shape
+        count, width = self._fitted.rows.shape
         wanted = max(_ROWS_PER_FEATURE * width, _PRODUCTS * count // max(1, width))
         some = slice(None, None, max(1, count // wanted))
-        rows, parts = self.matrix.rows[some], self._parts[:, some]
+        rows, parts = self._fitted.rows[some], self._parts[:, some]
         logits = self._logits(rows, weights)
         if self._columns == 1:
             chances = logits[:, 0].sigmoid()
@@ -195,12 +192,11 @@ class Logistic:
         spread = spread / parts.sum(dim=1, keepdim=True).clamp(min=torch.finfo(parts.dtype).tiny)
         return self.matrix.products(rows, spread)
 
-    def _tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        rows = self.matrix.rows
+    def _tiles(self, matrix: Matrix) -> Iterator[tuple[slice, Tensor, Tensor]]:
         step = max(1, _TILE // (len(self._parts) * self._columns))
-        for start in range(0, len(rows), step):
+        for start in range(0, len(matrix.rows), step):
             here = slice(start, start + step)
-            yield here, rows[here]
+            yield here, matrix.rows[here], matrix.labels[here]
 
     def _logits(self, rows: Tensor, weights: Tensor) -> Tensor:
         """Return (problems, columns, rows) logits, in the precision of the rows."""
@@ -213,17 +209,18 @@ class Logistic:
     def _masked(self, logits: Tensor) -> Tensor:
         return logits.masked_fill_(~self.seen[..., None], -torch.inf)
 
-    def _by_row(self, here: slice, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (problems, rows) losses, and their derivatives by the logits, over a row's sign.
+    def _by_row(self, rows: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (problems, rows) losses, and their derivatives by the logits.
 
         A label that a problem has not seen costs infinitely much.
         """
         logits = self._logits(rows, weights)
         if self._columns == 1:
-            logits = logits[:, 0].mul_(self._signs[here])
-            return torch.nn.functional.softplus(logits), logits.sigmoid_()
+            signs = 1.0 - 2.0 * labels.to(rows.dtype)
+            logits = logits[:, 0].mul_(signs)
+            return torch.nn.functional.softplus(logits), logits.sigmoid_().mul_(signs)
         logs = self._masked(logits).log_softmax(dim=1)
-        chosen = self.matrix.labels[here].expand(len(logs), 1, -1)
+        chosen = labels.expand(len(logs), 1, -1)
         losses = -logs.gather(1, chosen)[:, 0]
         one = losses.new_full((1, 1, 1), -1.0).expand_as(chosen)
         return losses, logs.exp_().scatter_add_(1, chosen, one)
@@ -231,11 +228,11 @@ class Logistic:
     def _loss(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return each problem's mean loss, and its derivative by weights and biases."""
         loss, slope = weights.new_zeros(len(weights)), torch.zeros_like(weights)
-        for here, rows in self._tiles():
+        for here, rows, labels in self._tiles(self._fitted):
             parts = self._parts[:, here]
-            losses, residual = self._by_row(here, rows, weights)
+            losses, residual = self._by_row(rows, labels, weights)
             if self._columns == 1:
-                residual = residual.mul_(self._signed[:, here])
+                residual = residual.mul_(parts)
             else:
                 losses = losses.masked_fill_(parts == 0, 0.0)
                 residual = residual.mul_(parts[:, None]).flatten(0, 1)

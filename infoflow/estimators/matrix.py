@@ -51,6 +51,11 @@ class Matrix:
         factor, shift = self.factor[problems], self.shift[problems]
         return Matrix(self.rows, self.labels, self.count, factor, shift, self.width)
 
+    def at(self, members: Tensor) -> Matrix:
+        """Return the matrix of some of the rows."""
+        rows, labels = self.rows.index_select(0, members), self.labels[members]
+        return Matrix(rows, labels, self.count, self.factor, self.shift, self.width)
+
     def grams(self, members: Sequence[Tensor]) -> Tensor | None:
         """Return the mean products of some standardised rows of each problem, (problems, d, d).
 

@@ -70,28 +70,29 @@ class _Search:
         self._grams = matrix.grams(self._training)
         prior = torch.stack([question.prior for question in questions])
         self._prior = prior.to(matrix.rows.device)
-        #: (problems, N) losses of the shares of the classes, and of the best fit
-        self._null = -self._prior.log()[:, matrix.labels]
-        self._best = self._null.clone()
-        self._least = self._check_means(list(range(len(questions))), self._null)
-        self._strength = torch.full_like(self._prior[:, 0], torch.nan)
+        #: for each problem, losses of its check rows by the shares of the classes and the best fit
+        self._null = [
+            -shares.log()[matrix.labels[rows]]
+            for shares, rows in zip(self._prior, self._check, strict=True)
+        ]
+        self._best = list(self._null)
+        self._least = torch.stack([losses.mean() for losses in self._null])
+        self._strength = [float("nan")] * len(questions)
 
     def run(self) -> list[Best | None]:
         weights = self._compare()
-        sure = [
-            at
-            for at, rows in enumerate(self._check)
-            if gains_surely(self._null[at, rows], self._best[at, rows])
-        ]
+        pairs = zip(self._null, self._best, strict=True)
+        sure = [at for at, (null, best) in enumerate(pairs) if gains_surely(null, best)]
         found: list[Best | None] = [None] * len(self._questions)
         if not sure:
             return found
         model = self._model(sure, self._training)
-        final = model.fit(self._strength[sure], weights.among(sure))
+        strengths = self._prior.new_tensor([self._strength[at] for at in sure])
+        final = model.fit(strengths, weights.among(sure))
         for place, at in enumerate(sure):
             seen = model.seen[place].nonzero().squeeze(1)
             weight, bias = final.weight[place, seen], final.bias[place, seen]
-            found[at] = Best(float(self._strength[at]), weight, bias, seen)
+            found[at] = Best(self._strength[at], weight, bias, seen)
         return found
 
     def _model(self, problems: list[int], members: Sequence[Tensor]) -> Logistic:
@@ -127,13 +128,11 @@ class _Search:
 
     def _note(self, live: list[int], losses: Tensor, strength: float) -> Tensor:
         """Keep the losses that are better than the best so far; return whose they are."""
-        means = self._check_means(live, losses)
+        parts = [losses[at, self._check[problem]] for at, problem in enumerate(live)]
+        means = torch.stack([part.mean() for part in parts])
         is_better = means < self._least[live]
         self._least[live] = torch.where(is_better, means, self._least[live])
-        self._best[live] = torch.where(is_better[:, None], losses, self._best[live])
-        self._strength[live] = torch.where(is_better, strength, self._strength[live])
+        for problem, part, better in zip(live, parts, is_better.tolist(), strict=True):
+            if better:
+                self._best[problem], self._strength[problem] = part, strength
         return is_better
-
-    def _check_means(self, live: list[int], losses: Tensor) -> Tensor:
-        rows = [self._check[problem] for problem in live]
-        return torch.stack([losses[at, some].mean() for at, some in enumerate(rows)])

@@ -28,7 +28,9 @@ class Preconditioner:
     factor: Tensor
 
     def among(self, problems: Tensor) -> Preconditioner:
-        """Return that of some of the problems."""
+        """Return that of some of the problems, in ascending order."""
+        if len(problems) == len(self.factor):
+            return self
         return Preconditioner(self.factor[problems])
 
     def turned(self, weights: Tensor) -> Tensor:

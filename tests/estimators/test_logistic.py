@@ -124,9 +124,7 @@ def test_the_best_penalty_does_not_depend_on_the_questions_beside():
     matrix = Matrix(x, labels, 3, ones, 0 * ones, 4.0)
     rows = torch.arange(120)
     parts = [rows[:80], rows[20:], rows[80:]]
-    questions = [
-        Question(labels, 3, Split(part[5:], part[:5].repeat(4), rows), 0) for part in parts
-    ]
+    questions = [Question(labels, 3, Split(part[20:], part[:20], rows), 0) for part in parts]
     questions[2] = Question(labels.where(rows < 80, 0), 3, questions[2].split, 0)
     together = best_fits(matrix, questions)
     assert together[2] is None  # one class only
