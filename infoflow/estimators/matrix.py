@@ -10,6 +10,8 @@ from torch import Tensor
 
 #: Features up to which their products are kept.
 MOST_FACTORED = 2048
+#: Values that are standardised at a time.
+_NEAR = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +39,6 @@ class Matrix:
     shift: Tensor
     width: float
 
-    def of(self, problem: int, members: Tensor) -> Tensor:
-        """Return some standardised rows of a problem."""
-        return self.scaled(problem, self.rows.index_select(0, members))
-
     def scaled(self, problem: int, rows: Tensor) -> Tensor:
         """Return rows as a problem standardises them."""
         factor, shift = self.factor[problem].to(rows.dtype), self.shift[problem].to(rows.dtype)
@@ -63,8 +61,15 @@ class Matrix:
         """
         if self.rows.shape[1] > MOST_FACTORED:
             return None
-        parts = (self.of(problem, some) for problem, some in enumerate(members))
-        return torch.stack([(part.T @ part).to(torch.float64) / len(part) for part in parts])
+        return torch.stack([self._gram(problem, some) for problem, some in enumerate(members)])
+
+    def _gram(self, problem: int, members: Tensor) -> Tensor:
+        width = self.rows.shape[1]
+        found = torch.zeros(width, width, dtype=torch.float64, device=self.rows.device)
+        for some in members.split(max(1, _NEAR // max(1, width))):
+            rows = self.scaled(problem, self.rows.index_select(0, some))
+            found += rows.T @ rows
+        return found / len(members)
 
     def products(self, rows: Tensor, weights: Tensor) -> Tensor:
         """Return weighted sums of products of standardised rows and a constant of 1, which is last.
