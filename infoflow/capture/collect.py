@@ -17,7 +17,7 @@ from infoflow.capture.batch_parts import parts_of
 from infoflow.capture.batches import Batch, Samples
 from infoflow.capture.budget import ColumnSlice, plan_passes, plan_whole_layers
 from infoflow.capture.flat_rows import flat_rows, not_finite
-from infoflow.estimators.distances import add_products, distances_from_gram
+from infoflow.estimators.products import Products
 from infoflow.estimators.statistics import Distances
 from infoflow.graph import LayerGraph
 from infoflow.graph.running.members import parameters_in
@@ -60,7 +60,8 @@ def collect(
         If the budget does not hold one column.
     """
     if isinstance(statistic, Distances):
-        return _distances(graph, samples, layers, budget, step)
+        added = add_up_products(graph, samples, layers, Products, budget=budget, step=step)
+        return ((layer, products.distances()[0]) for layer, products in added)
     return _by_collectors(graph, samples, layers, statistic, budget, step)
 
 
@@ -70,30 +71,35 @@ def value_dtype(graph: LayerGraph) -> torch.dtype:
     return torch.float64 if kinds & {torch.float64, torch.complex128} else torch.float32
 
 
-def _distances(
-    graph: LayerGraph, samples: Samples, layers: Sequence[Layer], budget: int, step: Step
-) -> Iterator[tuple[Layer, Tensor]]:
+def add_up_products(
+    graph: LayerGraph,
+    samples: Samples,
+    layers: Sequence[Layer],
+    make: Callable[[int, torch.device], Products],
+    *,
+    budget: int,
+    step: Step = lambda: None,
+) -> Iterator[tuple[Layer, Products]]:
+    """Yield each layer with the inner products of all samples; see :func:`collect`."""
     dtype = value_dtype(graph)
     passes = plan_passes(layers, samples.count, budget, dtype.itemsize)
     columns = max(sum(piece.width for piece in slices) for slices in passes)
     arena = torch.empty(columns * samples.count, dtype=dtype, device=samples.home)
-    gram: Tensor | None = None
+    products: Products | None = None
     for slices in passes:
         values = _collect_columns(graph, samples, slices, arena, step)
         samples.add_up("values", [arena])
         for piece, columns_of_piece in zip(slices, values, strict=True):
-            if gram is None:
-                gram = torch.zeros(
-                    samples.count, samples.count, dtype=torch.float64, device=samples.home
-                )
+            if products is None:
+                products = make(samples.count, samples.home)
             own = columns_of_piece.tensor_split(samples.ranks.number, dim=1)[samples.ranks.mine]
-            add_products(gram, own)
-            if not bool(torch.isfinite(gram.diagonal()).all()):
+            products.add(own)
+            if not bool(torch.isfinite(products.gram.diagonal()).all()):
                 raise not_finite(piece.layer, columns_of_piece)
             if piece.is_last:
-                samples.add_up("products", [gram])
-                yield piece.layer, distances_from_gram(gram)
-                gram = None
+                samples.add_up("products", products.sums)
+                yield piece.layer, products
+                products = None
 
 
 def _by_collectors(

@@ -156,7 +156,10 @@ class Sketch:
 
 @dataclass(frozen=True)
 class Gathered:
-    """A layer with its statistic; from a sketch, also with that of each half of the sketch."""
+    """A layer with its statistic; with variants of it where that is not exact.
+
+    Of a sketch they are its halves, and of products in float32 what rounding may make of them.
+    """
 
     layer: Layer
     statistic: Tensor | DistanceRows

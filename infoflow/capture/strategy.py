@@ -15,9 +15,10 @@ from infoflow.capture.budget import (
     plan_passes,
     plan_whole_layers,
 )
-from infoflow.capture.collect import collect, value_dtype
+from infoflow.capture.collect import add_up_products, collect, value_dtype
 from infoflow.capture.reading_options import DistanceOptions
 from infoflow.capture.sketch import Gathered, plan_sketches, sketch_layers
+from infoflow.estimators.products import Precision, Products, SingleProducts
 from infoflow.estimators.statistics import Distances
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Layer, MemoryBudgetError, Statistic
@@ -46,6 +47,8 @@ class Strategy:
         How often the samples are read.
     anchors
         Samples whose distances to all samples are taken; None where those between all are.
+    precision
+        In what exact distances multiply.
     """
 
     is_sketch: bool
@@ -53,12 +56,13 @@ class Strategy:
     block_rows: int | None
     passes: int
     anchors: int | None = None
+    precision: Precision = "float64"
 
     def __str__(self) -> str:
         if self.anchors is not None:
             return f"{self.anchors} anchors, sketches of {self.size} columns of wide layers"
         if not self.is_sketch:
-            return "exact"
+            return "exact" if self.precision == "float64" else f"exact, in {self.precision}"
         rows = f", {self.block_rows} rows of distances at a time" if self.block_rows else ""
         return f"sketch of {self.size} columns{rows}"
 
@@ -124,9 +128,8 @@ def choose_strategy(
     wants_whole = is_crowded and not takes_rows  # for which there is no room: an error says so
     is_cheap = mode == "auto" and not is_crowded and cost <= MOST_EXACT
     if mode == "exact" or wants_whole or is_cheap:
-        return Strategy(
-            False, size, None, len(plan_passes(layers, samples, budget, bytes_per_value))
-        )
+        passes = len(plan_passes(layers, samples, budget, bytes_per_value))
+        return Strategy(False, size, None, passes, precision=distances.precision)
     rows = None if not is_crowded else _rows(samples, budget)
     left = budget - (fixed_bytes(samples) if rows is None else budget // 2)
     passes = len(plan_sketches(layers, samples, size, left, bytes_per_value))
@@ -177,6 +180,11 @@ def gather(
     step: Callable[[], object] = lambda: None,
 ) -> Iterator[Gathered]:
     """Yield each layer with its statistic over all samples, collected by a strategy."""
+    if isinstance(statistic, Distances) and not strategy.is_sketch:
+        make = Products if strategy.precision == "float64" else SingleProducts
+        added = add_up_products(graph, samples, layers, make, budget=budget, step=step)
+        yield from (Gathered(layer, *products.distances()) for layer, products in added)
+        return
     if not strategy.is_sketch:
         for layer, value in collect(graph, samples, layers, statistic, budget=budget, step=step):
             yield Gathered(layer, value)

@@ -75,7 +75,7 @@ def add_products(gram: Tensor, values: Tensor) -> None:
     values
         Shape (N, d): all samples, any slice of the units.
     """
-    for centred in _centred_chunks(values):
+    for centred in centred_chunks(values):
         add_upper_products(gram, centred)
 
 
@@ -135,7 +135,7 @@ class DistanceRows:
         self.values = values
         self.rows = rows
         self.norms = torch.zeros(len(values), dtype=torch.float64, device=values.device)
-        for centred in _centred_chunks(values):
+        for centred in centred_chunks(values):
             self.norms += centred.square().sum(1)
 
     def __len__(self) -> int:
@@ -162,7 +162,7 @@ class DistanceRows:
         """Return the distances of some samples to all, but for rounding of those to themselves."""
         norms = self.norms[rows, None]
         products = norms.new_zeros(len(norms), len(self.values))
-        for centred in _centred_chunks(self.values):
+        for centred in centred_chunks(self.values):
             products.addmm_(centred[rows], centred.T)
         return products.mul_(-2.0).add_(self.norms + norms).clamp_(min=0.0)
 
@@ -205,7 +205,7 @@ def centred_norms(distances: Tensor | DistanceRows) -> Tensor:
     return means - means.mean() / 2
 
 
-def _centred_chunks(values: Tensor) -> Iterator[Tensor]:
+def centred_chunks(values: Tensor) -> Iterator[Tensor]:
     """Yield slices of the columns in float64, less their means."""
     for chunk in values.split(columns_per_chunk(len(values)), dim=1):
         centred = chunk.to(torch.float64, copy=True, memory_format=torch.contiguous_format)

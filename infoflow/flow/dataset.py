@@ -39,8 +39,8 @@ PER_EPOCH = {
     "iym_ceiling": "ceiling of I(Y;M): min(log N, H(Y))",
 }
 SKETCH_ERRORS = {
-    "ixm_sketch_error": "error of I(X;M) that comes from sketched distances",
-    "iym_sketch_error": "error of I(Y;M) that comes from sketched distances",
+    "ixm_sketch_error": "error of I(X;M) that comes from sketches or float32",
+    "iym_sketch_error": "error of I(Y;M) that comes from sketches or float32",
 }
 #: Doubts that only some estimators give; kept where they do.
 WHERE_KNOWN = {

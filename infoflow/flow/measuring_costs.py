@@ -20,6 +20,8 @@ from infoflow.interface import Estimator, KernelNoise, Layer, total
 
 #: A float64 multiply-add of a product costs as much as so many of the net's own, in float32.
 _PRODUCT = 2.0
+#: One in float32, with the rows that check it, costs this share of that.
+_SINGLE = 0.65
 #: A unit that is folded into a sketch costs as much as so many multiply-adds of the net.
 _FOLD = 30.0
 #: A kernel with all that is summed of it, for one sample and anchor, costs as much as so many.
@@ -139,7 +141,8 @@ def _extra(layers: tuple[Layer, ...], samples: int, estimator: Estimator, course
             pairs * sum(_anchor_cost(part, strategy.size) for part in course.parts)
         )
     if not strategy.is_sketch:
-        return _PRODUCT * samples**2 / 2 * units
+        share = 1.0 if strategy.precision == "float64" else _SINGLE
+        return share * _PRODUCT * samples**2 / 2 * units
     columns = sum(columns_of(layer, strategy.size) for layer in layers)
     products = samples**2 * columns * (1.0 if strategy.block_rows else 0.5)
     # in rows, the products of the whole sketch come on top of those of its two halves

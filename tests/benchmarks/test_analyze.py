@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import infoflow
 from infoflow.capture.budget import format_bytes, parse_bytes
 from tests.benchmarks import case
 from tests.benchmarks.clock import ratios, show
@@ -22,8 +23,10 @@ from tests.benchmarks.scripts import matmul, script, syrk
 pytestmark = pytest.mark.filterwarnings("ignore::infoflow.interface.SingletonWarning")
 
 FORWARD = "forward pass"
+SINGLE = infoflow.DistanceOptions("exact", precision="float32")
 OURS = {
     "exact, 8 GB": {"distances": "exact", "budget": "8GB"},
+    "exact in float32, 8 GB": {"distances": SINGLE, "budget": "8GB"},
     "exact, 1 GB": {"distances": "exact", "budget": "1GB"},
     "sketch, 1 GB": {"distances": "sketch", "budget": "1GB"},
 }
@@ -55,8 +58,11 @@ def test_measurements_beside_a_forward_pass_and_scripts(benchmark, clock):
     ways |= {name: partial(run, name) for name in scripts}
     ways[FORWARD]()
     figures = ratios(clock.rounds(ways), FORWARD)
-    exact, small, sketch = (results[name].dataset for name in OURS)
+    exact, single, small, sketch = (results[name].dataset for name in OURS)
     for name in ("ixm", "iym"):
+        rounding = np.abs(single[name] - exact[name])
+        assert bool((rounding <= single[f"{name}_sketch_error"] + 1e-9).all())
+        figures[f"float32: largest error of {name} (bits)"] = float(rounding.max())
         np.testing.assert_allclose(exact[name], small[name], rtol=0, atol=1e-6)
         off = np.abs(sketch[name] - exact[name])
         assert bool((off <= sketch[f"{name}_sketch_error"]).all())
