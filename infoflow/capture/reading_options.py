@@ -55,7 +55,7 @@ class DistanceOptions:
     precision
         In what exact distances multiply: ``"float64"``, or ``"float32"`` for half the time on a
         processor and far less on most GPUs. ``ixm_sketch_error`` and ``iym_sketch_error`` of the
-        result then say what rounding may do, from rows that are taken in float64, too.
+        result then say what rounding may do, from products that are taken in float64, too.
 
     Raises
     ------

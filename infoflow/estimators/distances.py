@@ -18,10 +18,10 @@ _NARROWEST = 64
 _TILE = 256
 #: Values of some rows at a time: 2 MB stay near the processor's caches.
 _ROW_VALUES = 2**18
-#: Values that are converted to float64 at a time, at most.
+#: Values that are converted to float64 at a time.
 CHUNK_BYTES = 16 * 2**20
-#: So many stay near the processor's caches; of fewer columns, products are slow.
-_NEAR_BYTES, _FEWEST_COLUMNS = 2 * 2**20, 256
+#: So many stay near the processor's caches.
+NEAR_BYTES = 2 * 2**20
 
 
 def squared_distances(values: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def add_products(gram: Tensor, values: Tensor) -> None:
     values
         Shape (N, d): all samples, any slice of the units.
     """
-    for centred in centred_chunks(values):
+    for centred in _centred_chunks(values):
         add_upper_products(gram, centred)
 
 
@@ -135,7 +135,7 @@ class DistanceRows:
         self.values = values
         self.rows = rows
         self.norms = torch.zeros(len(values), dtype=torch.float64, device=values.device)
-        for centred in centred_chunks(values):
+        for centred in _centred_chunks(values):
             self.norms += centred.square().sum(1)
 
     def __len__(self) -> int:
@@ -162,7 +162,7 @@ class DistanceRows:
         """Return the distances of some samples to all, but for rounding of those to themselves."""
         norms = self.norms[rows, None]
         products = norms.new_zeros(len(norms), len(self.values))
-        for centred in centred_chunks(self.values):
+        for centred in _centred_chunks(self.values):
             products.addmm_(centred[rows], centred.T)
         return products.mul_(-2.0).add_(self.norms + norms).clamp_(min=0.0)
 
@@ -205,11 +205,19 @@ def centred_norms(distances: Tensor | DistanceRows) -> Tensor:
     return means - means.mean() / 2
 
 
-def centred_chunks(values: Tensor) -> Iterator[Tensor]:
-    """Yield slices of the columns in float64, less their means."""
-    for chunk in values.split(columns_per_chunk(len(values)), dim=1):
-        centred = chunk.to(torch.float64, copy=True, memory_format=torch.contiguous_format)
-        centred -= centred.mean(dim=0)
+def _centred_chunks(values: Tensor) -> Iterator[Tensor]:
+    """Yield slices of the columns in float64, less their means; use each before the next.
+
+    They are converted by the few columns, which stay near the caches, and multiplied by the many.
+    """
+    columns = columns_per_chunk(len(values))
+    few = max(1, NEAR_BYTES // (8 * max(len(values), 1)))
+    room = values.new_empty(len(values), min(columns, values.shape[1]), dtype=torch.float64)
+    for chunk in values.split(columns, dim=1):
+        centred = room[:, : chunk.shape[1]]
+        for part, place in zip(chunk.split(few, dim=1), centred.split(few, dim=1), strict=True):
+            place.copy_(part)
+            place -= place.mean(dim=0)
         yield centred
 
 
@@ -248,5 +256,4 @@ def effective_dimension(distances: Tensor) -> float:
 
 def columns_per_chunk(rows: int) -> int:
     """Return how many columns of ``rows`` float64 values are converted at a time."""
-    column = 8 * max(rows, 1)
-    return max(1, min(CHUNK_BYTES // column, max(_NEAR_BYTES // column, _FEWEST_COLUMNS)))
+    return max(1, CHUNK_BYTES // (8 * max(rows, 1)))

@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 
 from infoflow.estimators.distances import (
+    CHUNK_BYTES,
+    NEAR_BYTES,
     add_products,
     add_upper_products,
-    centred_chunks,
     distances_from_gram,
 )
 
 #: In what inner products are taken.
 Precision = Literal["float64", "float32"]
 PRECISIONS = get_args(Precision)
-#: Rows of distances that are taken in float64, too.
-_CHECKED = 16
+#: Samples whose products are taken in float64, too.
+_CHECKED = 24
 
 
 class Products:
@@ -53,11 +54,11 @@ class Products:
 
 
 class SingleProducts(Products):
-    """Inner products in float32 of values that are centred and scaled in float64.
+    """Inner products in float32 of values that are centred and scaled.
 
-    Squared norms are in float64, and so are the distances of 16 samples to all. The largest
-    deviation that these show is how far any distance may be off: the variants are all distances
-    larger by it, all smaller, and each of them one or the other at random.
+    Those between 24 of the samples are taken in float64, too. A distance is four products, so it
+    may be off by four times the largest deviation of these. The variants are all distances larger
+    by that, all smaller, and each of them one or the other at random.
 
     Examples
     --------
@@ -65,43 +66,54 @@ class SingleProducts(Products):
     >>> products = SingleProducts(20, values.device)
     >>> products.add(values)
     >>> distances, (larger, smaller, _) = products.distances()
-    >>> 0 < (larger - smaller).max() < 1e-4
+    >>> 0 < (larger - smaller).max() < 1e-3
     tensor(True)
     """
 
     def __init__(self, samples: int, device: torch.device) -> None:
         super().__init__(samples, device)
         self._part = torch.zeros(samples, samples, dtype=torch.float32, device=device)
-        self._rows = torch.arange(0, samples, max(1, samples // _CHECKED), device=device)
-        self._checked = self.gram.new_zeros(len(self._rows), samples)
-        self._norms = self.gram.new_zeros(samples)
+        step = max(1, samples // _CHECKED)
+        self._rows = torch.arange(0, samples, step, dtype=torch.int64, device=device)
+        self._checked = self.gram.new_zeros(len(self._rows), len(self._rows))
+        self._room = self._part.new_empty(samples, _columns(samples, CHUNK_BYTES))
 
     @property
     def sums(self) -> list[Tensor]:
         """What adds up over slices of the units."""
-        return [self.gram, self._checked, self._norms]
+        return [self.gram, self._checked]
 
     def add(self, values: Tensor) -> None:
         """Add the products of (N, d) values of some units."""
-        for centred in centred_chunks(values):
-            self._norms += centred.square().sum(1)
-            self._checked.addmm_(centred[self._rows], centred.T)
-            # powers of float32 would overflow, or vanish
-            scale = centred.abs().amax().clamp(min=torch.finfo(torch.float32).tiny)
-            add_upper_products(self._part.zero_(), (centred / scale).to(torch.float32))
-            self.gram += self._part.to(torch.float64).mul_(scale.square())
-        self.gram.diagonal().copy_(self._norms)
+        # squares would overflow in float32, or vanish
+        scale = torch.stack(values.aminmax()).abs().amax()
+        scale = scale.clamp(min=torch.finfo(torch.float32).tiny)
+        few = _columns(len(values), NEAR_BYTES)
+        for wide in values.split(self._room.shape[1], dim=1):
+            single = self._room[:, : wide.shape[1]]
+            for part, place in zip(wide.split(few, dim=1), single.split(few, dim=1), strict=True):
+                mean = part.mean(dim=0)
+                place.copy_((part - mean).div_(scale))
+                checked = part[self._rows].to(torch.float64).sub_(mean)
+                self._checked.addmm_(checked, checked.T)
+            add_upper_products(self._part.zero_(), single)
+            self.gram += self._part.to(torch.float64).mul_(scale.to(torch.float64).square())
 
     def distances(self) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the squared distances, and variants that tell how far rounding may lead."""
-        rows = self._rows
-        exact = self._norms[rows, None] + self._norms - 2 * self._checked
+        ours = self.gram[self._rows[:, None], self._rows]
+        off = 4 * (ours - self._checked).triu().abs().max()
         found = distances_from_gram(self.gram)
-        off = (found[rows] - exact.clamp_(min=0.0)).scatter_(1, rows[:, None], 0.0).abs().max()
         generator = torch.Generator().manual_seed(0)
-        signs = torch.rand(len(found), len(found), generator=generator, device="cpu")
+        size = (len(found), len(found))
+        signs = torch.rand(size, generator=generator, dtype=torch.float32, device="cpu")
         either = (signs.triu(1) - 0.5).sign().triu(1).to(found)
         return found, tuple(
             (found + change).clamp_(min=0.0).fill_diagonal_(0.0)
             for change in (off, -off, off * (either + either.T))
         )
+
+
+def _columns(rows: int, size: int) -> int:
+    """Return how many columns of ``rows`` float32 values take so many bytes."""
+    return max(1, size // (4 * max(rows, 1)))

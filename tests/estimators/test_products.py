@@ -87,8 +87,7 @@ def test_the_stated_error_holds_in_95_of_100_seeds():
 
 
 def test_a_measurement_in_float32_says_so_and_how_far_it_may_be_off(unet, blobs):
-    images, masks = blobs
-    loader = [(images, masks)]
+    loader = torch.utils.data.DataLoader(blobs, batch_size=8)
     settings = {"target": infoflow.KMeans(2), "noise": "relative", "progress": False}
     exact = infoflow.analyze(unet, loader, distances="exact", **settings)
     options = infoflow.DistanceOptions("exact", precision="float32")
