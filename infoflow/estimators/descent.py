@@ -60,7 +60,7 @@ def minimise(
     True
     """
     found = start.clone()
-    live = torch.arange(len(start), device=start.device)
+    live = torch.arange(len(start), dtype=torch.int64, device=start.device)
     value, point = among(live), start
     memory: list[tuple[Tensor, Tensor]] = []
     level, slope = value(point)

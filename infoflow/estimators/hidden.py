@@ -240,7 +240,7 @@ class _Together:
         if not any(is_over):
             return
         stays = [not over for over in is_over]
-        kept = torch.tensor(stays, device=self.owners.device)
+        kept = torch.tensor(stays, dtype=torch.bool, device=self.owners.device)
         weights = kept[self.owners].nonzero().squeeze(1)
         self.null, self.losses, self.waited = (
             part[kept] for part in (self.null, self.losses, self.waited)

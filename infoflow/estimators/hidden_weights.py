@@ -115,16 +115,18 @@ class Layout:
     def owners(self, device: torch.device) -> Tensor:
         """Return the place of the problem that each weight belongs to."""
         parts = [
-            torch.tensor(readers, device=device).repeat_interleave(HIDDEN * self.widths[stream])
+            torch.tensor(readers, dtype=torch.int64, device=device).repeat_interleave(
+                HIDDEN * self.widths[stream]
+            )
             for stream, readers in self.readers.items()
         ]
-        places = torch.arange(len(self.problems), device=device)
+        places = torch.arange(len(self.problems), dtype=torch.int64, device=device)
         each = (HIDDEN, HIDDEN * self.count, self.count)
         return torch.cat([*parts, *(places.repeat_interleave(size) for size in each)])
 
     def folds(self, device: torch.device) -> Tensor:
         """Return the question of each problem."""
-        return torch.tensor([fold for fold, _ in self.problems], device=device)
+        return torch.tensor([fold for fold, _ in self.problems], dtype=torch.int64, device=device)
 
     def only(self, is_kept: Sequence[bool]) -> Layout:
         """Return the layout of some of the problems."""

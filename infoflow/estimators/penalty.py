@@ -113,7 +113,7 @@ class _Search:
             strengths = torch.full((len(live),), strength, dtype=torch.float64, device=kept.device)
             weights = model.fit(strengths, weights, _ROUGH)
             is_better = self._note(live, model.losses(weights, self._prior[live]), strength)
-            better = torch.tensor(live, device=kept.device)[is_better]
+            better = torch.tensor(live, dtype=torch.int64, device=kept.device)[is_better]
             best.weight[better] = weights.weight[is_better]
             best.bias[better] = weights.bias[is_better]
             failures = torch.where(is_better, 0, failures + 1)

@@ -95,7 +95,8 @@ class Neighbourhoods:
             torch.empty_like(rows),
             torch.empty_like(rows),
         )
-        left, width = torch.arange(len(rows), device=rows.device), self._who.shape[1]
+        left = torch.arange(len(rows), dtype=torch.int64, device=rows.device)
+        width = self._who.shape[1]
         for columns in (-(-width // 2), width):
             *parts, is_short = self._within(rows[left], wanted[left], columns, numbers, there)
             for whole, part in zip(found, parts, strict=True):
