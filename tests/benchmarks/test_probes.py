@@ -6,7 +6,6 @@ asserted. Run with
 """
 
 import statistics
-import time
 
 import pytest
 import torch
@@ -14,15 +13,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import infoflow
 from infoflow.testing import UNet, blob_images
+from tests.benchmarks import case
+from tests.benchmarks.clock import show
 
 SAMPLES = 300
-ROUNDS = 3
-
-
-def seconds(function, *arguments):
-    start = time.process_time()
-    function(*arguments)
-    return time.process_time() - start
 
 
 @pytest.fixture(scope="module")
@@ -43,28 +37,21 @@ def trained():
 
 @pytest.mark.benchmark(group="probes")
 @pytest.mark.parametrize("family", ["linear", "conv3x3"])
-def test_all_merges_of_a_u_net(benchmark, trained, family):
+def test_all_merges_of_a_u_net(benchmark, clock, trained, family):
     """At most 5 forward passes with linear probes, and 25 with 3×3 probes."""
     net, loader = trained
+    net = net.to(clock.device)
 
-    def forward():
-        with torch.no_grad():
-            for images, _ in loader:
-                net(images)
-
-    def measure(family, pixels):
+    def measure(pixels=64):
         infoflow.usable_streams(net, loader, family=family, pixels=pixels, progress=False)
 
-    measure("linear", 2)  # what is imported at first use
+    def forward():
+        case.forward(net, loader)
+
+    measure(2)  # what is imported at first use
     forward()
-
-    def one_round():
-        # the pass is timed on either side, since other work slows both
-        plain, taken = seconds(forward), seconds(measure, family, 64)
-        return 2 * taken / (plain + seconds(forward))
-
-    ratios = []
-    benchmark.pedantic(lambda: ratios.append(one_round()), rounds=ROUNDS, iterations=1)
-    passes = statistics.median(ratios)
-    benchmark.extra_info["forward passes"] = passes
-    print(f"\n{family}: {passes:.1f} forward passes")
+    # the pass is timed on either side, since other work slows both
+    ways = {"before": forward, "probes": measure, "after": forward}
+    rounds = clock.rounds(ways)
+    passes = [2 * one["probes"] / (one["before"] + one["after"]) for one in rounds]
+    show(benchmark, {"forward passes": statistics.median(passes)})

@@ -1,11 +1,10 @@
 """Cost of tracing, and of capturing all layers, beside plain forward passes of the same model.
 
-Ratios of CPU time on one thread, in turns within one run; no seconds are asserted. Run with
-``pytest tests/benchmarks --benchmark-only -s``.
+Ratios of CPU time, in turns within one run; no time is asserted. Run with
+``OMP_NUM_THREADS=1 pytest tests/benchmarks/test_trace.py --benchmark-only -s``.
 """
 
 import statistics
-import time
 
 import pytest
 import torch
@@ -15,6 +14,7 @@ from torch import nn
 import infoflow
 from infoflow.graph.running.arguments import Arguments
 from infoflow.testing import UNet
+from tests.benchmarks.clock import ratios, show
 
 #: The smallest of each of torchvision's families of classifiers.
 FAMILIES = (
@@ -35,8 +35,6 @@ SAMPLES = 4
 
 #: The models that have a goal: at most 2.5 forward passes.
 NAMED = ("densenet121", "gpt2", "resnet50", "vit_b_16")
-#: Far above the goal: 1.75 passes are arithmetic, and a busy machine adds to what Python needs.
-LIMIT = 4.0
 
 
 def build(name):
@@ -64,95 +62,60 @@ def small_nets():
     }
 
 
-def seconds(function):
-    """Return the CPU time of a call: what others do on the machine counts less than by the wall."""
-    start = time.process_time()
-    function()
-    return time.process_time() - start
+@torch.no_grad()
+def ratio_of(clock, model, x):
+    """Return the median ratio of tracing to a forward pass, which take turns."""
 
-
-def paired(one, other, rounds):
-    """Return the median ratio of two functions that take turns."""
-    one(), other()
-    return statistics.median(seconds(one) / seconds(other) for _ in range(rounds))
-
-
-def ratio_of(model, x):
     def trace():
         assert infoflow.trace(model, x).verification.is_exact
 
-    return paired(trace, lambda: model(x), 3)
+    return clock.ratios({"trace": trace, "pass": lambda: model(x)}, "pass")["trace / pass"]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def images(clock):
+    return torch.rand(SAMPLES, 3, 224, 224, device=clock.device)
 
 
-@torch.no_grad()
 @pytest.mark.benchmark(group="trace")
-def test_tracing_beside_a_forward_pass(benchmark):
+def test_tracing_beside_a_forward_pass(benchmark, clock):
     """Tracing with its proof: 1.75 passes' worth of samples, and what Python needs per call."""
-    ratios = {}
-
-    def all_families():
-        for name in sorted({*FAMILIES} - {*NAMED}):
-            ratios[name] = ratio_of(build(name), torch.rand(SAMPLES, 3, 224, 224))
-
-    benchmark.pedantic(all_families, rounds=1, iterations=1)
-    benchmark.extra_info["ratios"] = ratios
-    assert set(ratios) == {*FAMILIES} - {*NAMED}
-    median = statistics.median(ratios.values())
-    assert 1 < median < 10
-    for name, ratio in sorted(ratios.items(), key=lambda item: item[1]):
-        print(f"{name:20} {ratio:5.2f}")
-    print(f"tracing / forward, batch of {SAMPLES}: median {median:.2f} over {len(ratios)} families")
+    names = sorted({*FAMILIES} - {*NAMED})
+    found = {name: ratio_of(clock, build(name).to(clock.device), images(clock)) for name in names}
+    show(benchmark, {"median of 16 families": statistics.median(found.values()), **found})
 
 
-@torch.no_grad()
 @pytest.mark.benchmark(group="trace")
 @pytest.mark.parametrize("name", NAMED)
-def test_tracing_a_named_model_beside_a_forward_pass(benchmark, name):
-    model, x = gpt2() if name == "gpt2" else (build(name), torch.rand(SAMPLES, 3, 224, 224))
-    ratio = benchmark.pedantic(ratio_of, args=(model, x), rounds=1, iterations=1)
-    benchmark.extra_info["ratio"] = ratio
-    assert 1 < ratio < LIMIT
-    print(f"{name}: tracing / forward, batch of {SAMPLES}: {ratio:.2f}")
+def test_tracing_a_named_model_beside_a_forward_pass(benchmark, clock, name):
+    model, x = gpt2() if name == "gpt2" else (build(name), images(clock))
+    ratio = ratio_of(clock, model.to(clock.device), x.to(clock.device))
+    show(benchmark, {"trace / forward pass": ratio})
 
 
 @torch.no_grad()
 @pytest.mark.benchmark(group="trace")
-def test_milliseconds_of_tracing_small_nets(benchmark):
-    """What Python needs is all of it here; no time is asserted."""
-    ms = {}
-
-    def all_nets():
-        for name, (model, x) in small_nets().items():
-            assert infoflow.trace(model, x).verification.is_exact
-            times = [seconds(lambda m=model, x=x: infoflow.trace(m, x)) for _ in range(15)]
-            ms[name] = 1000 * statistics.median(times)
-
-    benchmark.pedantic(all_nets, rounds=1, iterations=1)
-    benchmark.extra_info["ms"] = ms
-    assert set(ms) == set(small_nets())
-    print("tracing, CPU milliseconds:", ", ".join(f"{name} {t:.1f}" for name, t in ms.items()))
+@pytest.mark.parametrize("name", ["MLP", "CNN", "U-Net"])
+def test_tracing_a_small_net(benchmark, clock, name):
+    """What Python needs is all of it here."""
+    model, x = (part.to(clock.device) for part in small_nets()[name])
+    ways = {"pass": lambda: model(x), "trace": lambda: infoflow.trace(model, x)}
+    ways["trace"]()
+    rounds = clock.rounds(ways, rounds=15)
+    milliseconds = 1000 * statistics.median(one["trace"] for one in rounds)
+    show(benchmark, {**ratios(rounds, "pass"), "CPU milliseconds": milliseconds})
 
 
 @torch.no_grad()
 @pytest.mark.benchmark(group="capture")
 @pytest.mark.parametrize("name", ["resnet50", "vit_b_16"])
-def test_capturing_all_layers_beside_a_forward_pass(benchmark, name):
-    model, x = build(name), torch.rand(SAMPLES, 3, 224, 224)
+def test_capturing_all_layers_beside_a_forward_pass(benchmark, clock, name):
+    model, x = build(name).to(clock.device), images(clock)
     graph = infoflow.trace(model, x[:2])
     seen = set()
 
     def capture():
         graph.visit(Arguments((x,)), graph.layers, lambda layer, value: seen.add(layer.name))
 
-    ratio = benchmark.pedantic(paired, args=(capture, lambda: model(x), 3), rounds=1, iterations=1)
+    figures = clock.ratios({"capture": capture, "forward pass": lambda: model(x)}, "forward pass")
     assert seen == set(graph.names)
-    benchmark.extra_info["ratio"] = ratio
-    print(f"{name}: capturing {len(seen)} layers / forward {ratio:.3f}")
+    show(benchmark, figures)

@@ -5,6 +5,7 @@ Run with ``pytest tests/benchmarks/test_tracker.py --benchmark-only -s``.
 
 import itertools
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -19,16 +20,19 @@ from tests.benchmarks.clock import ratios, show
 
 @pytest.mark.benchmark(group="tracker")
 def test_a_record_beside_an_epoch(benchmark, clock, tmp_path):
-    """The full-width U-Net, 605 images of 128×128 in batches of 16; a ProbeSet at its defaults."""
+    """The full-width U-Net, 605 images of 128×128 in batches of 16; 64 samples are measured."""
     dataset = case.data()
     net = case.model().to(clock.device)
     batches = DataLoader(dataset, batch_size=case.BATCH, shuffle=True)
     rule = torch.optim.SGD(net.parameters(), lr=0.05)
     probes = infoflow.ProbeSet(net, case.loader(dataset), target=case.CLUSTERS)
-    tracker = infoflow.Tracker(
-        net, probes, schedule=range(100), path=tmp_path / "flow.nc", noise="relative",
-        progress=False,
-    )  # fmt: skip
+    trackers = {
+        mode: infoflow.Tracker(
+            net, probes, schedule=range(100), path=tmp_path / f"{mode}.nc", noise="relative",
+            distances=mode, progress=False,
+        )
+        for mode in ("exact", "sketch")
+    }  # fmt: skip
     epochs = itertools.count()
 
     def train():
@@ -39,10 +43,12 @@ def test_a_record_beside_an_epoch(benchmark, clock, tmp_path):
             F.binary_cross_entropy(found, masks.to(clock.device)).backward()
             rule.step()
 
-    def record():
+    def record(mode):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InfoflowWarning)
-            assert tracker.record(next(epochs))
+            assert trackers[mode].record(next(epochs))
 
-    record()
-    show(benchmark, ratios(clock.rounds({"epoch": train, "record": record}), "epoch"))
+    ways = {"epoch": train} | {f"record, {mode}": partial(record, mode) for mode in trackers}
+    for mode in trackers:
+        record(mode)
+    show(benchmark, ratios(clock.rounds(ways), "epoch"))
