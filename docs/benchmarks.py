@@ -62,14 +62,16 @@ def added(history: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
 
 
 def table_of(history: Sequence[Row]) -> list[list[str]]:
-    """Return the table of the last runs: a header, and a row for each figure of any of them."""
+    """Return the table of the last runs: a header, and a row for each figure of the last one."""
     runs = list(dict.fromkeys((row["commit"], row["date"]) for row in history))[-SHOWN:]
     values = {
         (row["benchmark"], row["figure"], row["commit"], row["date"]): row["value"]
         for row in history
     }
     figures = dict.fromkeys(
-        (row["benchmark"], row["figure"]) for row in history if (row["commit"], row["date"]) in runs
+        (row["benchmark"], row["figure"])
+        for row in history
+        if (row["commit"], row["date"]) == runs[-1]
     )
     header = ["benchmark", "figure", *(f"{commit} ({date})" for commit, date in runs)]
     return [

@@ -25,7 +25,7 @@ def test_a_record_beside_an_epoch(benchmark, clock, tmp_path):
     net = case.model().to(clock.device)
     batches = DataLoader(dataset, batch_size=case.BATCH, shuffle=True)
     rule = torch.optim.SGD(net.parameters(), lr=0.05)
-    probes = infoflow.ProbeSet(net, case.loader(dataset), target=case.CLUSTERS)
+    probes = infoflow.ProbeSet(net, case.loader(dataset), target=infoflow.KMeans(clusters=8))
     trackers = {
         mode: infoflow.Tracker(
             net, probes, schedule=range(100), path=tmp_path / f"{mode}.nc", noise="relative",
