@@ -58,6 +58,11 @@ class Strategy:
     anchors: int | None = None
     precision: Precision = "float64"
 
+    @property
+    def doubt(self) -> str:
+        """What the stated error of the distances comes from."""
+        return "products in float32" if self.precision == "float32" else "sketched distances"
+
     def __str__(self) -> str:
         if self.anchors is not None:
             return f"{self.anchors} anchors, sketches of {self.size} columns of wide layers"

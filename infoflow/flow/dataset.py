@@ -39,8 +39,8 @@ PER_EPOCH = {
     "iym_ceiling": "ceiling of I(Y;M): min(log N, H(Y))",
 }
 SKETCH_ERRORS = {
-    "ixm_sketch_error": "error of I(X;M) that comes from sketches or float32",
-    "iym_sketch_error": "error of I(Y;M) that comes from sketches or float32",
+    "ixm_sketch_error": "error of I(X;M)",
+    "iym_sketch_error": "error of I(Y;M)",
 }
 #: Doubts that only some estimators give; kept where they do.
 WHERE_KNOWN = {
@@ -83,7 +83,7 @@ def dataset_of(
             name: xr.Variable(
                 ("epoch", "layer"),
                 [[error / nats_per(unit) for error in measurement.stated_errors(number)]],
-                attributes_of(label, unit),
+                attributes_of(f"{label} that comes from {measurement.strategy.doubt}", unit),
             )
             for number, (name, label) in enumerate(SKETCH_ERRORS.items())
         },

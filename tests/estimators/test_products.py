@@ -93,6 +93,7 @@ def test_a_measurement_in_float32_says_so_and_how_far_it_may_be_off(unet, blobs)
     options = infoflow.DistanceOptions("exact", precision="float32")
     found = infoflow.analyze(unet, loader, distances=options, **settings)
     assert found.dataset.attrs["capture"] == "exact, in float32"
+    assert "float32" in found.dataset["ixm_sketch_error"].attrs["long_name"]
     for name in ("ixm", "iym"):
         stated = found.dataset[f"{name}_sketch_error"]
         assert bool((abs(found.dataset[name] - exact.dataset[name]) <= stated + 1e-9).all())
