@@ -1,6 +1,6 @@
 """Batches in parts that stay near the processor's caches.
 
-A net whose samples do not depend on each other may run a batch in parts. On a processor, a batch of
+A net that computes each sample by itself may run a batch in parts. On a processor, a batch of
 16 images of 128×128 takes a U-Net a quarter longer than four batches of 4: its values no longer fit
 into the caches, and memory of that size is asked for anew at every call.
 """
@@ -27,8 +27,8 @@ _FEWEST = 4
 def parts_of(graph: LayerGraph, batch: Batch) -> Iterator[Batch]:
     """Yield a batch in parts of about the same size, or whole where it must not be divided.
 
-    It may be where the trace has proved that a sample's values are the same in other batches, and
-    where each tensor of the batch has a row for each sample. An accelerator gets it whole.
+    It may be where every operation is known to compute a sample by itself, and the trace has tried
+    that, too. An accelerator gets it whole.
     """
     number = math.ceil(batch.size / _most(graph))
     if number == 1 or not graph.source.is_divisible or not _has_rows(batch):

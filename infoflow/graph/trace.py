@@ -29,6 +29,7 @@ from infoflow.graph.tracing.leaves import Choice, Leaves
 from infoflow.graph.tracing.program import Program, fixed_arguments
 from infoflow.graph.tracing.record import record
 from infoflow.graph.tracing.recording import Recording
+from infoflow.graph.tracing.sample_wise import is_sample_wise
 from infoflow.graph.tracing.source import Source
 from infoflow.graph.tracing.symbolic import symbolic_facts, symbolic_trace
 from infoflow.graph.tracing.trial_run import Axes, TrialRun
@@ -134,7 +135,8 @@ def _trace(
         unseen = unseen_weights(program, chosen, call) or ()
         note_unseen(proof, recording, unseen)
         source.is_faithful = proof.label == "exact"
-        source.is_divisible = source.is_faithful and bool(proof.axes)
+        is_tried = source.is_faithful and bool(proof.axes)
+        source.is_divisible = is_tried and is_sample_wise(program)
         axes = proof.axes or find_axes(trial, is_random=recording.is_random)
     if chosen.scripted:
         inside = "torch.jit hides what is inside"

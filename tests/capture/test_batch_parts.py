@@ -92,3 +92,40 @@ def test_numbers_do_not_depend_on_the_parts(monkeypatch, distances):
     for name in ("ixm", "iym", "iym_ci_low", "iym_null_high"):
         one, other = (torch.from_numpy(result.dataset[name].values) for result in found)
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+class Capacity(nn.Module):
+    """Serves the first 16 samples of a batch only: no trial on few samples meets the limit."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide = WIDE[1]
+
+    def forward(self, x):
+        place = torch.ones_like(x[:, :1]).cumsum(0)
+        return self.wide(x) * (place <= 16)
+
+
+class WithBook(nn.Module):
+    """A second input whose first dimension may be that of a batch, by coincidence."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide = WIDE[1]
+
+    def forward(self, x, book):
+        return self.wide(x + (x @ book.T).softmax(1) @ book)
+
+
+def test_a_limit_that_only_large_batches_meet_keeps_them_whole():
+    x = torch.randn(32, 12)
+    graph = infoflow.trace(Capacity(), x[:2])
+    assert graph.verification.is_exact
+    assert [part.size for part in parts_of(graph, batch(Capacity(), x))] == [32]
+
+
+def test_an_input_of_as_many_rows_by_coincidence_is_not_divided():
+    model = WithBook()
+    graph = infoflow.trace(model, (torch.randn(2, 12), torch.randn(32, 12)))
+    parts = parts_of(graph, batch(model, (torch.randn(32, 12), torch.randn(32, 12))))
+    assert [part.size for part in parts] == [32]

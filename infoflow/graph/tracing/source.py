@@ -54,7 +54,8 @@ class Source:
         Whether a replay stands for the model on any call; until that is proved, the model itself
         is run and watched.
     is_divisible
-        Whether it is proved that a sample's values are the same in other batches.
+        Whether it is known of each operation, and tried, that a sample's values are the same in
+        other batches.
     """
 
     def __init__(
