@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import weakref
 from collections.abc import Iterable, Mapping
@@ -202,7 +203,8 @@ class Tracker:
             waiting.append(latest)
             self._waiting += 1
             if not self._settles:
-                weakref.finalize(self, _settle, path)
+                # registered now, it comes before h5py's own end, which was registered earlier
+                atexit.register(weakref.finalize(self, _settle, path))
             self._settles = True
         else:
             self.result.save(path)

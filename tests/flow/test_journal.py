@@ -1,6 +1,8 @@
 """Epochs that wait beside the file: nothing is lost, and nothing comes back that was dropped."""
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -122,3 +124,19 @@ def test_an_append_sees_that_the_journal_is_gone(tmp_path):
     journal.clear(path)
     tracker.record(3)
     assert infoflow.load(path).epochs == [0, 3]
+
+
+@pytest.mark.thorough
+def test_the_journal_goes_into_the_file_when_python_ends(tmp_path):
+    program = (
+        "import torch, infoflow\n"
+        "net, points = torch.nn.Linear(3, 2), [torch.randn(20, 3)]\n"
+        "tracker = infoflow.Tracker(net, points, path='a.nc', noise=1.0, progress=False)\n"
+        "[tracker.record(epoch) for epoch in range(3)]\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "converter" not in done.stderr
+    assert not journal.journal_of(tmp_path / "a.nc").exists()
+    assert infoflow.load(tmp_path / "a.nc").epochs == [0, 1, 2]
