@@ -89,6 +89,11 @@ class DistanceOptions:
             )
         is_flag("streams", self.streams)
         one_of("precision", self.precision, PRECISIONS)
+        if self.precision != "float64" and self.mode in ("sketch", "anchors"):
+            raise ArgumentError(
+                f"precision={self.precision!r} is of exact distances, got distances={self.mode!r}. "
+                "Leave precision out, or choose 'exact'."
+            )
         whole_number("anchors", self.anchors, least=_FEWEST_ANCHORS, hint=f"{ANCHORS} is usual.")
 
     @classmethod

@@ -72,7 +72,7 @@ def estimate_of(
     about_y = jackknife_interval(
         iym.value, _replicates(iym, scale_changes), 0.0, most_about(labels)
     )
-    null = null_of(about_shuffled_classes(sums, labels))
+    null = null_of(about_shuffled_classes(sums, labels).clamp(max=most_about(labels)))
     return with_uncertainty(estimate, about_x, about_y, null)
 
 

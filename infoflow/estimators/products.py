@@ -85,14 +85,18 @@ class SingleProducts(Products):
 
     def add(self, values: Tensor) -> None:
         """Add the products of (N, d) values of some units."""
+        low, high = values.aminmax(dim=0)
         # squares would overflow in float32, or vanish
-        scale = torch.stack(values.aminmax()).abs().amax()
-        scale = scale.clamp(min=torch.finfo(torch.float32).tiny)
-        few = _columns(len(values), NEAR_BYTES)
-        for wide in values.split(self._room.shape[1], dim=1):
-            single = self._room[:, : wide.shape[1]]
-            for part, place in zip(wide.split(few, dim=1), single.split(few, dim=1), strict=True):
-                mean = part.mean(dim=0)
+        scale = (high - low).amax().clamp(min=torch.finfo(torch.float32).tiny)
+        width, few = self._room.shape[1], _columns(len(values), NEAR_BYTES)
+        for start in range(0, values.shape[1], width):
+            single = self._room[:, : min(width, values.shape[1] - start)]
+            for first in range(0, single.shape[1], few):
+                place = single[:, first : first + few]
+                units = slice(start + first, start + first + place.shape[1])
+                part = values[:, units]
+                # rounding must not move the mean of a constant unit
+                mean = part.mean(dim=0).clamp(low[units], high[units])
                 place.copy_((part - mean).div_(scale))
                 checked = part[self._rows].to(torch.float64).sub_(mean)
                 self._checked.addmm_(checked, checked.T)
@@ -104,6 +108,7 @@ class SingleProducts(Products):
         ours = self.gram[self._rows[:, None], self._rows]
         off = 4 * (ours - self._checked).triu().abs().max()
         found = distances_from_gram(self.gram)
+        off = torch.where(found.max() > 0.0, off, 0.0)  # a constant layer has no rounding
         generator = torch.Generator().manual_seed(0)
         size = (len(found), len(found))
         signs = torch.rand(size, generator=generator, dtype=torch.float32, device="cpu")

@@ -100,8 +100,11 @@ class Measurement:
         """Return the errors that come from sketches: of I(X;M) for 0, of I(Y;M) for 1.
 
         The halves of one layer may agree by luck, so the root mean square over the sketched layers
-        is the least; both are doubled.
+        is the least; both are doubled. Of products in float32 each layer has its own; I(Y;M) is a
+        difference of two numbers, each of which may be off like I(X;M).
         """
+        if self.strategy.precision == "float32":
+            return [2 * sum(errors[: quantity + 1]) for errors in self.sketch_errors]
         own = [errors[quantity] for errors in self.sketch_errors]
         sketched = [error for error in own if error > 0]
         least = math.sqrt(sum(e**2 for e in sketched) / len(sketched)) if sketched else 0.0

@@ -21,7 +21,10 @@ def result_table(result: Mapping[str, Any], epochs: Sequence[int], counts: str) 
 
 def _is_drawn(result: Mapping[str, Any]) -> bool:
     """Tell whether the doubt is that of random draws, for the same samples."""
-    return any(row.get("ixm_standard_error") is not None for row in result["layers"])
+    return any(
+        row.get("ixm_standard_error") is not None and row["ixm_ci_low"] is None
+        for row in result["layers"]
+    )
 
 
 def _row(row: Mapping[str, Any], has_target: bool) -> list[str]:
@@ -72,7 +75,8 @@ def _title(
     if result["capture"] != "exact":
         names = ("ixm_sketch_error", "iym_sketch_error")
         most = max(row[name] or 0.0 for row in result["layers"] for name in names)
-        lines.insert(2, f"Distances: {result['capture']}, off by up to about {most:.2g} {unit}")
+        off = f", off by up to about {most:.2g} {unit}" if most else ""
+        lines.insert(2, f"Distances: {result['capture']}{off}")
     if has_target:
         lines += [
             f"Ceiling of I(Y;M): min(log N, H(Y)) = {result['iym_ceiling']:.3f}",
@@ -85,6 +89,11 @@ def _single(count: int) -> str:
     return f", {count} of them with one sample only" if count else ""
 
 
+def _standard_errors(row: Mapping[str, Any]) -> list[float]:
+    found = (row.get(f"{name}_standard_error") for name in ("ixm", "iym"))
+    return [error for error in found if error is not None]
+
+
 def _foot(result: Mapping[str, Any], has_target: bool) -> list[str]:
     """Explain the columns that are there, and say where a sweep changes the order of the layers."""
     rows = result["layers"]
@@ -93,6 +102,8 @@ def _foot(result: Mapping[str, Any], has_target: bool) -> list[str]:
         lines.append("95 %: interval of the estimate's mean over other data sets of this size.")
     if _is_drawn(result):
         lines.append("bounds: on the noisy net's own information; ±: standard error of the draws.")
+    elif errors := [e for row in rows for e in _standard_errors(row)]:
+        lines.append(f"The choice of rows: a standard error of up to {max(errors):.2g}, included.")
     if has_target and any(row["iym_null_high"] is not None for row in rows):
         lines.append("null: 95 % quantile of I(Y;M) when the classes are shuffled.")
     if any(row["ixm_saturated"] or row["iym_saturated"] for row in rows):

@@ -113,10 +113,8 @@ def _doubts(result: FlowResult, facts: Mapping[str, Any]) -> Iterator[str]:
     if facts["capture"] != "exact":
         names = ("ixm_sketch_error", "iym_sketch_error")
         most = max(row[name] or 0.0 for row in rows for name in names)
-        yield (
-            f"Distances are sketched ({facts['capture']}): numbers are off by up to about "
-            f"{most:.2g} {facts['unit']}."
-        )
+        off = f": numbers are off by up to about {most:.2g} {facts['unit']}" if most else ""
+        yield f"Distances are not all exact ({facts['capture']}){off}."
     yield from _audit_doubts(result)
     for doubt in dict.fromkeys(row["doubt"] for row in rows if row["doubt"]):
         named = [row["layer"] for row in rows if row["doubt"] == doubt]

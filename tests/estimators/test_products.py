@@ -64,10 +64,11 @@ def covered(seed):
     kde = KDE(noise=Relative(10.0 ** -(seed % 7)))
     found, variants = made(SingleProducts, values)
     ours, exact = kde.values(found, labels), kde.values(squared_distances(values), labels)
-    stated = [
-        2 * max(abs(kde.values(variant, labels)[number] - ours[number]) for variant in variants)
+    about_x, about_y = (
+        max(abs(kde.values(variant, labels)[number] - ours[number]) for variant in variants)
         for number in (0, 1)
-    ]
+    )
+    stated = [2 * about_x, 2 * (about_x + about_y)]
     off = [abs(one - other) for one, other in zip(ours, exact, strict=True)]
     return [error <= bound + 1e-12 for error, bound in zip(off, stated, strict=True)]
 
@@ -99,6 +100,35 @@ def test_a_measurement_in_float32_says_so_and_how_far_it_may_be_off(unet, blobs)
         assert bool((abs(found.dataset[name] - exact.dataset[name]) <= stated + 1e-9).all())
         assert float(stated.max()) < 1e-3
     assert found.streams["added"].shape == exact.streams["added"].shape
+
+
+def test_a_constant_layer_far_from_zero_states_no_error():
+    values = torch.full((40, 7), 1234.567)
+    found, variants = made(SingleProducts, values)
+    assert float(found.max()) == 0
+    assert all(float(variant.max()) == 0 for variant in variants)
+
+
+def test_a_large_constant_unit_hides_no_other():
+    values = torch.cat([points(0), torch.full((60, 1), 1e25)], 1)
+    found, _ = made(SingleProducts, values)
+    exact = squared_distances(points(0))
+    assert float((found - exact).abs().max()) < 1e-5 * float(exact.max())
+
+
+def test_a_dead_layer_states_nothing_for_the_others():
+    net = torch.nn.Sequential(torch.nn.Linear(5, 40), torch.nn.Linear(40, 30))
+    torch.nn.init.zeros_(net[1].weight)
+    options = infoflow.DistanceOptions("exact", precision="float32")
+    x = torch.randn(50, 5, generator=torch.Generator().manual_seed(0))
+    found = infoflow.analyze(net, [x], noise="relative", distances=options, progress=False)
+    assert float(found.dataset["ixm_sketch_error"].max()) < 1e-3
+
+
+@pytest.mark.parametrize("mode", ["sketch", "anchors"])
+def test_float32_is_of_exact_distances_alone(mode):
+    with pytest.raises(ArgumentError, match="precision='float32' is of exact distances"):
+        infoflow.DistanceOptions(mode, precision="float32")
 
 
 def test_another_precision_is_refused_by_name():
