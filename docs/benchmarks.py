@@ -6,8 +6,8 @@ Run with::
     python docs/benchmarks.py run.json
 
 It adds the run to ``docs/benchmarks_history.csv``, a row for each figure, and writes
-``docs/benchmarks.csv``, with a column for each of the last runs and the oldest first. A second run
-of the same commit replaces the first.
+``docs/benchmarks.csv`` with the last run of each benchmark and the one before. A second run of the
+same commit replaces the first.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from typing import Any
 HERE = Path(__file__).parent
 HISTORY, TABLE = HERE / "benchmarks_history.csv", HERE / "benchmarks.csv"
 FIELDS = ("commit", "date", "machine", "versions", "benchmark", "figure", "value")
-#: Runs that the table shows.
-SHOWN = 4
 Row = dict[str, str]
 
 
@@ -62,25 +60,24 @@ def added(history: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
 
 
 def table_of(history: Sequence[Row]) -> list[list[str]]:
-    """Return the table of the last runs: a header, and a row for each figure of the last one."""
-    runs = list(dict.fromkeys((row["commit"], row["date"]) for row in history))[-SHOWN:]
-    values = {
-        (row["benchmark"], row["figure"], row["commit"], row["date"]): row["value"]
-        for row in history
-    }
-    figures = dict.fromkeys(
-        (row["benchmark"], row["figure"])
-        for row in history
-        if (row["commit"], row["date"]) == runs[-1]
-    )
-    header = ["benchmark", "figure", *(f"{commit} ({date})" for commit, date in runs)]
-    return [
-        header,
-        *(
-            [_words(name), figure, *(values.get((name, figure, *run), "") for run in runs)]
-            for name, figure in figures
-        ),
-    ]
+    """Return a row for each figure of the last run of each benchmark, and its value before."""
+    runs: dict[str, dict[str, list[Row]]] = {}
+    for row in history:
+        runs.setdefault(row["benchmark"], {}).setdefault(row["commit"], []).append(row)
+    header = ["benchmark", "figure", "value", "of", "before", "of"]
+    return [header, *(line for name in sorted(runs) for line in _lines(name, runs[name]))]
+
+
+def _lines(name: str, runs: Mapping[str, Sequence[Row]]) -> Iterator[list[str]]:
+    *earlier, last = runs.values()
+    for row in last:
+        before = next((r for run in earlier[::-1] for r in run if r["figure"] == row["figure"]), {})
+        was = [before["value"], _run(before)] if before else ["", ""]
+        yield [_words(name), row["figure"], row["value"], _run(row), *was]
+
+
+def _run(row: Row) -> str:
+    return f"{row['commit']} ({row['date']})"
 
 
 def _words(name: str) -> str:

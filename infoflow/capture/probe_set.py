@@ -52,7 +52,7 @@ class ProbeSet:
         As for :func:`infoflow.analyze`; ``target="output"`` changes from epoch to epoch and is
         refused.
     samples
-        How many to choose.
+        About how many to choose; each class has its share, rounded.
     seed
         Of the choice, and of the passes over the loader.
 

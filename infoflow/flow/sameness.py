@@ -32,8 +32,8 @@ def check_same(earlier: FlowResult, latest: FlowResult, name: str) -> None:
         if before != now:
             raise ResultFileError(
                 f"{name} was measured with other {what} ({shortened(before)}) than now "
-                f"({shortened(now)}). Give the Tracker another path, or the same settings as "
-                "before."
+                f"({shortened(now)}). Give the Tracker the same settings as before, or begin "
+                "another one, with a path of its own."
             )
 
 

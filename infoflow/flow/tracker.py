@@ -220,8 +220,8 @@ class Tracker:
         result = self.result
         kept = self._kept_beside(result) if ranks.is_first else ""
         warn(
-            f"The training goes back to epoch {epoch}, so later numbers, of epochs "
-            f"{later[0]} to {later[-1]}, are those of an earlier one and are dropped.{kept}",
+            f"The training goes back to epoch {epoch}, so later numbers, of {_named(later)}, "
+            f"are those of an earlier one and are dropped.{kept}",
             InfoflowWarning,
         )
         self._own -= set(later)
@@ -273,13 +273,17 @@ class Tracker:
         dropped = sorted(set(self._measured.epochs) - kept)
         if dropped:
             warn(
-                f"The state goes back to before epochs {dropped[0]} to {dropped[-1]}, which are "
-                f"dropped.{self._kept_beside(self.result)}",
+                f"The state goes back to before {_named(dropped)}, now dropped."
+                f"{self._kept_beside(self.result)}",
                 InfoflowWarning,
             )
         self._measured, self._known = Growing(found.result), found.known
         self._own, self._has_warned = set(found.own), found.has_warned
         self._waiting = journal.MOST_WAITING  # the file holds something else
+
+
+def _named(epochs: list[int]) -> str:
+    return f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
 
 
 def _settle(path: Path) -> None:

@@ -27,8 +27,12 @@ def data():
     """Return the real training images where INFOFLOW_DATA is set, else made-up ones."""
     if "INFOFLOW_DATA" in os.environ:
         examples = Path(__file__).parents[2] / "examples"
+        before = list(sys.path)
         sys.path[:0] = [str(examples / "nuclei_unet"), str(examples)]
-        nuclei = importlib.import_module("data").load_nuclei(size=128)
+        try:
+            nuclei = importlib.import_module("data").load_nuclei(size=128)
+        finally:
+            sys.path[:] = before  # a folder there has the name of a package
         return TensorDataset(nuclei.images, nuclei.masks)
     return TensorDataset(*blob_images(SAMPLES, size=128))
 

@@ -31,7 +31,7 @@ def run(commit, ratio):
     }
 
 
-def test_runs_are_added_and_the_table_has_a_column_for_each():
+def test_runs_are_added_and_the_table_has_the_last_of_each_benchmark():
     ours = script()
     history = ours.added([], ours.rows_of(run("a", 3.25)))
     assert [row["figure"] for row in history] == ["ratios: resnet18", "estimate / value"]
@@ -41,8 +41,16 @@ def test_runs_are_added_and_the_table_has_a_column_for_each():
     del later["benchmarks"][1]
     history = ours.added(history, ours.rows_of(later))
     assert ours.table_of(history) == [
-        ["benchmark", "figure", "aaaaaaa (2026-11-28)", "bbbbbbb (2026-11-28)"],
-        ["a trace", "ratios: resnet18", "3.25", "2.5"],
+        ["benchmark", "figure", "value", "of", "before", "of"],
+        [
+            "a trace",
+            "ratios: resnet18",
+            "2.5",
+            "bbbbbbb (2026-11-28)",
+            "3.25",
+            "aaaaaaa (2026-11-28)",
+        ],
+        ["an estimate", "estimate / value", "1.5", "aaaaaaa (2026-11-28)", "", ""],
     ]
 
 

@@ -91,7 +91,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint_to_the_same_numbers(tmp_p
 
 
 def test_what_was_measured_after_the_checkpoint_is_measured_again(tmp_path):
-    with pytest.warns(infoflow.InfoflowWarning, match="goes back to before epochs 2 to 2"):
+    with pytest.warns(infoflow.InfoflowWarning, match="goes back to before epoch 2"):
         results = killed_and_resumed(tmp_path, 9, "epoch=0-step=4.ckpt")
     assert trainings.same(results, expected(drop=0.0)[1])
 
