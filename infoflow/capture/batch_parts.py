@@ -1,7 +1,7 @@
 """Batches in parts that stay near the processor's caches.
 
 A net that computes each sample by itself may run a batch in parts. On a processor, a batch of
-16 images of 128×128 takes a U-Net a quarter longer than four batches of 4: its values no longer fit
+16 images of 128×128 takes a U-Net a quarter longer than two batches of 8: its values no longer fit
 into the caches, and memory of that size is asked for anew at every call.
 """
 

@@ -53,8 +53,8 @@ class DistanceOptions:
         How many samples are anchors: chosen by the seed, by class, and never more than there are.
 
     precision
-        In what exact distances multiply: ``"float64"``, or ``"float32"`` for half the time on a
-        processor and far less on most GPUs. ``ixm_sketch_error`` and ``iym_sketch_error`` of the
+        In what exact distances multiply: ``"float64"``, or ``"float32"``, whose products take
+        half the time on a processor. ``ixm_sketch_error`` and ``iym_sketch_error`` of the
         result then say what rounding may do, from products that are taken in float64, too.
 
     Raises

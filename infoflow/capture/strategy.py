@@ -18,7 +18,7 @@ from infoflow.capture.budget import (
 from infoflow.capture.collect import add_up_products, collect, value_dtype
 from infoflow.capture.reading_options import DistanceOptions
 from infoflow.capture.sketch import Gathered, plan_sketches, sketch_layers
-from infoflow.estimators.products import Precision, Products, SingleProducts
+from infoflow.estimators.products import Precision, SingleProducts
 from infoflow.estimators.statistics import Distances
 from infoflow.graph import LayerGraph
 from infoflow.interface import ArgumentError, Layer, MemoryBudgetError, Statistic
@@ -185,9 +185,8 @@ def gather(
     step: Callable[[], object] = lambda: None,
 ) -> Iterator[Gathered]:
     """Yield each layer with its statistic over all samples, collected by a strategy."""
-    if isinstance(statistic, Distances) and not strategy.is_sketch:
-        make = Products if strategy.precision == "float64" else SingleProducts
-        added = add_up_products(graph, samples, layers, make, budget=budget, step=step)
+    if strategy.precision == "float32":
+        added = add_up_products(graph, samples, layers, SingleProducts, budget=budget, step=step)
         yield from (Gathered(layer, *products.distances()) for layer, products in added)
         return
     if not strategy.is_sketch:

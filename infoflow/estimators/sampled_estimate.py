@@ -72,7 +72,8 @@ def sampled_estimate_of(
     within = _moved(totals.within, doubt.pull_within, doubt.slope_within, doubt, norms)
     iym = value_about_classes(totals, labels)
     interval = _interval(iym, within - moved - shares.log(), doubt, samples, most_about(labels))
-    null = null_of(_about_shuffled(totals, doubt, labels, shuffles))
+    about_shuffled = _about_shuffled(totals, doubt, labels, shuffles)
+    null = null_of(about_shuffled.clamp(max=most_about(labels)))
     return with_uncertainty(estimate, about_x, interval, null)
 
 

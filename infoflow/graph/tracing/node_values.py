@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import fx
@@ -32,10 +32,13 @@ def with_values(argument: Any, values: Mapping[fx.Node, Any]) -> Any:
     return argument
 
 
-def last_readers(nodes: Iterable[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
-    """Return for each node those whose values no later node reads."""
-    last = {read: node for node in nodes for read in node.all_input_nodes}
-    done: dict[fx.Node, list[fx.Node]] = {}
-    for read, node in last.items():
-        done.setdefault(node, []).append(read)
-    return done
+def last_reads(nodes: Sequence[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
+    """Return, for each node, the values that no later node reads."""
+    found: dict[fx.Node, list[fx.Node]] = {}
+    seen: set[fx.Node] = set()
+    for node in reversed(nodes):
+        for value in (node, *node.all_input_nodes):
+            if value not in seen:
+                seen.add(value)
+                found.setdefault(node, []).append(value)
+    return found

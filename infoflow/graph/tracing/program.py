@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from infoflow.graph.running.arguments import Arguments, named_leaves
 from infoflow.graph.running.members import attribute
-from infoflow.graph.tracing.node_values import last_readers, with_values
+from infoflow.graph.tracing.node_values import last_reads, with_values
 from infoflow.interface import ArgumentError, InfoflowError
 
 
@@ -62,7 +62,7 @@ class Program:
         self._position = {node: i for i, node in enumerate(graph.nodes)}
         self.fixed = fixed
         self._modules: weakref.WeakValueDictionary[str, nn.Module] = weakref.WeakValueDictionary()
-        self._done = last_readers(self._position)
+        self._done = last_reads(self.nodes)
 
     @property
     def is_alive(self) -> bool:

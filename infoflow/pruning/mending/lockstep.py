@@ -13,10 +13,11 @@ from infoflow.capture.batches import Batch
 from infoflow.graph.running.checks import explained
 from infoflow.graph.running.memory import bytes_held
 from infoflow.graph.running.pytree import map_tensors, tensor_of, tensors_in
+from infoflow.graph.tracing.node_values import last_reads
 from infoflow.graph.tracing.program import Interpreter, Program
 from infoflow.pruning.mending.sites import Site
 from infoflow.pruning.variants import Variant
-from infoflow.pruning.variants.kept_values import Footprint, last_reads
+from infoflow.pruning.variants.kept_values import Footprint
 
 Step = fx.Node | Site
 

@@ -14,8 +14,8 @@ from infoflow.graph.running.model_state import evaluation_mode
 from infoflow.graph.running.pytree import tensors_in
 from infoflow.graph.running.random_state import seeded
 from infoflow.graph.running.stopwatch import Stopwatch
+from infoflow.graph.tracing.node_values import last_reads
 from infoflow.graph.tracing.program import Program
-from infoflow.pruning.variants.kept_values import last_reads
 
 _ROUNDS = 15
 

@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from infoflow.graph.running.arguments import Arguments
 from infoflow.graph.running.memory import memory_of, version_of
 from infoflow.graph.running.pytree import first_tensor, tensors_in
+from infoflow.graph.tracing.node_values import last_reads
 from infoflow.graph.tracing.program import Program
 from infoflow.pruning.rewriting.surgery import Shapes
 
@@ -159,18 +160,6 @@ class _Notes:
             frozenset(self.overwritten),
             frozenset(self.random),
         )
-
-
-def last_reads(nodes: list[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
-    """Return, for each node, the values that no later node reads."""
-    found: dict[fx.Node, list[fx.Node]] = {}
-    seen: set[fx.Node] = set()
-    for node in reversed(nodes):
-        for value in (node, *node.all_input_nodes):
-            if value not in seen:
-                seen.add(value)
-                found.setdefault(node, []).append(value)
-    return found
 
 
 def random_states() -> list[Tensor]:

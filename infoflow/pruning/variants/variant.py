@@ -12,12 +12,12 @@ from torch import Tensor, fx, nn
 from infoflow.graph.operations.lookup import operation_of
 from infoflow.graph.running.members import named_tensors
 from infoflow.graph.running.pytree import map_tensors
+from infoflow.graph.tracing.node_values import last_reads
 from infoflow.graph.tracing.program import Interpreter, Program
 from infoflow.pruning.rewriting.surgery import Lineage
 from infoflow.pruning.variants.kept_values import (
     Footprint,
     arguments,
-    last_reads,
     set_random_states,
 )
 
